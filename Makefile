@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Variables that may be given on the command line:
+#   PYTHON       the Python that makes .venv (default: the first of 3.11, 3.12, 3.10 that works)
+#   TORCH_INDEX  a package index for PyTorch alone, for example the one with CPU-only builds
+#   DEMO_ARGS, TEST_ARGS, BENCH_ARGS   passed on to the command
+
+SHELL := /bin/bash
+BIN := .venv/bin
+export PYTHON TORCH_INDEX
+
+.PHONY: demo test lint format bench policy colcon venv clean
+
+demo: venv
+	$(BIN)/quantvla demo --out demo_out $(DEMO_ARGS)
+
+test: venv
+	$(BIN)/python -m pytest $(TEST_ARGS)
+
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m calib_tools.results_table --check
+
+format: venv
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Measures the bundles of the last demo; without one, a demo makes them first.
+bench: venv demo_out/summary.json
+	mkdir -p bench_out
+	$(BIN)/quantvla bench demo_out/int8 --against demo_out/float --buffer demo_out/buffer \
+	    --out bench_out/bench.json $(BENCH_ARGS)
+
+demo_out/summary.json: | venv
+	$(BIN)/quantvla demo --out demo_out $(DEMO_ARGS)
+
+policy: venv
+	$(BIN)/python -m training.make_policy
+
+colcon: venv
+	.ci/check_colcon
+
+venv:
+	@.ci/make_venv
+
+clean:
+	rm -rf .venv .venv.lock .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache \
+	    .coverage *.egg-info build install log demo_out demo_out.* bench_out
+	find quantvla_ros calib_tools training test launch -name __pycache__ -type d -prune \
+	    -exec rm -rf {} +

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`quantvla bench`: latency and memory of INT8 beside compiled float."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from calib_tools.buffer.store import load_buffer
+from calib_tools.output import check_file_free, write_json
+from calib_tools.progress import Bar
+from quantvla_ros.bundle.storage import load_manifest
+
+
+def bench(
+    quantized: Path,
+    against: Path,
+    buffer: Path,
+    rounds: int,
+    threads: int,
+    out: Path | None,
+    force: bool,
+) -> dict[str, Any]:
+    """Measure, and write the record to `out` when given.
+
+    Raises:
+        QuantVLAError: a bundle, the buffer or the output cannot be used.
+    """
+    if out is not None:
+        check_file_free(out, force)
+    manifest = load_manifest(quantized)
+    load_manifest(against)
+    samples = load_buffer(buffer, manifest.interface.state.names)
+    from quantvla_ros.backends.bench import bench as measure
+
+    with Bar("measuring", 1.0) as bar:
+        bar.note("Compiling both policies.")
+        record = measure(
+            quantized,
+            against,
+            samples.samples,
+            rounds,
+            threads,
+            lambda done: bar.show(done, f"{rounds} inferences of each policy"),
+        )
+    record = {"command": sys.argv, **record}
+    if out is not None:
+        write_json(out, record)
+    return record

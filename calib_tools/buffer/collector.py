@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a stream of messages to the samples of a buffer; what `record` and `select` share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib_tools.buffer.messages import RawMessage, decode_image, encode_png
+from calib_tools.buffer.selection import DifferentGroups, features_of, spread
+from calib_tools.buffer.sources import CalibrationConfig
+from calib_tools.buffer.synchroniser import Group, Synchroniser
+from quantvla_ros.errors import CalibrationBufferError, QuantVLAError
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample as it is stored.
+
+    Attributes:
+        stamp_ns: stamp of the first camera's frame.
+        pictures: camera name -> PNG.
+        position: joint positions in the configured order, rad or m.
+        velocity: joint velocities, rad/s or m/s.
+        instruction: the text.
+        stamps_ns: source name -> stamp of its message.
+    """
+
+    stamp_ns: int
+    pictures: Mapping[str, bytes]
+    position: NDArray[np.float64]
+    velocity: NDArray[np.float64]
+    instruction: str
+    stamps_ns: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of the stream.
+
+    Attributes:
+        groups: synchronised groups.
+        rejected: groups and messages not used, by reason.
+        near_duplicates: groups that nearly repeat another.
+        surplus: different groups that the spread left out.
+    """
+
+    groups: int
+    rejected: Mapping[str, int]
+    near_duplicates: int
+    surplus: int
+
+
+class Collector:
+    """Synchronises, drops near-duplicates and finally spreads the samples over what is left."""
+
+    def __init__(self, config: CalibrationConfig, wanted: int) -> None:
+        """Collect for `wanted` samples; ask for at least the configuration's `min_samples`.
+
+        Raises:
+            CalibrationBufferError: `wanted` is below the smallest useful number.
+        """
+        if wanted < config.min_samples:
+            raise CalibrationBufferError(
+                f"A buffer of {wanted} samples is too small; ask for at least "
+                f"{config.min_samples} with --samples."
+            )
+        self._config = config
+        self._wanted = wanted
+        self._different = DifferentGroups(config.near_duplicate)
+        self._candidates: list[Sample] = []
+        self._groups = 0
+        self._near_duplicates = 0
+        self._unreadable = ""
+        self.synchroniser = Synchroniser(config)
+
+    @property
+    def candidates(self) -> int:
+        """Different groups so far."""
+        return len(self._candidates)
+
+    @property
+    def target(self) -> int:
+        """Different groups after which a live recording has enough to choose from."""
+        return math.ceil(self._wanted * self._config.candidates_per_sample)
+
+    @property
+    def near_duplicates(self) -> int:
+        """Groups dropped because they nearly repeat another."""
+        return self._near_duplicates
+
+    def add(self, message: RawMessage) -> None:
+        """Take the next message of the stream."""
+        self._take(self.synchroniser.add(message))
+
+    def new_stream(self) -> None:
+        """Close the open groups: messages of another bag follow."""
+        self._take(self.synchroniser.new_stream())
+
+    def _take(self, groups: list[Group]) -> None:
+        for group in groups:
+            self._groups += 1
+            try:
+                images = {name: decode_image(frame) for name, frame in group.frames.items()}
+            except QuantVLAError as error:
+                self._unreadable = str(error)
+                self.synchroniser.rejected["unreadable image"] += 1
+                continue
+            if not self._different.add(
+                features_of(group.joints.position, images, group.instruction)
+            ):
+                self._near_duplicates += 1
+                continue
+            self._candidates.append(
+                Sample(
+                    stamp_ns=group.stamp_ns,
+                    pictures={name: encode_png(image) for name, image in images.items()},
+                    position=group.joints.position,
+                    velocity=group.joints.velocity,
+                    instruction=group.instruction,
+                    stamps_ns=group.stamps_ns,
+                )
+            )
+
+    def finish(self) -> tuple[list[Sample], Counts]:
+        """End the stream and choose the samples.
+
+        Raises:
+            CalibrationBufferError: fewer than `min_samples` different groups; says what became
+                of the others.
+        """
+        self._take(self.synchroniser.finish())
+        rejected = dict(sorted(self.synchroniser.rejected.items()))
+        found = len(self._candidates)
+        if found < self._config.min_samples:
+            raise CalibrationBufferError(self._too_few(found, rejected))
+        chosen = spread(self._different.kept, self._wanted)
+        counts = Counts(self._groups, rejected, self._near_duplicates, found - len(chosen))
+        return [self._candidates[i] for i in chosen], counts
+
+    def _too_few(self, found: int, rejected: Mapping[str, int]) -> str:
+        received = self.synchroniser.received
+        silent = [t for t in self._config.topics() if not received[t]]
+        reasons = [f"nothing on {topic}" for topic in silent]
+        reasons += [f"{reason}: {number}" for reason, number in rejected.items()]
+        if self._near_duplicates:
+            reasons.append(f"near-duplicates: {self._near_duplicates}")
+        text = (
+            f"Only {found} usable samples were found, at least {self._config.min_samples} are "
+            f"needed ({'; '.join(reasons) or 'the stream was short'})"
+        )
+        return f"{text}; {self._unreadable}" if self._unreadable else f"{text}."

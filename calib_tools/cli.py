@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `quantvla` command line. Heavy modules are imported only by the command that needs them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from quantvla_ros.errors import QuantVLAError
+
+app = typer.Typer(
+    name="quantvla",
+    help="Calibrate, quantize, judge and show INT8 policies for ROS 2 robots.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+Config = Annotated[
+    Path, typer.Option("--config", help="Sources of the samples, as config/calibration.yaml.")
+]
+Out = Annotated[Path, typer.Option("--out", help="Directory to write.")]
+Samples = Annotated[int, typer.Option("--samples", help="Samples wanted.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing output whole.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+BundleDir = Annotated[Path, typer.Argument(help="Directory of a bundle.")]
+BufferDir = Annotated[Path, typer.Argument(help="Directory of a calibration buffer.")]
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Calibrate, quantize, judge and show INT8 policies for ROS 2 robots."""
+    # `main` reads --debug from the command line: an error may come before this runs.
+
+
+@app.command(epilog="Example: quantvla demo --quick --out demo_out")
+def demo(
+    out: Annotated[
+        Path, typer.Option("--out", help="Directory to write; an earlier demo is replaced.")
+    ] = Path("demo_out"),
+    episodes: Annotated[int, typer.Option("--episodes", min=1, help="Episodes a policy.")] = 2,
+    quick: Annotated[bool, typer.Option("--quick", help="One episode a policy.")] = False,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", help="Float bundle; the bundled one by default.")
+    ] = None,
+) -> None:
+    """Run the whole chain on the simulated robot, over real ROS topics, and report it."""
+    from calib_tools.demo.run import run_demo
+
+    run_demo(out, 1 if quick else episodes, policy)
+
+
+@app.command(epilog="Example: quantvla record --config config/calibration.yaml --out buffer")
+def record(
+    config: Config,
+    out: Out,
+    samples: Samples = 64,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=1, help="Longest recording, s.")
+    ] = 300.0,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Record a calibration buffer from live topics; Ctrl-C keeps what was recorded."""
+    from calib_tools.buffer.sources import load_config
+    from calib_tools.record_live import record as run
+    from calib_tools.tables import show_selection
+
+    description = run(load_config(config), out, samples, timeout, force)
+    _print(description.model_dump(mode="json")) if as_json else show_selection(out, description)
+
+
+@app.command(
+    epilog="Example: quantvla select monday/ tuesday/ --config config/calibration.yaml --out buffer"
+)
+def select(
+    bags: Annotated[list[Path], typer.Argument(help="rosbag2 directories (mcap or sqlite3).")],
+    config: Config,
+    out: Out,
+    samples: Samples = 64,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Make a calibration buffer from bags, through the code that records live."""
+    from calib_tools.buffer.sources import load_config
+    from calib_tools.select_bags import select as run
+    from calib_tools.tables import show_selection
+
+    description = run(bags, load_config(config), out, samples, force)
+    _print(description.model_dump(mode="json")) if as_json else show_selection(out, description)
+
+
+@app.command(epilog="Example: quantvla quantize policies/panda buffer --out int8")
+def quantize(
+    bundle: BundleDir,
+    buffer: BufferDir,
+    out: Out,
+    scheme: Annotated[str, typer.Option("--scheme", help="Number formats.")] = "w8a8",
+    layout: Annotated[str, typer.Option("--layout", help="Layers to quantize.")] = "llm+dit_mlp",
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Make an INT8 bundle of a float bundle; its gate is judged and stored with it."""
+    from calib_tools.quantize import quantize as run
+    from calib_tools.tables import show_gate
+
+    gate = run(bundle, buffer, scheme, layout, out, force)
+    _print(gate.model_dump()) if as_json else show_gate(gate)
+
+
+@app.command(epilog="Example: quantvla gate int8 policies/panda buffer")
+def gate(quantized: BundleDir, bundle: BundleDir, buffer: BufferDir, as_json: Json = False) -> None:
+    """Judge an INT8 bundle against its float bundle again; exit status 1 when it fails."""
+    from calib_tools.gate import gate as run
+    from calib_tools.tables import show_gate
+
+    judged = run(quantized, bundle, buffer)
+    _print(judged.model_dump()) if as_json else show_gate(judged)
+    if not judged.passed:
+        raise typer.Exit(1)
+
+
+@app.command(
+    epilog="Example: quantvla bench int8 --against policies/panda --buffer buffer --out bench.json"
+)
+def bench(
+    quantized: BundleDir,
+    against: Annotated[Path, typer.Option("--against", help="Its float bundle.")],
+    buffer: Annotated[Path, typer.Option("--buffer", help="Calibration buffer with real inputs.")],
+    out: Annotated[Path | None, typer.Option("--out", help="File for the JSON record.")] = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=10, help="Timed inferences each.")] = 200,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")] = 1,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Measure latency and memory of INT8 beside compiled float, in turn, in one run."""
+    from calib_tools.bench import bench as run
+    from calib_tools.tables import show_bench
+
+    measured = run(quantized, against, buffer, rounds, threads, out, force)
+    _print(measured) if as_json else show_bench(measured)
+
+
+@app.command(epilog="Example: quantvla report demo_out --out report.html")
+def report(
+    run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a demo run.")],
+    out: Annotated[Path, typer.Option("--out", help="HTML file to write.")],
+    force: Force = False,
+) -> None:
+    """Make one HTML file, readable offline, from the records of a run."""
+    from calib_tools.report.page import write_report
+
+    write_report(run_directory, out, force)
+    print(out)
+
+
+@app.command(epilog="Example: quantvla inspect demo_out/int8")
+def inspect(bundle: BundleDir, as_json: Json = False) -> None:
+    """Show what is inside a bundle: interface, layers, bytes, gate, hash."""
+    from calib_tools.inspect_bundle import inspect_bundle
+    from calib_tools.tables import show_inspection
+
+    found = inspect_bundle(bundle)
+    _print(found) if as_json else show_inspection(found)
+
+
+@app.command(epilog="Example: quantvla doctor --json")
+def doctor(as_json: Json = False) -> None:
+    """Show versions, device and ROS settings; exit status 1 when something must be mended."""
+    from calib_tools.doctor import examine
+    from calib_tools.tables import show_examination
+
+    findings = examine()
+    _print({"checks": [f.__dict__ for f in findings]}) if as_json else show_examination(findings)
+    if any(finding.status == "bad" for finding in findings):
+        raise typer.Exit(1)
+
+
+def _print(content: dict[str, Any]) -> None:
+    print(json.dumps(content, indent=2))
+
+
+def main() -> None:
+    """Run the command line; an error a user can cause is one sentence and exit status 1."""
+    debug = "--debug" in sys.argv[1:]
+    try:
+        app()
+    except QuantVLAError as error:
+        if debug:
+            raise
+        print(f"quantvla: {error}", file=sys.stderr)
+        sys.exit(1)
+    except Exception as error:
+        if debug:
+            raise
+        kind = type(error).__name__
+        print(
+            f"quantvla: an error inside the program ({kind}: {error}); `quantvla --debug ...` "
+            "shows where.",
+            file=sys.stderr,
+        )
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

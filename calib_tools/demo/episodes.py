@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Episodes of a policy node on the simulated robot, driven and watched over ROS."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from calib_tools.demo.processes import Child
+from calib_tools.demo.progress import Say
+from quantvla_ros.errors import QuantVLAError
+
+if TYPE_CHECKING:
+    from quantvla_ros.nodes.operator import Operator
+    from quantvla_ros.nodes.recorder import Arrival
+
+EPISODE_S = 24.0
+"""Longest episode, s of simulation time; the scripted expert needs about 10."""
+
+AFTER_SUCCESS_S = 0.6  # the hand rises a little: a picture of the end
+_ARM_TIMEOUT_S = 15.0
+_WALL_FACTOR = 4.0  # a slow machine simulates slower than life; it may not do so forever
+_POLL_S = 0.02
+
+
+@dataclass(frozen=True)
+class Episode:
+    """What came of one episode; `seconds` is simulation time, `fault` is empty for none."""
+
+    seed: int
+    instruction: str
+    success: bool
+    first_lifted: str | None
+    seconds: float
+    fault: str
+
+
+def run_episodes(
+    operator: Operator, children: list[Child], count: int, arrivals: list[Arrival], say: Say
+) -> list[Episode]:
+    """Run episodes one after the other; the policy node is active and in dry run.
+
+    Args:
+        operator: in the ROS graph.
+        children: processes that must live through it.
+        count: how many.
+        arrivals: watched messages are appended here.
+        say: shows what happens.
+
+    Raises:
+        QuantVLAError: a child ended, or the node refused to arm.
+    """
+    episodes = []
+    for number in range(count):
+        operator.instruct("")
+        state = operator.reset_scene()
+        say(f"episode {number + 1} of {count}: '{state['instruction']}'")
+        episode = _run(operator, children, state, arrivals)
+        episodes.append(episode)
+        if episode.fault:
+            operator.policy.reset_fault()
+    operator.instruct("")
+    return episodes
+
+
+def _run(
+    operator: Operator,
+    children: list[Child],
+    state: Any,
+    arrivals: list[Arrival],
+) -> Episode:
+    instruction = str(state["instruction"])
+    started = float(state["time"])
+    deadline = time.monotonic() + _WALL_FACTOR * EPISODE_S
+    _arm(operator, children)
+    operator.instruct(instruction)
+    solved_at: float | None = None
+    fault = ""
+    while True:
+        _drain(operator, arrivals)
+        for child in children:
+            child.check()
+        now = operator.state
+        elapsed = float(now["time"]) - started
+        if now["success"] and solved_at is None:
+            solved_at = elapsed
+        message, values = operator.policy.diagnostics("control")
+        if values.get("mode") == "FAULT" or ": " in message:
+            fault = message
+            break
+        if solved_at is not None and elapsed > solved_at + AFTER_SUCCESS_S:
+            break
+        if elapsed > EPISODE_S or time.monotonic() > deadline:
+            break
+    if not fault:
+        operator.policy.arm(False)
+    final = operator.state
+    return Episode(
+        seed=int(final["seed"]),
+        instruction=instruction,
+        success=bool(final["success"]) or solved_at is not None,
+        first_lifted=final["first_lifted"],
+        seconds=elapsed if solved_at is None else solved_at,
+        fault=fault,
+    )
+
+
+def _arm(operator: Operator, children: list[Child]) -> None:
+    """Arm; the node refuses as long as inputs are not fresh or the robot still settles."""
+    deadline = time.monotonic() + _ARM_TIMEOUT_S
+    while True:
+        try:
+            operator.policy.arm()
+            return
+        except QuantVLAError:
+            for child in children:
+                child.check()
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_S)
+
+
+def _drain(operator: Operator, arrivals: list[Arrival]) -> None:
+    arrival = operator.tap.next(_POLL_S)
+    while arrival is not None:
+        arrivals.append(arrival)
+        arrival = operator.tap.next(0.0)
+
+
+def as_records(episodes: list[Episode]) -> list[dict[str, Any]]:
+    """Plain values for a JSON record."""
+    return [asdict(episode) for episode in episodes]

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One policy on the simulated robot: both nodes as processes, episodes, the node's record."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from calib_tools.demo.episodes import Episode, run_episodes
+from calib_tools.demo.processes import Child, Processes
+from calib_tools.demo.progress import Say
+from calib_tools.demo.trace import WATCHED
+from calib_tools.resources import shared_file
+from quantvla_ros.errors import QuantVLAError
+
+if TYPE_CHECKING:
+    from quantvla_ros.nodes.operator import Operator
+    from quantvla_ros.nodes.recorder import Arrival
+
+FIRST_SEED = 7000  # scenes that no demonstration was made on
+_SIMULATOR_S = 90.0  # the first start builds and caches the scene
+_CONFIGURE_S = 240.0  # the policy is compiled then
+_TOPICS_S = 20.0
+_RECORDER_S = 60.0
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True)
+class PolicyRun:
+    """Episodes, watched messages, and the record that the node wrote."""
+
+    episodes: list[Episode]
+    arrivals: list[Arrival]
+    node_record: dict[str, Any]
+
+
+def run_policy(
+    processes: Processes,
+    name: str,
+    bundle: Path,
+    record_path: Path,
+    episodes: int,
+    say: Say,
+    recorder_arguments: Sequence[str | Path] = (),
+) -> PolicyRun:
+    """Start robot and policy node, run episodes, end both.
+
+    Args:
+        processes: where the children live.
+        name: "float" or "int8"; names the logs.
+        bundle: what the node runs.
+        record_path: where the node writes its record.
+        episodes: how many.
+        say: shows what happens.
+        recorder_arguments: when given, `quantvla` runs with them during the episodes, and gets
+            Ctrl-C after the last one.
+
+    Raises:
+        QuantVLAError: a process ended, the node refused, or something did not come in time.
+    """
+    from quantvla_ros.nodes.operator import Operator
+
+    robot = processes.start(
+        f"{name}_sim_robot_node",
+        "quantvla_ros.nodes.sim_robot_node",
+        *("--ros-args", "-p", f"seed:={FIRST_SEED}"),
+    )
+    node = processes.start(
+        f"{name}_policy_node", "quantvla_ros.nodes.policy_node", *_arguments(bundle, record_path)
+    )
+    arrivals: list[Arrival] = []
+    with Operator(WATCHED) as operator:
+        operator.instruct("")
+        say("the simulated robot starts")
+        _wait_for_robot(operator, robot)
+        say("the policy node loads and compiles the policy")
+        _while_alive(lambda: operator.policy.configure(_CONFIGURE_S), [robot, node])
+        operator.policy.activate()
+        operator.tap.subscribe(_TOPICS_S)
+        children = [robot, node]
+        recorder = None
+        if recorder_arguments:
+            recorder = processes.start("record", "calib_tools.cli", *recorder_arguments)
+        done = run_episodes(operator, children, episodes, arrivals, say)
+        if recorder is not None:
+            say("the buffer is written")
+            recorder.interrupt()
+            recorder.wait(_RECORDER_S)
+        operator.policy.deactivate()
+    processes.end(node)
+    processes.end(robot)
+    return PolicyRun(done, arrivals, json.loads(record_path.read_text()))
+
+
+def _arguments(bundle: Path, record_path: Path) -> list[str]:
+    arguments = ["--ros-args"]
+    for file in ("config/policy.yaml", "config/panda_limits.yaml"):
+        arguments += ["--params-file", str(shared_file(file))]
+    values = {
+        "bundle": json.dumps(str(bundle)),
+        "record_path": json.dumps(str(record_path)),
+        "use_sim_time": "true",
+    }
+    for key, value in values.items():
+        arguments += ["-p", f"{key}:={value}"]
+    return arguments
+
+
+def _wait_for_robot(operator: Operator, robot: Child) -> None:
+    deadline = time.monotonic() + _SIMULATOR_S
+    while not operator.state:
+        robot.check()
+        if time.monotonic() > deadline:
+            raise QuantVLAError(
+                f"The simulated robot did not start within {_SIMULATOR_S:.0f} s ({robot.log})."
+            )
+        time.sleep(_POLL_S)
+
+
+def _while_alive(action: Callable[[], None], children: Sequence[Child]) -> None:
+    """Run a blocking call, but do not wait for an answer from a process that has ended."""
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            action()
+        except Exception as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_POLL_S)
+        for child in children:
+            child.check()
+    if failed:
+        raise failed[0]

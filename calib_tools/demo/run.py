@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`quantvla demo`: the stages of the whole chain, one after the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import yaml
+
+from calib_tools.buffer.sources import load_config
+from calib_tools.buffer.store import load_buffer
+from calib_tools.demo.episodes import as_records
+from calib_tools.demo.policy_run import PolicyRun, run_policy
+from calib_tools.demo.processes import Processes
+from calib_tools.demo.progress import Say, Stages
+from calib_tools.demo.summary import CalibrationSize, Summary, summarize
+from calib_tools.output import write_file, write_json
+from calib_tools.resources import shared_file
+from quantvla_ros.bundle.directory import written_directory
+from quantvla_ros.bundle.schema import BundleManifest
+from quantvla_ros.bundle.storage import load_manifest
+from quantvla_ros.errors import BundleError, OutputExistsError, QuantVLAError
+
+DEFAULT_POLICY = "policies/panda"
+TASK = "pick_place"
+SAMPLES = 64
+SCHEME, LAYOUT = "w8a8", "llm+dit_mlp"
+_ROUNDS = 150
+_CHUNKS = 2
+_PICTURES = 4
+_TOOL_S = 240.0
+_POLL_S = 0.2
+_ENOUGH = 1000.0  # candidates a sample: the recording ends with the episodes, not before
+_CURVE_STEP_S = 0.04
+
+
+def run_demo(out: Path, episodes: int, policy: Path | None) -> None:
+    """Run the chain and write its results to `out`, whole or not at all.
+
+    Args:
+        out: directory; an earlier demo there is replaced.
+        episodes: of each policy.
+        policy: float bundle; the bundled one when None.
+
+    Raises:
+        QuantVLAError: `out` is something else than an earlier demo, or a stage failed; the
+            sentence names the process and its log, which stays.
+    """
+    _check_replaceable(out)
+    bundle = policy or shared_file(DEFAULT_POLICY)
+    if load_manifest(bundle, check_files=True).quantization is not None:
+        raise BundleError(f"The bundle '{bundle}' is quantized; the demo needs a float bundle.")
+    logs = Path(tempfile.mkdtemp(prefix="quantvla-demo-"))
+    try:
+        with (
+            _ends_on_sigterm(),
+            _own_ros_domain() as environment,
+            written_directory(out, force=True) as draft,
+        ):
+            summary = _run(draft, bundle, episodes, logs, environment)
+            shutil.copytree(logs, draft / "logs")
+    except (KeyboardInterrupt, SystemExit):
+        shutil.rmtree(logs)
+        raise
+    shutil.rmtree(logs)
+    _show(out, summary)
+
+
+def _run(
+    draft: Path, bundle: Path, episodes: int, logs: Path, environment: dict[str, str]
+) -> Summary:
+    stages = Stages(6)
+    started = time.monotonic()
+    places = {name: draft / name for name in ("float", "int8", "buffer", "records")}
+    places["records"].mkdir()
+    shutil.copytree(bundle, places["float"])
+    config = logs / "calibration.yaml"
+    _write_config(config)
+    record = ["record", "--config", config, "--out", places["buffer"], "--samples", str(SAMPLES)]
+    runs: dict[str, PolicyRun] = {}
+    with Processes(logs, environment) as processes:
+        with stages.stage(
+            "record", "The float policy moves the robot; samples are recorded"
+        ) as say:
+            runs["float"] = run_policy(
+                processes,
+                "float",
+                places["float"],
+                places["records"] / "float_node.json",
+                episodes,
+                say,
+                record,
+            )
+            say(_successes(runs["float"]))
+        tool = _Tool(processes)
+        with stages.stage("quantize", f"INT8: scheme {SCHEME}, layout {LAYOUT}") as say:
+            what = [places["float"], places["buffer"], "--scheme", SCHEME, "--layout", LAYOUT]
+            tool.run("quantize", [*what, "--out", places["int8"]], say)
+            quantized = _gated(places["int8"])
+        with stages.stage("gate", "INT8 judged against float on held-out samples") as say:
+            tool.run("gate", [places["int8"], places["float"], places["buffer"]], say)
+            assert quantized.gate is not None
+            say(f"passed, mean difference {quantized.gate.chunk_mae:.5f} rad")
+        with stages.stage("bench", "Latency of INT8 beside compiled float") as say:
+            file = places["records"] / "bench.json"
+            what = [places["int8"], "--against", places["float"], "--buffer", places["buffer"]]
+            tool.run("bench", [*what, "--rounds", str(_ROUNDS), "--out", file], say)
+            bench = json.loads(file.read_text())
+            say(f"speedup {bench['speedup']:.2f}")
+        with stages.stage("int8", "The INT8 policy moves the robot") as say:
+            runs["int8"] = run_policy(
+                processes,
+                "int8",
+                places["int8"],
+                places["records"] / "int8_node.json",
+                episodes,
+                say,
+            )
+            say(_successes(runs["int8"]))
+    with stages.stage("report", "Report") as say:
+        buffer = load_buffer(places["buffer"])
+        size = CalibrationSize(samples=len(buffer.calibration), held_out=len(buffer.held_out))
+        _write_records(draft, quantized, runs, say)
+        summary = summarize(
+            TASK,
+            quantized,
+            size,
+            bench,
+            {name: run.node_record for name, run in runs.items()},
+            {name: run.episodes for name, run in runs.items()},
+            {**stages.durations_s, "total": time.monotonic() - started},
+        )
+        write_json(draft / "summary.json", summary.as_json())
+        say("the page is made")
+        from calib_tools.report.page import write_report
+
+        write_report(draft, draft / "report.html", force=False)
+    return summary
+
+
+class _Tool:
+    """Runs commands of `quantvla` as processes of their own, as a user would."""
+
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
+
+    def run(self, command: str, arguments: list[Any], say: Say) -> None:
+        child = self._processes.start(command, "calib_tools.cli", command, *arguments)
+        deadline = time.monotonic() + _TOOL_S
+        while child.status is None and time.monotonic() < deadline:
+            say(child.last_line)
+            time.sleep(_POLL_S)
+        child.wait(0.0)
+
+
+def _gated(path: Path) -> BundleManifest:
+    manifest = load_manifest(path)
+    assert manifest.gate is not None
+    if not manifest.gate.passed:
+        from quantvla_ros.quantization.gate import failures
+
+        raise QuantVLAError(
+            f"The INT8 policy did not pass its gate: {'; '.join(failures(manifest.gate))}."
+        )
+    return manifest
+
+
+def _write_records(
+    draft: Path, quantized: BundleManifest, runs: dict[str, PolicyRun], say: Say
+) -> None:
+    from calib_tools.chunk_pairs import chunk_pairs
+    from calib_tools.demo.animation import animation, compose
+    from calib_tools.demo.trace import read_trace, thinned
+
+    records = draft / "records"
+    write_json(
+        records / "episodes.json", {name: as_records(run.episodes) for name, run in runs.items()}
+    )
+    say("pictures")
+    trace = read_trace(runs["int8"].arrivals, quantized.interface.action.names)
+    if not trace.frames:
+        raise QuantVLAError("No pictures arrived while the INT8 policy moved the robot.")
+    motion = {
+        "joints": trace.joints,
+        "units": quantized.interface.action.units,
+        "measured": thinned(trace.measured, _CURVE_STEP_S),
+        "commanded": thinned(trace.commanded, _CURVE_STEP_S),
+    }
+    write_json(records / "motion.json", motion)
+    write_file(draft / "demo.gif", animation(trace.frames))
+    pictures = draft / "pictures"
+    pictures.mkdir()
+    last = len(trace.frames) - 1
+    for i in range(_PICTURES):
+        compose(trace.frames[i * last // (_PICTURES - 1)]).save(pictures / f"{i + 1}.png")
+    say("chunks")
+    held_out = load_buffer(draft / "buffer", quantized.interface.state.names).held_out
+    pairs = chunk_pairs(draft / "float", draft / "int8", held_out[:_CHUNKS])
+    write_json(records / "chunks.json", pairs)
+
+
+def _write_config(path: Path) -> None:
+    config = load_config(shared_file("config/calibration.yaml"))
+    changed = config.model_copy(update={"candidates_per_sample": _ENOUGH})
+    path.write_text(yaml.safe_dump(changed.model_dump(mode="json"), sort_keys=False))
+
+
+def _successes(run: PolicyRun) -> str:
+    return f"{sum(e.success for e in run.episodes)} of {len(run.episodes)} episodes solved"
+
+
+def _check_replaceable(out: Path) -> None:
+    if not out.exists():
+        return
+    try:
+        found = json.loads((out / "summary.json").read_text())
+        ours = isinstance(found, dict) and "calibration" in found and "schema" in found
+    except (OSError, ValueError):
+        ours = False
+    if not ours:
+        raise OutputExistsError(
+            f"'{out}' exists and is no earlier demo (it has no summary.json of one); choose "
+            "another --out."
+        )
+
+
+@contextmanager
+def _own_ros_domain() -> Iterator[dict[str, str]]:
+    """Keep to ourselves: a ROS domain of our own, and discovery on this machine alone."""
+    ours = {
+        "ROS_DOMAIN_ID": str(1 + os.getpid() % 101),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "PYTHONUNBUFFERED": "1",
+    }
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
+    try:
+        yield dict(os.environ)
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _ends_on_sigterm() -> Iterator[None]:
+    """Make SIGTERM unwind the stack like Ctrl-C, so that no child and no draft stays."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _show(out: Path, summary: Summary) -> None:
+    episodes, control = summary.episodes, summary.control
+    print(
+        f"Gate {'passed' if summary.gate.passed else 'failed'}, speedup {summary.speedup:.2f}, "
+        f"episodes solved: float {episodes.float.success} of {episodes.float.n}, INT8 "
+        f"{episodes.int8.success} of {episodes.int8.n}; jitter p99 {control.jitter_ms.p99:.2f} ms"
+    )
+    print(f"Open {out / 'report.html'}")

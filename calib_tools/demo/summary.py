@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""summary.json: the figures of one demo run, all measured in it."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from calib_tools.demo.episodes import Episode
+from quantvla_ros.bundle.schema import BundleManifest
+
+SCHEMA = 1
+_PACKAGES = ("torch", "numpy", "mujoco", "ros-jazzy-rclpy", "ros-jazzy-rmw-fastrtps-cpp")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CalibrationSize(_Model):
+    """Samples that calibrated, and samples that only judged."""
+
+    samples: int
+    held_out: int
+
+
+class GateFigures(_Model):
+    """The judgement of INT8 against float; `chunk_mae` in rad."""
+
+    passed: bool
+    chunk_mae: float
+    cosine: float
+    gripper_flips: int
+    jerk_ratio: float
+
+
+class Percentiles(_Model):
+    """Of latency, ms."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+class Latencies(_Model):
+    """Both policies, measured in turn."""
+
+    float_compiled: Percentiles
+    int8: Percentiles
+
+
+class WeightBytes(_Model):
+    """Bytes of the tensors that the loaded backends hold."""
+
+    float: int
+    int8: int
+    quantized_part_float: int
+    quantized_part_int8: int
+
+
+class Jitter(_Model):
+    """Distance of the publishing intervals from the period, ms."""
+
+    p50: float
+    p99: float
+    max: float
+
+
+class Control(_Model):
+    """What the INT8 policy's node published; ratios are commanded value over limit."""
+
+    rate_hz: float
+    published: int
+    jitter_ms: Jitter
+    max_velocity_ratio: float
+    max_acceleration_ratio: float
+    boundary_jump_rad: float
+
+
+class EpisodeCount(_Model):
+    """Episodes, and those that succeeded."""
+
+    n: int
+    success: int
+
+
+class EpisodeCounts(_Model):
+    """Of both policies, on the same scenes."""
+
+    float: EpisodeCount
+    int8: EpisodeCount
+
+
+class Processor(_Model):
+    """The machine's processor."""
+
+    model: str
+    vnni: bool
+
+
+class Summary(_Model):
+    """All of summary.json; the keys are those of the reference page summary-json."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    schema_version: int = Field(alias="schema")
+    task: str
+    instruction: str
+    scheme: str
+    layout: str
+    integer_layers: int
+    calibration: CalibrationSize
+    gate: GateFigures
+    latency_ms: Latencies
+    speedup: float
+    weight_bytes: WeightBytes
+    control: Control
+    episodes: EpisodeCounts
+    faults: dict[str, int]
+    durations_s: dict[str, float]
+    cpu: Processor
+    versions: dict[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values under the keys of summary.json."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computed; a package that is not installed is left out."""
+    found = {"quantvla_ros": _own_version(), "python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _own_version() -> str:
+    from quantvla_ros import __version__
+
+    return __version__
+
+
+def count(episodes: Sequence[Episode]) -> EpisodeCount:
+    """Number and successes."""
+    return EpisodeCount(n=len(episodes), success=sum(e.success for e in episodes))
+
+
+def summarize(
+    task: str,
+    quantized: BundleManifest,
+    calibration: CalibrationSize,
+    bench: Mapping[str, Any],
+    node_records: Mapping[str, Mapping[str, Any]],
+    episodes: Mapping[str, Sequence[Episode]],
+    durations_s: Mapping[str, float],
+) -> Summary:
+    """Bring the records of one run together.
+
+    Args:
+        task: name of the task.
+        quantized: manifest of the INT8 bundle, with quantization and gate.
+        calibration: of the buffer.
+        bench: record of `quantvla bench`.
+        node_records: "float" and "int8" -> record that the policy node wrote.
+        episodes: "float" and "int8" -> episodes.
+        durations_s: stage -> seconds.
+    """
+    assert quantized.quantization is not None and quantized.gate is not None
+    node, motion = node_records["int8"], node_records["int8"]["motion"]
+    faults: dict[str, int] = {}
+    for record in node_records.values():
+        for code, number in record["faults"].items():
+            faults[code] = faults.get(code, 0) + number
+    return Summary(
+        schema_version=SCHEMA,
+        task=task,
+        instruction=episodes["int8"][0].instruction,
+        scheme=quantized.quantization.scheme,
+        layout=quantized.quantization.layout,
+        integer_layers=bench["integer_layers"],
+        calibration=calibration,
+        gate=GateFigures(**{k: getattr(quantized.gate, k) for k in GateFigures.model_fields}),
+        latency_ms=Latencies.model_validate(bench["latency_ms"]),
+        speedup=bench["speedup"],
+        weight_bytes=WeightBytes.model_validate(bench["weight_bytes"]),
+        control=Control(
+            rate_hz=node["control_rate_hz"],
+            published=node["published"],
+            jitter_ms=Jitter.model_validate(node["jitter_ms"]),
+            max_velocity_ratio=motion["max_velocity_ratio"],
+            max_acceleration_ratio=motion["max_acceleration_ratio"],
+            boundary_jump_rad=motion["boundary_jump"],
+        ),
+        episodes=EpisodeCounts(
+            float=count(episodes["float"]),
+            int8=count(episodes["int8"]),
+        ),
+        faults=faults,
+        durations_s={name: round(seconds, 2) for name, seconds in durations_s.items()},
+        cpu=Processor(model=bench["cpu"]["model"], vnni=bench["cpu"]["vnni"]),
+        versions=versions(),
+    )

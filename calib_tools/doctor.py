@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`quantvla doctor`: what this machine has, what is wrong, and the command that mends it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+_ROBOT = ("numpy", "torch", "pydantic", "tokenizers", "safetensors", "ruckig", "Pillow")
+_SIMULATOR = ("mujoco",)
+_PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+_MEMORY_GB = 2.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: its name, how it stands, what was found, and how to mend it."""
+
+    name: str
+    status: Literal["good", "note", "bad"]
+    text: str
+    remedy: str = ""
+
+
+def examine() -> list[Finding]:
+    """Run every check."""
+    checks: list[Callable[[], list[Finding]]] = [
+        _python,
+        _packages,
+        _processor,
+        _memory,
+        _ros,
+        _profile,
+        _shared_memory,
+    ]
+    return [finding for check in checks for finding in check()]
+
+
+def _python() -> list[Finding]:
+    return [Finding("python", "good", f"{platform.python_version()} on {platform.platform()}")]
+
+
+def _packages() -> list[Finding]:
+    findings = []
+    for name in (*_ROBOT, *_SIMULATOR):
+        try:
+            findings.append(Finding(name, "good", metadata.version(name)))
+        except metadata.PackageNotFoundError:
+            if name in _SIMULATOR:
+                text = "not installed; only the simulated robot needs it"
+                findings.append(
+                    Finding(name, "note", text, "pip install -r requirements/simulator.txt")
+                )
+            else:
+                findings.append(
+                    Finding(name, "bad", "not installed", "pip install -r requirements/runtime.txt")
+                )
+    return findings
+
+
+def cpu_flags(cpuinfo: str) -> set[str]:
+    """Flags of the first processor in the text of /proc/cpuinfo (empty on other machines)."""
+    for line in cpuinfo.splitlines():
+        if line.startswith(("flags", "Features")):
+            return set(line.partition(":")[2].split())
+    return set()
+
+
+def _processor() -> list[Finding]:
+    path = Path("/proc/cpuinfo")
+    text = path.read_text() if path.exists() else ""
+    model = next(
+        (ln.partition(":")[2].strip() for ln in text.splitlines() if "model name" in ln), ""
+    )
+    flags = cpu_flags(text)
+    cores = os.cpu_count() or 1
+    findings = [Finding("processor", "good", f"{model or platform.machine()}, {cores} cores")]
+    if flags & {"avx512_vnni", "avx_vnni"}:
+        findings.append(Finding("integer units", "good", "VNNI: activations of 8 bits"))
+    elif "avx2" in flags:
+        findings.append(
+            Finding("integer units", "note", "AVX2 without VNNI: 7 bits, less speed to gain")
+        )
+    else:
+        remedy = "use --backend reference, or a machine with AVX2"
+        findings.append(Finding("integer units", "bad", "neither VNNI nor AVX2", remedy))
+    return findings
+
+
+def available_gb(meminfo: str) -> float | None:
+    """MemAvailable in the text of /proc/meminfo, GB."""
+    for line in meminfo.splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024 / 1e9
+    return None
+
+
+def _memory() -> list[Finding]:
+    path = Path("/proc/meminfo")
+    free = available_gb(path.read_text()) if path.exists() else None
+    if free is None:
+        return [Finding("memory", "note", "unknown on this system")]
+    if free < _MEMORY_GB:
+        remedy = f"end other programs; about {_MEMORY_GB:g} GB are needed"
+        return [Finding("memory", "bad", f"{free:.1f} GB available", remedy)]
+    return [Finding("memory", "good", f"{free:.1f} GB available")]
+
+
+def _ros() -> list[Finding]:
+    if importlib.util.find_spec("rclpy") is None:
+        remedy = (
+            "source /opt/ros/<distro>/setup.bash, or pip install -r requirements/ros-wheels.txt"
+        )
+        return [Finding("rclpy", "bad", "not found", remedy)]
+    distribution = os.environ.get("ROS_DISTRO", "from wheels")
+    middleware = os.environ.get("RMW_IMPLEMENTATION", "the default, rmw_fastrtps_cpp")
+    domain = os.environ.get("ROS_DOMAIN_ID", "0")
+    reach = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")
+    return [
+        Finding("rclpy", "good", distribution),
+        Finding("middleware", "good", middleware),
+        Finding("domain", "good", f"{domain}, discovery {reach}"),
+    ]
+
+
+def _profile() -> list[Finding]:
+    for variable in _PROFILE_VARIABLES:
+        value = os.environ.get(variable)
+        if value and not Path(value).is_file():
+            return [
+                Finding(
+                    "DDS profile", "bad", f"{variable} names no file: {value}", f"unset {variable}"
+                )
+            ]
+        if value:
+            return [Finding("DDS profile", "good", value)]
+    assignments = " ".join(f"{name}=config/fastdds.xml" for name in _PROFILE_VARIABLES)
+    return [
+        Finding(
+            "DDS profile",
+            "note",
+            "default; images of 640x480 and more may be lost",
+            f"export {assignments}",
+        )
+    ]
+
+
+def _shared_memory() -> list[Finding]:
+    if not os.access("/dev/shm", os.W_OK):
+        return [
+            Finding(
+                "shared memory", "bad", "/dev/shm is not writable", "mount -o remount,rw /dev/shm"
+            )
+        ]
+    left = len(list(Path("/dev/shm").glob("fastrtps_*")))
+    if left > 200:
+        return [
+            Finding(
+                "shared memory",
+                "note",
+                f"{left} files of Fast DDS; killed processes slow discovery",
+                "fastdds shm clean",
+            )
+        ]
+    return [Finding("shared memory", "good", f"{left} files of Fast DDS")]

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`quantvla gate`: an INT8 bundle judged against its float bundle on held-out samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from calib_tools.buffer.store import load_buffer
+from quantvla_ros.bundle.storage import load_manifest
+
+if TYPE_CHECKING:
+    from quantvla_ros.bundle.schema import GateRecord
+
+
+def gate(quantized: Path, bundle: Path, buffer: Path) -> GateRecord:
+    """Judge again with the package's thresholds.
+
+    Raises:
+        QuantVLAError: a bundle or the buffer cannot be used.
+    """
+    manifest = load_manifest(quantized)
+    samples = load_buffer(buffer, manifest.interface.state.names)
+    from calib_tools.judging import judge_bundles
+
+    return judge_bundles(bundle, quantized, samples.held_out)

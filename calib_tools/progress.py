@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Progress on the terminal: to standard error, so that `--json` output stays clean."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from calib_tools.buffer.collector import Collector
+
+_REDRAW_S = 0.1
+_LINE_S = 2.0
+
+
+class Bar:
+    """A progress bar on a terminal; a line every few seconds in a log file."""
+
+    def __init__(self, title: str, total: float) -> None:
+        """Prepare a bar that is full at `total`."""
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._console = Console(stderr=True)
+        self._live = self._console.is_terminal
+        self._total = total
+        self._last = 0.0
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[text]}"),
+            TimeElapsedColumn(),
+            console=self._console,
+            disable=not self._live,
+        )
+        self._task = self._progress.add_task(title, total=total, text="")
+
+    def __enter__(self) -> Bar:
+        """Show the bar."""
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave the bar as it is."""
+        self._progress.stop()
+
+    def show(self, done: float, text: str) -> None:
+        """Redraw, at most ten times a second."""
+        now = time.monotonic()
+        if now - self._last < (_REDRAW_S if self._live else _LINE_S) and done < self._total:
+            return
+        self._last = now
+        self._progress.update(self._task, completed=min(done, self._total), text=text)
+        if not self._live:
+            self._console.print(f"{100 * min(1.0, done / self._total):3.0f}% {text}")
+
+    def note(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._console.print(text)
+
+
+class CollectorProgress:
+    """Different groups so far, and what was not used, while a buffer is collected."""
+
+    def __init__(self, collector: Collector, total: int, unit: str = "different groups") -> None:
+        """Watch a collector; `total` is in `unit`."""
+        self._collector, self._total, self._unit = collector, total, unit
+        self._bar = Bar(f"collecting ({total} {unit})", total)
+
+    def __enter__(self) -> CollectorProgress:
+        """Show the bar."""
+        self._bar.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave the bar as it is."""
+        self._bar.__exit__(kind, error, traceback)
+
+    def update(self, done: int | None = None) -> None:
+        """Show the state; `done` is the number of different groups unless given."""
+        collector = self._collector
+        rejected = collector.synchroniser.rejected
+        parts = [f"{collector.candidates} different", f"{collector.near_duplicates} near-duplicate"]
+        parts += [f"{number} {reason}" for reason, number in rejected.most_common(3)]
+        self._bar.show(collector.candidates if done is None else done, ", ".join(parts))
+
+    def note(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._bar.note(text)

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report's page: tables and figures of a run in one HTML file without outside references."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from calib_tools.buffer.store import HELD_OUT_EVERY, BufferDescription
+from calib_tools.output import check_file_free, write_file
+from calib_tools.report import plots
+from calib_tools.report.run_data import Record, RunData, read_run
+from calib_tools.tables import gate_rows
+
+_TEMPLATE = "page.html.j2"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: a table, figures as SVG, a sentence; each may be empty."""
+
+    title: str
+    text: str = ""
+    head: list[str] = field(default_factory=list)
+    rows: list[list[str]] = field(default_factory=list)
+    figures: list[str] = field(default_factory=list)
+
+
+def write_report(run: Path, out: Path, force: bool) -> None:
+    """Make the page.
+
+    Raises:
+        QuantVLAError: `out` exists, or the run directory holds nothing to report.
+    """
+    check_file_free(out, force)
+    write_file(out, render(read_run(run)))
+
+
+def render(data: RunData) -> str:
+    """The page as HTML."""
+    from jinja2 import Environment
+
+    template = resources.files("calib_tools.report").joinpath(_TEMPLATE).read_text()
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(template).render(
+        name=data.name,
+        summary=data.summary,
+        pictures=[base64.b64encode(picture).decode() for picture in data.pictures],
+        sections=sections(data),
+    )
+
+
+def sections(data: RunData) -> list[Section]:
+    """All sections for which there is a record, in the page's order."""
+    found: list[Section] = []
+    if data.episodes:
+        found.append(_episodes(data.episodes))
+    if data.chunks:
+        found.append(_chunks(data.chunks))
+    if data.bundle and data.bundle.gate:
+        found.append(_gate(data))
+    if data.bench:
+        found += [_latency(data.bench), _memory(data.bench)]
+    if data.motion:
+        found.append(_motion(data.motion))
+    if data.node:
+        found.append(_control(data.node))
+    if data.buffer:
+        found.append(_calibration(data.buffer))
+    if data.bundle and data.bundle.quantization:
+        found.append(_layers(data))
+    if data.summary:
+        found.append(_circumstances(data.summary))
+    return found
+
+
+def _episodes(record: Record) -> Section:
+    labels = {"float": "float", "int8": "INT8"}
+    rows = [
+        [
+            labels.get(policy, policy),
+            str(episode["seed"]),
+            episode["instruction"],
+            episode["first_lifted"] or "nothing",
+            "yes" if episode["success"] else "no",
+            f"{episode['seconds']:.1f}",
+            episode["fault"] or "none",
+        ]
+        for policy, episodes in record.items()
+        for episode in episodes
+    ]
+    head = ["policy", "scene", "instruction", "lifted first", "success", "time, s", "fault"]
+    text = (
+        "Success is judged from the state of the simulation. So few episodes are no success rate."
+    )
+    return Section("Episodes", text, head, rows)
+
+
+def _chunks(record: Record) -> Section:
+    texts = "; ".join(f"“{sample['instruction']}”" for sample in record["samples"])
+    figures = [plots.chunk_figure(record, i) for i in range(len(record["samples"]))]
+    text = f"Held-out observations, the same noise for both policies. Instructions: {texts}."
+    return Section("Chunks, INT8 against float", text, figures=figures)
+
+
+def _gate(data: RunData) -> Section:
+    assert data.bundle is not None and data.bundle.gate is not None
+    gate = data.bundle.gate
+    rows = [
+        [what, value, limit, "yes" if ok else "no"] for what, value, limit, ok in gate_rows(gate)
+    ]
+    verdict = "passed" if gate.passed else "failed"
+    text = f"The gate {verdict} on {gate.samples} held-out samples; kernel {gate.kernel}."
+    return Section("Gate", text, ["INT8 against float", "value", "threshold", "met"], rows)
+
+
+def _latency(bench: Record) -> Section:
+    latency = bench["latency_ms"]
+    rows = [
+        [key, f"{latency['float_compiled'][key]:.2f}", f"{latency['int8'][key]:.2f}"]
+        for key in ("p50", "p95", "p99")
+    ]
+    text = (
+        f"Whole inference of one chunk with {bench['cpu']['threads']} thread(s), both policies in "
+        f"turn. Speedup of the median: {bench['speedup']:.2f}."
+    )
+    head = ["latency, ms", "compiled float", f"INT8 ({bench['kernel']})"]
+    return Section("Latency", text, head, rows, [plots.latency_figure(bench)])
+
+
+def _memory(bench: Record) -> Section:
+    weights = bench["weight_bytes"]
+    rows = [
+        ["all weights", *_pair(weights["float"], weights["int8"])],
+        [
+            "layers that are quantized",
+            *_pair(weights["quantized_part_float"], weights["quantized_part_int8"]),
+        ],
+    ]
+    text = f"Bytes of the tensors that the loaded policies hold; {bench['integer_layers']} layers "
+    text += "run in integers."
+    return Section("Memory", text, ["weights", "float", "INT8", "ratio"], rows)
+
+
+def _pair(reference: int, quantized: int) -> list[str]:
+    ratio = f"{reference / quantized:.2f}" if quantized else ""
+    return [f"{reference / 1e6:.2f} MB", f"{quantized / 1e6:.2f} MB", ratio]
+
+
+def _motion(record: Record) -> Section:
+    text = "First point of every published trajectory window, and the joint states, under the INT8 "
+    text += "policy."
+    return Section("Joint positions against commands", text, figures=[plots.motion_figure(record)])
+
+
+def _control(node: Record) -> Section:
+    motion, jitter = node["motion"], node["jitter_ms"]
+    rows = [
+        ["windows published", str(node["published"])],
+        ["rate", f"{node['control_rate_hz']:g} Hz"],
+        *[[f"jitter {key}", f"{jitter[key]:.2f} ms"] for key in ("p50", "p99", "max")],
+        ["largest velocity over its limit", f"{motion['max_velocity_ratio']:.3f}"],
+        ["largest acceleration over its limit", f"{motion['max_acceleration_ratio']:.3f}"],
+        ["largest step of the command where chunks meet", f"{motion['boundary_jump']:.5f} rad"],
+        ["faults", _counts(node["faults"])],
+    ]
+    figures = [plots.jitter_figure(node)] if node["publish_intervals_ms"] else []
+    return Section("Control", "Written by the node that ran the INT8 policy.", [], rows, figures)
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{code} {n}" for code, n in counts.items() if n) or "none"
+
+
+def _calibration(buffer: BufferDescription) -> Section:
+    counts = buffer.selection
+    held_out = counts.kept // HELD_OUT_EVERY
+    rows = [
+        ["synchronised groups", str(counts.groups)],
+        *[[f"rejected: {reason}", str(number)] for reason, number in counts.rejected.items()],
+        ["near-duplicates dropped", str(counts.near_duplicates)],
+        ["left out by the spread over the task", str(counts.surplus)],
+        ["samples kept", str(counts.kept)],
+        ["of these held out", str(held_out)],
+    ]
+    return Section("Calibration", f"From {', '.join(buffer.origin)}.", ["groups", "number"], rows)
+
+
+def _layers(data: RunData) -> Section:
+    assert data.bundle is not None and data.bundle.quantization is not None
+    quantization = data.bundle.quantization
+    totals: dict[tuple[str, str], list[int]] = {}
+    for layer in quantization.layers:
+        total = totals.setdefault((layer.role, layer.precision), [0, 0])
+        total[0] += 1
+        total[1] += layer.rows * layer.cols
+    rows = [
+        [role, precision, str(number), f"{weights:,}"]
+        for (role, precision), (number, weights) in totals.items()
+    ]
+    text = (
+        f"Scheme {quantization.scheme}, layout {quantization.layout}, activations of "
+        f"{quantization.activation_bits} bits, corrections kept: "
+        f"{', '.join(quantization.kept) or 'none'}. Bundle {data.bundle_sha256[:16]}…"
+    )
+    return Section("Layers", text, ["role", "precision", "layers", "weights"], rows)
+
+
+def _circumstances(summary: dict[str, Any]) -> Section:
+    cpu = summary["cpu"]
+    rows = [["processor", f"{cpu['model']}, {'with' if cpu['vnni'] else 'without'} VNNI"]]
+    rows += [[name, version] for name, version in summary["versions"].items()]
+    rows += [[f"time of {name}", f"{s:.1f} s"] for name, s in summary["durations_s"].items()]
+    return Section("Circumstances", "", [], rows)

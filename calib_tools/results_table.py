@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The README's table of measured results, made from the record of one demo and never typed.
+
+Run as a module: without an option it rewrites the README's section, ``--check`` only says whether
+it is up to date, ``--summary FILE`` checks the keys of another record and prints its table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from calib_tools.demo.summary import Summary
+from quantvla_ros.errors import QuantVLAError
+
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+RECORD = Path("docs/records/demo-summary.json")
+README = Path("README.md")
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """Read a demo's summary.json and check it against its schema.
+
+    Raises:
+        QuantVLAError: the file is missing, or a key is missing, unknown or of a wrong type.
+    """
+    if not path.is_file():
+        raise QuantVLAError(f"{path} is missing: run `make demo` and copy demo_out/summary.json.")
+    try:
+        return Summary.model_validate_json(path.read_text(encoding="utf-8")).as_json()
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the whole file"
+        raise QuantVLAError(f"{path}, {where}: {first['msg']}; run `make demo` again.") from None
+
+
+def _megabytes(count: float) -> str:
+    return f"{count / 1e6:.2f} MB"
+
+
+def render(summary: Mapping[str, Any]) -> str:
+    """Markdown of the results: float beside INT8, then what the node and the gate measured."""
+    latency, weights = summary["latency_ms"], summary["weight_bytes"]
+    gate, control, episodes = summary["gate"], summary["control"], summary["episodes"]
+    compiled, int8 = latency["float_compiled"], latency["int8"]
+    part = weights["quantized_part_float"], weights["quantized_part_int8"]
+    jitter = control["jitter_ms"]
+    wins = {name: f"{value['success']} of {value['n']}" for name, value in episodes.items()}
+    vnni = "with VNNI" if summary["cpu"]["vnni"] else "AVX2 only, no VNNI"
+    boundary = f"{control['boundary_jump_rad']:.4f} rad"
+    rows = [
+        ("", "float, compiled", "INT8"),
+        (":---", "---:", "---:"),
+        *(
+            (f"latency of one chunk, {p}", f"{compiled[p]:.1f} ms", f"{int8[p]:.1f} ms")
+            for p in ("p50", "p95", "p99")
+        ),
+        ("weights held in memory", _megabytes(weights["float"]), _megabytes(weights["int8"])),
+        ("of these the quantized part", _megabytes(part[0]), _megabytes(part[1])),
+        ("episodes solved", wins["float"], wins["int8"]),
+    ]
+    facts = [
+        ("measured in one demo", "value"),
+        (":---", "---:"),
+        ("speedup of the median", f"{summary['speedup']:.2f}x"),
+        ("integer layers that run", f"{summary['integer_layers']}"),
+        ("gate", "passed" if gate["passed"] else "FAILED"),
+        ("chunk MAE, INT8 against float", f"{gate['chunk_mae']:.5f} rad"),
+        ("cosine", f"{gate['cosine']:.5f}"),
+        ("gripper flips", f"{gate['gripper_flips']}"),
+        ("jerk ratio", f"{gate['jerk_ratio']:.3f}"),
+        (f"publishing jitter at {control['rate_hz']:g} Hz, p50", f"{jitter['p50']:.2f} ms"),
+        ("publishing jitter, p99", f"{jitter['p99']:.2f} ms"),
+        ("publishing jitter, largest", f"{jitter['max']:.2f} ms"),
+        ("largest velocity over its limit", f"{control['max_velocity_ratio']:.3f}"),
+        ("largest acceleration over its limit", f"{control['max_acceleration_ratio']:.3f}"),
+        ("largest jump where chunks meet", boundary),
+        ("faults", _faults(summary["faults"])),
+    ]
+    samples = summary["calibration"]
+    caption = (
+        f"Scheme `{summary['scheme']}`, layout `{summary['layout']}`, task `{summary['task']}`, "
+        f"{samples['samples']} calibration and {samples['held_out']} held-out samples, "
+        f"{summary['cpu']['model']} ({vnni}). A demo runs few episodes: its counts show that the "
+        "chain works, they are no success rate."
+    )
+    tables = ("\n".join(f"| {' | '.join(row)} |" for row in table) for table in (rows, facts))
+    return "\n\n".join([caption, *tables])
+
+
+def _faults(faults: Mapping[str, int]) -> str:
+    """The faults as words: "none", or each code with its count."""
+    return ", ".join(f"{code} {count}" for code, count in faults.items() if count) or "none"
+
+
+def place(text: str, table: str) -> str:
+    """Put the table between the markers of a document.
+
+    Raises:
+        QuantVLAError: the document does not have both markers once, in order.
+    """
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise QuantVLAError(f"{README} needs the markers {BEGIN} and {END}, once and in order.")
+    head, tail = text.split(BEGIN)[0], text.split(END)[1]
+    return f"{head}{BEGIN}\n{table}\n{END}{tail}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry of ``python -m calib_tools.results_table``; the exit status."""
+    parser = argparse.ArgumentParser(prog="calib_tools.results_table", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing, only compare")
+    parser.add_argument("--summary", type=Path, help="check and show this summary.json instead")
+    options = parser.parse_args(arguments)
+    try:
+        if options.summary is not None:
+            print(render(read_summary(options.summary)))
+            return 0
+        text = README.read_text(encoding="utf-8")
+        wanted = place(text, render(read_summary(RECORD)))
+        if text == wanted:
+            return 0
+        if options.check:
+            raise QuantVLAError(
+                f"The results in {README} are not those of {RECORD}: "
+                "run `python -m calib_tools.results_table`."
+            )
+        temporary = README.with_name(f".{README.name}.tmp")
+        temporary.write_text(wanted, encoding="utf-8")
+        os.replace(temporary, README)
+    except QuantVLAError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

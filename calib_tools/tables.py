@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables that commands print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from calib_tools.buffer.store import BufferDescription
+    from calib_tools.doctor import Finding
+    from quantvla_ros.bundle.schema import GateRecord
+
+_MARKS = {"good": "[green]good[/]", "note": "[yellow]note[/]", "bad": "[red]bad[/]"}
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i == 0 else "right")
+    return table
+
+
+def show_selection(path: Path, description: BufferDescription) -> None:
+    """Print what became of the groups of a recording."""
+    counts = description.selection
+    table = _table(f"Calibration buffer {path}", "groups", "number")
+    table.add_row("synchronised", str(counts.groups))
+    for reason, number in counts.rejected.items():
+        table.add_row(f"rejected: {reason}", str(number))
+    table.add_row("near-duplicates dropped", str(counts.near_duplicates))
+    table.add_row("left out by the spread", str(counts.surplus))
+    table.add_row("[bold]samples kept", str(counts.kept))
+    Console().print(table)
+
+
+def gate_rows(gate: GateRecord) -> list[tuple[str, str, str, bool]]:
+    """Rows of a gate table: what, value, threshold, whether it holds."""
+    limits = gate.thresholds
+    commands = max(1, gate.samples * gate.gripper_commands)
+    flips = gate.gripper_flips / commands
+    return [
+        (
+            "mean chunk difference, rad",
+            f"{gate.chunk_mae:.5f}",
+            f"<= {limits['chunk_mae']:g}",
+            gate.chunk_mae <= limits["chunk_mae"],
+        ),
+        (
+            "largest chunk difference, rad",
+            f"{gate.chunk_max:.5f}",
+            f"<= {limits['chunk_max']:g}",
+            gate.chunk_max <= limits["chunk_max"],
+        ),
+        (
+            "cosine of normalized chunks",
+            f"{gate.cosine:.5f}",
+            f">= {limits['cosine']:g}",
+            gate.cosine >= limits["cosine"],
+        ),
+        (
+            "gripper commands with another sign",
+            f"{gate.gripper_flips} of {commands}",
+            f"<= {100 * limits['gripper_flips']:g} %",
+            flips <= limits["gripper_flips"],
+        ),
+        (
+            "jerk, INT8 over float",
+            f"{gate.jerk_ratio:.4f}",
+            f"<= {limits['jerk_ratio']:g}",
+            gate.jerk_ratio <= limits["jerk_ratio"],
+        ),
+    ]
+
+
+def show_gate(gate: GateRecord) -> None:
+    """Print a judgement."""
+    verdict = "[green]passed[/]" if gate.passed else "[red]failed[/]"
+    table = _table(
+        f"Gate {verdict} on {gate.samples} held-out samples, kernel {gate.kernel}",
+        "INT8 against float",
+        "value",
+        "threshold",
+        "",
+    )
+    for what, value, limit, holds in gate_rows(gate):
+        table.add_row(what, value, limit, "[green]yes[/]" if holds else "[red]no[/]")
+    Console().print(table)
+
+
+def show_bench(record: dict[str, Any]) -> None:
+    """Print latency and memory."""
+    cpu = record["cpu"]
+    vnni = "with VNNI" if cpu["vnni"] else "without VNNI"
+    table = _table(f"{cpu['model']} {vnni}", "", "compiled float", f"INT8 ({record['kernel']})")
+    latency, weights = record["latency_ms"], record["weight_bytes"]
+    for key in ("p50", "p95", "p99"):
+        table.add_row(
+            f"latency {key}, ms",
+            f"{latency['float_compiled'][key]:.2f}",
+            f"{latency['int8'][key]:.2f}",
+        )
+    table.add_row("speedup (p50)", "1", f"{record['speedup']:.2f}")
+    table.add_row(
+        "weights held, MB", f"{weights['float'] / 1e6:.2f}", f"{weights['int8'] / 1e6:.2f}"
+    )
+    table.add_row(
+        "quantized layers, MB",
+        f"{weights['quantized_part_float'] / 1e6:.2f}",
+        f"{weights['quantized_part_int8'] / 1e6:.2f}",
+    )
+    Console().print(table)
+
+
+def show_inspection(found: dict[str, Any]) -> None:
+    """Print what is inside a bundle."""
+    console = Console()
+    table = _table(f"Bundle {found['path']}", "", "")
+    table.columns[1].justify = "left"
+    table.add_row("sha256 of bundle.yaml", found["sha256"])
+    table.add_row("family", found["family"])
+    table.add_row("cameras", ", ".join(f"{n} {s}" for n, s in found["cameras"].items()))
+    tip = f" and the position of {found['tip']}" if found["tip"] else ""
+    table.add_row("state", ", ".join(found["state"]) + tip)
+    table.add_row("action", f"{found['action']['kind']}: {', '.join(found['action']['names'])}")
+    table.add_row("chunk", f"{found['horizon']} steps of {found['dt_s']:g} s")
+    table.add_row("denoise steps", str(found["denoise_steps"]))
+    table.add_row("files", ", ".join(f"{n} {s:,} bytes" for n, s in found["files"].items()))
+    table.add_row("tensors", ", ".join(f"{n} {s:,} bytes" for n, s in found["tensors"].items()))
+    quantization = found["quantization"]
+    if quantization:
+        bits = quantization["activation_bits"]
+        table.add_row("scheme", f"{quantization['scheme']}, activations of {bits} bits")
+        table.add_row("layout", quantization["layout"])
+        table.add_row("corrections kept", ", ".join(quantization["corrections_kept"]) or "none")
+        table.add_row("calibration buffer", quantization["calibration_sha256"])
+    else:
+        table.add_row("quantization", "none (float)")
+    gate = found["gate"]
+    table.add_row("gate", "none" if gate is None else "passed" if gate["passed"] else "failed")
+    console.print(table)
+    if quantization:
+        layers = _table("Layers", "role", "precision", "layers", "weights")
+        for row in quantization["layers"]:
+            layers.add_row(row["role"], row["precision"], str(row["layers"]), f"{row['weights']:,}")
+        console.print(layers)
+
+
+def show_examination(findings: Sequence[Finding]) -> None:
+    """Print what the doctor found, and how to mend it."""
+    table = Table()
+    for column in ("check", "", "found", "way out"):
+        table.add_column(column, overflow="fold")
+    for finding in findings:
+        table.add_row(finding.name, _MARKS[finding.status], finding.text, finding.remedy)
+    Console().print(table)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start the policy node: `ros2 launch quantvla_ros policy.launch.py bundle:=/path/to/bundle`."""
+
+from launch.actions import DeclareLaunchArgument, EmitEvent, RegisterEventHandler
+from launch.conditions import IfCondition
+from launch.event_handlers import OnProcessStart
+from launch.events import matches_action
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import LifecycleNode
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.events.lifecycle import ChangeState
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+from lifecycle_msgs.msg import Transition
+
+from launch import LaunchDescription
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return one process; with `autostart` it goes to active, which is dry run until ~/arm."""
+    config = PathJoinSubstitution([FindPackageShare("quantvla_ros"), "config"])
+    node = LifecycleNode(
+        package="quantvla_ros",
+        executable="policy_node",
+        name="policy_node",
+        namespace=LaunchConfiguration("namespace"),
+        parameters=[
+            LaunchConfiguration("params_file"),
+            LaunchConfiguration("limits_file"),
+            {
+                "bundle": ParameterValue(LaunchConfiguration("bundle"), value_type=str),
+                "use_sim_time": ParameterValue(
+                    LaunchConfiguration("use_sim_time"), value_type=bool
+                ),
+            },
+        ],
+        output="screen",
+    )
+
+    def change(transition: int) -> EmitEvent:
+        return EmitEvent(
+            event=ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=transition)
+        )
+
+    autostart = IfCondition(LaunchConfiguration("autostart"))
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument("bundle", description="Directory of the policy bundle."),
+            DeclareLaunchArgument(
+                "params_file",
+                default_value=PathJoinSubstitution([config, "policy.yaml"]),
+                description="Parameters of the node.",
+            ),
+            DeclareLaunchArgument(
+                "limits_file",
+                default_value=PathJoinSubstitution([config, "panda_limits.yaml"]),
+                description="Acceleration and jerk limits of the robot's joints.",
+            ),
+            DeclareLaunchArgument(
+                "use_sim_time", default_value="false", description="Take the time from /clock."
+            ),
+            DeclareLaunchArgument(
+                "autostart",
+                default_value="true",
+                description="Configure and activate the node; arming is always left to you.",
+            ),
+            DeclareLaunchArgument("namespace", default_value="", description="Of all its topics."),
+            # Before the node: the handler must be there when the process starts.
+            RegisterEventHandler(
+                OnProcessStart(
+                    target_action=node, on_start=[change(Transition.TRANSITION_CONFIGURE)]
+                ),
+                condition=autostart,
+            ),
+            RegisterEventHandler(
+                OnStateTransition(
+                    target_lifecycle_node=node,
+                    start_state="configuring",
+                    goal_state="inactive",
+                    entities=[change(Transition.TRANSITION_ACTIVATE)],
+                ),
+                condition=autostart,
+            ),
+            node,
+        ]
+    )

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Latency and memory of a quantized policy beside the compiled float one, in one run.
+
+Both are measured in turn, inference by inference, because machines slow down and speed up while
+one measures: only the ratio within a run is worth something.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from quantvla_ros.backends.int8_kernel import has_vnni
+from quantvla_ros.backends.policy import TorchPolicy, draw_noise, load_policy
+from quantvla_ros.bundle.observation import Observation
+from quantvla_ros.bundle.storage import bundle_hash
+
+WARM_UP = 5
+SCHEMA = 1
+
+
+def percentiles(samples: Sequence[float]) -> dict[str, float]:
+    """p50, p95 and p99 of `samples`."""
+    p50, p95, p99 = np.percentile(np.asarray(samples), [50, 95, 99])
+    return {"p50": float(p50), "p95": float(p95), "p99": float(p99)}
+
+
+def cpu_model() -> str:
+    """The processor's name as the kernel tells it."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def bench(
+    quantized_path: Path,
+    float_path: Path,
+    observations: Sequence[Observation],
+    rounds: int = 200,
+    threads: int = 1,
+    progress: Callable[[float], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Time both policies, compiled, in turn.
+
+    Args:
+        quantized_path: quantized bundle.
+        float_path: its float bundle, the control.
+        observations: real observations, used in turn.
+        rounds: timed inferences of each.
+        threads: CPU threads of an inference.
+        progress: called with the share done.
+
+    Returns:
+        A record: schema, versions, cpu, raw samples in ms, percentiles, speedup (ratio of the
+        medians), stages, weight bytes of the loaded backends.
+    """
+    policies = {
+        "float_compiled": load_policy(float_path, "cpu", True, threads),
+        "int8": load_policy(quantized_path, "cpu", True, threads),
+    }
+    samples: dict[str, list[float]] = {name: [] for name in policies}
+    stages: dict[str, list[dict[str, float]]] = {name: [] for name in policies}
+    for index in range(WARM_UP + rounds):
+        observation = observations[index % len(observations)]
+        for name, policy in policies.items():
+            noise = draw_noise(policy.manifest, 0, index)
+            start = time.perf_counter()
+            chunk = policy.infer(observation, noise)
+            if index >= WARM_UP:
+                samples[name].append((time.perf_counter() - start) * 1e3)
+                stages[name].append(chunk.timings_ms)
+        progress((index + 1) / (WARM_UP + rounds))
+    latency = {name: percentiles(values) for name, values in samples.items()}
+    return {
+        "schema": SCHEMA,
+        "bundles": {"float": bundle_hash(float_path), "int8": bundle_hash(quantized_path)},
+        "versions": {"torch": torch.__version__, "python": platform.python_version()},
+        "cpu": {"model": cpu_model(), "vnni": has_vnni(), "threads": threads},
+        "kernel": policies["int8"].kernel,
+        "integer_layers": policies["int8"].integer_layers,
+        "latency_ms": latency,
+        "speedup": latency["float_compiled"]["p50"] / latency["int8"]["p50"],
+        "stages_ms": {name: _stage_medians(rows) for name, rows in stages.items()},
+        "weight_bytes": weight_bytes(policies["float_compiled"], policies["int8"]),
+        "samples_ms": samples,
+    }
+
+
+def _stage_medians(rows: list[dict[str, float]]) -> dict[str, float]:
+    return {key: float(np.median([row[key] for row in rows])) for key in rows[0]}
+
+
+def weight_bytes(float_policy: TorchPolicy, quantized_policy: TorchPolicy) -> dict[str, int]:
+    """Bytes held by both loaded backends, whole and for the layers that became integer."""
+    quantization = quantized_policy.manifest.quantization
+    records = [] if quantization is None else quantization.layers
+    names = [record.name for record in records if record.precision == "int8"]
+    return {
+        "float": float_policy.weight_bytes(),
+        "int8": quantized_policy.weight_bytes(),
+        "quantized_part_float": float_policy.layer_bytes(names),
+        "quantized_part_int8": quantized_policy.layer_bytes(names),
+    }

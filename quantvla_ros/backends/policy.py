@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bundle as a policy: observation and noise in, a chunk of joint positions out."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from quantvla_ros.backends.compiled import compile_network
+from quantvla_ros.backends.int8_kernel import kernel_name
+from quantvla_ros.backends.packing import PackedLinear, pack_network
+from quantvla_ros.bundle.observation import Observation, check_observation, state_vector
+from quantvla_ros.bundle.schema import BundleManifest
+from quantvla_ros.bundle.storage import Bundle, load_bundle
+from quantvla_ros.models.pi05 import Pi05, Prefix, integrate, unused_layers
+from quantvla_ros.quantization.integer_linear import integer_layers
+from quantvla_ros.quantization.network import load_network
+
+BackendName = Literal["cpu", "reference"]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A chunk of actions.
+
+    Attributes:
+        actions: float64 [horizon, actions], absolute positions in the robot's units; row ``k`` is
+            due at ``stamp + (k + 1) * dt``.
+        stamp: time of the observation, s.
+        timings_ms: milliseconds per stage: preprocess, encode, denoise, postprocess.
+    """
+
+    actions: NDArray[np.float64]
+    stamp: float
+    timings_ms: dict[str, float]
+
+
+class Policy(Protocol):
+    """What the worker, the gate and the evaluation need of a backend."""
+
+    manifest: BundleManifest
+    kernel: str
+    integer_layers: int
+
+    def infer(self, observation: Observation, noise: NDArray[np.float32]) -> Chunk:
+        """Compute one chunk; the same observation and noise give the same chunk."""
+        ...
+
+    def weight_bytes(self) -> int:
+        """Bytes of the weight tensors that the backend really holds."""
+        ...
+
+
+class Denoiser(Protocol):
+    """The two halves of a network, plain or compiled."""
+
+    def encode(
+        self, images: Tensor, state: Tensor, tokens: Tensor, token_mask: Tensor
+    ) -> Prefix:
+        """Run the prefix once."""
+        ...
+
+    def denoise(self, x_t: Tensor, t: Tensor, prefix: Prefix) -> Tensor:
+        """Velocity of the flow."""
+        ...
+
+
+def draw_noise(manifest: BundleManifest, seed: int, counter: int) -> NDArray[np.float32]:
+    """Flow noise [horizon, actions] of request `counter` in a run seeded with `seed`."""
+    rng = np.random.Generator(np.random.Philox(key=seed, counter=counter))
+    shape = (manifest.interface.horizon, len(manifest.interface.action.names))
+    noise = rng.standard_normal(shape, dtype=np.float32) * manifest.noise.scale
+    return noise.astype(np.float32)
+
+
+class TorchPolicy:
+    """Preprocessing, the network's two halves, and the way back to joint positions."""
+
+    def __init__(self, bundle: Bundle, network: Pi05, runner: Denoiser, kernel: str) -> None:
+        self.manifest = bundle.manifest
+        self.network, self.kernel = network, kernel
+        self.integer_layers = _count(network)
+        self._runner = runner
+        self._tokenize = bundle.tokenizer.encode
+        norm = self.manifest.normalization
+        self._state_mean = np.asarray(norm.state_mean, np.float32)
+        self._state_std = np.asarray(norm.state_std, np.float32)
+        self._action_mean = np.asarray(norm.action_mean, np.float64)
+        self._action_std = np.asarray(norm.action_std, np.float64)
+        self._relative = np.asarray(self.manifest.interface.action.relative, dtype=bool)
+        state_names = self.manifest.interface.state.names
+        self._state_index = [
+            state_names.index(n) for n in self.manifest.interface.action.names
+        ]
+
+    def inputs(self, observation: Observation) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Images, normalized state, tokens and token mask, each with a batch axis of one."""
+        interface = self.manifest.interface
+        check_observation(interface, observation)
+        images = np.stack([observation.images[c.name] for c in interface.cameras])
+        state = (state_vector(interface, observation.joints) - self._state_mean) / self._state_std
+        ids, mask = self._tokenize(observation.instruction)
+        return (
+            torch.from_numpy(images)[None],
+            torch.from_numpy(state.astype(np.float32))[None],
+            torch.from_numpy(ids)[None],
+            torch.from_numpy(mask)[None],
+        )
+
+    def to_robot(
+        self, normalized: NDArray[np.float32], observation: Observation
+    ) -> NDArray[np.float64]:
+        """Joint positions in the robot's units from a normalized chunk."""
+        actions = normalized.astype(np.float64) * self._action_std + self._action_mean
+        offset = np.where(self._relative, observation.joints[self._state_index], 0.0)
+        result: NDArray[np.float64] = actions + offset
+        return result
+
+    def infer(self, observation: Observation, noise: NDArray[np.float32]) -> Chunk:
+        """Compute one chunk (see `Policy.infer`)."""
+        marks = [time.perf_counter()]
+        with torch.inference_mode():
+            inputs = self.inputs(observation)
+            marks.append(time.perf_counter())
+            prefix = self._runner.encode(*inputs)
+            marks.append(time.perf_counter())
+            normalized = integrate(
+                self._runner, torch.from_numpy(noise)[None], prefix, self.manifest.denoise_steps
+            )
+            marks.append(time.perf_counter())
+            actions = self.to_robot(normalized[0].numpy(), observation)
+        marks.append(time.perf_counter())
+        names = ("preprocess", "encode", "denoise", "postprocess")
+        spans = (np.diff(marks) * 1e3).tolist()
+        return Chunk(actions, observation.stamp, dict(zip(names, spans, strict=True)))
+
+    def weight_bytes(self) -> int:
+        """Bytes of the weight tensors held: parameters, buffers and packed integer weights."""
+        tensors = [*self.network.parameters(), *self.network.buffers()]
+        packed = [m.held_bytes for m in self.network.modules() if isinstance(m, PackedLinear)]
+        return sum(t.nbytes for t in tensors) + sum(packed)
+
+    def layer_bytes(self, names: list[str]) -> int:
+        """Bytes held by the named linears, biases and scales included."""
+        total = 0
+        for name in names:
+            module = self.network.get_submodule(name)
+            total += sum(t.nbytes for t in [*module.parameters(), *module.buffers()])
+            total += module.held_bytes if isinstance(module, PackedLinear) else 0
+        return total
+
+
+def _count(network: nn.Module) -> int:
+    packed = sum(isinstance(m, PackedLinear) for m in network.modules())
+    return packed + len(integer_layers(network))
+
+
+def policy_of(
+    bundle: Bundle, network: Pi05, backend: BackendName = "reference", compiled: bool = False
+) -> TorchPolicy:
+    """A policy around a network that is already built; `network` is taken over.
+
+    Args:
+        bundle: where interface, normalization and tokenizer come from.
+        network: float or with integer layers.
+        backend: "reference" computes on the integer grid in float32, "cpu" on integer units.
+        compiled: compile the network with torch.compile; the first inferences are then slow.
+    """
+    quantized = bool(integer_layers(network))
+    kernel = "float32"
+    if quantized and backend == "cpu":
+        bits = _bits(network)
+        pack_network(network, frozenset(unused_layers(network.config)))
+        kernel = kernel_name(bits)
+    elif quantized:
+        kernel = "reference"
+    runner: Denoiser = compile_network(network) if compiled else network
+    return TorchPolicy(bundle, network, runner, kernel)
+
+
+def _bits(network: nn.Module) -> int:
+    first = network.get_submodule(integer_layers(network)[0])
+    bits: int = first.activation_bits  # type: ignore[assignment]
+    return bits
+
+
+def load_policy(
+    path: Path, backend: BackendName = "cpu", compiled: bool = True, threads: int = 1
+) -> TorchPolicy:
+    """Load a float or quantized bundle and make it ready to run.
+
+    Raises:
+        BundleError: the bundle is damaged.
+        BackendError: this CPU does not multiply the bundle's integers exactly.
+    """
+    torch.set_num_threads(threads)
+    bundle = load_bundle(path)
+    return policy_of(bundle, load_network(bundle), backend, compiled)
+
+

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Forward kinematics of a URDF chain, in numpy."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantvla_ros.bundle.schema import KinematicJoint, Kinematics
+from quantvla_ros.errors import QuantVLAError
+
+Array = NDArray[np.float64]
+
+_TYPES = {
+    "revolute": "revolute",
+    "continuous": "revolute",
+    "prismatic": "prismatic",
+    "fixed": "fixed",
+}
+
+
+def forward_kinematics(
+    kinematics: Kinematics, positions: Mapping[str, float]
+) -> tuple[Array, Array]:
+    """Pose of the tip link in the base link's frame.
+
+    Args:
+        kinematics: the chain.
+        positions: rad or m by joint name; joints outside the chain are ignored.
+
+    Returns:
+        Position float64 [3], m, and rotation matrix float64 [3, 3] (tip to base).
+
+    Raises:
+        KeyError: a moving joint of the chain has no position.
+    """
+    xyz, rotation = np.zeros(3), np.eye(3)
+    for joint in kinematics.joints:
+        xyz = xyz + rotation @ np.asarray(joint.xyz)
+        rotation = rotation @ _rpy_matrix(joint.rpy)
+        if joint.name is None:
+            continue
+        axis, value = np.asarray(joint.axis), positions[joint.name]
+        if joint.type == "prismatic":
+            xyz = xyz + rotation @ (axis * value)
+        else:
+            rotation = rotation @ _axis_matrix(axis, value)
+    return xyz, rotation
+
+
+def kinematics_from_urdf(xml: str, base: str, tip: str) -> Kinematics:
+    """The chain between two links of a URDF.
+
+    Args:
+        xml: text of the URDF.
+        base: link the chain starts at.
+        tip: link the chain ends at.
+
+    Raises:
+        QuantVLAError: the text is no XML, `tip` is not a descendant of `base`, or a joint between
+            them is neither revolute, continuous, prismatic nor fixed, or mimics another one.
+    """
+    try:
+        root = ET.fromstring(xml)
+    except ET.ParseError as error:
+        raise QuantVLAError(f"the robot description is no XML ({error})") from error
+    parent_joint: dict[str, ET.Element] = {}
+    for element in root.findall("joint"):
+        parent_joint[_link(element, "child")] = element
+    chain: list[KinematicJoint] = []
+    link = tip
+    while link != base:
+        if link not in parent_joint:
+            raise QuantVLAError(
+                f"the robot description has no chain from link '{base}' to link '{tip}'; "
+                f"it ends at '{link}'"
+            )
+        # Popped, so that a description whose links form a ring ends in the error above.
+        element = parent_joint.pop(link)
+        chain.append(_joint(element))
+        link = _link(element, "parent")
+    return Kinematics(base=base, tip=tip, joints=chain[::-1])
+
+
+def _link(joint: ET.Element, end: str) -> str:
+    element = joint.find(end)
+    if element is None or "link" not in element.attrib:
+        raise QuantVLAError(
+            f"joint '{joint.get('name')}' of the robot description has no {end} link"
+        )
+    return element.attrib["link"]
+
+
+def _joint(element: ET.Element) -> KinematicJoint:
+    name, kind = element.get("name", ""), element.get("type", "")
+    if kind not in _TYPES or element.find("mimic") is not None:
+        what = f"is of type '{kind}'" if kind not in _TYPES else "mimics another joint"
+        raise QuantVLAError(
+            f"joint '{name}' of the robot description {what}; choose a chain without it"
+        )
+    origin, axis = element.find("origin"), element.find("axis")
+    direction = np.asarray(_numbers(axis, "xyz", "1 0 0", name))
+    length = float(np.linalg.norm(direction))
+    if length == 0:
+        raise QuantVLAError(f"joint '{name}' of the robot description has an axis of length zero")
+    return KinematicJoint.model_validate(
+        {
+            "name": None if kind == "fixed" else name,
+            "type": _TYPES[kind],
+            "xyz": _numbers(origin, "xyz", "0 0 0", name),
+            "rpy": _numbers(origin, "rpy", "0 0 0", name),
+            "axis": (direction / length).tolist(),
+        }
+    )
+
+
+def _numbers(element: ET.Element | None, key: str, default: str, joint: str) -> list[float]:
+    text = default if element is None else element.get(key, default)
+    try:
+        values = [float(part) for part in text.split()]
+    except ValueError:
+        values = []
+    if len(values) != 3 or not np.isfinite(values).all():
+        raise QuantVLAError(
+            f"joint '{joint}' of the robot description has {key}=\"{text}\", expected three numbers"
+        )
+    return values
+
+
+def _rpy_matrix(rpy: list[float]) -> Array:
+    """Roll, pitch, yaw about the fixed axes x, y, z, as URDF defines them."""
+    x, y, z = np.eye(3)
+    result: Array = _axis_matrix(z, rpy[2]) @ _axis_matrix(y, rpy[1]) @ _axis_matrix(x, rpy[0])
+    return result
+
+
+def _axis_matrix(axis: Array, angle: float) -> Array:
+    """Rotation by `angle` about a unit vector (Rodrigues)."""
+    x, y, z = axis
+    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    result: Array = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)
+    return result

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the policy observes at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantvla_ros.bundle.kinematics import forward_kinematics, kinematics_from_urdf
+from quantvla_ros.bundle.schema import Interface
+from quantvla_ros.errors import QuantVLAError
+
+__all__ = [
+    "Observation",
+    "check_observation",
+    "forward_kinematics",
+    "kinematics_from_urdf",
+    "state_vector",
+]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One synchronised group of inputs.
+
+    Attributes:
+        images: uint8 [height, width, 3] in RGB by camera name.
+        joints: float32 [len(state.names)] positions in the interface's order and units.
+        instruction: what to do, in words.
+        stamp: time of the observation, s.
+    """
+
+    images: dict[str, NDArray[np.uint8]]
+    joints: NDArray[np.float32]
+    instruction: str
+    stamp: float
+
+
+def state_vector(interface: Interface, joints: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Proprioception as the policy takes it, before normalization.
+
+    Args:
+        interface: of the bundle.
+        joints: [len(state.names)] in its order.
+
+    Returns:
+        float32 [len(state.names)], with kinematics followed by the tip's position (3), m, base
+        frame.
+    """
+    values: NDArray[np.float32] = np.array(joints, dtype=np.float32)
+    spec = interface.state
+    if spec.kinematics is None:
+        return values
+    positions = dict(zip(spec.names, values.astype(float).tolist(), strict=True))
+    xyz, _ = forward_kinematics(spec.kinematics, positions)
+    return np.concatenate([values, xyz.astype(np.float32)])
+
+
+def check_observation(interface: Interface, observation: Observation) -> None:
+    """Refuse an observation that is not what the interface says.
+
+    Raises:
+        QuantVLAError: a camera is missing or of another size or type, the number of joints
+            differs, or a value is not finite.
+    """
+    for camera in interface.cameras:
+        image = observation.images.get(camera.name)
+        if image is None:
+            raise QuantVLAError(
+                f"camera '{camera.name}' is missing in the observation; "
+                f"it holds {sorted(observation.images)}"
+            )
+        expected = (camera.height, camera.width, 3)
+        if image.shape != expected or image.dtype != np.uint8:
+            raise QuantVLAError(
+                f"camera '{camera.name}' gave {image.dtype} {image.shape}, the policy expects "
+                f"uint8 {expected}; publish that size"
+            )
+    names = interface.state.names
+    if observation.joints.shape != (len(names),):
+        raise QuantVLAError(
+            f"the observation has joint positions of shape {observation.joints.shape}, the "
+            f"policy expects {len(names)}: {', '.join(names)}"
+        )
+    for name, value in zip(names, observation.joints.tolist(), strict=True):
+        if not np.isfinite(value):
+            raise QuantVLAError(f"the position of joint '{name}' is {value}; check its driver")
+    if not np.isfinite(observation.stamp):
+        raise QuantVLAError(f"the observation's stamp is {observation.stamp}; check the clock")

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fastest jerk-limited stop of n joints, in closed form.
+
+It is the solution that Ruckig's velocity interface finds (a test compares the two), written out
+for all joints at once, because every tick needs it and it cannot fail.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantvla_ros.control.limits import FloatArray
+from quantvla_ros.control.plan import Piece, Track
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Largest velocity, acceleration and jerk, each [n]."""
+
+    velocity: FloatArray
+    acceleration: FloatArray
+    jerk: FloatArray
+
+    def scaled(self, share: float) -> Rates:
+        """A share of each."""
+        return Rates(share * self.velocity, share * self.acceleration, share * self.jerk)
+
+
+class Braking:
+    """Three phases of constant jerk from state [3, n] to zero velocity and acceleration.
+
+    Attributes:
+        durations: s [n, 3].
+        coefficients: polynomial of each phase [n, 3, 6].
+        rest: where each joint stops [n].
+    """
+
+    def __init__(self, state: FloatArray, rates: Rates) -> None:
+        """Solve for all joints."""
+        p, v, a = state
+        j, most = rates.jerk, rates.acceleration
+        # The velocity left if the acceleration went to zero at once says which way to push.
+        push = -np.sign(v + a * np.abs(a) / (2 * j))
+        push = np.where(push == 0, np.where(a > 0, -1.0, 1.0), push)
+        needed, along = -v * push, a * push
+        peak = np.minimum(np.sqrt(np.maximum(j * needed + along**2 / 2, 0.0)), most)
+        first = np.maximum(peak - along, 0.0) / j
+        plateau = np.divide(
+            needed - (2 * peak**2 - along**2) / (2 * j), peak, out=np.zeros_like(p), where=peak > 0
+        )
+        plateau = np.where(peak >= most, np.maximum(plateau, 0.0), 0.0)
+        self.durations = np.stack([first, plateau, peak / j], axis=1)
+        self.coefficients = np.zeros((len(p), 3, 6))
+        for phase, jerk in enumerate((push * j, np.zeros_like(j), -push * j)):
+            self.coefficients[:, phase, :4] = np.stack([p, v, a / 2, jerk / 6], axis=1)
+            t = self.durations[:, phase]
+            p = p + t * (v + t * (a / 2 + t * jerk / 6))
+            v = v + t * (a + t * jerk / 2)
+            a = a + t * jerk
+        self.rest = p
+
+    def track(self, joint: int) -> Track:
+        """The phases of one joint that take any time."""
+        return [
+            Piece(float(t), tuple(c.tolist()))
+            for t, c in zip(self.durations[joint], self.coefficients[joint], strict=True)
+            if t > 0
+        ]
+
+
+def surely_within(
+    state: FloatArray, lower: FloatArray, upper: FloatArray, planned: Rates, rates: Rates
+) -> NDArray[np.bool_]:
+    """Which joints [n] brake from state [3, n] within limits by a bound that is quick to see.
+
+    A joint that is told False may still do so; ``planned`` are the rates it brakes with.
+    """
+    position, velocity, acceleration = state
+    gained = acceleration**2 / (2 * planned.jerk)
+    fastest = np.abs(velocity) + gained
+    longest = (
+        fastest / planned.acceleration
+        + 2 * planned.acceleration / planned.jerk
+        + np.abs(acceleration) / planned.jerk
+    )
+    way = fastest * longest
+    inside: NDArray[np.bool_] = (
+        (fastest <= rates.velocity)
+        & (np.abs(acceleration) <= rates.acceleration)
+        & (position - way >= lower)
+        & (position + way <= upper)
+    )
+    return inside

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The motion controller: one state machine between chunks that arrive and windows that go out."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from quantvla_ros.control.config import Mode, MotionConfig
+from quantvla_ros.control.faults import Fault, FaultCode
+from quantvla_ros.control.latency import LatencyTracker
+from quantvla_ros.control.limits import FloatArray, JointLimits
+from quantvla_ros.control.metrics import MotionMetrics
+from quantvla_ros.control.schedule import ChunkSchedule
+from quantvla_ros.control.timeline import Path
+from quantvla_ros.control.tracker import Tracker
+from quantvla_ros.control.window import Window, build_window
+from quantvla_ros.errors import QuantVLAError
+
+
+class MotionController:
+    """Turns chunks into rolling windows within limits; every stop is a deceleration.
+
+    All times are seconds of the ROS clock and are passed in; a time at or before the latest one
+    known does not move anything. Not thread-safe: the caller holds one lock around it.
+    """
+
+    def __init__(
+        self, limits: JointLimits, period_s: float, config: MotionConfig | None = None
+    ) -> None:
+        """Take the joints' limits, the control period and the tuning."""
+        self.config = config or MotionConfig()
+        self.mode = Mode.INACTIVE
+        self.fault: Fault | None = None
+        self.fault_counts: Counter[FaultCode] = Counter()
+        self.metrics = MotionMetrics(limits)
+        self._limits = limits
+        self._period_s = period_s
+        self._tracker = Tracker(
+            limits, self.config.lookahead_s, self.config.window_s, np.zeros(len(limits.names))
+        )
+        self._latency = LatencyTracker(self.config.initial_latency_s)
+        self._after_stop = Mode.DRY_RUN
+        self._now = -np.inf
+        self._first = -np.inf
+        self._measured: tuple[float, FloatArray, FloatArray] | None = None
+        self._moving = False
+        self._stop_planned = False
+        self._schedule = ChunkSchedule(self.config, period_s)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is commanded to move any more (true when nothing ever was)."""
+        return not self._moving
+
+    @property
+    def latency_p95(self) -> float:
+        """Latency (s) that the next chunk is asked for ahead of."""
+        return self._latency.p95
+
+    @property
+    def path(self) -> Path | None:
+        """What the chunks ask for from now on, also in dry run; None when there is no chunk."""
+        return self._schedule.path
+
+    @property
+    def clamped(self) -> dict[str, int]:
+        """Joint -> ticks at which its path left the position limits and was clamped."""
+        return dict(zip(self._limits.names, self._tracker.clamped.tolist(), strict=True))
+
+    @property
+    def limited(self) -> dict[str, int]:
+        """Joint -> ticks at which its path asked for more than the limits allow."""
+        return dict(zip(self._limits.names, self._tracker.limited.tolist(), strict=True))
+
+    def activate(self, now: float) -> None:
+        """INACTIVE -> DRY_RUN (or FAULT, if one is still latched).
+
+        Raises:
+            QuantVLAError: the controller is active, or still decelerates.
+        """
+        if self.mode is not Mode.INACTIVE:
+            raise QuantVLAError(f"cannot activate in mode {self.mode.value}; deactivate first")
+        self._now = self._first = now
+        self._schedule.forget()
+        self.mode = Mode.DRY_RUN if self.fault is None else Mode.FAULT
+
+    def deactivate(self, now: float) -> None:
+        """Any mode -> INACTIVE; decelerates first: keep ticking until ``at_rest``."""
+        self._advance(now)
+        self._after_stop = Mode.INACTIVE
+        if self._moving:
+            self._stop(self.mode if self.mode is Mode.FAULT else Mode.STOPPING)
+        else:
+            self._rest(Mode.INACTIVE)
+
+    def arm(self, now: float) -> None:
+        """DRY_RUN -> ARMED: the reference begins at the measured position and blends to the path.
+
+        Raises:
+            QuantVLAError: a fault is latched, the mode is not DRY_RUN, no fresh joint state is
+                known, or the robot is moving.
+        """
+        if self.mode is Mode.ARMED:
+            return
+        if self.fault is not None:
+            raise QuantVLAError(
+                f"cannot arm: fault {self.fault.code.value} is latched ({self.fault.text}); "
+                "remove its cause and call ~/reset_fault"
+            )
+        if self.mode is not Mode.DRY_RUN:
+            raise QuantVLAError(f"cannot arm in mode {self.mode.value}; wait for DRY_RUN")
+        position = self._measured_at_rest(now)
+        self._advance(now)
+        self._first = max(self._first, now + self.config.transport_margin_s)
+        self._tracker.start_at(position, self._first)
+        self.metrics.began()
+        self._schedule.begin_at(position, self._first)
+        self._moving = True
+        self._stop_planned = False
+        self.mode = Mode.ARMED
+
+    def disarm(self, now: float) -> None:
+        """ARMED -> STOPPING -> DRY_RUN; nothing in other modes."""
+        self._advance(now)
+        if self.mode is Mode.ARMED:
+            self._after_stop = Mode.DRY_RUN
+            self._stop(Mode.STOPPING)
+
+    def observe_joints(self, stamp: float, positions: FloatArray, velocities: FloatArray) -> None:
+        """Note the measured state, [n] each in the limits' order; one not finite is ignored."""
+        if np.isfinite(positions).all() and np.isfinite(velocities).all():
+            self._measured = (
+                stamp,
+                np.array(positions, dtype=np.float64),
+                np.array(velocities, dtype=np.float64),
+            )
+
+    def offer_chunk(self, actions: FloatArray, stamp: float, dt: float) -> FaultCode | None:
+        """Take positions [H, n], row k due at ``stamp + (k + 1) * dt``, from the next tick on.
+
+        A chunk of a wrong shape or with a value that is not finite is dropped whole and raises the
+        fault NONFINITE_ACTION, which is returned. In INACTIVE, STOPPING and FAULT a good chunk is
+        ignored.
+        """
+        points = np.array(actions, dtype=np.float64)
+        names = self._limits.names
+        if self.mode is Mode.INACTIVE:
+            return None
+        if points.ndim != 2 or len(points) == 0 or points.shape[1] != len(names):
+            text = f"a chunk has shape {points.shape}, the robot has {len(names)} joints"
+        elif not np.isfinite(points).all():
+            row, joint = np.argwhere(~np.isfinite(points))[0]
+            text = f"a chunk has {points[row, joint]} for joint '{names[joint]}' in row {row}"
+        elif not (np.isfinite(stamp) and np.isfinite(dt) and dt > 0):
+            text = f"a chunk has stamp {stamp} and dt {dt}"
+        else:
+            if self.mode in (Mode.DRY_RUN, Mode.ARMED):
+                self._schedule.offer(points, stamp, dt)
+            return None
+        self.raise_fault(FaultCode.NONFINITE_ACTION, text, self._now)
+        return FaultCode.NONFINITE_ACTION
+
+    def wants_chunk(self, now: float) -> bool:
+        """Whether inference should run now, so that its chunk comes when this one is done."""
+        working = self.mode in (Mode.DRY_RUN, Mode.ARMED)
+        return working and self._schedule.wants(now, self._latency.p95)
+
+    def note_latency(self, seconds: float) -> None:
+        """Add a measured time from observation to chunk (s)."""
+        self._latency.note(seconds)
+
+    def drop_chunks(self, now: float) -> None:
+        """Forget what was asked: the arm slows down along its path and holds until a new chunk."""
+        self._advance(now)
+        if self.mode is Mode.ARMED:
+            self._schedule.drop(self._first)
+        elif self.mode is Mode.DRY_RUN:
+            self._schedule.forget()
+
+    def raise_fault(self, code: FaultCode, text: str, now: float) -> None:
+        """Latch a fault and decelerate; a further one while one is latched is only counted."""
+        self._advance(now)
+        self.fault_counts[code] += 1
+        if self.fault is not None:
+            return
+        self.fault = Fault(code, text, now)
+        if self.mode is Mode.INACTIVE:
+            return
+        if not (self.mode is Mode.STOPPING and self._after_stop is Mode.INACTIVE):
+            self._after_stop = Mode.FAULT
+        if self._moving:
+            self._stop(Mode.FAULT)
+        else:
+            self._rest(Mode.FAULT)
+
+    def reset_fault(self, now: float) -> None:
+        """FAULT at rest -> DRY_RUN, without any chunk; moving again takes ``arm``.
+
+        Raises:
+            QuantVLAError: no fault is latched, or the arm is not at rest yet.
+        """
+        if self.fault is None:
+            raise QuantVLAError("there is no fault to reset")
+        if self._moving:
+            raise QuantVLAError(
+                f"cannot reset {self.fault.code.value}: the arm still decelerates; try again"
+            )
+        self._advance(now)
+        self.fault = None
+        if self.mode is Mode.FAULT:
+            self._rest(Mode.DRY_RUN)
+
+    def tick(self, now: float) -> Window | None:
+        """Advance to ``now`` and return what to publish, None when nothing is to be commanded."""
+        self._advance(now)
+        if self.mode is Mode.INACTIVE or (self.mode is Mode.FAULT and not self._moving):
+            return None
+        first = max(self._first, self._now + self.config.transport_margin_s)
+        self._first = first
+        gap = self._schedule.take(first)
+        self.metrics.late_chunks = self._schedule.late
+        if self._schedule.runs_out(first) and self.mode is Mode.ARMED:
+            self.raise_fault(
+                FaultCode.CHUNK_UNDERRUN,
+                "the chunk in execution ran out before the next one came",
+                self._now,
+            )
+        if self.mode is Mode.DRY_RUN:
+            if self._schedule.runs_out(first):
+                self._schedule.forget()
+            return None
+        if gap is not None:
+            self.metrics.switched(gap)
+        self._schedule.prune(first)
+        self._move(first)
+        if not self._moving:
+            return None
+        window = build_window(
+            self._tracker.plan, self._now, first, self._period_s, self.config.window_s
+        )
+        self.metrics.published(window)
+        return window
+
+    def _advance(self, now: float) -> None:
+        """Never let time go backwards."""
+        self._now = max(self._now, now)
+
+    def _measured_at_rest(self, now: float) -> FloatArray:
+        """The fresh measured position, refused while the robot moves."""
+        if self._measured is None:
+            raise QuantVLAError("cannot arm: no joint state has arrived; check /joint_states")
+        stamp, position, velocity = self._measured
+        if now - stamp > self.config.joint_state_age_s:
+            raise QuantVLAError(
+                f"cannot arm: the last joint state is {now - stamp:.2f} s old; check /joint_states"
+            )
+        moving = np.abs(velocity) > self.config.rest_velocity_share * self._limits.velocity
+        if moving.any():
+            name = self._limits.names[int(np.argmax(moving))]
+            raise QuantVLAError(f"cannot arm: joint '{name}' is moving; wait until the arm rests")
+        return position
+
+    def _move(self, first: float) -> None:
+        """Plan the reference from ``first`` on, or finish a stop that has come to rest."""
+        path = self._schedule.path
+        if self.mode is Mode.ARMED and path is not None:
+            self._tracker.pursue(path, first)
+            return
+        if not self._stop_planned:
+            self._tracker.stop(self._schedule.stops(first), first)
+            self._stop_planned = True
+        if self._tracker.plan.end <= first:
+            self._rest(self._after_stop)
+
+    def _stop(self, mode: Mode) -> None:
+        """Decelerate from the next tick on; a stop under way goes on."""
+        self.mode = mode
+        self._schedule.refuse_pending()
+
+    def _rest(self, mode: Mode) -> None:
+        """Nothing moves any more: enter ``mode``."""
+        self.mode = mode
+        self._moving = False
+        self._stop_planned = False
+        self._schedule.forget()

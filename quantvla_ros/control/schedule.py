@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which chunk is executed when: the path that they make, and when the next one is due."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from quantvla_ros.control.config import MotionConfig
+from quantvla_ros.control.limits import FloatArray
+from quantvla_ros.control.path_clock import Slowed
+from quantvla_ros.control.splicer import Crossfade
+from quantvla_ros.control.timeline import ChunkTimeline, Hold, Path
+
+_SLOWER = (1.0, 1.5, 2.0)
+"""Stops along the path are tried at these multiples of stop_s before braking without it."""
+
+
+class ChunkSchedule:
+    """The path made of the chunks that came; times in s of the ROS clock.
+
+    Attributes:
+        path: what is asked for from now on, None when nothing is.
+        late: number of chunks that came after all their rows were due.
+    """
+
+    def __init__(self, config: MotionConfig, period_s: float) -> None:
+        """Take the tuning and the control period."""
+        self.path: Path | None = None
+        self.late = 0
+        self._config = config
+        self._reserve_s = config.stop_s * max(_SLOWER) / 2 + 2 * period_s
+        self._end: float | None = None
+        self._take_over = 0.0
+        self._pending: tuple[FloatArray, float, float] | None = None
+
+    def forget(self) -> None:
+        """No path, no chunk."""
+        self.path = self._end = self._pending = None
+
+    def offer(self, points: FloatArray, stamp: float, dt: float) -> None:
+        """Keep a good chunk [H, n] until the next tick."""
+        self._pending = (points, stamp, dt)
+
+    def refuse_pending(self) -> None:
+        """Drop a chunk that no tick has taken yet."""
+        self._pending = None
+
+    def take(self, first: float) -> float | None:
+        """Splice the chunk that waits into the path from ``first`` on.
+
+        Returns:
+            How far it is there (rad or m) from the chunk before it; None if no two chunks met.
+        """
+        if self._pending is None:
+            return None
+        points, stamp, dt = self._pending
+        self._pending = None
+        if stamp + len(points) * dt <= first:
+            self.late += 1
+            return None
+        new = ChunkTimeline(points, stamp, dt, first)
+        gap = None
+        if self.path is None:
+            self.path = new
+        else:
+            if self._end is not None:
+                at = np.array([first])
+                between = self.path.sample(at).position - new.sample(at).position
+                gap = float(np.abs(between).max())
+            self.path = Crossfade(self.path, new, first, self._config.blend_s)
+        self._end = new.end
+        self._take_over = first + self._config.execute_steps * dt
+        return gap
+
+    def begin_at(self, position: FloatArray, first: float) -> None:
+        """Blend from rest at ``position`` [n] to the path, or hold there if it is about to end."""
+        hold = Hold(position)
+        if self.path is None or self._end is None or self.runs_out(first):
+            self.forget()
+            self.path = hold
+        else:
+            self.path = Crossfade(hold, self.path, first, self._config.blend_s)
+
+    def drop(self, first: float) -> None:
+        """Let the path come to a stop and expect a new chunk."""
+        self._pending = None
+        if self._end is not None and self.path is not None:
+            self._end = None
+            self.path = Slowed(self.path, first, self._config.stop_s)
+
+    def runs_out(self, first: float) -> bool:
+        """Whether the chunk leaves no more time than the slowest stop along it covers."""
+        return self._end is not None and self._end - first < self._reserve_s
+
+    def wants(self, now: float, latency_s: float) -> bool:
+        """Whether to ask for a chunk that takes ``latency_s`` to come."""
+        if self._pending is not None:
+            return False
+        if self._end is None:
+            return True
+        done = min(self._take_over, self._end - self._reserve_s)
+        return now >= done - latency_s - self._config.request_margin_s
+
+    def prune(self, now: float) -> None:
+        """Let go of what is over."""
+        if self.path is not None:
+            self.path = self.path.pruned(now)
+
+    def stops(self, first: float) -> list[Path]:
+        """Ways to stop along the path, quickest first."""
+        if self.path is None:
+            return []
+        return [Slowed(self.path, first, self._config.stop_s * slower) for slower in _SLOWER]

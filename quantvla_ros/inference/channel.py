@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shared memory between the node and its worker: one observation in, one chunk out.
+
+The block has no name in the file system: it is a memory file that lives as long as one of the two
+processes holds it, so nothing is left behind however they end. Only one request is in flight at a
+time, and a message over the control pipe tells the other side that its half is written.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantvla_ros.bundle.observation import Observation
+from quantvla_ros.bundle.schema import Interface
+from quantvla_ros.errors import QuantVLAError
+
+MAX_INSTRUCTION_BYTES = 512
+_ALIGN = 64
+
+
+@dataclass(frozen=True)
+class _Field:
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        return int(np.dtype(self.dtype).itemsize * np.prod(self.shape, dtype=np.int64))
+
+
+def _layout(interface: Interface) -> list[_Field]:
+    chunk = (interface.horizon, len(interface.action.names))
+    return [
+        _Field("stamp", "<f8", (1,)),
+        _Field("instruction_size", "<i8", (1,)),
+        _Field("instruction", "u1", (MAX_INSTRUCTION_BYTES,)),
+        _Field("joints", "<f4", (len(interface.state.names),)),
+        _Field("chunk_stamp", "<f8", (1,)),
+        _Field("actions", "<f8", chunk),
+        *(_Field(f"image {c.name}", "u1", (c.height, c.width, 3)) for c in interface.cameras),
+    ]
+
+
+def _offsets(fields: list[_Field]) -> tuple[list[int], int]:
+    starts, end = [], 0
+    for field in fields:
+        starts.append(end)
+        end += -(-field.size // _ALIGN) * _ALIGN
+    return starts, end
+
+
+class Channel:
+    """numpy views on the shared block; both sides compute the same layout from the interface.
+
+    Attributes:
+        fd: descriptor of the block, for the worker to inherit.
+    """
+
+    def __init__(self, interface: Interface, fd: int | None = None) -> None:
+        """Make a block, or map the one behind `fd`; the descriptor is owned from here on."""
+        self._interface = interface
+        fields = _layout(interface)
+        starts, size = _offsets(fields)
+        if fd is None:
+            fd = os.memfd_create("quantvla_inference")
+            os.ftruncate(fd, size)
+        self.fd = fd
+        block = mmap.mmap(fd, size)
+        self._views: dict[str, NDArray[np.generic]] = {
+            f.name: np.frombuffer(block, f.dtype, int(np.prod(f.shape)), start).reshape(f.shape)
+            for f, start in zip(fields, starts, strict=True)
+        }
+
+    def close(self) -> None:
+        """Give the descriptor back; the memory goes with the last view on it."""
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = -1
+        self._views = {}
+
+    def write_observation(self, observation: Observation) -> None:
+        """Copy an observation in, one that `check_observation` has passed.
+
+        Raises:
+            QuantVLAError: the instruction is too long.
+        """
+        text = observation.instruction.encode()
+        if len(text) > MAX_INSTRUCTION_BYTES:
+            raise QuantVLAError(
+                f"the instruction has {len(text)} bytes and at most {MAX_INSTRUCTION_BYTES} fit; "
+                "shorten it"
+            )
+        self._set("stamp", observation.stamp)
+        self._set("instruction_size", len(text))
+        self._views["instruction"][: len(text)] = np.frombuffer(text, np.uint8)
+        self._set("joints", observation.joints)
+        for camera in self._interface.cameras:
+            self._set(f"image {camera.name}", observation.images[camera.name])
+
+    def read_observation(self) -> Observation:
+        """Copy the observation out."""
+        size = int(self._get("instruction_size")[0])
+        return Observation(
+            images={
+                c.name: self._get(f"image {c.name}").astype(np.uint8)
+                for c in self._interface.cameras
+            },
+            joints=self._get("joints").astype(np.float32),
+            instruction=self._get("instruction")[:size].tobytes().decode(),
+            stamp=float(self._get("stamp")[0]),
+        )
+
+    def write_chunk(self, actions: NDArray[np.float64], stamp: float) -> None:
+        """Copy a chunk in: actions [horizon, actions], NaN and all, and its stamp, s.
+
+        Raises:
+            QuantVLAError: the actions have another shape than the interface says.
+        """
+        expected = self._views["actions"].shape
+        if np.shape(actions) != expected:
+            raise QuantVLAError(
+                f"the backend gave actions of shape {np.shape(actions)}, the bundle says {expected}"
+            )
+        self._set("actions", actions)
+        self._set("chunk_stamp", stamp)
+
+    def read_chunk(self) -> tuple[NDArray[np.float64], float]:
+        """Copy the chunk out: actions [horizon, actions] and their stamp, s."""
+        return self._get("actions").astype(np.float64), float(self._get("chunk_stamp")[0])
+
+    def _get(self, name: str) -> NDArray[np.generic]:
+        return self._views[name]
+
+    def _set(self, name: str, value: Any) -> None:
+        self._views[name][...] = value

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages over the control pipe between node and worker, as JSON."""
+
+from __future__ import annotations
+
+from multiprocessing.connection import Connection
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Start(_Message):
+    """Node to worker, once: what to load. `loader` is `module:function`."""
+
+    kind: Literal["start"] = "start"
+    bundle: str
+    backend: str
+    compiled: bool
+    threads: int
+    loader: str
+
+
+class Ready(_Message):
+    """Worker to node, once: the policy is loaded and warmed up."""
+
+    kind: Literal["ready"] = "ready"
+    kernel: str
+    integer_layers: int
+    weight_bytes: int
+    warmup_ms: list[float]
+
+
+class Request(_Message):
+    """Node to worker: the observation in the channel is complete."""
+
+    kind: Literal["request"] = "request"
+    id: int
+    seed: int
+    counter: int
+
+
+class Done(_Message):
+    """Worker to node: the chunk in the channel is complete."""
+
+    kind: Literal["done"] = "done"
+    id: int
+    timings_ms: dict[str, float]
+
+
+class Failed(_Message):
+    """Worker to node: one sentence about what went wrong; `bundle`: the bundle is at fault."""
+
+    kind: Literal["failed"] = "failed"
+    id: int
+    text: str
+    bundle: bool = False
+
+
+Message = Start | Ready | Request | Done | Failed
+_ADAPTER: TypeAdapter[Message] = TypeAdapter(Message)
+
+
+def send(connection: Connection, message: Message) -> None:
+    """Send one message.
+
+    Raises:
+        OSError: the other side is gone.
+    """
+    connection.send_bytes(message.model_dump_json().encode())
+
+
+def receive(connection: Connection) -> Message:
+    """Wait for one message.
+
+    Raises:
+        EOFError: the other side is gone.
+        OSError: the same, noticed in another way.
+    """
+    return _ADAPTER.validate_json(connection.recv_bytes())

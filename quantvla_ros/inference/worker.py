@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process that owns a backend; started by `quantvla_ros.inference.process`, never by hand."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import importlib
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from quantvla_ros.bundle.chunk import draw_noise
+from quantvla_ros.bundle.observation import Observation
+from quantvla_ros.bundle.schema import BundleManifest
+from quantvla_ros.bundle.storage import load_manifest
+from quantvla_ros.errors import BackendError, BundleError, QuantVLAError
+from quantvla_ros.inference.channel import Channel
+from quantvla_ros.inference.messages import Done, Failed, Ready, Request, Start, receive, send
+
+NICENESS = 5  # below the node, whose control loop must keep its rate on a busy machine
+WARM_UPS = 3
+STARTING = 0  # id of failures before the first request
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve one node until it goes away.
+
+    Args:
+        arguments: inherited descriptors: control connection, memory block, life line.
+    """
+    parser = argparse.ArgumentParser()
+    for name in ("connection", "memory", "life"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    options = parser.parse_args(arguments)
+    for fd in (options.connection, options.memory, options.life):
+        os.set_inheritable(fd, False)  # a compiler that outlives this process must not hold them
+    # Ctrl-C and a service manager's stop reach every process: the node decides when this one ends,
+    # because it may still need chunks or be stopping the arm.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    end_with(options.life)
+    os.nice(NICENESS)
+    connection = Connection(options.connection)
+    try:
+        _work(connection, options.memory)
+    except (EOFError, OSError):
+        return  # the node is gone
+
+
+def end_with(life: int) -> None:
+    """Have the kernel end this process when the other end of the pipe `life` closes.
+
+    The node holds that end, so this also works when the node was killed and when the backend hangs
+    without returning to Python. (PR_SET_PDEATHSIG would fire when the node's *thread* that started
+    the worker ends.)
+    """
+    fcntl.fcntl(life, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(life, fcntl.F_SETFL, os.O_ASYNC)  # SIGIO, whose default is to terminate
+
+
+def _work(connection: Connection, memory: int) -> None:
+    start = receive(connection)
+    assert isinstance(start, Start)
+    try:
+        manifest = load_manifest(Path(start.bundle))
+        channel = Channel(manifest.interface, memory)
+        policy = _load(start)
+        warmup_ms = _warm_up(policy, manifest)
+    except Exception as error:
+        send(connection, _failed(STARTING, error))
+        return
+    send(
+        connection,
+        Ready(
+            kernel=policy.kernel,
+            integer_layers=policy.integer_layers,
+            weight_bytes=policy.weight_bytes(),
+            warmup_ms=warmup_ms,
+        ),
+    )
+    while True:
+        request = receive(connection)
+        assert isinstance(request, Request)
+        send(connection, _answer(policy, manifest, channel, request))
+
+
+def _load(start: Start) -> Any:
+    module, _, function = start.loader.partition(":")
+    try:
+        loader: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise BackendError(
+            f"the loader '{start.loader}' cannot be imported ({error}); "
+            "give it as 'module:function'"
+        ) from error
+    return loader(
+        Path(start.bundle), backend=start.backend, compiled=start.compiled, threads=start.threads
+    )
+
+
+def _warm_up(policy: Any, manifest: BundleManifest) -> list[float]:
+    """Run synthetic observations; the first ones compile and fill caches."""
+    interface, times = manifest.interface, []
+    joints = np.asarray(manifest.normalization.state_mean, np.float32)
+    rng = np.random.default_rng(0)
+    for counter in range(WARM_UPS):
+        observation = Observation(
+            images={
+                c.name: rng.integers(0, 256, (c.height, c.width, 3), np.uint8)
+                for c in interface.cameras
+            },
+            joints=joints[: len(interface.state.names)],
+            instruction="warm up",
+            stamp=0.0,
+        )
+        begin = time.perf_counter()
+        policy.infer(observation, draw_noise(manifest, 0, counter))
+        times.append((time.perf_counter() - begin) * 1e3)
+    return times
+
+
+def _answer(
+    policy: Any, manifest: BundleManifest, channel: Channel, request: Request
+) -> Done | Failed:
+    try:
+        noise = draw_noise(manifest, request.seed, request.counter)
+        chunk = policy.infer(channel.read_observation(), noise)
+        channel.write_chunk(chunk.actions, chunk.stamp)
+    except Exception as error:
+        return _failed(request.id, error)
+    return Done(id=request.id, timings_ms=chunk.timings_ms)
+
+
+def _failed(request_id: int, error: Exception) -> Failed:
+    if isinstance(error, QuantVLAError):
+        text = str(error)
+    else:
+        traceback.print_exception(error)  # to the node's log
+        reason = (str(error).strip().splitlines() or ["no message"])[0]
+        text = f"the backend raised {type(error).__name__}: {reason}"
+    return Failed(id=request_id, text=text, bundle=isinstance(error, BundleError))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Network and bundle, one made from the other."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from quantvla_ros.bundle.schema import BundleManifest
+from quantvla_ros.bundle.storage import Bundle, check_tensors
+from quantvla_ros.models.pi05 import Pi05, Pi05Config
+
+FAMILIES = {"pi05": (Pi05, Pi05Config)}
+
+
+def empty_network(manifest: BundleManifest) -> Pi05:
+    """The bundle's float network with weights that are not yet filled in."""
+    network_class, config_class = FAMILIES[manifest.family]
+    return network_class(config_class.model_validate(manifest.architecture)).eval()
+
+
+def fill(network: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Load a bundle's tensors; every name and shape must be the network's own.
+
+    Raises:
+        BundleError: a tensor is missing, too many, or of another shape.
+    """
+    state = network.state_dict()
+    check_tensors(tensors, {name: tuple(value.shape) for name, value in state.items()})
+    with torch.no_grad():
+        network.load_state_dict({k: v.to(state[k].dtype) for k, v in tensors.items()})
+
+
+def float_network(bundle: Bundle) -> Pi05:
+    """The float network of a bundle that is not quantized."""
+    network = empty_network(bundle.manifest)
+    fill(network, bundle.tensors)
+    return network
+
+

@@ -1,0 +1,350 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pi0.5 family: a prefix language model and a flow-matching action expert.
+
+Image, state and instruction tokens pass once through the language model (`encode`). The action
+expert then refines a noisy action chunk in a few steps (`denoise`); in each of its layers it
+attends to the keys and values of the language model's layer of the same depth.
+
+Two things differ from the published pi0.5 so that the family reaches down to policies of a few
+million parameters: the vision tower may start with a small convolution stem, and the robot's state
+enters as one continuous token instead of as digits in the prompt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from quantvla_ros.models.blocks import (
+    AdaptiveRMSNorm,
+    Attention,
+    GatedMLP,
+    RMSNorm,
+    VisionBlock,
+    rotary_table,
+    time_embedding,
+)
+
+MASKED = -1e9  # added to the logits of padding; finite, so that a fully masked row stays finite
+
+
+class Pi05Config(BaseModel):
+    """Sizes of a pi0.5 network; what `bundle.yaml` holds under ``architecture``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    vocabulary: int
+    cameras: int
+    image_size: int
+    state_width: int
+    action_width: int
+    horizon: int
+    width: int = 256
+    layers: int = 4
+    heads: int = 4
+    kv_heads: int = 2
+    head_width: int = 64
+    mlp: int = 1024
+    expert_width: int = 192
+    expert_mlp: int = 768
+    vision_width: int = 192
+    vision_layers: int = 1
+    vision_heads: int = 4
+    stem_channels: tuple[int, int] = (48, 96)
+    rope_theta: float = 100.0
+    min_period: float = 4e-3
+    max_period: float = 4.0
+
+
+class Prefix(NamedTuple):
+    """Keys and values of the language model, one pair a layer, and the mask of real tokens.
+
+    Attributes:
+        keys: per layer [B, G, P, E], rotated.
+        values: per layer [B, G, P, E].
+        mask: bool [B, P], False on padding.
+    """
+
+    keys: list[Tensor]
+    values: list[Tensor]
+    mask: Tensor
+
+    def repeat(self, times: int) -> Prefix:
+        """The same prefix for `times` action chunks an observation (used in training)."""
+        return Prefix(
+            [k.repeat_interleave(times, dim=0) for k in self.keys],
+            [v.repeat_interleave(times, dim=0) for v in self.values],
+            self.mask.repeat_interleave(times, dim=0),
+        )
+
+
+class VisionTower(nn.Module):
+    """Convolution stem (16 pixels a token) and transformer blocks."""
+
+    def __init__(self, config: Pi05Config) -> None:
+        super().__init__()
+        first, second = config.stem_channels
+        width = config.vision_width
+        tokens = (config.image_size // 16) ** 2
+        self.stem1 = nn.Conv2d(48, first, 3, 1, 1)
+        self.stem2 = nn.Conv2d(first, second, 4, 2, 1)
+        self.stem_norm = nn.GroupNorm(1, second)
+        self.stem3 = nn.Conv2d(second, width, 4, 2, 1)
+        self.position_embedding = nn.Parameter(torch.randn(1, tokens, width) * 0.02)
+        self.camera_embedding = nn.Parameter(torch.randn(config.cameras, 1, width) * 0.02)
+        self.layers = nn.ModuleList(
+            VisionBlock(width, config.vision_heads, 4 * width) for _ in range(config.vision_layers)
+        )
+        self.post_layernorm = nn.LayerNorm(width, eps=1e-6)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Tokens [B, N * (S / 16)^2, D] of uint8 images [B, N, S, S, 3]."""
+        batch, cameras, size, _, _ = images.shape
+        quarter = size // 4
+        x = images.reshape(batch * cameras, quarter, 4, quarter, 4, 3)
+        x = x.permute(0, 2, 4, 5, 1, 3).reshape(batch * cameras, 48, quarter, quarter)
+        x = x.float() * (1.0 / 64.0) - 1.6  # mean and spread of rendered pictures, roughly
+        x = F.relu(self.stem1(x))
+        x = F.relu(self.stem_norm(self.stem2(x)))
+        x = self.stem3(x).flatten(2).transpose(1, 2) + self.position_embedding
+        x = x.view(batch, cameras, x.shape[1], x.shape[2]) + self.camera_embedding
+        x = x.flatten(0, 1)
+        for layer in self.layers:
+            x = layer(x)
+        x = self.post_layernorm(x)
+        return x.reshape(batch, -1, x.shape[-1])
+
+
+class LanguageLayer(nn.Module):
+    """One layer of the prefix language model (Gemma's form)."""
+
+    def __init__(self, config: Pi05Config) -> None:
+        super().__init__()
+        self.input_layernorm = RMSNorm(config.width)
+        self.self_attn = Attention(config.width, config.heads, config.kv_heads, config.head_width)
+        self.post_attention_layernorm = RMSNorm(config.width)
+        self.mlp = GatedMLP(config.width, config.mlp)
+
+    def key_value(self, x: Tensor, table: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Keys and values of this layer for the tokens ``x`` [B, P, D]."""
+        return self.self_attn.key_value(self.input_layernorm(x), table)
+
+    def forward(
+        self, x: Tensor, table: tuple[Tensor, Tensor], mask: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the layer's output [B, P, D] with its keys and values."""
+        y = self.input_layernorm(x)
+        key, value = self.self_attn.key_value(y, table)
+        x = x + self.self_attn.attend(self.self_attn.query(y, table), key, value, mask)
+        return x + self.mlp(self.post_attention_layernorm(x)), key, value
+
+
+class ExpertLayer(nn.Module):
+    """One layer of the action expert: adaptive norms, attention to prefix and own tokens."""
+
+    def __init__(self, config: Pi05Config) -> None:
+        super().__init__()
+        width = config.expert_width
+        self.input_layernorm = AdaptiveRMSNorm(width, width)
+        self.self_attn = Attention(width, config.heads, config.kv_heads, config.head_width)
+        self.post_attention_layernorm = AdaptiveRMSNorm(width, width)
+        self.mlp = GatedMLP(width, config.expert_mlp)
+
+    def forward(
+        self,
+        x: Tensor,
+        condition: Tensor,
+        table: tuple[Tensor, Tensor],
+        prefix_key: Tensor,
+        prefix_value: Tensor,
+        mask: Tensor,
+    ) -> Tensor:
+        """Map action tokens [B, C, D] to [B, C, D]."""
+        y, gate = self.input_layernorm(x, condition)
+        key, value = self.self_attn.key_value(y, table)
+        key = torch.cat([prefix_key, key], dim=2)
+        value = torch.cat([prefix_value, value], dim=2)
+        x = x + gate * self.self_attn.attend(
+            self.self_attn.query(y, table), key, value, mask
+        )
+        y, gate = self.post_attention_layernorm(x, condition)
+        out: Tensor = x + gate * self.mlp(y)
+        return out
+
+
+class LanguageModel(nn.Module):
+    """Token embedding and layers of the prefix language model."""
+
+    def __init__(self, config: Pi05Config) -> None:
+        super().__init__()
+        self.embed_tokens = nn.Embedding(config.vocabulary, config.width)
+        self.layers = nn.ModuleList(LanguageLayer(config) for _ in range(config.layers))
+        self.norm = RMSNorm(config.width)
+
+
+class ActionExpert(nn.Module):
+    """Layers and final norm of the action expert."""
+
+    def __init__(self, config: Pi05Config) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(ExpertLayer(config) for _ in range(config.layers))
+        self.norm = AdaptiveRMSNorm(config.expert_width, config.expert_width)
+
+
+class Pi05(nn.Module):
+    """A pi0.5 network for inference; the noise is an input, so runs repeat exactly."""
+
+    def __init__(self, config: Pi05Config) -> None:
+        super().__init__()
+        self.config = config
+        self.vision_tower = VisionTower(config)
+        self.multi_modal_projector = nn.Linear(config.vision_width, config.width)
+        self.state_in_proj = nn.Linear(config.state_width, config.width)
+        self.state_out_proj = nn.Linear(config.width, config.width)
+        self.language_model = LanguageModel(config)
+        self.action_expert = ActionExpert(config)
+        self.action_in_proj = nn.Linear(config.action_width, config.expert_width)
+        self.action_out_proj = nn.Linear(config.expert_width, config.action_width)
+        self.time_mlp_in = nn.Linear(config.expert_width, config.expert_width)
+        self.time_mlp_out = nn.Linear(config.expert_width, config.expert_width)
+
+    def embed_prefix(
+        self, images: Tensor, state: Tensor, tokens: Tensor, token_mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Prefix tokens [B, P, D] in the order images, state, instruction, and their mask."""
+        image_tokens = self.multi_modal_projector(self.vision_tower(images))
+        state_token = self.state_out_proj(F.silu(self.state_in_proj(state)))[:, None]
+        scale = self.config.width**0.5
+        words = self.language_model.embed_tokens(tokens) * scale
+        always = torch.ones(
+            tokens.shape[0], image_tokens.shape[1] + 1, dtype=torch.bool, device=tokens.device
+        )
+        return (
+            torch.cat([image_tokens, state_token, words], dim=1),
+            torch.cat([always, token_mask], dim=1),
+        )
+
+    def encode(
+        self, images: Tensor, state: Tensor, tokens: Tensor, token_mask: Tensor
+    ) -> Prefix:
+        """Run the language model once an observation.
+
+        Args:
+            images: uint8 [B, cameras, S, S, 3], RGB.
+            state: normalized state, float [B, state_width].
+            tokens: instruction, int64 [B, L].
+            token_mask: bool [B, L], False on padding.
+
+        Returns:
+            The keys and values that every denoise step attends to. What the last layer does
+            after its keys and values reaches no action, so it is not computed.
+        """
+        x, mask = self.embed_prefix(images, state, tokens, token_mask)
+        return self.run_prefix(x, mask, features=False)[0]
+
+    def run_prefix(
+        self, x: Tensor, mask: Tensor, features: bool
+    ) -> tuple[Prefix, Tensor]:
+        """Keys and values of embedded tokens; with `features` also the normed output [B, P, D]."""
+        table = rotary_table(torch.cumsum(mask, dim=1) - 1, self.config.head_width,
+                             self.config.rope_theta)
+        bias = torch.where(mask, 0.0, MASKED)[:, None, None, :]
+        keys, values = [], []
+        layers = list(self.language_model.layers)
+        for layer in layers if features else layers[:-1]:
+            x, key, value = layer(x, table, bias)
+            keys.append(key)
+            values.append(value)
+        if not features:
+            key, value = layers[-1].key_value(x, table)  # type: ignore[operator]
+            keys.append(key)
+            values.append(value)
+        return Prefix(keys, values, mask), self.language_model.norm(x) if features else x
+
+    def denoise(self, x_t: Tensor, t: Tensor, prefix: Prefix) -> Tensor:
+        """Velocity of the flow (noise minus action).
+
+        Args:
+            x_t: noisy normalized chunk [B, horizon, action_width].
+            t: flow time [B], 1 is pure noise and 0 the action.
+            prefix: what `encode` returned.
+
+        Returns:
+            [B, horizon, action_width].
+        """
+        config = self.config
+        embedded = time_embedding(t, config.expert_width, config.min_period, config.max_period)
+        condition = F.silu(self.time_mlp_out(F.silu(self.time_mlp_in(embedded))))
+        steps = torch.arange(x_t.shape[1], device=x_t.device)
+        positions = prefix.mask.sum(dim=1, keepdim=True) + steps
+        table = rotary_table(positions, config.head_width, config.rope_theta)
+        own = torch.zeros(x_t.shape[0], x_t.shape[1], device=x_t.device)
+        bias = torch.cat([torch.where(prefix.mask, 0.0, MASKED), own], dim=1)[:, None, None, :]
+        x = self.action_in_proj(x_t)
+        for layer, key, value in zip(
+            self.action_expert.layers, prefix.keys, prefix.values, strict=True
+        ):
+            x = layer(x, condition, table, key, value, bias)
+        x, _ = self.action_expert.norm(x, condition)
+        out: Tensor = self.action_out_proj(x)
+        return out
+
+
+@dataclass(frozen=True)
+class RoleRule:
+    """All linears whose name starts with `prefix` and holds `part` play `role`."""
+
+    prefix: str
+    part: str
+    role: str
+
+
+ROLE_RULES: tuple[RoleRule, ...] = (
+    RoleRule("language_model.layers.", ".self_attn.", "llm_attn"),
+    RoleRule("language_model.layers.", ".mlp.", "llm_mlp"),
+    RoleRule("action_expert.layers.", ".self_attn.", "dit_attn"),
+    RoleRule("action_expert.layers.", ".mlp.", "dit_mlp"),
+    RoleRule("action_expert.", ".dense", "condition"),
+    RoleRule("time_mlp", "", "condition"),
+    RoleRule("vision_tower.", "", "vision"),
+    RoleRule("", "", "projection"),
+)
+
+
+def layer_roles(network: nn.Module) -> dict[str, str]:
+    """Role of every linear layer by module name; what the quantizer's layouts select from."""
+    roles = {}
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Linear):
+            rule = next(r for r in ROLE_RULES if name.startswith(r.prefix) and r.part in name)
+            roles[name] = rule.role
+    return roles
+
+
+def unused_layers(config: Pi05Config) -> set[str]:
+    """Linears of the last language layer that no action depends on (see `Pi05.encode`)."""
+    last = f"language_model.layers.{config.layers - 1}"
+    return {
+        f"{last}.self_attn.q_proj",
+        f"{last}.self_attn.o_proj",
+        f"{last}.mlp.gate_proj",
+        f"{last}.mlp.up_proj",
+        f"{last}.mlp.down_proj",
+    }
+
+
+def integrate(network: Any, noise: Tensor, prefix: Prefix, steps: int) -> Tensor:
+    """Euler integration of the flow from noise (t = 1) to the normalized chunk (t = 0).
+
+    The sum is kept in float32 outside the network.
+    """
+    x = noise.float()
+    for step in range(steps):
+        t = torch.full((x.shape[0],), 1.0 - step / steps)
+        x = x - network.denoise(x, t, prefix) / steps
+    return x

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ROS side: the only room that imports rclpy and ROS messages."""

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ROS messages to numpy and back."""
+
+from __future__ import annotations
+
+import array
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from builtin_interfaces.msg import Duration, Time
+from sensor_msgs.msg import CompressedImage, Image, JointState
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from quantvla_ros.errors import QuantVLAError
+
+if TYPE_CHECKING:
+    from quantvla_ros.control.window import Window
+
+RgbImage = npt.NDArray[np.uint8]
+
+_RGB_CHANNELS = {
+    "rgb8": (3, [0, 1, 2]),
+    "bgr8": (3, [2, 1, 0]),
+    "rgba8": (4, [0, 1, 2]),
+    "bgra8": (4, [2, 1, 0]),
+    "mono8": (1, [0, 0, 0]),
+}
+"""Encoding -> bytes in a pixel, and which of them are red, green and blue."""
+
+
+def stamp_to_seconds(stamp: Time) -> float:
+    """Return the stamp in s (to about 0.3 us for today's wall-clock times)."""
+    return float(stamp.sec) + 1e-9 * float(stamp.nanosec)
+
+
+def seconds_to_stamp(seconds: float) -> Time:
+    """Return a time in s as a stamp."""
+    whole, nanoseconds = _split(seconds)
+    return Time(sec=whole, nanosec=nanoseconds)
+
+
+def seconds_to_duration(seconds: float) -> Duration:
+    """Return a span in s as a message."""
+    whole, nanoseconds = _split(seconds)
+    return Duration(sec=whole, nanosec=nanoseconds)
+
+
+def duration_to_seconds(duration: Duration) -> float:
+    """Return a span in s."""
+    return float(duration.sec) + 1e-9 * float(duration.nanosec)
+
+
+def _split(seconds: float) -> tuple[int, int]:
+    return divmod(round(seconds * 1e9), 1_000_000_000)
+
+
+def image_to_rgb(message: Image, source: str) -> RgbImage:
+    """Return the picture as uint8 [height, width, 3], red first; it may share the message's memory.
+
+    Args:
+        message: any encoding of `_RGB_CHANNELS`, or one that cv_bridge knows if it is installed.
+        source: the topic, for the error sentence.
+
+    Raises:
+        QuantVLAError: the encoding cannot be converted, or the data is too short for its size.
+    """
+    if message.encoding not in _RGB_CHANNELS:
+        return _convert_by_cv_bridge(message, source)
+    width, order = _RGB_CHANNELS[message.encoding]
+    row = message.width * width
+    if not row or not message.height or message.step < row:
+        raise QuantVLAError(
+            f"The image on {source} says {message.width}x{message.height} {message.encoding} with "
+            f"rows of {message.step} bytes, which cannot be; look at its driver."
+        )
+    data = np.frombuffer(message.data, dtype=np.uint8)
+    if data.size < message.step * message.height:
+        raise QuantVLAError(
+            f"The image on {source} has {data.size} bytes, but {message.height} rows of "
+            f"{message.step} bytes were announced; look at its driver."
+        )
+    rows = data[: message.step * message.height].reshape(message.height, message.step)[:, :row]
+    pixels = rows.reshape(message.height, message.width, width)
+    return pixels if message.encoding == "rgb8" else np.ascontiguousarray(pixels[:, :, order])
+
+
+def _convert_by_cv_bridge(message: Image, source: str) -> RgbImage:
+    try:
+        from cv_bridge import CvBridge
+    except ImportError as error:
+        raise QuantVLAError(
+            f"The image on {source} has the encoding '{message.encoding}'; without cv_bridge only "
+            f"{', '.join(_RGB_CHANNELS)} can be read: install cv_bridge or change the driver."
+        ) from error
+    try:
+        return np.asarray(CvBridge().imgmsg_to_cv2(message, "rgb8"), dtype=np.uint8)
+    except Exception as error:  # cv_bridge and OpenCV raise types of their own
+        raise QuantVLAError(
+            f"cv_bridge cannot convert the encoding '{message.encoding}' of the image on {source}: "
+            f"{error}"
+        ) from error
+
+
+def compressed_image_to_rgb(message: CompressedImage, source: str) -> RgbImage:
+    """Decode a JPEG or PNG into uint8 [height, width, 3], red first.
+
+    Args:
+        message: the picture.
+        source: the topic, for the error sentence.
+
+    Raises:
+        QuantVLAError: not a JPEG or PNG, or damaged.
+    """
+    from PIL import Image as PillowImage
+
+    try:
+        with PillowImage.open(io.BytesIO(bytes(message.data)), formats=("JPEG", "PNG")) as picture:
+            return np.asarray(picture.convert("RGB"), dtype=np.uint8)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise QuantVLAError(
+            f"The compressed image on {source} (format '{message.format}') is no readable JPEG or "
+            "PNG; set its transport to one of them."
+        ) from error
+
+
+def rgb_to_image(pixels: RgbImage, stamp: float, frame_id: str) -> Image:
+    """Return uint8 [height, width, 3], red first, as an rgb8 message stamped `stamp` (s)."""
+    message = Image(height=pixels.shape[0], width=pixels.shape[1], encoding="rgb8")
+    message.step = 3 * pixels.shape[1]
+    message.header.stamp = seconds_to_stamp(stamp)
+    message.header.frame_id = frame_id
+    # Any other type is checked element by element by the setter: tens of ms.
+    message.data = array.array("B", pixels.tobytes())
+    return message
+
+
+def joint_state_to_arrays(
+    message: JointState, names: Sequence[str], source: str
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64] | None]:
+    """Pick joints by name.
+
+    Args:
+        message: joints in any order, more than wanted allowed.
+        names: the joints wanted, in the order wanted.
+        source: the topic, for the error sentence.
+
+    Returns:
+        Positions [n] (rad, m) and velocities [n] (rad/s, m/s), None when the message has none.
+
+    Raises:
+        QuantVLAError: a joint is missing, or the message's arrays do not fit its names.
+    """
+    index = {name: i for i, name in enumerate(message.name)}
+    missing = [name for name in names if name not in index]
+    if missing:
+        raise QuantVLAError(
+            f"The joint state on {source} lacks {', '.join(missing)}; it has: "
+            f"{', '.join(message.name) or 'no joint'}."
+        )
+    order = [index[name] for name in names]
+    positions = _pick(message, message.position, "positions", order, source)
+    if not len(message.velocity):
+        return positions, None
+    return positions, _pick(message, message.velocity, "velocities", order, source)
+
+
+def _pick(
+    message: JointState, values: Any, field: str, order: list[int], source: str
+) -> npt.NDArray[np.float64]:
+    if len(values) != len(message.name):
+        raise QuantVLAError(
+            f"The joint state on {source} has {len(values)} {field} for {len(message.name)} names."
+        )
+    return np.array(values, dtype=np.float64)[order]
+
+
+def window_to_trajectory(window: Window, names: Sequence[str]) -> JointTrajectory:
+    """Return a rolling window as the message that a JointTrajectoryController takes."""
+    message = JointTrajectory(joint_names=list(names))
+    message.header.stamp = seconds_to_stamp(window.stamp)
+    message.points = [
+        JointTrajectoryPoint(
+            time_from_start=seconds_to_duration(float(time)),
+            positions=array.array("d", window.positions[k]),
+            velocities=array.array("d", window.velocities[k]),
+            accelerations=array.array("d", window.accelerations[k]),
+        )
+        for k, time in enumerate(window.times_from_start)
+    ]
+    return message

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One inference after another: choose inputs, ask the worker, hand its chunk to the motion."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quantvla_ros.bundle.observation import Observation
+from quantvla_ros.bundle.schema import BundleManifest
+from quantvla_ros.control.faults import FaultCode
+from quantvla_ros.control.motion import MotionController
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.inference.client import ChunkResult, Failure, InferenceClient
+from quantvla_ros.nodes.input_buffer import Choice, Gates, InputBuffer
+from quantvla_ros.nodes.record import NodeRecord
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from quantvla_ros.nodes.inputs import Inputs
+
+
+class InferenceLoop:
+    """Called often (``step``); never blocks for an inference."""
+
+    def __init__(
+        self,
+        manifest: BundleManifest,
+        client: InferenceClient,
+        inputs: Inputs,
+        buffer: InputBuffer,
+        motion: Callable[[], MotionController],
+        lock: threading.Lock,
+        record: NodeRecord,
+        gates: Callable[[], Gates],
+        seed: Callable[[], int],
+        on_chunk: Callable[[NDArray[np.float64], float], None],
+    ) -> None:
+        """Take the parts; ``lock`` guards the motion controller that ``motion`` returns."""
+        self._cameras = {camera.name: camera for camera in manifest.interface.cameras}
+        self._dt = manifest.interface.dt
+        self._client = client
+        self._inputs = inputs
+        self._buffer = buffer
+        self._motion = motion
+        self._lock = lock
+        self._record = record
+        self._gates = gates
+        self._seed = seed
+        self._on_chunk = on_chunk
+        self._counter = 0
+        self._asked_generation = 0
+        self._decode_ms = 0.0
+        self.chunks = 0
+
+    @property
+    def worker_lost(self) -> bool:
+        """Whether the inference process is gone; ``restart_worker`` brings another one."""
+        return not self._client.running
+
+    def step(self, now: float) -> None:
+        """Take a finished inference and start the next one when the motion wants it.
+
+        ``now`` is the ROS clock's time in s.
+        """
+        result = self._client.poll()
+        if isinstance(result, ChunkResult):
+            self._take(result)
+        elif isinstance(result, Failure):
+            self._fail(result, now)
+        if self.worker_lost or self._client.busy or not self._buffer.instruction:
+            return
+        with self._lock:
+            wanted = self._motion().wants_chunk(now)
+        if wanted:
+            choice = self._buffer.choose(now, self._gates())
+            if isinstance(choice, Choice):
+                self._ask(choice)
+
+    def restart_worker(self, timeout_s: float) -> None:
+        """Start a new inference process in place of a lost one.
+
+        Raises:
+            BackendError: it does not come up.
+            BundleError: the bundle was damaged meanwhile.
+        """
+        if self.worker_lost:
+            self._client.start(timeout_s)
+
+    def _ask(self, choice: Choice) -> None:
+        started = time.perf_counter()
+        images = {}
+        for name, frame in choice.frames.items():
+            try:
+                picture = self._inputs.decode(name, frame)
+            except QuantVLAError:
+                self._buffer.skipped[f"undecodable_{name}"] += 1
+                return
+            camera = self._cameras[name]
+            if picture.shape != (camera.height, camera.width, 3):
+                self._buffer.skipped[f"wrong_size_{name}"] += 1
+                return
+            images[name] = picture
+        self._decode_ms = (time.perf_counter() - started) * 1e3
+        observation = Observation(
+            images=images,
+            joints=choice.joints.positions.astype(np.float32),
+            instruction=choice.instruction,
+            stamp=choice.joints.stamp,
+        )
+        self._asked_generation = choice.generation
+        try:
+            self._client.request(observation, self._seed(), self._counter)
+        except QuantVLAError:
+            self._buffer.skipped["unfit_observation"] += 1
+            return
+        self._counter += 1
+
+    def _take(self, result: ChunkResult) -> None:
+        chunk = result.chunk
+        self._record.note_inference(
+            result.latency_s, {"decode": self._decode_ms, **chunk.timings_ms}
+        )
+        with self._lock:
+            if self._asked_generation != self._buffer.generation:
+                self._buffer.skipped["chunk_of_an_old_instruction"] += 1
+                return
+            motion = self._motion()
+            motion.note_latency(result.latency_s)
+            refused = motion.offer_chunk(chunk.actions, chunk.stamp, self._dt)
+        if refused is None:
+            self.chunks += 1
+            self._on_chunk(chunk.actions, chunk.stamp)
+
+    def _fail(self, failure: Failure, now: float) -> None:
+        with self._lock:
+            self._motion().raise_fault(FaultCode(failure.code), failure.text, now)

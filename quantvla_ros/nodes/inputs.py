@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The policy node's subscriptions: cameras, joint states, instruction, robot description."""
+
+from __future__ import annotations
+
+import struct
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.qos import QoSProfile
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import CompressedImage, Image, JointState
+from std_msgs.msg import String
+
+from quantvla_ros.nodes.conversion import (
+    compressed_image_to_rgb,
+    image_to_rgb,
+    stamp_to_seconds,
+)
+from quantvla_ros.nodes.input_buffer import Frame, InputBuffer, JointSample
+from quantvla_ros.nodes.qos import LATCHED, SENSOR
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+
+Transport = Literal["raw", "compressed"]
+_MESSAGES: dict[Transport, type[Image] | type[CompressedImage]] = {
+    "raw": Image,
+    "compressed": CompressedImage,
+}
+
+
+def serialized_stamp(data: bytes) -> float:
+    """Return the header stamp in s of a serialized message that begins with a Header.
+
+    CDR: four bytes of encapsulation (the second tells the byte order), then seconds (int32) and
+    nanoseconds (uint32). So a frame that is not used need not be deserialized.
+    """
+    order = "<" if data[1] & 1 else ">"
+    seconds, nanoseconds = struct.unpack_from(order + "iI", data, 4)
+    return float(seconds) + float(nanoseconds) * 1e-9
+
+
+class Inputs:
+    """Feeds an ``InputBuffer`` from topics; frames are decoded only when they are used.
+
+    Subscriptions are made once for a topic and kept: destroying them while a multi-threaded
+    executor spins is not safe on Humble.
+    """
+
+    def __init__(self, node: Node) -> None:
+        """Subscribe to what does not depend on the bundle: instruction, robot description."""
+        self._node = node
+        self._buffer: InputBuffer | None = None
+        self._transport: Transport = "raw"
+        self._topics: dict[tuple[str, Transport], str] = {}
+        self._arrived = threading.Event()
+        self._instruction = ""
+        self.robot_description: str | None = None
+        self.on_joints: Callable[[JointSample], None] = lambda _: None
+        self.on_instruction: Callable[[], None] = lambda: None
+        self._subscribe(String, "instruction", self._take_instruction, LATCHED)
+        self._subscribe(String, "robot_description", self._take_description, LATCHED)
+        self.joint_topic = node.resolve_topic_name("joint_states")
+        self.description_topic = node.resolve_topic_name("robot_description")
+        self._joints_subscribed = False
+
+    def connect(self, buffer: InputBuffer, transport: Transport) -> None:
+        """Feed ``buffer`` from now on; ``<camera>/image_raw`` or its ``/compressed``."""
+        buffer.set_instruction(self._instruction)
+        self._buffer = buffer
+        self._transport = transport
+        if not self._joints_subscribed:
+            self._joints_subscribed = True
+            self._subscribe(JointState, "joint_states", self._take_joints, SENSOR)
+        for camera in buffer.cameras:
+            key = (camera, transport)
+            if key in self._topics:
+                continue
+            name = f"{camera}/image_raw" + ("/compressed" if transport == "compressed" else "")
+            self._topics[key] = self._node.resolve_topic_name(name)
+            self._subscribe(
+                _MESSAGES[transport], name, self._frame_callback(camera, transport), SENSOR, True
+            )
+
+    def disconnect(self) -> None:
+        """Drop what arrives from now on."""
+        self._buffer = None
+
+    def camera_topic(self, camera: str) -> str:
+        """Return the full topic name of a camera."""
+        return self._topics[(camera, self._transport)]
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until any input arrives, at most so long."""
+        self._arrived.wait(timeout_s)
+        self._arrived.clear()
+
+    def decode(self, camera: str, frame: Frame) -> NDArray[np.uint8]:
+        """Return the picture of a camera's frame, uint8 [height, width, 3] rgb8.
+
+        Raises:
+            QuantVLAError: an encoding that is not supported, or a damaged picture.
+        """
+        topic = self.camera_topic(camera)
+        message = deserialize_message(frame.data, _MESSAGES[self._transport])
+        if isinstance(message, CompressedImage):
+            return compressed_image_to_rgb(message, topic)
+        return image_to_rgb(message, topic)
+
+    def _subscribe(
+        self, kind: Any, name: str, callback: Any, qos: QoSProfile, raw: bool = False
+    ) -> None:
+        # A group of its own: parallel to every other callback, but in the order of arrival.
+        group = MutuallyExclusiveCallbackGroup()
+        self._node.create_subscription(kind, name, callback, qos, callback_group=group, raw=raw)
+
+    def _frame_callback(self, camera: str, transport: Transport) -> Callable[[bytes], None]:
+        def take(data: bytes) -> None:
+            buffer = self._buffer
+            if buffer is not None and transport == self._transport and camera in buffer.cameras:
+                buffer.add_frame(camera, serialized_stamp(data), data)
+                self._arrived.set()
+
+        return take
+
+    def _take_joints(self, message: JointState) -> None:
+        buffer = self._buffer
+        if buffer is None:
+            return
+        sample = buffer.add_joint_state(
+            stamp_to_seconds(message.header.stamp),
+            message.name,
+            message.position,
+            message.velocity,
+        )
+        self._arrived.set()
+        if sample is not None:
+            self.on_joints(sample)
+
+    def _take_instruction(self, message: String) -> None:
+        self._instruction = message.data
+        buffer = self._buffer
+        if buffer is not None and buffer.set_instruction(message.data):
+            self.on_instruction()
+
+    def _take_description(self, message: String) -> None:
+        self.robot_description = message.data
+        self._arrived.set()

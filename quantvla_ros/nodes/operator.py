@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person at the simulated robot does over ROS: instruct, reset the scene, watch."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from rclpy.callback_groups import ReentrantCallbackGroup
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.nodes.lifecycle_client import PolicyNodeClient
+from quantvla_ros.nodes.qos import LATCHED
+from quantvla_ros.nodes.recorder import TopicTap
+
+
+class Operator:
+    """Publishes instructions, resets the simulated scene, drives the policy node, taps topics.
+
+    Attributes:
+        policy: client of the policy node.
+    """
+
+    def __init__(self, topics: Mapping[str, tuple[str, ...]]) -> None:
+        """Remember the topics to watch (see `TopicTap`)."""
+        self._tap = TopicTap(topics, "operator")
+        self._state: dict[str, Any] = {}
+        self._changed = threading.Condition()
+
+    def __enter__(self) -> Operator:
+        """Join the ROS graph."""
+        self._tap.__enter__()
+        node = self._tap.node
+        group = ReentrantCallbackGroup()
+        self.policy = PolicyNodeClient(node)
+        self._instruction = node.create_publisher(String, "/instruction", LATCHED)
+        self._reset = node.create_client(Trigger, "/sim_robot_node/reset", callback_group=group)
+        node.create_subscription(
+            String, "/sim/state", self._on_state, LATCHED, callback_group=group
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave the ROS graph."""
+        self._tap.__exit__(kind, error, traceback)
+
+    @property
+    def tap(self) -> TopicTap:
+        """The tap on the watched topics."""
+        return self._tap
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        """The newest state of the simulation; empty before the first."""
+        return self._state
+
+    def instruct(self, text: str) -> None:
+        """Publish an instruction; an empty one makes the arm hold."""
+        self._instruction.publish(String(data=text))
+
+    def reset_scene(self, timeout_s: float = 30.0) -> Mapping[str, Any]:
+        """Reset the scene to the next seed; return the state of the new scene.
+
+        Raises:
+            QuantVLAError: the simulated robot does not answer or refuses.
+        """
+        resets = self._state.get("resets", 0)
+        done = threading.Event()
+        if not self._reset.wait_for_service(timeout_sec=timeout_s):
+            raise QuantVLAError(f"No service {self._reset.srv_name} within {timeout_s:.0f} s.")
+        future = self._reset.call_async(Trigger.Request())
+        future.add_done_callback(lambda _: done.set())
+        if not done.wait(timeout_s) or not future.result().success:
+            raise QuantVLAError("The simulated robot did not reset its scene.")
+        return self.wait_for_state(lambda state: state.get("resets", 0) > resets, timeout_s)
+
+    def wait_for_state(self, predicate: Any, timeout_s: float) -> Mapping[str, Any]:
+        """Wait until the simulation's state satisfies the predicate; return it.
+
+        Raises:
+            QuantVLAError: it does not in time.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            while not (self._state and predicate(self._state)):
+                if not self._changed.wait(deadline - time.monotonic()):
+                    raise QuantVLAError(
+                        f"Nothing suitable arrived on '/sim/state' for {timeout_s:.0f} s; "
+                        "is the simulated robot running?"
+                    )
+            return dict(self._state)
+
+    def _on_state(self, message: String) -> None:
+        with self._changed:
+            self._state = json.loads(message.data)
+            self._changed.notify_all()

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one typed model of the policy node's parameters: type, range, unit and text.
+
+Declaration, validation, ``config/policy.yaml`` and the reference page are made from it. No ROS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from quantvla_ros.control.config import MotionConfig
+from quantvla_ros.errors import QuantVLAError
+
+_MOTION = MotionConfig()
+
+
+class ParameterError(QuantVLAError):
+    """A parameter has a wrong type or lies out of its range."""
+
+
+def _parameter(
+    default: Any,
+    text: str,
+    *,
+    unit: str = "",
+    live: bool = False,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+) -> Any:
+    """Return a model field; ``live`` parameters may change while the node is configured."""
+    extra: dict[str, Any] = {"unit": unit, "live": live}
+    return Field(default=default, description=text, json_schema_extra=extra, ge=ge, gt=gt, le=le)
+
+
+class PolicyNodeParameters(BaseModel):
+    """Parameters of ``policy_node``; the fields' order is the order of the reference page."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    bundle: str = _parameter("", "Directory of the policy bundle. Required.")
+    backend: Literal["cpu", "reference"] = _parameter(
+        "cpu",
+        "How an INT8 bundle computes: `cpu` on integer units, `reference` slowly in float on the "
+        "integer grid, as a yardstick.",
+    )
+    compiled: bool = _parameter(
+        True, "Compile the policy when the node is configured; without it start-up is faster."
+    )
+    threads: int = _parameter(1, "Threads of the inference process.", ge=1, le=64)
+    seed: int = _parameter(
+        0, "Seed of the policy's noise; equal seeds repeat a run.", live=True, ge=0, le=2**31 - 1
+    )
+    allow_failed_gate: bool = _parameter(
+        False, "Run an INT8 bundle that has not passed its gate, with a warning at every start."
+    )
+    loader: str = _parameter(
+        "quantvla_ros.backends.policy:load_policy",
+        "Advanced: `module:function` that the inference process calls to load the policy.",
+    )
+    warmup_timeout_s: float = _parameter(
+        120.0, "Longest wait for the policy to load, compile and warm up.", unit="s", gt=0, le=3600
+    )
+    inference_timeout_s: float = _parameter(
+        1.0,
+        "Longest inference; a slower one is the fault INFERENCE_TIMEOUT.",
+        unit="s",
+        gt=0,
+        le=60,
+    )
+    image_transport: Literal["raw", "compressed"] = _parameter(
+        "raw",
+        "`raw` reads `<camera>/image_raw` (Image), `compressed` reads "
+        "`<camera>/image_raw/compressed` (CompressedImage).",
+    )
+    input_timeout_s: float = _parameter(
+        10.0, "Longest wait of configure for the first message of an input.", unit="s", gt=0, le=600
+    )
+    max_camera_age_s: float = _parameter(
+        0.5, "Older camera frames are not used; the fault STALE_CAMERA.", unit="s", live=True,
+        gt=0, le=10,
+    )  # fmt: skip
+    max_joint_age_s: float = _parameter(
+        0.2, "Older joint states are not used; the fault STALE_JOINT_STATE.", unit="s", live=True,
+        gt=0, le=10,
+    )  # fmt: skip
+    max_skew_s: float = _parameter(
+        0.06, "Largest difference of the stamps of one observation.", unit="s", live=True,
+        gt=0, le=10,
+    )  # fmt: skip
+    clock_timeout_s: float = _parameter(
+        1.0, "A ROS clock that stands still for longer is the fault CLOCK_JUMP.", unit="s",
+        live=True, gt=0, le=60,
+    )  # fmt: skip
+    control_rate_hz: float = _parameter(
+        50.0, "Rate at which trajectory windows are published.", unit="Hz", ge=10, le=200
+    )
+    transport_margin_s: float = _parameter(
+        _MOTION.transport_margin_s,
+        "Time from publishing a window to its first point; covers the transport.",
+        unit="s", gt=0, le=0.5,
+    )  # fmt: skip
+    window_s: float = _parameter(
+        _MOTION.window_s, "Length of the moving part of a window.", unit="s", gt=0, le=2
+    )
+    lookahead_s: float = _parameter(
+        _MOTION.lookahead_s, "How far ahead on the path the reference aims.", unit="s", gt=0, le=1
+    )
+    blend_s: float = _parameter(
+        _MOTION.blend_s,
+        "Length of the cross-fade from one chunk to the next.",
+        unit="s",
+        gt=0,
+        le=2,
+    )
+    stop_s: float = _parameter(
+        _MOTION.stop_s, "Time in which a stop slows the motion along its path.", unit="s",
+        gt=0, le=5,
+    )  # fmt: skip
+    execute_steps: int = _parameter(
+        _MOTION.execute_steps, "Points of a chunk to execute before the next one takes over.",
+        ge=1, le=1000,
+    )  # fmt: skip
+    record_path: str = _parameter(
+        "", "File for the JSON record of timing and motion, written at deactivate.", live=True
+    )
+
+    def motion_config(self) -> MotionConfig:
+        """Return the part of the parameters that the motion controller uses.
+
+        Raises:
+            QuantVLAError: figures that do not fit each other.
+        """
+        names = (
+            "transport_margin_s",
+            "window_s",
+            "lookahead_s",
+            "blend_s",
+            "stop_s",
+            "execute_steps",
+        )
+        values = {name: getattr(self, name) for name in names}
+        return MotionConfig(**values, joint_state_age_s=self.max_joint_age_s)
+
+
+JOINT_LIMIT_TEXTS: Mapping[str, tuple[str, str]] = {
+    "max_velocity": ("Velocity limit; may only lower the URDF's.", "rad/s or m/s"),
+    "max_acceleration": ("Acceleration limit. Required.", "rad/s^2 or m/s^2"),
+    "max_jerk": ("Jerk limit. Required.", "rad/s^3 or m/s^3"),
+}
+"""Parameters ``joint_limits.<joint>.<key>`` (the names MoveIt and ros2_control use): text, unit."""
+
+
+@dataclass(frozen=True)
+class ParameterInfo:
+    """One parameter as the declaration and the pages need it."""
+
+    name: str
+    kind: Literal["string", "bool", "int", "double"]
+    default: str | bool | int | float
+    text: str
+    unit: str
+    live: bool
+    lower: float | None
+    upper: float | None
+    choices: tuple[str, ...]
+
+    @property
+    def range_text(self) -> str:
+        """Return the allowed values in words, empty when every value of the type is allowed."""
+        if self.choices:
+            return ", ".join(self.choices)
+        if self.lower is None or self.upper is None:
+            return ""
+        return f"{self.lower:g} to {self.upper:g}"
+
+
+def _bounds(info: FieldInfo) -> tuple[float | None, float | None]:
+    lower = upper = None
+    for limit in info.metadata:
+        for name in ("ge", "gt"):
+            lower = getattr(limit, name, lower)
+        upper = getattr(limit, "le", upper)
+    return lower, upper
+
+
+def parameter_table() -> list[ParameterInfo]:
+    """Return every parameter of the model in order."""
+    kinds = {str: "string", bool: "bool", int: "int", float: "double"}
+    table = []
+    for name, info in PolicyNodeParameters.model_fields.items():
+        choices = get_args(info.annotation) if get_origin(info.annotation) is Literal else ()
+        extra = info.json_schema_extra
+        assert isinstance(extra, dict)
+        lower, upper = _bounds(info)
+        table.append(
+            ParameterInfo(
+                name=name,
+                kind="string" if choices else kinds[info.annotation],  # type: ignore[index,arg-type]
+                default=info.default,
+                text=info.description or "",
+                unit=str(extra["unit"]),
+                live=bool(extra["live"]),
+                lower=lower,
+                upper=upper,
+                choices=choices,
+            )
+        )
+    return table
+
+
+def validate(values: Mapping[str, Any]) -> PolicyNodeParameters:
+    """Return the typed parameters.
+
+    Raises:
+        ParameterError: a value of a wrong type or out of range; names parameter, value and range.
+    """
+    try:
+        return PolicyNodeParameters(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "?"
+        known = {info.name: info for info in parameter_table()}
+        if name not in known:
+            raise ParameterError(f"Parameter '{name}' is unknown.") from None
+        info = known[name]
+        allowed = f" from {info.range_text}" if info.range_text else ""
+        raise ParameterError(
+            f"Parameter '{name}' is {values[name]!r}, it must be of type {info.kind}{allowed}."
+        ) from None

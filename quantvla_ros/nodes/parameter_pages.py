@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make ``config/policy.yaml`` and ``docs/reference/parameters.md`` from the parameter model."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import textwrap
+from pathlib import Path
+
+from quantvla_ros.nodes.parameter_model import (
+    JOINT_LIMIT_TEXTS,
+    ParameterInfo,
+    parameter_table,
+)
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CONFIG = Path("config/policy.yaml")
+PAGE = Path("docs/reference/parameters.md")
+COMMAND = "python -m quantvla_ros.nodes.parameters --write"
+
+
+def config_text() -> str:
+    """Return the parameter file with every parameter, its text and its default."""
+    lines = [
+        "# SPDX-License-Identifier: Apache-2.0",
+        f"# Parameters of policy_node with their defaults. Made by: {COMMAND}",
+        "# Acceleration and jerk limits are in a file of their own: see panda_limits.yaml.",
+        "/**:",
+        "  ros__parameters:",
+    ]
+    for info in parameter_table():
+        comment = info.text.replace("`", "")
+        if info.unit:
+            comment += f" Unit: {info.unit}."
+        if info.range_text:
+            comment += f" Allowed: {info.range_text}."
+        lines += [f"    # {line}" for line in textwrap.wrap(comment, 90)]
+        lines.append(f"    {info.name}: {_literal(info)}")
+    return "\n".join(lines) + "\n"
+
+
+def page_text() -> str:
+    """Return the reference page."""
+    lines = [
+        "# Parameters of `policy_node`",
+        "",
+        f"This page is made from the parameter model by `{COMMAND}`.",
+        "",
+        "A parameter marked *live* may be set at any time. The others are read when the node is",
+        "configured: to change one, clean the node up, set it, and configure again.",
+        "",
+        "| Parameter | Type | Default | Unit | Allowed | Live | Meaning |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for info in parameter_table():
+        lines.append(
+            f"| `{info.name}` | {info.kind} | `{_literal(info)}` | {info.unit} | "
+            f"{info.range_text} | {'yes' if info.live else ''} | {info.text} |"
+        )
+    lines += [
+        "",
+        "## Limits of each joint",
+        "",
+        "Position and velocity limits come from the URDF on `robot_description`. The URDF has no",
+        "acceleration and jerk limits: give them by these parameters, one set for each joint. The",
+        "names are those of MoveIt's `joint_limits.yaml`: see `config/panda_limits.yaml`.",
+        "",
+        "| Parameter | Type | Unit | Meaning |",
+        "|---|---|---|---|",
+    ]
+    for key, (text, unit) in JOINT_LIMIT_TEXTS.items():
+        lines.append(f"| `joint_limits.<joint>.{key}` | double | {unit} | {text} |")
+    return "\n".join(lines) + "\n"
+
+
+def write(root: Path) -> list[Path]:
+    """Write both files under ``root`` (a source tree) and return their paths."""
+    written = []
+    for relative, text in ((CONFIG, config_text()), (PAGE, page_text())):
+        path = root / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.tmp")
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+        written.append(path)
+    return written
+
+
+def main() -> None:
+    """Write the files when asked to, otherwise print the reference page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="renew the files in the source tree")
+    if parser.parse_args().write:
+        for path in write(REPOSITORY):
+            print(path)
+    else:
+        print(page_text(), end="")
+
+
+def _literal(info: ParameterInfo) -> str:
+    return json.dumps(info.default)

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Declare and read the policy node's parameters; ``--write`` renews the files made from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    ParameterType,
+    SetParametersResult,
+)
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.nodes.parameter_model import (
+    JOINT_LIMIT_TEXTS,
+    ParameterError,
+    ParameterInfo,
+    PolicyNodeParameters,
+    parameter_table,
+    validate,
+)
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+    from rclpy.parameter import Parameter
+
+_TYPES = {
+    "string": ParameterType.PARAMETER_STRING,
+    "bool": ParameterType.PARAMETER_BOOL,
+    "int": ParameterType.PARAMETER_INTEGER,
+    "double": ParameterType.PARAMETER_DOUBLE,
+}
+
+
+def descriptor(info: ParameterInfo) -> ParameterDescriptor:
+    """Return the ROS descriptor (text, type, range) of one parameter."""
+    result = ParameterDescriptor(
+        name=info.name,
+        type=_TYPES[info.kind],
+        description=info.text + (f" Unit: {info.unit}." if info.unit else ""),
+        additional_constraints=", ".join(info.choices),
+    )
+    if info.lower is not None and info.upper is not None:
+        if info.kind == "int":
+            result.integer_range = [
+                IntegerRange(from_value=int(info.lower), to_value=int(info.upper), step=1)
+            ]
+        else:
+            result.floating_point_range = [
+                FloatingPointRange(from_value=float(info.lower), to_value=float(info.upper))
+            ]
+    return result
+
+
+def declare(node: Node) -> None:
+    """Declare every parameter of the model on ``node``.
+
+    Raises:
+        ParameterError: an override of a wrong type or out of range; names it and its range.
+    """
+    for info in parameter_table():
+        try:
+            node.declare_parameter(info.name, info.default, descriptor(info))
+        except (InvalidParameterTypeException, InvalidParameterValueException):
+            allowed = f" from {info.range_text}" if info.range_text else ""
+            # ROS does not take 1 for 1.0, and its own message does not say so.
+            hint = " (write 1.0, not 1)" if info.kind == "double" else ""
+            raise ParameterError(
+                f"Parameter '{info.name}' must be of type {info.kind}{allowed}{hint}."
+            ) from None
+
+
+def read(node: Node) -> PolicyNodeParameters:
+    """Return the node's current parameters, validated.
+
+    Raises:
+        ParameterError: a value out of range.
+    """
+    return validate({i.name: node.get_parameter(i.name).value for i in parameter_table()})
+
+
+def check_change(
+    node: Node, parameters: Sequence[Parameter], configured: bool
+) -> SetParametersResult:
+    """Judge a request to set parameters; those that are not live wait for an unconfigured node."""
+    table = {info.name: info for info in parameter_table()}
+    values = {name: node.get_parameter(name).value for name in table if node.has_parameter(name)}
+    for parameter in parameters:
+        info = table.get(parameter.name)
+        if info is None:
+            continue
+        if configured and not info.live:
+            return SetParametersResult(
+                successful=False,
+                reason=f"Parameter '{info.name}' is read when the node is configured: "
+                "clean the node up, set it, and configure again.",
+            )
+        values[info.name] = parameter.value
+    try:
+        validate(values)
+    except QuantVLAError as error:
+        return SetParametersResult(successful=False, reason=str(error))
+    return SetParametersResult(successful=True)
+
+
+def declare_joint_limits(node: Node, joints: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Declare and read ``joint_limits.<joint>.{max_velocity,max_acceleration,max_jerk}``.
+
+    Returns:
+        key -> joint -> value; joints without a value are left out.
+
+    Raises:
+        ParameterError: a value that is not a positive number.
+    """
+    limits: dict[str, dict[str, float]] = {key: {} for key in JOINT_LIMIT_TEXTS}
+    for joint in joints:
+        for key, (text, unit) in JOINT_LIMIT_TEXTS.items():
+            name = f"joint_limits.{joint}.{key}"
+            if not node.has_parameter(name):
+                node.declare_parameter(
+                    name,
+                    None,
+                    ParameterDescriptor(description=f"{text} Unit: {unit}.", dynamic_typing=True),
+                )
+            value = node.get_parameter(name).value
+            if value is None:
+                continue
+            if not _positive(value):
+                raise ParameterError(f"Parameter '{name}' is {value!r}, it must be above 0.")
+            limits[key][joint] = float(value)
+    return limits
+
+
+def _positive(value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and value > 0
+
+
+if __name__ == "__main__":
+    from quantvla_ros.nodes.parameter_pages import main
+
+    main()

@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lifecycle node that runs a policy bundle and publishes joint trajectories."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]
+from rclpy.executors import Executor, MultiThreadedExecutor
+from rclpy.lifecycle import (
+    LifecycleNode,
+    LifecycleNodeMixin,
+    LifecycleState,
+    TransitionCallbackReturn,
+)
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from std_srvs.srv import SetBool, Trigger
+from trajectory_msgs.msg import JointTrajectory
+from visualization_msgs.msg import Marker
+
+from quantvla_ros.bundle.storage import bundle_hash
+from quantvla_ros.errors import BackendError, BundleError, QuantVLAError
+from quantvla_ros.inference.client import InferenceClient
+from quantvla_ros.nodes import parameters as node_parameters
+from quantvla_ros.nodes.diagnostics import ERROR, OK, WARN, Diagnostics
+from quantvla_ros.nodes.input_buffer import InputBuffer
+from quantvla_ros.nodes.inputs import Inputs
+from quantvla_ros.nodes.parameter_model import validate
+from quantvla_ros.nodes.qos import COMMAND
+from quantvla_ros.nodes.runtime import Runtime
+from quantvla_ros.nodes.session import PolicySession
+from quantvla_ros.nodes.startup import (
+    RefusalError,
+    check_cameras,
+    check_gate,
+    read_bundle,
+    read_limits,
+    wait_for_inputs,
+)
+from quantvla_ros.nodes.status import report_changes, report_session
+from quantvla_ros.nodes.transitions import guard_transitions, logged
+
+END_TIMEOUT_S = 10.0
+"""Longest wait at the end of the process for a transition that is under way."""
+SETTLE_S = 1.0
+"""Longest wait at the end of the process for callbacks under way."""
+SWITCH_INTERVAL_S = 0.0005
+"""How long a Python thread may keep the control thread waiting; Python's own 5 ms is a quarter
+of a control period."""
+
+
+class PolicyNode(LifecycleNode):
+    """Lifecycle around one ``PolicySession``: see docs/reference/ros-interface.md."""
+
+    def __init__(self, stop_process: Callable[[], None]) -> None:
+        """Declare parameters and create what lives as long as the node.
+
+        Args:
+            stop_process: ends the process; called when a thread of the node fails.
+
+        Raises:
+            ParameterError: a parameter of a wrong type or out of range.
+        """
+        # LifecycleNode itself would put the lifecycle services into the group of /clock and the
+        # parameters, which would stand still during a transition.
+        Node.__init__(self, "policy_node")
+        LifecycleNodeMixin.__init__(self, callback_group=ReentrantCallbackGroup())
+        node_parameters.declare(self)
+        self._settings = node_parameters.read(self)
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self._stop_process = stop_process
+        self.exit_code = 0
+        self._session: PolicySession | None = None
+        self._aborted = threading.Event()
+        self._starting: InferenceClient | None = None
+        self.transition_lock = guard_transitions(self)
+        self.diagnostics = Diagnostics(self)
+        self._inputs = Inputs(self)
+        self._publishers_out = (
+            self.create_publisher(JointTrajectory, "joint_trajectory", COMMAND),
+            self.create_publisher(JointTrajectory, "~/chunk", COMMAND),
+            self.create_publisher(Marker, "~/predicted_path", COMMAND),
+        )
+        services = MutuallyExclusiveCallbackGroup()
+        self.create_service(SetBool, "~/arm", self._on_arm, callback_group=services)
+        self.create_service(Trigger, "~/reset_fault", self._on_reset, callback_group=services)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        reports = MutuallyExclusiveCallbackGroup()
+        self.create_timer(1.0, self._report, callback_group=reports, clock=steady)
+        self.create_timer(0.05, self._report_changes, callback_group=reports, clock=steady)
+
+    def now(self) -> float:
+        """Return the ROS clock's time in s."""
+        return float(self.get_clock().now().nanoseconds) * 1e-9
+
+    @logged
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Check bundle, inputs and limits; start the inference process and warm it up."""
+        self.diagnostics.reset("configuring")
+        try:
+            self._session = self._make_session()
+        except RefusalError as refusal:
+            return self._refuse(refusal)
+        except BundleError as error:
+            return self._refuse(RefusalError("BUNDLE_INVALID", str(error), "bundle"))
+        except BackendError as error:
+            return self._refuse(RefusalError("BACKEND_ERROR", str(error), "inference"))
+        except QuantVLAError as error:
+            return self._refuse(RefusalError("PARAMETER_INVALID", str(error), "control"))
+        self._report()
+        return TransitionCallbackReturn.SUCCESS
+
+    @logged
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start inference and control, in dry run."""
+        assert self._session is not None
+        # What exists by now stays: collecting it again and again would delay the control thread.
+        gc.collect()
+        gc.freeze()
+        self._session.activate()
+        self._report()
+        return TransitionCallbackReturn.SUCCESS
+
+    @logged
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Decelerate within the limits to rest, then stop both."""
+        assert self._session is not None
+        try:
+            self._session.deactivate()
+        except QuantVLAError as error:
+            self.get_logger().error(str(error))
+        self._report()
+        return TransitionCallbackReturn.SUCCESS
+
+    @logged
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """End the inference process and forget the bundle."""
+        self._close_session()
+        self.diagnostics.reset("not configured")
+        return TransitionCallbackReturn.SUCCESS
+
+    @logged
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Decelerate, then end the inference process, from whichever state."""
+        self._close_session()
+        self.diagnostics.reset("shut down")
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Clean up after a transition that raised; the node is then unconfigured."""
+        self._close_session()
+        return TransitionCallbackReturn.SUCCESS
+
+    def end(self) -> None:
+        """Bring the arm to rest and end the inference process, whatever is under way."""
+        self._aborted.set()
+        starting = self._starting
+        if starting is not None:
+            starting.close()
+        if self.transition_lock.acquire(timeout=END_TIMEOUT_S):
+            try:
+                self._close_session()
+            finally:
+                self.transition_lock.release()
+
+    def _make_session(self) -> PolicySession:
+        parameters = self._settings
+        manifest = read_bundle(parameters.bundle)
+        interface = manifest.interface
+        warning = check_gate(manifest, parameters.bundle, parameters.allow_failed_gate)
+        parameters.motion_config()
+        given = node_parameters.declare_joint_limits(self, interface.action.names)
+        buffer = InputBuffer([c.name for c in interface.cameras], interface.state.names)
+        self._inputs.connect(buffer, parameters.image_transport)
+        try:
+            wait_for_inputs(self._inputs, buffer, parameters.input_timeout_s, self._aborted)
+            check_cameras(self._inputs, buffer, interface)
+            description = self._inputs.robot_description
+            assert description is not None  # wait_for_inputs saw it
+            limits = read_limits(interface, description, self._inputs.description_topic, given)
+            client = self._start_worker()
+        except BaseException:
+            self._inputs.disconnect()
+            raise
+        bundle = Path(parameters.bundle).expanduser()
+        self._report_bundle(warning, bundle, client)
+        return PolicySession(
+            lambda: self._settings,
+            manifest,
+            limits,
+            client,
+            self._inputs,
+            buffer,
+            self.now,
+            self._publishers_out,
+            self._on_thread_error,
+        )
+
+    def _start_worker(self) -> InferenceClient:
+        parameters = self._settings
+        client = InferenceClient(
+            Path(parameters.bundle).expanduser(),
+            parameters.backend,
+            parameters.threads,
+            parameters.inference_timeout_s,
+            parameters.compiled,
+            parameters.loader,
+        )
+        self._starting = client
+        try:
+            client.start(parameters.warmup_timeout_s)
+            if self._aborted.is_set():
+                client.close()
+                raise RefusalError("ABORTED", "The node is being shut down.", "inference")
+        finally:
+            self._starting = None
+        return client
+
+    def _report_bundle(self, warning: str, path: Path, client: InferenceClient) -> None:
+        if warning:
+            self.get_logger().warning(warning)
+        self.diagnostics.update("bundle", WARN if warning else OK, warning or "loaded")
+        values: dict[str, object] = {"path": path, "sha256": bundle_hash(path)}
+        if client.ready is not None:
+            ready = client.ready
+            values |= {"kernel": ready.kernel, "integer_layers": ready.integer_layers}
+            values |= {"weight_bytes": ready.weight_bytes}
+        self.diagnostics.set_values("bundle", values)
+
+    def _refuse(self, refusal: RefusalError) -> TransitionCallbackReturn:
+        self.get_logger().error(str(refusal))
+        self.diagnostics.update(refusal.check, ERROR, str(refusal))
+        self.diagnostics.publish()
+        return TransitionCallbackReturn.FAILURE
+
+    def _close_session(self) -> None:
+        session, self._session = self._session, None
+        if session is None:
+            return
+        try:
+            session.close()
+        except QuantVLAError as error:
+            self.get_logger().error(str(error))
+
+    def _report(self) -> None:
+        if self._session is not None:
+            report_session(self._session, self.diagnostics, self.now())
+        self.diagnostics.publish()
+
+    def _report_changes(self) -> None:
+        session = self._session
+        if session is not None and report_changes(session, self.diagnostics, self.now()):
+            self.diagnostics.publish()
+
+    def _on_arm(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        def act(session: PolicySession) -> str:
+            if request.data:
+                session.arm()
+                return "Armed."
+            session.disarm()
+            return "Disarmed."
+
+        response.success, response.message = self._act(act)
+        return response
+
+    def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        def act(session: PolicySession) -> str:
+            session.reset_fault()
+            return "The fault is reset; the node is in dry run."
+
+        response.success, response.message = self._act(act)
+        return response
+
+    def _act(self, action: Callable[[PolicySession], str]) -> tuple[bool, str]:
+        session = self._session
+        if session is None:
+            return False, "The node is not configured."
+        try:
+            text = action(session)
+        except QuantVLAError as error:
+            self.get_logger().warning(str(error))
+            return False, str(error)
+        self.get_logger().info(text)
+        self._report()
+        return True, text
+
+    def _on_set_parameters(self, changes: Sequence[Parameter]) -> SetParametersResult:
+        result = node_parameters.check_change(self, changes, self._session is not None)
+        if result.successful:
+            known = self._settings.model_dump()
+            known.update({p.name: p.value for p in changes if p.name in known})
+            self._settings = validate(known)
+        return result
+
+    def _on_thread_error(self, error: Exception) -> None:
+        # The arm stops by itself: the last window ends at rest.
+        self.get_logger().fatal(f"The node gives up: {type(error).__name__}: {error}")
+        self.exit_code = 1
+        self._stop_process()
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM; return the exit status."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    with Runtime(args) as runtime:
+        try:
+            node = PolicyNode(runtime.stop)
+        except QuantVLAError as error:
+            print(error, file=sys.stderr)
+            return 1
+        executor = MultiThreadedExecutor(num_threads=4)
+        runtime.spin(node, executor)
+        runtime.wait()
+        node.end()
+        _settle(executor, node)
+        return node.exit_code
+
+
+def _settle(executor: Executor, node: Node) -> None:
+    """Let the callbacks under way end: shutting down over them makes rclpy complain."""
+    executor.remove_node(node)
+    settled = threading.Event()
+    executor.create_task(settled.set)
+    settled.wait(SETTLE_S)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

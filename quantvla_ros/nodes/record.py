@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node's own record: when it published, how long inference took, what the motion was like."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from quantvla_ros.errors import QuantVLAError
+
+SCHEMA = 1
+KEEP = 200_000
+"""Raw values kept of each kind: more than an hour at 50 Hz."""
+
+
+class NodeRecord:
+    """Collects raw figures and writes them as JSON. Times are of the steady clock."""
+
+    def __init__(self, period_s: float) -> None:
+        """Take the control period that jitter refers to."""
+        self._period = period_s
+        self._last_publish: float | None = None
+        self.published = 0
+        self.intervals_s: deque[float] = deque(maxlen=KEEP)
+        self.latency_s: deque[float] = deque(maxlen=KEEP)
+        self.stages_ms: dict[str, deque[float]] = {}
+
+    def note_publish(self, steady_s: float) -> None:
+        """Note the steady time of one published window."""
+        self.published += 1
+        if self._last_publish is not None:
+            self.intervals_s.append(steady_s - self._last_publish)
+        self._last_publish = steady_s
+
+    def note_pause(self) -> None:
+        """Note that nothing is published now: the pause is no jitter."""
+        self._last_publish = None
+
+    def note_inference(self, latency_s: float, stages_ms: Mapping[str, float]) -> None:
+        """Note one inference: from request to chunk, and its stages."""
+        self.latency_s.append(latency_s)
+        for name, value in stages_ms.items():
+            self.stages_ms.setdefault(name, deque(maxlen=KEEP)).append(value)
+
+    def jitter_ms(self) -> dict[str, float]:
+        """Return p50, p99 and max of how far publish intervals are from the period."""
+        if not self.intervals_s:
+            return {"p50": 0.0, "p99": 0.0, "max": 0.0}
+        off = np.abs(np.array(self.intervals_s) - self._period) * 1e3
+        return {
+            "p50": float(np.percentile(off, 50)),
+            "p99": float(np.percentile(off, 99)),
+            "max": float(off.max()),
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything for the JSON file; times in the units that the keys name."""
+        return {
+            "schema": SCHEMA,
+            "control_rate_hz": 1.0 / self._period,
+            "published": self.published,
+            "jitter_ms": self.jitter_ms(),
+            "publish_intervals_ms": [round(value * 1e3, 4) for value in self.intervals_s],
+            "latency_ms": [round(value * 1e3, 4) for value in self.latency_s],
+            "stages_ms": {name: list(values) for name, values in self.stages_ms.items()},
+        }
+
+
+def write_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Write ``record`` to ``path`` whole or not at all.
+
+    Raises:
+        QuantVLAError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise QuantVLAError(
+            f"The record '{path}' cannot be written ({error.strerror}); change record_path."
+        ) from error

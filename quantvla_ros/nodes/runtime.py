@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start and end of a ROS process: signals, the executor's thread, the order of shutting down."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from types import FrameType, TracebackType
+from typing import Any
+
+import rclpy
+from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import try_shutdown
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Runtime:
+    """A ROS context whose callbacks run in a thread, while the main thread does its own work.
+
+    Use it as a context manager in the main thread: make nodes, `spin` them, then `wait` or work
+    until `stopping`. SIGINT and SIGTERM only ask to stop: the process decides how it ends.
+    On leaving: executor, its thread, nodes, context, in this order; any other order aborts the
+    process now and then.
+    """
+
+    def __init__(self, args: Sequence[str] | None = None) -> None:
+        """Remember the command line (`sys.argv` when None) for `__enter__`."""
+        self._args = args
+        self._stopping = False
+        self._wake_read, self._wake_write = os.pipe()
+        self._executor: Executor | None = None
+        self._thread: threading.Thread | None = None
+        self._nodes: list[Node] = []
+        self._handlers: dict[signal.Signals, Any] = {}
+        self._failure: BaseException | None = None
+
+    def __enter__(self) -> Runtime:
+        """Start the ROS context and take over SIGINT and SIGTERM."""
+        rclpy.init(
+            args=None if self._args is None else list(self._args),
+            signal_handler_options=SignalHandlerOptions.NO,
+        )
+        for number in _SIGNALS:
+            self._handlers[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Shut down in the one order that is safe; raise what a callback raised."""
+        if self._executor is not None:
+            self._executor.shutdown()
+        if self._thread is not None:
+            self._thread.join()
+        for node in self._nodes:
+            node.destroy_node()
+        try_shutdown()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+        if self._failure is not None and error is None:
+            raise self._failure
+
+    @property
+    def stopping(self) -> bool:
+        """Whether somebody asked the process to end."""
+        return self._stopping
+
+    def stop(self) -> None:
+        """Ask the process to end; any thread may call it, and a signal handler too."""
+        # A pipe instead of threading.Event: a handler that sets an Event can deadlock with the
+        # very thread it interrupted.
+        self._stopping = True
+        os.write(self._wake_write, b"x")
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Sleep until `stop`, at most so many seconds; return `stopping`."""
+        if not self._stopping and (seconds is None or seconds > 0):
+            select.select([self._wake_read], [], [], seconds)
+        return self._stopping
+
+    def wait_until(self, deadline: float) -> bool:
+        """Sleep until `stop` or until `time.monotonic()` is `deadline`; return `stopping`."""
+        return self.wait(deadline - time.monotonic())
+
+    def spin(self, node: Node, executor: Executor | None = None) -> None:
+        """Run the node's callbacks in a thread from now on, and own the node.
+
+        Args:
+            node: destroyed at the end.
+            executor: a single-threaded one when None.
+        """
+        self._executor = executor or SingleThreadedExecutor()
+        self._executor.add_node(node)
+        self._nodes.append(node)
+        self._thread = threading.Thread(target=self._spin, name="executor", daemon=True)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        assert self._executor is not None
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            pass
+        except Exception as error:
+            # A callback that raised must end the process, not leave a deaf one behind.
+            self._failure = error
+            self.stop()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.stop()

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything of the policy node that exists between configure and cleanup."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from trajectory_msgs.msg import JointTrajectory
+from visualization_msgs.msg import Marker
+
+from quantvla_ros.bundle.schema import BundleManifest
+from quantvla_ros.control.config import Mode
+from quantvla_ros.control.faults import FaultCode
+from quantvla_ros.control.limits import JointLimits
+from quantvla_ros.control.motion import MotionController
+from quantvla_ros.control.watchdog import Watchdog
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.inference.client import InferenceClient
+from quantvla_ros.nodes.clock_watch import ClockWatch
+from quantvla_ros.nodes.conversion import window_to_trajectory
+from quantvla_ros.nodes.inference_loop import InferenceLoop
+from quantvla_ros.nodes.input_buffer import Gates, InputBuffer, JointSample
+from quantvla_ros.nodes.periodic import PeriodicThread
+from quantvla_ros.nodes.record import NodeRecord, write_record
+from quantvla_ros.nodes.visuals import chunk_message, path_marker
+
+if TYPE_CHECKING:
+    from rclpy.publisher import Publisher
+
+    from quantvla_ros.nodes.inputs import Inputs
+    from quantvla_ros.nodes.parameter_model import PolicyNodeParameters
+
+POLL_S = 0.005
+"""How often a finished inference is looked for."""
+REST_TIMEOUT_S = 5.0
+"""Longest wait for the arm to rest; with a stopped ROS clock it never does."""
+
+
+class PolicySession:
+    """Owns the motion controller, the two threads and the inference process of one bundle.
+
+    The control thread runs on the steady clock, whatever the executor and the ROS clock do.
+    ``lock`` guards the motion controller.
+    """
+
+    def __init__(
+        self,
+        parameters: Callable[[], PolicyNodeParameters],
+        manifest: BundleManifest,
+        limits: JointLimits,
+        client: InferenceClient,
+        inputs: Inputs,
+        buffer: InputBuffer,
+        now: Callable[[], float],
+        publishers: tuple[Publisher, Publisher, Publisher],
+        on_error: Callable[[Exception], None],
+    ) -> None:
+        """Take the parts.
+
+        Args:
+            parameters: the newest parameters, live ones included.
+            manifest: of the bundle.
+            limits: of the action's joints, in the action's order.
+            client: started.
+            inputs: connected to ``buffer``.
+            buffer: of the state's joints.
+            now: ROS clock in s.
+            publishers: of the trajectory, the raw chunk and the predicted path.
+            on_error: called when one of the threads ends by an exception.
+        """
+        first = parameters()
+        self._parameters = parameters
+        self.manifest = manifest
+        self._limits = limits
+        self._client = client
+        self.inputs = inputs
+        self.buffer = buffer
+        self._now = now
+        self._trajectory, self._chunk, self._path = publishers
+        self._on_error = on_error
+        self._period = 1.0 / first.control_rate_hz
+        self._config = first.motion_config()
+        self._order = [buffer.joints.index(name) for name in limits.names]
+        self.lock = threading.Lock()
+        self.motion = MotionController(limits, self._period, self._config)
+        self.record = NodeRecord(self._period)
+        self._clock = ClockWatch()
+        self.inference = InferenceLoop(
+            manifest, client, inputs, buffer, lambda: self.motion, self.lock, self.record,
+            self._gates, lambda: parameters().seed, self._show_chunk,
+        )  # fmt: skip
+        self._rested = threading.Event()
+        self._threads: list[PeriodicThread] = []
+        inputs.on_joints = self._observe_joints
+        inputs.on_instruction = self._change_instruction
+
+    @property
+    def worker_pid(self) -> int | None:
+        """Process id of the inference process, None without one."""
+        return self._client.pid
+
+    def activate(self) -> None:
+        """Start both threads, in dry run (or with the fault that is still latched)."""
+        with self.lock:
+            self._clock.start(self._now(), time.monotonic())
+            self.motion.activate(self._now())
+        self._rested.clear()
+        self._threads = [
+            PeriodicThread("control", self._period, self._control_step, self._on_error),
+            PeriodicThread("inference", POLL_S, self._inference_step, self._on_error),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def deactivate(self) -> None:
+        """Bring the arm to rest within its limits, stop both threads, write the record.
+
+        Raises:
+            QuantVLAError: the record cannot be written.
+        """
+        if not self._threads:
+            return
+        with self.lock:
+            self.motion.deactivate(self._now())
+        self._rested.wait(REST_TIMEOUT_S)
+        for thread in self._threads:
+            thread.stop()
+        self._threads = []
+        self.record.note_pause()
+        deadline = time.monotonic() + self._parameters().inference_timeout_s
+        while self._client.busy and time.monotonic() < deadline:
+            self.inference.step(self._now())
+            time.sleep(POLL_S)
+        path = self._parameters().record_path
+        if path:
+            write_record(Path(path).expanduser(), self.report())
+
+    def close(self) -> None:
+        """Stop whatever runs and end the inference process."""
+        try:
+            self.deactivate()
+        finally:
+            self.inputs.on_joints = lambda _: None
+            self.inputs.on_instruction = lambda: None
+            self.inputs.disconnect()
+            self._client.close()
+
+    def arm(self) -> None:
+        """Start commanding from the measured position.
+
+        Raises:
+            QuantVLAError: an input is stale, a fault is latched, the robot moves.
+        """
+        now = self._now()
+        stale = self.stale_inputs(now)
+        if stale:
+            raise QuantVLAError(f"Cannot arm: {stale[0][0].value}: {stale[0][1]}.")
+        with self.lock:
+            self.motion.arm(now)
+
+    def disarm(self) -> None:
+        """Bring the arm to rest and go back to dry run."""
+        with self.lock:
+            self.motion.disarm(self._now())
+
+    def reset_fault(self) -> None:
+        """Leave a latched fault into dry run; a lost inference process is started again.
+
+        Raises:
+            QuantVLAError: no fault is latched, the arm still moves, the worker does not start.
+        """
+        with self.lock:
+            if self.motion.fault is not None and not self.motion.at_rest:
+                self.motion.reset_fault(self._now())  # refuses, with its own sentence
+        self.inference.restart_worker(self._parameters().warmup_timeout_s)
+        with self.lock:
+            self.motion.reset_fault(self._now())
+
+    def stale_inputs(self, now: float) -> list[tuple[FaultCode, str]]:
+        """Return each input that is too old at ``now`` as a fault code and a sentence."""
+        parameters = self._parameters()
+        watchdog = Watchdog(
+            dict.fromkeys(self.buffer.cameras, parameters.max_camera_age_s),
+            parameters.max_joint_age_s,
+        )
+        cameras, joints = self.buffer.stamps()
+        watchdog.start(-np.inf)
+        for name, stamp in cameras.items():
+            watchdog.saw_camera(name, stamp)
+        if joints is not None:
+            watchdog.saw_joint_state(joints)
+        return watchdog.check(now)
+
+    def report(self) -> dict[str, object]:
+        """Return the record of everything since configure, for the JSON file."""
+        with self.lock:
+            motion = self.motion
+            return {
+                **self.record.as_dict(),
+                "motion": motion.metrics.as_dict(),
+                "clamped": motion.clamped,
+                "limited": motion.limited,
+                "faults": {code.value: n for code, n in motion.fault_counts.items()},
+                "skipped": dict(self.buffer.skipped),
+                "chunks": self.inference.chunks,
+            }
+
+    def _gates(self) -> Gates:
+        parameters = self._parameters()
+        return Gates(parameters.max_camera_age_s, parameters.max_joint_age_s, parameters.max_skew_s)
+
+    def _control_step(self) -> None:
+        steady = time.monotonic()
+        now = self._now()
+        with self.lock:
+            self._watch(now, steady)
+            window = self.motion.tick(now)
+            at_rest = self.motion.mode is Mode.INACTIVE and self.motion.at_rest
+        if window is None:
+            self.record.note_pause()
+        else:
+            self._trajectory.publish(window_to_trajectory(window, self._limits.names))
+            self.record.note_publish(time.monotonic())
+        if at_rest:
+            self._rested.set()
+
+    def _watch(self, now: float, steady: float) -> None:
+        jump = self._clock.check(now, steady, self._parameters().clock_timeout_s)
+        moving = not self.motion.at_rest
+        if jump is not None and jump.backwards:
+            self._begin_again(now)
+        if not moving:
+            return
+        if jump is not None:
+            self._fault_once(FaultCode.CLOCK_JUMP, jump.text, now)
+        if self.motion.mode is Mode.ARMED:
+            for code, text in self.stale_inputs(now)[:1]:
+                self.motion.raise_fault(code, text, now)
+
+    def _fault_once(self, code: FaultCode, text: str, now: float) -> None:
+        if self.motion.fault is None:
+            self.motion.raise_fault(code, text, now)
+
+    def _begin_again(self, now: float) -> None:
+        """Replace the motion controller, whose time cannot go back; faults and figures stay."""
+        old = self.motion
+        self.buffer.clear_measurements()
+        self.motion = MotionController(self._limits, self._period, self._config)
+        self.motion.metrics = old.metrics
+        self.motion.activate(now)
+        if old.fault is not None:
+            self.motion.raise_fault(old.fault.code, old.fault.text, now)
+        self.motion.fault_counts = old.fault_counts
+
+    def _inference_step(self) -> None:
+        self.inference.step(self._now())
+
+    def _observe_joints(self, sample: JointSample) -> None:
+        with self.lock:
+            self.motion.observe_joints(
+                sample.stamp, sample.positions[self._order], sample.velocities[self._order]
+            )
+
+    def _change_instruction(self) -> None:
+        with self.lock:
+            self.motion.drop_chunks(self._now())
+
+    def _show_chunk(self, actions: NDArray[np.float64], stamp: float) -> None:
+        interface = self.manifest.interface
+        message: JointTrajectory = chunk_message(actions, stamp, interface.dt, self._limits.names)
+        self._chunk.publish(message)
+        if interface.state.kinematics is not None:
+            marker: Marker = path_marker(
+                actions, stamp, self._limits.names, interface.state.kinematics
+            )
+            self._path.publish(marker)

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``configure`` checks before an inference process is started; each refusal has a code."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+
+from quantvla_ros.bundle.schema import BundleManifest, Interface
+from quantvla_ros.bundle.storage import load_manifest
+from quantvla_ros.control.limits import JointLimits, LimitsMissingError, limits_from_urdf
+from quantvla_ros.errors import BundleError, QuantVLAError
+from quantvla_ros.nodes.diagnostics import Check
+from quantvla_ros.nodes.input_buffer import InputBuffer
+from quantvla_ros.nodes.inputs import Inputs
+
+JOINT_GRACE_S = 1.0
+"""After the first joint state message: time for the joints that come in messages of their own."""
+
+
+class RefusalError(QuantVLAError):
+    """The node refuses to be configured; the text begins with the code."""
+
+    def __init__(self, code: str, text: str, check: Check) -> None:
+        """Keep the code and the diagnostics entry that shows it."""
+        super().__init__(f"{code}: {text}")
+        self.code = code
+        self.check = check
+
+
+def read_bundle(path: str) -> BundleManifest:
+    """Return the manifest of the bundle whose joints this node can drive.
+
+    Raises:
+        RefusalError: BUNDLE_INVALID.
+    """
+    if not path:
+        raise RefusalError(
+            "BUNDLE_INVALID", "Parameter 'bundle' is empty: give a directory.", "bundle"
+        )
+    try:
+        manifest = load_manifest(Path(path).expanduser(), check_files=True)
+    except BundleError as error:
+        raise RefusalError("BUNDLE_INVALID", str(error), "bundle") from error
+    if manifest.interface.action.kind == "ee_delta":
+        raise RefusalError(
+            "BUNDLE_INVALID",
+            f"The policy in '{path}' moves the end effector; this node drives joints only.",
+            "bundle",
+        )
+    if set(manifest.interface.action.names) - set(manifest.interface.state.names):
+        raise RefusalError(
+            "BUNDLE_INVALID",
+            f"The policy in '{path}' commands joints that it does not observe.",
+            "bundle",
+        )
+    return manifest
+
+
+def check_gate(manifest: BundleManifest, path: str, allow_failed: bool) -> str:
+    """Return a warning (empty for none) about a quantized bundle's gate.
+
+    Raises:
+        RefusalError: GATE_FAILED, unless ``allow_failed``.
+    """
+    if manifest.quantization is None or (manifest.gate is not None and manifest.gate.passed):
+        return ""
+    why = "has no gate record" if manifest.gate is None else "has failed its gate"
+    text = f"The quantized bundle '{path}' {why}"
+    if allow_failed:
+        return f"GATE_FAILED: {text}; it runs because allow_failed_gate is set."
+    raise RefusalError(
+        "GATE_FAILED",
+        f"{text}: quantize it again with a better calibration buffer, or set allow_failed_gate.",
+        "bundle",
+    )
+
+
+def wait_for_inputs(
+    inputs: Inputs, buffer: InputBuffer, timeout_s: float, aborted: threading.Event
+) -> None:
+    """Wait for a first message of every input.
+
+    Raises:
+        RefusalError: INPUT_MISSING names the topic and the seconds waited; JOINT_MISMATCH.
+    """
+    started = time.monotonic()
+    joints_since: float | None = None
+    while not aborted.is_set():
+        now = time.monotonic()
+        silent = _silent_topic(inputs, buffer)
+        if buffer.joint_names_seen and joints_since is None:
+            joints_since = now
+        joints_late = joints_since is not None and now - joints_since > JOINT_GRACE_S
+        if silent is None and (buffer.newest_joints() is not None or joints_late):
+            break
+        if now - started > timeout_s:
+            if silent is None:
+                break
+            raise RefusalError(
+                "INPUT_MISSING",
+                f"Nothing arrived on {silent} in {timeout_s:g} s: is it published, under this "
+                "name and in this ROS domain?",
+                "inputs",
+            )
+        inputs.wait(0.05)
+    if aborted.is_set():
+        raise RefusalError("ABORTED", "The node is being shut down.", "inputs")
+    _check_joint_states(inputs, buffer)
+
+
+def _silent_topic(inputs: Inputs, buffer: InputBuffer) -> str | None:
+    for camera in buffer.cameras:
+        if buffer.frame(camera) is None:
+            return inputs.camera_topic(camera)
+    if not buffer.joint_names_seen:
+        return inputs.joint_topic
+    if inputs.robot_description is None:
+        return inputs.description_topic
+    return None
+
+
+def _check_joint_states(inputs: Inputs, buffer: InputBuffer) -> None:
+    missing = buffer.missing_joints()
+    if missing:
+        _mismatch(buffer.joints, sorted(buffer.joint_names_seen), missing, inputs.joint_topic)
+    if buffer.newest_joints() is None:
+        raise RefusalError(
+            "JOINT_MISMATCH",
+            f"{inputs.joint_topic} names the policy's joints but gives no usable positions.",
+            "inputs",
+        )
+
+
+def _mismatch(wanted: tuple[str, ...], offered: list[str], missing: list[str], source: str) -> None:
+    raise RefusalError(
+        "JOINT_MISMATCH",
+        f"The policy's joints are {', '.join(wanted)}; {source} has {', '.join(offered)}; "
+        f"missing: {', '.join(missing)}.",
+        "inputs",
+    )
+
+
+def check_cameras(inputs: Inputs, buffer: InputBuffer, interface: Interface) -> None:
+    """Decode the newest frame of every camera and compare it with the policy's interface.
+
+    Raises:
+        RefusalError: CAMERA_MISMATCH names the camera, both sizes and the topic.
+    """
+    for camera in interface.cameras:
+        frame = buffer.frame(camera.name)
+        assert frame is not None  # wait_for_inputs saw it
+        topic = inputs.camera_topic(camera.name)
+        try:
+            picture = inputs.decode(camera.name, frame)
+        except QuantVLAError as error:
+            raise RefusalError("CAMERA_MISMATCH", str(error), "inputs") from error
+        height, width = picture.shape[:2]
+        if (height, width) != (camera.height, camera.width):
+            raise RefusalError(
+                "CAMERA_MISMATCH",
+                f"Camera '{camera.name}' on {topic} sends {width}x{height} pictures, the policy "
+                f"needs {camera.width}x{camera.height}: resize them before this node.",
+                "inputs",
+            )
+
+
+def read_limits(
+    interface: Interface, description: str, topic: str, given: Mapping[str, Mapping[str, float]]
+) -> JointLimits:
+    """Return the limits of the action's joints from the URDF and the parameters.
+
+    ``given`` has the maps max_velocity, max_acceleration and max_jerk (joint -> limit);
+    max_velocity may only lower the URDF's.
+
+    Raises:
+        RefusalError: JOINT_MISMATCH, LIMITS_MISSING.
+    """
+    names = tuple(interface.action.names)
+    try:
+        offered = {
+            str(joint.get("name"))
+            for joint in ElementTree.fromstring(description).findall("joint")
+            if joint.get("type") != "fixed"
+        }
+    except ElementTree.ParseError as error:
+        raise RefusalError(
+            "LIMITS_MISSING", f"{topic} is not a URDF ({error}).", "control"
+        ) from error
+    missing = [name for name in names if name not in offered]
+    if missing:
+        _mismatch(names, sorted(offered), missing, topic)
+    try:
+        limits = limits_from_urdf(description, names, given["max_acceleration"], given["max_jerk"])
+    except LimitsMissingError as error:
+        raise RefusalError("LIMITS_MISSING", str(error), "control") from error
+    lowered = [given["max_velocity"].get(name, np.inf) for name in names]
+    return dataclasses.replace(limits, velocity=np.minimum(limits.velocity, lowered))

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fill the node's diagnostics from its session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quantvla_ros.nodes.diagnostics import ERROR, OK, WARN, Diagnostics
+
+if TYPE_CHECKING:
+    from quantvla_ros.nodes.session import PolicySession
+
+
+def report_changes(session: PolicySession, diagnostics: Diagnostics, now: float) -> bool:
+    """Renew levels and messages; return whether any changed (then publish)."""
+    changed = _control(session, diagnostics)
+    changed = _inference(session, diagnostics) or changed
+    return _inputs(session, diagnostics, now) or changed
+
+
+def report_session(session: PolicySession, diagnostics: Diagnostics, now: float) -> None:
+    """Renew everything at ROS time ``now`` (s), figures included."""
+    report_changes(session, diagnostics, now)
+    with session.lock:
+        motion = session.motion
+        figures: dict[str, object] = {
+            "mode": motion.mode.value,
+            "at_rest": motion.at_rest,
+            "published": session.record.published,
+            **{f"jitter_ms_{k}": v for k, v in session.record.jitter_ms().items()},
+            **motion.metrics.as_dict(),
+            "clamped": sum(motion.clamped.values()),
+            "limited": sum(motion.limited.values()),
+            **{f"fault_{code.value}": n for code, n in motion.fault_counts.items()},
+        }
+        latency = motion.latency_p95
+    diagnostics.set_values("control", figures)
+    stages = {
+        f"{name}_ms": values[-1] for name, values in session.record.stages_ms.items() if values
+    }
+    diagnostics.set_values(
+        "inference",
+        {
+            "worker_pid": session.worker_pid,
+            "chunks": session.inference.chunks,
+            "latency_p95_s": latency,
+            **stages,
+        },
+    )
+    cameras, joints = session.buffer.stamps()
+    ages: dict[str, object] = {f"age_s_{name}": now - stamp for name, stamp in cameras.items()}
+    if joints is not None:
+        ages["age_s_joint_states"] = now - joints
+    diagnostics.set_values(
+        "inputs",
+        {
+            "instruction": session.buffer.instruction,
+            **ages,
+            **{f"received_{name}": n for name, n in dict(session.buffer.received).items()},
+            **{f"skipped_{reason}": n for reason, n in dict(session.buffer.skipped).items()},
+        },
+    )
+
+
+def _control(session: PolicySession, diagnostics: Diagnostics) -> bool:
+    with session.lock:
+        fault, mode = session.motion.fault, session.motion.mode
+    if fault is not None:
+        return diagnostics.update("control", ERROR, f"{fault.code.value}: {fault.text}")
+    return diagnostics.update("control", OK, mode.value)
+
+
+def _inference(session: PolicySession, diagnostics: Diagnostics) -> bool:
+    if session.inference.worker_lost:
+        return diagnostics.update("inference", ERROR, "the inference process is lost")
+    return diagnostics.update("inference", OK, "the inference process is ready")
+
+
+def _inputs(session: PolicySession, diagnostics: Diagnostics, now: float) -> bool:
+    stale = session.stale_inputs(now)
+    if stale:
+        names = ", ".join(code.value for code, _ in stale)
+        return diagnostics.update("inputs", WARN, f"{names}: see the ages")
+    if not session.buffer.instruction:
+        return diagnostics.update("inputs", OK, "waiting for an instruction")
+    return diagnostics.update("inputs", OK, "fresh")

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The chunk for people to look at: as a raw trajectory and as the path of the tip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from geometry_msgs.msg import Point
+from numpy.typing import NDArray
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+from visualization_msgs.msg import Marker
+
+from quantvla_ros.bundle.observation import forward_kinematics
+from quantvla_ros.bundle.schema import Kinematics
+from quantvla_ros.nodes.conversion import seconds_to_duration, seconds_to_stamp
+
+LINE_WIDTH_M = 0.005
+
+
+def chunk_message(
+    actions: NDArray[np.float64], stamp: float, dt: float, names: Sequence[str]
+) -> JointTrajectory:
+    """Return a raw chunk [H, n] as a trajectory; row k is due at ``stamp + (k + 1) * dt`` (s)."""
+    message = JointTrajectory(joint_names=list(names))
+    message.header.stamp = seconds_to_stamp(stamp)
+    message.points = [
+        JointTrajectoryPoint(
+            positions=row.tolist(), time_from_start=seconds_to_duration((k + 1) * dt)
+        )
+        for k, row in enumerate(actions)
+    ]
+    return message
+
+
+def path_marker(
+    actions: NDArray[np.float64], stamp: float, names: Sequence[str], kinematics: Kinematics
+) -> Marker:
+    """Return the tip's path along a chunk [H, n] as a line in the base frame (m)."""
+    marker = Marker(ns="predicted_path", type=Marker.LINE_STRIP, action=Marker.ADD)
+    marker.header.frame_id = kinematics.base
+    marker.header.stamp = seconds_to_stamp(stamp)
+    marker.pose.orientation.w = 1.0
+    marker.scale.x = LINE_WIDTH_M
+    marker.color.g = marker.color.a = 1.0
+    for row in actions:
+        tip, _ = forward_kinematics(kinematics, dict(zip(names, row.tolist(), strict=True)))
+        marker.points.append(Point(x=float(tip[0]), y=float(tip[1]), z=float(tip[2])))
+    return marker

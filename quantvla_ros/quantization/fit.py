@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fit ATM, fold it, then fit OHB, fold it; keep only what lowers the error on other samples."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from quantvla_ros.models.pi05 import Pi05
+from quantvla_ros.quantization.corrections import (
+    attentions,
+    match,
+    observe_logits,
+    observe_outputs,
+)
+from quantvla_ros.quantization.folding import fold_balance, fold_temperature
+from quantvla_ros.quantization.teacher import FlowPath, Sample, chunks
+
+Apply = Callable[[Pi05, str, Tensor], None]
+
+
+@dataclass
+class Corrections:
+    """What was fitted and folded, per attention of the action head.
+
+    Attributes:
+        alpha: temperature per head, 1 where neutral or not kept.
+        beta: output factor, 1 where neutral or not kept.
+        fitted: coefficients that left the neutral band, before the check on other samples.
+        kept: names of those that lowered the error, as ``alpha:<layer>`` or ``beta:<layer>``.
+        error_plain: action error without corrections, normalized, on the validation samples.
+        error_corrected: the same with the kept ones.
+    """
+
+    alpha: dict[str, list[float]] = field(default_factory=dict)
+    beta: dict[str, float] = field(default_factory=dict)
+    fitted: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    error_plain: float = 0.0
+    error_corrected: float = 0.0
+
+
+def apply_alpha(network: Pi05, name: str, alpha: Tensor) -> None:
+    """Fold the temperatures [H] of one attention."""
+    fold_temperature(attentions(network.action_expert)[name], alpha)
+
+
+def apply_beta(network: Pi05, name: str, beta: Tensor) -> None:
+    """Fold the output factor [1] of one attention."""
+    fold_balance(attentions(network.action_expert)[name], float(beta))
+
+
+class _Judge:
+    """Mean absolute error of a student's chunks against the teacher's."""
+
+    def __init__(self, teacher: Pi05, samples: Sequence[Sample], steps: int) -> None:
+        self._samples, self._steps = samples, steps
+        self._target = chunks(teacher, samples, steps)
+
+    def error(self, student: Pi05) -> float:
+        got = chunks(student, self._samples, self._steps)
+        return float((got - self._target).abs().mean())
+
+
+def _keep_what_helps(
+    student: Pi05, fitted: dict[str, Tensor], apply: Apply, judge: _Judge, best: float
+) -> tuple[dict[str, Tensor], float]:
+    """Fold each coefficient that lowers the error, layer by layer, into `student`."""
+    kept: dict[str, Tensor] = {}
+    for name, value in fitted.items():
+        if bool((value == 1.0).all()):
+            continue
+        trial = copy.deepcopy(student)
+        apply(trial, name, value)
+        error = judge.error(trial)
+        if error < best:
+            apply(student, name, value)
+            kept[name], best = value, error
+    return kept, best
+
+
+def fit_corrections(
+    teacher: Pi05,
+    student: Pi05,
+    fit: Sequence[Sample],
+    validate: Sequence[Sample],
+    steps: int,
+) -> Corrections:
+    """Fit and fold both corrections into `student`.
+
+    Args:
+        teacher: the float network.
+        student: its quantized copy, changed in place.
+        fit: samples that the coefficients are measured on.
+        validate: other samples, which decide whether a coefficient is kept.
+        steps: denoise steps.
+    """
+    path = FlowPath(teacher, fit, steps)
+    judge = _Judge(teacher, validate, steps)
+    result = Corrections(error_plain=judge.error(student))
+    best = result.error_plain
+    expert_t, expert_s = teacher.action_expert, student.action_expert
+
+    logits = observe_logits(expert_t, lambda: path.replay(teacher))
+    alpha = match(logits, observe_logits(expert_s, lambda: path.replay(student)))
+    kept_alpha, best = _keep_what_helps(student, alpha, apply_alpha, judge, best)
+
+    outputs = observe_outputs(expert_t, lambda: path.replay(teacher))
+    beta = match(outputs, observe_outputs(expert_s, lambda: path.replay(student)))
+    kept_beta, best = _keep_what_helps(student, beta, apply_beta, judge, best)
+
+    heads = student.config.heads
+    for name in attentions(expert_s):
+        result.alpha[name] = kept_alpha.get(name, torch.ones(heads)).tolist()
+        result.beta[name] = float(kept_beta.get(name, torch.ones(1)))
+    for kind, values, kept in (("alpha", alpha, kept_alpha), ("beta", beta, kept_beta)):
+        result.fitted += [f"{kind}:{n}" for n, v in values.items() if bool((v != 1.0).any())]
+        result.kept += [f"{kind}:{name}" for name in kept]
+    result.error_corrected = best
+    return result

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fold ATM and OHB coefficients into weights or dequantization scales.
+
+After folding nothing is left at run time: the module tree, the operations and the latency are
+those of the plain quantized network.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from quantvla_ros.models.blocks import Attention
+from quantvla_ros.quantization.integer_linear import IntegerLinear
+
+
+def scale_rows(layer: nn.Module, factor: Tensor) -> None:
+    """Multiply a layer's outputs by `factor` [out], in its scales when it is integer."""
+    with torch.no_grad():
+        if isinstance(layer, IntegerLinear):
+            layer.scale.mul_(factor)
+        else:
+            assert isinstance(layer, nn.Linear)
+            layer.weight.mul_(factor[:, None])
+        bias = layer.bias
+        if bias is not None:
+            bias.mul_(factor)
+
+
+def fold_temperature(attention: Attention, alpha: Tensor) -> None:
+    """Fold one temperature per head, [H], into the rows of Wq.
+
+    A scalar per head commutes with rotary positions and with grouped heads. These networks have
+    no norm on q behind Wq; where one stands there the coefficient belongs into its gain.
+    """
+    scale_rows(attention.q_proj, alpha.repeat_interleave(attention.head_width))
+
+
+def fold_balance(attention: Attention, beta: float) -> None:
+    """Fold the output factor of one layer into Wo and its bias."""
+    layer = attention.o_proj
+    rows = layer.scale.shape[0] if isinstance(layer, IntegerLinear) else layer.weight.shape[0]
+    scale_rows(layer, torch.full((rows,), beta))

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Teacher and student on the same inputs: what ATM, OHB and the gate compare.
+
+The teacher's path through the flow is recorded once; the student is then run on the very points
+that the teacher visited, so a difference is the layer's and not the drift of an earlier step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from quantvla_ros.models.pi05 import Pi05, integrate
+
+NetworkInputs = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One calibration sample as tensors with a batch axis of one.
+
+    Attributes:
+        inputs: images, state, tokens, token mask (see `Pi05.encode`).
+        noise: [1, horizon, actions].
+    """
+
+    inputs: NetworkInputs
+    noise: Tensor
+
+
+class FlowPath:
+    """Points (x_t, t) that the teacher visits for each sample."""
+
+    def __init__(self, teacher: Pi05, samples: Sequence[Sample], steps: int) -> None:
+        self.samples = samples
+        self.points: list[list[tuple[Tensor, Tensor]]] = []
+        with torch.no_grad():
+            for sample in samples:
+                prefix = teacher.encode(*sample.inputs)
+                x, visited = sample.noise, []
+                for step in range(steps):
+                    t = torch.full((1,), 1.0 - step / steps)
+                    visited.append((x, t))
+                    x = x - teacher.denoise(x, t, prefix) / steps
+                self.points.append(visited)
+
+    def replay(self, network: Pi05) -> None:
+        """Run `network` on every sample and every recorded point (observers watch)."""
+        for sample, visited in zip(self.samples, self.points, strict=True):
+            prefix = network.encode(*sample.inputs)
+            for x, t in visited:
+                network.denoise(x, t, prefix)
+
+
+def chunks(network: Pi05, samples: Sequence[Sample], steps: int) -> Tensor:
+    """Normalized chunks [N, horizon, actions] of all samples, each with its own noise."""
+    with torch.no_grad():
+        out = [integrate(network, s.noise, network.encode(*s.inputs), steps) for s in samples]
+    return torch.cat(out)

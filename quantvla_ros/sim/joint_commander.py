@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who commands the joints: the trajectory controller, or the twist servo; the newer one wins."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from quantvla_ros.sim.servo import TwistServo
+from quantvla_ros.sim.trajectory_controller import JointTrajectory, TrajectoryController
+
+Array = npt.NDArray[np.float64]
+
+
+class JointCommander:
+    """Gives the servos their targets from what was received; safe for several threads.
+
+    The last joint is the gripper's finger, which twists do not move.
+
+    Attributes:
+        counts: trajectories_accepted, trajectories_rejected, twists_accepted, twists_rejected,
+            nonfinite_setpoints.
+        last_rejection: the reason of the newest rejection, "" before the first.
+    """
+
+    def __init__(self, joint_names: Sequence[str], positions: Array, servo: TwistServo) -> None:
+        """Hold `positions` [n]."""
+        self._controller = TrajectoryController(joint_names, positions)
+        self._servo = servo
+        self._lock = threading.Lock()
+        self._held = np.array(positions, dtype=np.float64)
+        self._last_time: float | None = None
+        self.counts: Counter[str] = Counter()
+        self.last_rejection = ""
+
+    def reset(self, positions: Array) -> None:
+        """Forget all commands and hold `positions` [n]; the counts stay."""
+        with self._lock:
+            self._servo.stop()
+            self._controller.reset(positions)
+            self._held = np.array(positions, dtype=np.float64)
+            self._last_time = None
+
+    def submit_trajectory(self, trajectory: JointTrajectory, now: float) -> str | None:
+        """Hand a trajectory to the controller; return the reason when it is rejected."""
+        with self._lock:
+            reason = self._controller.submit(trajectory, now)
+            if reason is None:
+                self._servo.stop()
+            return self._counted("trajectories", reason)
+
+    def submit_twist(self, twist: Array, frame: str, stamp: float, now: float) -> str | None:
+        """Hand a twist [6] to the servo; return the reason when it is refused."""
+        with self._lock:
+            reason = self._servo.submit(twist, frame, stamp, now, self._held[:-1])
+            return self._counted("twists", reason)
+
+    def setpoint(self, now: float) -> Array:
+        """Return the targets [n] for `now` (s); ask in rising time.
+
+        As a drive does, it drops targets that are not finite and keeps the last one.
+        """
+        with self._lock:
+            if self._servo.active and self._last_time is not None:
+                arm = self._servo.step(now, now - self._last_time)
+                self._controller.reset(np.append(arm, self._held[-1]))
+            self._last_time = now
+            target, _ = self._controller.sample(now)
+            if np.isfinite(target).all():
+                self._held = target
+            else:
+                self.counts["nonfinite_setpoints"] += 1
+            result: Array = self._held.copy()
+            return result
+
+    def _counted(self, kind: str, reason: str | None) -> str | None:
+        self.counts[f"{kind}_{'accepted' if reason is None else 'rejected'}"] += 1
+        if reason is not None:
+            self.last_rejection = reason
+        return reason

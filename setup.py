@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Installs the runtime package and the command line; colcon and pip both read this file."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = "quantvla_ros"
+ROOT = Path(__file__).parent
+
+
+def share(folder: str) -> list[tuple[str, list[str]]]:
+    """Every file below a folder, with the place below share/ that keeps its path."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((ROOT / folder).rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            relative = path.relative_to(ROOT)
+            found.setdefault(f"share/{NAME}/{relative.parent}", []).append(str(relative))
+    return list(found.items())
+
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    packages=find_packages(include=[NAME, f"{NAME}.*", "calib_tools", "calib_tools.*"]),
+    package_data={"": ["*.yaml", "*.html", "*.j2", "*.css", "py.typed"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (f"share/{NAME}", ["package.xml"]),
+        *share("launch"),
+        *share("config"),
+        *share("policies"),
+    ],
+    install_requires=["setuptools"],
+    python_requires=">=3.10",
+    zip_safe=False,
+    author="quantvla_ros maintainers",
+    description="INT8 vision-language-action policies on a ROS 2 robot",
+    license="Apache-2.0",
+    entry_points={
+        "console_scripts": [
+            "quantvla = calib_tools.cli:main",
+            f"policy_node = {NAME}.nodes.policy_node:main",
+            f"sim_robot_node = {NAME}.nodes.sim_robot_node:main",
+        ],
+    },
+)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from calib_tools.buffer.collector import Collector
+from quantvla_ros.errors import CalibrationBufferError
+
+
+def collect(config, stream, wanted=16):
+    collector = Collector(config, wanted)
+    for message in stream:
+        collector.add(message)
+    return collector.finish()
+
+
+def test_samples_hold_the_pictures_losslessly(config, streams):
+    samples, counts = collect(config, streams.robot(20), 20)
+    assert len(samples) == 20
+    assert counts.groups == 20
+    assert (counts.near_duplicates, counts.surplus) == (0, 0)
+    with Image.open(io.BytesIO(samples[2].pictures["wrist"])) as image:
+        np.testing.assert_array_equal(np.array(image), streams.picture(11))
+
+
+def test_a_robot_at_rest_gives_near_duplicates_and_a_refusal(config, streams):
+    with pytest.raises(CalibrationBufferError, match=r"Only 1 usable.*16.*near-duplicates: 39"):
+        collect(config, streams.robot(40, moving=False))
+
+
+def test_every_group_is_accounted_for(config, streams):
+    stream = streams.robot(60)
+    stream = [m for i, m in enumerate(stream) if i % 9 != 4]
+    samples, counts = collect(config, stream, 20)
+    frames = sum(m.topic == "/front/image_raw" for m in stream)
+    assert counts.groups == len(samples) + counts.near_duplicates + counts.surplus
+    assert counts.groups + sum(counts.rejected.values()) == frames
+
+
+def test_too_few_says_what_is_silent_and_what_was_rejected(config, streams):
+    stream = [m for m in streams.robot(20) if m.topic != "/wrist/image_raw"]
+    with pytest.raises(
+        CalibrationBufferError, match=r"nothing on /wrist/image_raw; missing wrist: 20"
+    ):
+        collect(config, stream)
+
+
+def test_unreadable_images_are_counted_and_explained(config, streams):
+    stream = [
+        streams.image(m.topic, streams.start_ns + i * 1_000_000, streams.picture(0), "bayer_rggb8")
+        if m.topic == "/front/image_raw"
+        else m
+        for i, m in enumerate(streams.robot(20))
+    ]
+    with pytest.raises(CalibrationBufferError, match=r"unreadable image: \d+.*bayer_rggb8"):
+        collect(config, stream)
+
+
+def test_fewer_samples_than_useful_are_refused_at_once(config):
+    with pytest.raises(CalibrationBufferError, match="--samples"):
+        Collector(config, 4)
+
+
+def test_two_streams_are_not_mixed(config, streams):
+    collector = Collector(config, 30)
+    for message in streams.robot(15):
+        collector.add(message)
+    collector.new_stream()
+    # The second bag has no instruction: the first one's must not leak into it.
+    for message in streams.robot(15)[1:]:
+        collector.add(message)
+    with pytest.raises(CalibrationBufferError, match="no instruction: 15"):
+        collector.finish()

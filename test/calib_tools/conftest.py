@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Synthetic streams of a robot with two cameras and three joints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calib_tools.buffer import messages
+from calib_tools.buffer.messages import RawMessage
+from calib_tools.buffer.sources import (
+    CalibrationConfig,
+    CameraSource,
+    JointSource,
+)
+
+JOINTS = ["shoulder", "elbow", "finger"]
+START_NS = 5_000_000_000
+
+
+def raw_image(topic: str, stamp_ns: int, pixels: np.ndarray, encoding: str = "rgb8") -> RawMessage:
+    store = messages.type_store()
+    make = store.types[messages.IMAGE_TYPE]
+    height, width = pixels.shape[:2]
+    row = pixels.reshape(height, -1)
+    message = make(
+        header=messages._header(stamp_ns, "camera"),
+        height=height,
+        width=width,
+        encoding=encoding,
+        is_bigendian=0,
+        step=row.shape[1],
+        data=np.ascontiguousarray(row).reshape(-1),
+    )
+    return RawMessage(topic, messages.IMAGE_TYPE, messages.serialize(message, messages.IMAGE_TYPE))
+
+
+def raw_joints(
+    stamp_ns: int, position: Iterable[float], names: list[str] | None = None
+) -> RawMessage:
+    values = np.array(list(position), dtype=float)
+    data = messages.joint_state(stamp_ns, names or JOINTS, values, values * 0.5)
+    return RawMessage("/joint_states", "sensor_msgs/msg/JointState", data)
+
+
+def raw_instruction(text: str) -> RawMessage:
+    return RawMessage("/instruction", "std_msgs/msg/String", messages.string(text))
+
+
+def picture(seed: int, size: int = 24) -> np.ndarray:
+    """A picture unlike those of other seeds, also when looked at coarsely."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 255, (6, 6, 3), dtype=np.uint8)
+    return np.kron(coarse, np.ones((size // 6, size // 6, 1), np.uint8))
+
+
+def robot_stream(frames: int, moving: bool = True) -> list[RawMessage]:
+    """Both cameras at 10 Hz, joints at 50 Hz: what arrives from a healthy robot."""
+    stream = [raw_instruction("put the milk in the basket")]
+    for tick in range(frames * 5):
+        stamp = START_NS + tick * 20_000_000
+        angle = 0.02 * tick if moving else 0.3
+        stream.append(raw_joints(stamp, [angle, -angle, 0.04]))
+        if tick % 5 == 0:
+            seed = tick if moving else 0
+            stream.append(raw_image("/front/image_raw", stamp, picture(seed)))
+            stream.append(raw_image("/wrist/image_raw", stamp + 3_000_000, picture(seed + 1)))
+    return stream
+
+
+def write_bag(path: Path, stream: Iterable[RawMessage], mcap: bool = True) -> Path:
+    from rosbags.rosbag2 import StoragePlugin, Writer
+
+    plugin = StoragePlugin.MCAP if mcap else StoragePlugin.SQLITE3
+    with Writer(path, version=9, storage_plugin=plugin) as writer:
+        connections = {}
+        for i, message in enumerate(stream):
+            if message.topic not in connections:
+                connections[message.topic] = writer.add_connection(
+                    message.topic, message.msgtype, typestore=messages.type_store()
+                )
+            writer.write(connections[message.topic], 1000 + i, message.data)
+    return path
+
+
+class Streams:
+    """The helpers above, for tests (test folders are no packages, so they cannot be imported)."""
+
+    image = staticmethod(raw_image)
+    joints = staticmethod(raw_joints)
+    instruction = staticmethod(raw_instruction)
+    picture = staticmethod(picture)
+    robot = staticmethod(robot_stream)
+    bag = staticmethod(write_bag)
+    start_ns = START_NS
+
+
+@pytest.fixture
+def streams() -> type[Streams]:
+    return Streams
+
+
+@pytest.fixture
+def config() -> CalibrationConfig:
+    return CalibrationConfig(
+        cameras={
+            "front": CameraSource(topic="/front/image_raw"),
+            "wrist": CameraSource(topic="/wrist/image_raw"),
+        },
+        joint_states=JointSource(names=JOINTS),
+        candidates_per_sample=1.0,
+    )

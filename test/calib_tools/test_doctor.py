@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from importlib import metadata
+
+import pytest
+
+from calib_tools import doctor
+
+
+def by_name(findings):
+    return {finding.name: finding for finding in findings}
+
+
+def test_every_finding_that_is_not_good_has_a_remedy_or_is_explained():
+    for finding in doctor.examine():
+        assert finding.text
+        if finding.status == "bad":
+            assert finding.remedy
+
+
+def test_versions_are_those_installed():
+    assert by_name(doctor.examine())["numpy"].text == metadata.version("numpy")
+
+
+def test_a_missing_package_of_the_runtime_is_bad_and_of_the_simulator_a_note(monkeypatch):
+    def missing(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr("calib_tools.doctor.metadata.version", missing)
+    found = by_name(doctor.examine())
+    assert found["torch"].status == "bad"
+    assert found["mujoco"].status == "note"
+    assert "requirements" in found["torch"].remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "flag"),
+    [
+        ("processor: 0\nflags\t\t: fpu avx2 avx512_vnni\n", "avx512_vnni"),
+        ("Features : fp asimd asimddp\n", "asimddp"),
+    ],
+)
+def test_cpu_flags(text, flag):
+    assert flag in doctor.cpu_flags(text)
+
+
+def test_available_memory():
+    assert doctor.available_gb("MemTotal: 9 kB\nMemAvailable:    2000000 kB\n") == 2.048
+    assert doctor.available_gb("") is None
+
+
+def test_a_profile_that_names_no_file_is_bad(monkeypatch, tmp_path):
+    monkeypatch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", str(tmp_path / "gone.xml"))
+    monkeypatch.delenv("FASTDDS_DEFAULT_PROFILES_FILE", raising=False)
+    found = by_name(doctor.examine())["DDS profile"]
+    assert (found.status, found.remedy) == ("bad", "unset FASTRTPS_DEFAULT_PROFILES_FILE")

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recording over a real ROS graph."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import yaml
+
+from calib_tools.buffer.store import load_buffer
+from calib_tools.record_live import record
+from quantvla_ros.errors import CalibrationBufferError, OutputExistsError, QuantVLAError
+
+pytestmark = pytest.mark.timeout(120)
+
+
+class Robot:
+    """Publishes a stream from a thread, faster than life, until it is stopped."""
+
+    def __init__(self, stream, topics=None):
+        from rclpy.context import Context
+        from rclpy.node import Node
+        from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+        from quantvla_ros.nodes.recorder import message_class
+
+        self._stream = stream
+        self._context = Context()
+        self._context.init()
+        self._node = Node("robot", context=self._context)
+        self._publishers = {}
+        for topic, msgtype in {m.topic: m.msgtype for m in stream}.items():
+            if topics is None or topic in topics:
+                qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
+                if topic == "/instruction":
+                    qos.reliability = ReliabilityPolicy.RELIABLE
+                    qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
+                self._publishers[topic] = self._node.create_publisher(
+                    message_class(msgtype), topic, qos
+                )
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        for message in self._stream:
+            if message.topic in self._publishers:
+                self._publishers[message.topic].publish(message.data)
+            if self._stop.wait(0.002):
+                return
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+        self._node.destroy_node()
+        self._context.try_shutdown()
+
+
+def test_live_topics_become_a_buffer(tmp_path, config, streams):
+    with Robot(streams.robot(2000)):
+        description = record(config, tmp_path / "buffer", 20, 60.0, force=False)
+    buffer = load_buffer(tmp_path / "buffer")
+    assert len(buffer.samples) == description.selection.kept == 20
+    assert description.origin == ["live topics"]
+    for sample in buffer.samples:
+        tick = round((sample.stamp - streams.start_ns * 1e-9) / 0.02)
+        assert tick % 5 == 0
+        np.testing.assert_array_equal(sample.images["front"], streams.picture(tick))
+        np.testing.assert_array_equal(sample.images["wrist"], streams.picture(tick + 1))
+        assert sample.joints[0] == pytest.approx(0.02 * tick, abs=0.03)
+        assert sample.instruction == "put the milk in the basket"
+
+
+def test_a_topic_without_a_publisher_is_named_with_the_seconds(tmp_path, config, streams):
+    quick = config.model_copy(update={"first_message_timeout_s": 2.0})
+    topics = {"/front/image_raw", "/joint_states", "/instruction"}
+    with (
+        Robot(streams.robot(2000), topics),
+        pytest.raises(QuantVLAError, match=r"'/wrist/image_raw' for 2 s \(it has no publisher\)"),
+    ):
+        record(quick, tmp_path / "buffer", 20, 60.0, force=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_topic_with_a_silent_publisher_is_named_with_the_seconds(tmp_path, config, streams):
+    quick = config.model_copy(update={"first_message_timeout_s": 2.0})
+    stream = streams.robot(2000)
+    wrist = [m for m in stream if m.topic == "/wrist/image_raw"]
+    silent = [m for m in stream if m.topic != "/wrist/image_raw"]
+    # The wrist camera has a publisher, and its first frame comes after all others.
+    with (
+        Robot([*silent, wrist[0]]),
+        pytest.raises(QuantVLAError, match=r"'/wrist/image_raw' for 2 s;"),
+    ):
+        record(quick, tmp_path / "buffer", 1000, 60.0, force=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_topic_of_another_type_is_named(tmp_path, config, streams):
+    stream = [m for m in streams.robot(50) if m.topic != "/wrist/image_raw"]
+    stream.insert(0, type(stream[0])("/wrist/image_raw", stream[0].msgtype, stream[0].data))
+    with (
+        Robot(stream),
+        pytest.raises(QuantVLAError, match=r"'/wrist/image_raw' carries std_msgs/msg/String"),
+    ):
+        record(config, tmp_path / "buffer", 20, 60.0, force=False)
+
+
+def test_the_time_is_over_with_too_few_samples(tmp_path, config, streams):
+    with (
+        Robot(streams.robot(2000, moving=False)),
+        pytest.raises(CalibrationBufferError, match=r"Only 1 usable.*near-duplicates"),
+    ):
+        record(config, tmp_path / "buffer", 20, 3.0, force=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_existing_output_is_refused_before_waiting(tmp_path, config):
+    (tmp_path / "buffer").mkdir()
+    with pytest.raises(OutputExistsError):
+        record(config, tmp_path / "buffer", 20, 60.0, force=False)
+
+
+def test_ctrl_c_keeps_what_was_recorded(tmp_path, config, streams):
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+    arguments = ["record", "--config", path, "--out", tmp_path / "buffer", "--samples", "1000"]
+    with Robot(streams.robot(4000)):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "calib_tools.cli", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        different = 0
+        deadline = time.monotonic() + 60
+        while different < 30 and time.monotonic() < deadline:
+            line = process.stderr.readline()
+            if " different" in line:
+                different = int(line.split(" different")[0].split()[-1])
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    assert "keeping what was recorded" in errors
+    assert len(load_buffer(tmp_path / "buffer").samples) >= 30

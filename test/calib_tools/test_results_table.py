@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from calib_tools import results_table
+from quantvla_ros.errors import QuantVLAError
+
+SUMMARY: dict[str, Any] = {
+    "schema": 1,
+    "task": "pick_place",
+    "instruction": "put the butter in the basket",
+    "scheme": "w8a8",
+    "layout": "llm+dit_mlp",
+    "integer_layers": 40,
+    "calibration": {"samples": 48, "held_out": 16},
+    "gate": {
+        "passed": True,
+        "chunk_mae": 0.00123,
+        "cosine": 0.99987,
+        "gripper_flips": 0,
+        "jerk_ratio": 1.012,
+    },
+    "latency_ms": {
+        "float_compiled": {"p50": 31.24, "p95": 33.0, "p99": 36.0},
+        "int8": {"p50": 20.82, "p95": 22.0, "p99": 25.0},
+    },
+    "speedup": 1.501,
+    "weight_bytes": {
+        "float": 36_000_000,
+        "int8": 15_500_000,
+        "quantized_part_float": 27_000_000,
+        "quantized_part_int8": 6_900_000,
+    },
+    "control": {
+        "rate_hz": 50.0,
+        "published": 612,
+        "jitter_ms": {"p50": 0.11, "p99": 1.87, "max": 3.02},
+        "max_velocity_ratio": 0.713,
+        "max_acceleration_ratio": 0.954,
+        "boundary_jump_rad": 0.0213,
+    },
+    "episodes": {"float": {"n": 2, "success": 2}, "int8": {"n": 3, "success": 1}},
+    "faults": {},
+    "durations_s": {"record": 40.0},
+    "cpu": {"model": "A CPU", "vnni": False},
+    "versions": {"torch": "2.13.0"},
+}
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with a record and a README whose section is still empty."""
+    monkeypatch.chdir(tmp_path)
+    results_table.RECORD.parent.mkdir(parents=True)
+    results_table.RECORD.write_text(json.dumps(SUMMARY))
+    Path("README.md").write_text(
+        f"before\n{results_table.BEGIN}\n{results_table.END}\nafter\n", encoding="utf-8"
+    )
+    return tmp_path
+
+
+def written(folder: Path, summary: dict[str, Any]) -> Path:
+    path = folder / "summary.json"
+    path.write_text(json.dumps(summary))
+    return path
+
+
+def row(table: str, label: str) -> list[str]:
+    (line,) = [line for line in table.splitlines() if line.startswith(f"| {label} |")]
+    return [cell.strip() for cell in line.strip("|").split("|")][1:]
+
+
+def test_every_figure_stands_in_its_own_cell() -> None:
+    table = results_table.render(SUMMARY)
+    assert row(table, "latency of one chunk, p50") == ["31.2 ms", "20.8 ms"]
+    assert row(table, "latency of one chunk, p99") == ["36.0 ms", "25.0 ms"]
+    assert row(table, "weights held in memory") == ["36.00 MB", "15.50 MB"]
+    assert row(table, "of these the quantized part") == ["27.00 MB", "6.90 MB"]
+    assert row(table, "episodes solved") == ["2 of 2", "1 of 3"]
+    assert row(table, "speedup of the median") == ["1.50x"]
+    assert row(table, "chunk MAE, INT8 against float") == ["0.00123 rad"]
+    assert row(table, "publishing jitter, p99") == ["1.87 ms"]
+    assert row(table, "largest velocity over its limit") == ["0.713"]
+    assert row(table, "largest acceleration over its limit") == ["0.954"]
+    assert row(table, "gate") == ["passed"]
+    assert row(table, "faults") == ["none"]
+    assert "no VNNI" in table
+
+
+def test_a_failed_gate_and_faults_are_told() -> None:
+    summary = copy.deepcopy(SUMMARY)
+    summary["gate"]["passed"] = False
+    summary["faults"] = {"STALE_CAMERA": 2, "WORKER_DIED": 0}
+    table = results_table.render(summary)
+    assert row(table, "gate") == ["FAILED"]
+    assert row(table, "faults") == ["STALE_CAMERA 2"]
+
+
+def test_writing_then_checking_agrees_and_keeps_the_rest(house: Path) -> None:
+    assert results_table.main(["--check"]) == 1
+    assert results_table.main([]) == 0
+    assert results_table.main(["--check"]) == 0
+    text = Path("README.md").read_text(encoding="utf-8")
+    assert text.startswith("before\n") and text.endswith("\nafter\n")
+    assert sorted(path.name for path in house.iterdir()) == ["README.md", "docs"]
+
+
+def test_check_fails_on_a_typed_figure(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results_table.main([])
+    readme = Path("README.md")
+    readme.write_text(readme.read_text().replace("1.50x", "2.50x"))
+    assert results_table.main(["--check"]) == 1
+    assert "demo-summary.json" in capsys.readouterr().err
+    assert "2.50x" in readme.read_text()
+
+
+def test_a_missing_record_is_one_sentence(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results_table.RECORD.unlink()
+    assert results_table.main(["--check"]) == 1
+    assert "make demo" in capsys.readouterr().err
+
+
+def test_markers_must_be_there_once() -> None:
+    with pytest.raises(QuantVLAError, match="markers"):
+        results_table.place("no markers", "table")
+    with pytest.raises(QuantVLAError, match="markers"):
+        results_table.place(f"{results_table.END} {results_table.BEGIN}", "table")
+
+
+@pytest.mark.parametrize(
+    ("path", "named"), [(("speedup",), "speedup"), (("latency_ms", "int8", "p95"), "int8.p95")]
+)
+def test_a_missing_key_is_named(path: tuple[str, ...], named: str, tmp_path: Path) -> None:
+    summary = copy.deepcopy(SUMMARY)
+    inside = summary
+    for name in path[:-1]:
+        inside = inside[name]
+    del inside[path[-1]]
+    with pytest.raises(QuantVLAError, match=named):
+        results_table.read_summary(written(tmp_path, summary))
+
+
+def test_an_unknown_key_is_named(tmp_path: Path) -> None:
+    summary = copy.deepcopy(SUMMARY)
+    summary["gate"]["verdict"] = "good"
+    with pytest.raises(QuantVLAError, match=r"gate\.verdict"):
+        results_table.read_summary(written(tmp_path, summary))
+
+
+def test_another_summary_is_checked_and_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, SUMMARY)
+    assert results_table.main(["--summary", str(path)]) == 0
+    assert capsys.readouterr().out.strip() == results_table.render(SUMMARY)
+    path.write_text("{")
+    assert results_table.main(["--summary", str(path)]) == 1

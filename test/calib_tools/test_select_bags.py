@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import pytest
+
+from calib_tools.buffer.collector import Collector
+from calib_tools.buffer.store import load_buffer
+from calib_tools.select_bags import select
+from quantvla_ros.errors import CalibrationBufferError, OutputExistsError, QuantVLAError
+
+
+def disturbed(streams):
+    """A stream with gaps, so that there is something to reject."""
+    return [m for i, m in enumerate(streams.robot(60)) if i % 9 != 4]
+
+
+def test_a_live_like_stream_and_its_bag_give_the_same_samples(tmp_path, config, streams):
+    stream = disturbed(streams)
+    live = Collector(config, 20)
+    for message in stream:
+        live.add(message)
+    live_samples, live_counts = live.finish()
+
+    recorded = Collector(config, 20)
+    from calib_tools.buffer.bags import Bag
+
+    for message in Bag(streams.bag(tmp_path / "bag", stream), config.topics()).messages():
+        recorded.add(message)
+    bag_samples, bag_counts = recorded.finish()
+
+    assert live_counts == bag_counts
+    assert sum(live_counts.rejected.values()) > 0
+    assert len(live_samples) == len(bag_samples) == 20
+    for a, b in zip(live_samples, bag_samples, strict=True):
+        assert a.pictures == b.pictures
+        assert (a.stamp_ns, a.instruction, a.stamps_ns) == (b.stamp_ns, b.instruction, b.stamps_ns)
+        assert a.position.tobytes() == b.position.tobytes()
+        assert a.velocity.tobytes() == b.velocity.tobytes()
+
+
+@pytest.mark.parametrize("mcap", [True, False])
+def test_select_writes_a_buffer(tmp_path, config, streams, mcap):
+    bag = streams.bag(tmp_path / "monday", streams.robot(40), mcap)
+    description = select([bag], config, tmp_path / "buffer", 20, force=False)
+    assert description.origin == ["monday"]
+    assert description.selection.surplus == 20
+    assert len(load_buffer(tmp_path / "buffer").samples) == 20
+
+
+def test_several_bags_share_one_choice(tmp_path, config, streams):
+    first = streams.bag(tmp_path / "one", streams.robot(20))
+    second = streams.bag(tmp_path / "two", streams.robot(20))
+    description = select([first, second], config, tmp_path / "buffer", 20, force=False)
+    assert description.origin == ["one", "two"]
+    assert description.selection.groups == 40
+    assert description.selection.near_duplicates == 20
+
+
+def test_a_short_bag_leaves_nothing(tmp_path, config, streams):
+    bag = streams.bag(tmp_path / "bag", streams.robot(5))
+    with pytest.raises(CalibrationBufferError, match=r"Only 5 usable"):
+        select([bag], config, tmp_path / "buffer", 20, force=False)
+    assert [p.name for p in tmp_path.iterdir()] == ["bag"]
+
+
+def test_a_bag_without_the_camera_is_refused_before_any_is_read(tmp_path, config, streams):
+    good = streams.bag(tmp_path / "good", streams.robot(20))
+    bad = streams.bag(
+        tmp_path / "bad", [m for m in streams.robot(5) if m.topic != "/front/image_raw"]
+    )
+    with pytest.raises(QuantVLAError, match=r"bad' has no topic '/front/image_raw'; it has"):
+        select([good, bad], config, tmp_path / "buffer", 20, force=False)
+
+
+def test_an_existing_output_is_refused_before_the_work(tmp_path, config):
+    (tmp_path / "buffer").mkdir()
+    with pytest.raises(OutputExistsError, match="--force"):
+        select([tmp_path / "no bag"], config, tmp_path / "buffer", 20, force=False)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gives every test process a ROS domain of its own on this machine only."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # the helpers: waiting, ros_graph
+
+_DOMAINS = range(1, 102)
+_claimed = []  # open lock files: the claim lasts as long as the process
+
+
+def _claim_domain() -> int:
+    """Return a domain that no other test process on this machine has."""
+    folder = Path(tempfile.gettempdir()) / f"quantvla_ros_domains_{os.getuid()}"
+    folder.mkdir(exist_ok=True)
+    first = os.getpid() % len(_DOMAINS)
+    for domain in (*_DOMAINS[first:], *_DOMAINS[:first]):
+        handle = (folder / str(domain)).open("w")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            handle.close()
+            continue
+        _claimed.append(handle)
+        return domain
+    raise RuntimeError("all ROS domains below 102 are taken by other test processes")
+
+
+os.environ["ROS_DOMAIN_ID"] = str(_claim_domain())
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+
+
+@pytest.fixture(scope="session")
+def ros():
+    """The ROS context of this test process."""
+    import rclpy
+
+    rclpy.init(args=[])
+    yield
+    rclpy.try_shutdown()
+
+
+@pytest.fixture
+def graph(ros):
+    """A node of the test in the ROS graph: publishes, listens, calls services."""
+    from ros_graph import Graph
+
+    graph = Graph()
+    yield graph
+    graph.close()

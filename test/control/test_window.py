@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from quantvla_ros.control.plan import Piece, Plan
+from quantvla_ros.control.window import build_window
+
+NOW = 1.7e9
+STOP = Piece(0.37, (0.0, 1.0, -1.0 / (2 * 0.37), 0.0, 0.0, 0.0))
+
+
+@pytest.fixture
+def plan() -> Plan:
+    return Plan.resting(np.array([0.0, 3.0]), NOW + 0.02).replaced({0: [STOP]}, np.zeros(2))
+
+
+def test_it_begins_after_the_margin_and_ends_at_rest(plan) -> None:
+    window = build_window(plan, NOW, NOW + 0.02, 0.02, 0.2)
+    assert window.stamp == NOW
+    assert window.times_from_start[0] == pytest.approx(0.02, abs=1e-6)
+    np.testing.assert_allclose(np.diff(window.times_from_start), 0.02)
+    assert window.stamp + window.times_from_start[-1] >= plan.end
+    assert len(window.times_from_start) == 20
+    assert not window.velocities[-1].any() and not window.accelerations[-1].any()
+    wanted = plan.sample(window.stamp + window.times_from_start)
+    np.testing.assert_allclose(window.positions, wanted.position, atol=1e-6)
+    np.testing.assert_allclose(window.velocities[:-1], wanted.velocity[:-1], atol=1e-6)
+
+
+def test_an_arm_that_holds_is_told_to(plan) -> None:
+    window = build_window(Plan.resting(np.array([3.0]), NOW), NOW, NOW + 0.02, 0.02, 0.2)
+    assert window.times_from_start[-1] >= 0.2
+    np.testing.assert_array_equal(window.positions, 3.0)
+    np.testing.assert_array_equal(window.velocities, 0.0)
+
+
+def test_between_points_a_controller_interpolates_the_same_motion(plan) -> None:
+    window = build_window(plan, NOW, NOW + 0.02, 0.02, 0.2)
+    for time in NOW + np.array([0.02, 0.033, 0.1, 0.201, 0.35]):
+        for got, wanted in zip(window.sample(time), plan.sample(np.array([time])), strict=True):
+            np.testing.assert_allclose(got, wanted, atol=1e-3)
+    np.testing.assert_array_equal(window.sample(NOW + 9.0).position[0], window.positions[-1])
+    with pytest.raises(ValueError, match="not begun"):
+        window.sample(NOW)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A client of a fake policy in a real worker process; import it as `inference.driving`."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from waiting import wait_until
+
+from quantvla_ros.bundle.observation import Observation
+from quantvla_ros.inference.client import InferenceClient
+
+ANSWER_S = 10.0  # a busy machine; no test waits that long for something that comes
+
+
+def make(bundle, loader="hold", timeout_s=5.0):
+    return InferenceClient(
+        bundle, "cpu", 1, timeout_s, compiled=False, loader=f"inference.fake_policies:{loader}"
+    )
+
+
+def observe(instruction="hold", value=0.25):
+    return Observation(
+        images={"front": np.full((6, 8, 3), 3, np.uint8)},
+        joints=np.array([value, 0.02], np.float32),
+        instruction=instruction,
+        stamp=42.5,
+    )
+
+
+def answer(client, observation, seed=1, counter=0):
+    client.request(observation, seed, counter)
+    return next_result(client)
+
+
+def next_result(client):
+    return wait_until(client.poll, ANSWER_S, "a result")
+
+
+def alive(pid):
+    """Whether the process runs; one that is dead but not reaped does not."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def children():
+    """Process ids of this process's children, whichever thread started them."""
+    found = []
+    for task in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{task}/children") as stream:
+            found += stream.read().split()
+    return found

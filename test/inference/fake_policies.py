@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Policies for a real worker process that answer at once or fail on demand.
+
+Give them to the worker as loader `inference.fake_policies:<name>` with test/ on the import path.
+They hold every joint where the observation has it; the instruction says what goes wrong:
+"nan", "slow", "hang", "raise", "exit", "shape"; anything else is answered.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import numpy as np
+
+from quantvla_ros.bundle.chunk import Chunk
+from quantvla_ros.bundle.storage import load_manifest
+from quantvla_ros.errors import BackendError, BundleError
+
+SLOW_S = 0.3
+
+
+class HoldingPolicy:
+    kernel = "fake"
+    integer_layers = 0
+
+    def __init__(self, path):
+        self.manifest = load_manifest(path)
+
+    def weight_bytes(self):
+        return 123
+
+    def infer(self, observation, noise):
+        words = observation.instruction.split()
+        if "raise" in words:
+            raise ValueError("the disk is full\nand more")
+        if "refuse" in words:
+            raise BackendError("this kernel does not run here")
+        if "exit" in words:
+            os._exit(3)
+        if "hang" in words:
+            while True:
+                time.sleep(60)
+        if "slow" in words:
+            time.sleep(SLOW_S)
+        actions = self.chunk(observation, noise)
+        if "nan" in words:
+            actions[-1, 0] = np.nan
+        if "shape" in words:
+            actions = actions[:-1]
+        return Chunk(actions, observation.stamp, {"encode": 1.0, "denoise": 2.0})
+
+    def chunk(self, observation, noise):
+        """Absolute positions [horizon, actions]."""
+        state = self.manifest.interface.state.names
+        index = [state.index(name) for name in self.manifest.interface.action.names]
+        rows = np.asarray(observation.joints, float)[index]
+        return np.repeat(rows[None], self.manifest.interface.horizon, axis=0)
+
+
+class EchoPolicy(HoldingPolicy):
+    """Puts what it got into the chunk, for the tests of the channel."""
+
+    def chunk(self, observation, noise):
+        actions = noise.astype(float)
+        actions[0, 0] = sum(int(image.sum()) for image in observation.images.values())
+        actions[1] = observation.joints[: actions.shape[1]]
+        actions[2, 0] = len(observation.instruction)
+        return actions
+
+
+class ProcessPolicy(HoldingPolicy):
+    """Tells about its process: niceness, threads, whether ROS is loaded."""
+
+    def chunk(self, observation, noise):
+        actions = np.zeros(noise.shape)
+        actions[0] = os.getpriority(os.PRIO_PROCESS, 0), int(os.environ["OMP_NUM_THREADS"])
+        actions[1] = "rclpy" in sys.modules, "torch" in sys.modules
+        return actions
+
+
+def hold(path, backend, compiled, threads):
+    return HoldingPolicy(path)
+
+
+def echo(path, backend, compiled, threads):
+    return EchoPolicy(path)
+
+
+def process(path, backend, compiled, threads):
+    return ProcessPolicy(path)
+
+
+def damaged(path, backend, compiled, threads):
+    raise BundleError(f"{path} is damaged")
+
+
+def broken(path, backend, compiled, threads):
+    raise RuntimeError(f"no backend {backend}, compiled {compiled}, {threads} threads")
+
+
+def hanging(path, backend, compiled, threads):
+    while True:
+        time.sleep(60)
+
+
+def crashing(path, backend, compiled, threads):
+    os.abort()

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from contextlib import closing
+
+import numpy as np
+import pytest
+from bundle.example_bundle import HORIZON, JOINTS, example_manifest, write_example
+from inference.driving import ANSWER_S, alive, answer, children, make, next_result, observe
+from waiting import wait_until
+
+from quantvla_ros.bundle.chunk import draw_noise
+from quantvla_ros.bundle.observation import Observation
+from quantvla_ros.errors import BackendError, BundleError, QuantVLAError
+from quantvla_ros.inference.client import ChunkResult, Failure
+
+
+def descriptors():
+    return sorted(os.listdir("/proc/self/fd"))
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return write_example(tmp_path_factory.mktemp("client") / "bundle")
+
+
+@pytest.fixture
+def client(bundle):
+    with closing(make(bundle)) as client:
+        client.start()
+        yield client
+
+
+def test_a_request_gives_a_chunk_with_stamp_timings_and_latency(client):
+    assert client.ready is not None
+    assert (client.ready.kernel, client.ready.weight_bytes) == ("fake", 123)
+    assert len(client.ready.warmup_ms) == 3
+    for value in (0.25, -1.5):
+        begin = time.monotonic()
+        result = answer(client, observe(value=value))
+        elapsed = time.monotonic() - begin
+        assert isinstance(result, ChunkResult)
+        assert result.chunk.actions.shape == (HORIZON, len(JOINTS))
+        np.testing.assert_allclose(result.chunk.actions[:, 0], value)
+        assert result.chunk.stamp == 42.5
+        assert result.chunk.timings_ms == {"encode": 1.0, "denoise": 2.0}
+        assert 0 < result.latency_s <= elapsed
+
+
+def test_the_worker_gets_the_observation_and_the_noise_of_seed_and_counter(bundle):
+    with closing(make(bundle, "echo")) as client:
+        client.start()
+        actions = answer(client, observe("some words", value=0.5), seed=7, counter=11).chunk.actions
+    assert actions[0, 0] == 3 * 6 * 8 * 3
+    np.testing.assert_allclose(actions[1], [0.5, 0.02], rtol=1e-6)
+    assert actions[2, 0] == len("some words")
+    np.testing.assert_array_equal(actions[3], draw_noise(example_manifest(), 7, 11)[3])
+
+
+def test_one_request_is_in_flight_at_a_time(client):
+    client.request(observe("slow"), 1, 0)
+    assert client.busy
+    assert client.poll() is None
+    with pytest.raises(BackendError, match="in flight"):
+        client.request(observe(), 1, 1)
+    assert isinstance(next_result(client), ChunkResult)
+    assert not client.busy
+
+
+def test_poll_can_wait_for_the_result(client):
+    client.request(observe("slow"), 1, 0)
+    assert isinstance(client.poll(wait_s=ANSWER_S), ChunkResult)
+
+
+def test_values_that_are_not_finite_are_delivered_not_hidden(client):
+    result = answer(client, observe("nan"))
+    assert np.isnan(result.chunk.actions[-1, 0])
+
+
+@pytest.mark.parametrize(
+    ("instruction", "text"),
+    [
+        ("raise", "the backend raised ValueError: the disk is full"),
+        ("refuse", "this kernel does not run here"),
+        ("shape", "the backend gave actions of shape"),
+    ],
+)
+def test_an_exception_is_one_sentence_and_the_worker_goes_on(client, instruction, text):
+    result = answer(client, observe(instruction))
+    assert isinstance(result, Failure)
+    assert result.code == "BACKEND_ERROR"
+    assert result.text.startswith(text)
+    assert "\n" not in result.text
+    assert isinstance(answer(client, observe(), counter=1), ChunkResult)
+
+
+@pytest.mark.parametrize("in_flight", [False, True])
+def test_a_killed_worker_is_noticed_within_half_a_second(client, in_flight):
+    if in_flight:
+        client.request(observe("hang"), 1, 0)
+    os.kill(client.pid, signal.SIGKILL)
+    begin = time.monotonic()
+    result = next_result(client)
+    assert time.monotonic() - begin < 0.5
+    assert result.code == "WORKER_DIED"
+    assert "SIGKILL" in result.text
+    assert not client.busy
+    assert not client.running
+    assert client.poll() is None  # told once
+    with pytest.raises(BackendError, match="start one first"):
+        client.request(observe(), 1, 0)
+
+
+def test_a_worker_that_ends_itself_tells_its_status(client):
+    result = answer(client, observe("exit"))
+    assert result == Failure("WORKER_DIED", result.text)
+    assert "status 3" in result.text
+
+
+def test_a_slow_inference_is_a_timeout_and_ends_the_worker(bundle):
+    with closing(make(bundle, timeout_s=0.5)) as client:
+        client.start()
+        pid = client.pid
+        client.request(observe("hang"), 1, 0)
+        begin = time.monotonic()
+        result = next_result(client)
+        assert 0.4 < time.monotonic() - begin < 2.0
+        assert result.code == "INFERENCE_TIMEOUT"
+        assert "0.5 s" in result.text
+        assert not client.running
+        assert client.poll() is None
+        wait_until(lambda: not alive(pid), ANSWER_S, "the end of the worker")
+        client.start()
+        assert client.pid != pid
+        assert isinstance(answer(client, observe()), ChunkResult)
+
+
+def test_start_after_a_death_serves_again(client):
+    first = client.pid
+    os.kill(first, signal.SIGKILL)
+    next_result(client)
+    client.start()
+    assert client.pid != first
+    assert isinstance(answer(client, observe()), ChunkResult)
+
+
+def test_close_leaves_no_process_no_descriptor_and_no_shared_memory(bundle):
+    before, segments = descriptors(), set(os.listdir("/dev/shm"))
+    for _ in range(2):
+        client = make(bundle)
+        client.start()
+        answer(client, observe())
+        pid = client.pid
+        made = {name for name in set(os.listdir("/dev/shm")) - segments if "quantvla" in name}
+        assert not made
+        client.close()
+        client.close()
+        assert not os.path.exists(f"/proc/{pid}")
+        assert client.poll() is None
+    assert descriptors() == before
+
+
+def test_close_during_an_inference_does_not_wait_for_its_end(bundle):
+    client = make(bundle)
+    client.start()
+    pid = client.pid
+    client.request(observe("hang"), 1, 0)
+    begin = time.monotonic()
+    client.close()
+    assert time.monotonic() - begin < 3
+    assert not os.path.exists(f"/proc/{pid}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_worker_leaves_signals_to_the_node(client, number):
+    os.kill(client.pid, number)
+    assert isinstance(answer(client, observe()), ChunkResult)
+
+
+@pytest.mark.parametrize(
+    ("loader", "kind", "text"),
+    [
+        ("damaged", BundleError, "is damaged"),
+        ("broken", BackendError, "RuntimeError: no backend cpu, compiled False, 1 threads"),
+        ("crashing", BackendError, "SIGABRT while it was starting"),
+        ("unknown", BackendError, "loader 'inference.fake_policies:unknown' cannot be imported"),
+    ],
+)
+def test_a_start_that_fails_says_why_and_leaves_nothing(bundle, loader, kind, text):
+    before = descriptors()
+    client = make(bundle, loader)
+    with pytest.raises(kind, match=text):
+        client.start()
+    assert not client.running
+    assert descriptors() == before
+
+
+def test_a_start_that_takes_too_long_is_given_up(bundle):
+    before = descriptors()
+    with pytest.raises(BackendError, match=r"not ready within 0\.2 s"):
+        make(bundle, "hanging").start(timeout_s=0.2)
+    assert descriptors() == before
+
+
+def test_close_cancels_a_start_in_another_thread(bundle):
+    client, errors = make(bundle, "hanging"), []
+
+    def start():
+        try:
+            client.start()
+        except BackendError as error:
+            errors.append(str(error))
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    wait_until(lambda: children(), ANSWER_S, "the worker")
+    client.close()
+    thread.join(ANSWER_S)
+    assert errors == ["the start of the inference worker was cancelled"]
+    assert not children()
+
+
+def test_a_missing_bundle_is_a_bundle_error(tmp_path):
+    with pytest.raises(BundleError, match="cannot be read"):
+        make(tmp_path / "none").start()
+
+
+@pytest.mark.parametrize(
+    ("observation", "text"),
+    [
+        (observe("x" * 600), "600 bytes"),
+        (Observation({}, np.zeros(2, np.float32), "hold", 0.0), "camera 'front' is missing"),
+    ],
+)
+def test_an_observation_that_does_not_fit_is_refused_before_it_is_sent(client, observation, text):
+    with pytest.raises(QuantVLAError, match=text):
+        client.request(observation, 1, 0)
+    assert not client.busy
+    assert isinstance(answer(client, observe()), ChunkResult)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from bundle.example_bundle import write_example
+from inference.driving import alive, answer, make, observe
+from waiting import wait_until
+
+TESTS = Path(__file__).parent.parent
+DEADLINE_S = 10.0
+
+# Starts a worker, asks for a chunk, prints the worker's pid and waits to be killed.
+NODE = """
+import sys, threading
+from inference.driving import answer, make, observe
+client = make(sys.argv[1])
+client.start()
+answer(client, observe())
+if sys.argv[2] != "idle":
+    client.request(observe(sys.argv[2]), 1, 1)
+print(client.pid, flush=True)
+threading.Event().wait()
+"""
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return write_example(tmp_path_factory.mktemp("worker") / "bundle")
+
+
+def start_node(bundle, instruction):
+    path = os.pathsep.join([str(TESTS), *(p for p in sys.path if p)])
+    return subprocess.Popen(
+        [sys.executable, "-c", NODE, str(bundle), instruction],
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("instruction", ["idle", "hang"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_the_worker_ends_with_its_node(bundle, instruction, number):
+    with start_node(bundle, instruction) as node:
+        worker = int(node.stdout.readline())
+        assert alive(worker)
+        node.send_signal(number)
+        node.wait(DEADLINE_S)
+        wait_until(lambda: not alive(worker), DEADLINE_S, "the end of the worker")
+
+
+def test_the_worker_is_nice_has_its_threads_and_no_ros(bundle):
+    with closing(make(bundle, "process")) as client:
+        client.start()
+        (niceness, threads), (ros, torch) = answer(client, observe()).chunk.actions[:2].tolist()
+    assert niceness == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 5)
+    assert threads == 1
+    assert not ros
+    assert not torch  # only a loader that needs it loads it
+
+
+@pytest.mark.parametrize("bootstrapped", [True, False])
+def test_it_starts_with_and_without_the_environment_of_the_ros_wheels(
+    bundle, monkeypatch, bootstrapped
+):
+    if bootstrapped:
+        monkeypatch.setenv("_ROS_WHEELS_BOOTSTRAP_COMPLETE", "1")
+    else:  # the start-up file then runs the new interpreter once more
+        monkeypatch.delenv("_ROS_WHEELS_BOOTSTRAP_COMPLETE", raising=False)
+        monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+    with closing(make(bundle)) as client:
+        client.start()
+        assert answer(client, observe()).chunk.stamp == 42.5

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A fake robot for the tests' process and policy nodes in processes of their own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # the helpers: policy_graph, fake_robot
+
+
+@pytest.fixture(scope="session")
+def robot(ros):
+    """A robot on real topics, shared by all tests: a trajectory controller and two cameras."""
+    from fake_robot import FakeRobot
+
+    robot = FakeRobot()
+    yield robot
+    robot.close()
+
+
+@pytest.fixture(scope="session")
+def float_bundle(tmp_path_factory):
+    """A tiny float bundle."""
+    from policy_graph import write_bundle
+
+    return write_bundle(tmp_path_factory.mktemp("bundle") / "float")
+
+
+@pytest.fixture(scope="module")
+def policy(robot, float_bundle, tmp_path_factory):
+    """A policy node in a process, configured and active, with a client; one for each module."""
+    from policy_graph import PolicyProcess
+
+    policy = PolicyProcess(robot, float_bundle, tmp_path_factory.mktemp("policy"))
+    try:
+        policy.client.configure()
+        policy.client.activate()
+        yield policy
+    finally:
+        policy.close()
+
+
+@pytest.fixture
+def moving(policy):
+    """The policy node, armed and with the robot moving; left in dry run afterwards."""
+    policy.bring_to_motion()
+    yield policy
+    policy.bring_to_dry_run()

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Policies for a real inference process; a file tells them, while they run, how to behave."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from quantvla_ros.bundle.chunk import Chunk
+from quantvla_ros.bundle.storage import load_manifest
+
+MODE_VARIABLE = "FAKE_POLICY_MODE"
+AMPLITUDE, FREQUENCY = 0.4, 0.9
+
+
+class FakePolicy:
+    """Swings all joints as a function of time, mirrored by the instruction 'left'."""
+
+    kernel = "fake"
+    integer_layers = 0
+
+    def __init__(self, path):
+        self.manifest = load_manifest(path)
+
+    def infer(self, observation, noise):
+        mode = Path(os.environ[MODE_VARIABLE]).read_text()
+        if mode == "slow":
+            time.sleep(0.4)
+        elif mode == "hang":
+            time.sleep(600)
+        elif mode == "raise":
+            raise RuntimeError("the fake policy was told to raise")
+        elif mode == "burn":
+            end = time.perf_counter() + 0.2
+            while time.perf_counter() < end:
+                np.linalg.svd(np.ones((60, 60)))
+        interface = self.manifest.interface
+        due = observation.stamp + interface.dt * np.arange(1, interface.horizon + 1)
+        sign = -1.0 if observation.instruction == "left" else 1.0
+        swing = sign * AMPLITUDE * np.sin(FREQUENCY * due)
+        actions = np.repeat(swing[:, None], len(interface.action.names), axis=1)
+        if mode == "nan":
+            actions[3, 1] = np.nan
+        # An "old" chunk is one that took longer than it lasts.
+        stamp = observation.stamp - 10.0 if mode == "old" else observation.stamp
+        return Chunk(actions, stamp, {"denoise": 1.0})
+
+    def weight_bytes(self):
+        return 0
+
+
+def load(path, backend="cpu", compiled=True, threads=1):
+    return FakePolicy(path)

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A robot without physics on real topics: its controller follows exactly what it is told."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+import time
+
+import numpy as np
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMessage
+
+from quantvla_ros.nodes.conversion import (
+    duration_to_seconds,
+    rgb_to_image,
+    seconds_to_stamp,
+    stamp_to_seconds,
+)
+from quantvla_ros.nodes.qos import COMMAND, JOINT_STATES, LATCHED, SENSOR
+from quantvla_ros.sim.trajectory_controller import (
+    JointTrajectory,
+    TrajectoryController,
+    TrajectoryPoint,
+)
+
+JOINTS = ("joint1", "joint2", "finger")
+CAMERAS = ("front", "wrist")
+SIZE = 8
+VELOCITY, ACCELERATION, JERK = 2.0, 10.0, 300.0
+POSITION = 1.5
+
+
+def urdf(joints=JOINTS) -> str:
+    parts = [
+        f'<joint name="{name}" type="revolute"><parent link="l{i}"/><child link="l{i + 1}"/>'
+        f'<axis xyz="0 0 1"/><limit lower="-{POSITION}" upper="{POSITION}" '
+        f'velocity="{VELOCITY}" effort="10"/></joint>'
+        for i, name in enumerate(joints)
+    ]
+    links = "".join(f'<link name="l{i}"/>' for i in range(len(joints) + 1))
+    return f'<robot name="fake">{links}{"".join(parts)}</robot>'
+
+
+class FakeRobot:
+    """Publishes joint states at 100 Hz and pictures at 20 Hz; notes every setpoint."""
+
+    def __init__(self) -> None:
+        self.node = Node("fake_robot", start_parameter_services=False)
+        self.silent: set[str] = set()
+        self.joint_names = JOINTS
+        self.picture_size = SIZE
+        self.windows: list[JointTrajectoryMessage] = []
+        self.rejections: list[str] = []
+        self.setpoints: list[tuple[float, np.ndarray, np.ndarray]] = []
+        self.velocities = np.zeros(len(JOINTS))
+        self._heard = 0.0
+        self._lock = threading.Lock()
+        self._controller = TrajectoryController(JOINTS, np.zeros(len(JOINTS)))
+        self._states = self.node.create_publisher(JointState, "joint_states", JOINT_STATES)
+        self._images = {
+            name: self.node.create_publisher(Image, f"{name}/image_raw", SENSOR) for name in CAMERAS
+        }
+        self._description = self.node.create_publisher(String, "robot_description", LATCHED)
+        self._instruction = self.node.create_publisher(String, "instruction", LATCHED)
+        self.node.create_subscription(
+            JointTrajectoryMessage, "joint_trajectory", self._on_window, COMMAND
+        )
+        self.describe(JOINTS)
+        self.instruct("swing")
+        self._tick = 0
+        self.node.create_timer(0.01, self._step, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.executor = MultiThreadedExecutor(num_threads=3)
+        self.executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._thread.start()
+
+    def describe(self, joints) -> None:
+        self._description.publish(String(data=urdf(joints)))
+
+    def instruct(self, text: str) -> None:
+        self._instruction.publish(String(data=text))
+
+    def forget(self) -> None:
+        """Begin noting afresh."""
+        with self._lock:
+            self.windows.clear()
+            self.rejections.clear()
+            self.setpoints.clear()
+
+    @property
+    def speed(self) -> float:
+        return float(np.abs(self.velocities).max())
+
+    @property
+    def at_rest(self) -> bool:
+        return self.speed < 1e-3
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the last window came."""
+        return time.monotonic() - self._heard
+
+    def assert_within_limits(self) -> None:
+        """Everything commanded is within limits, and each window continues the one before it.
+
+        This is judged by the windows' own times, not by when they came: a busy machine may hold
+        a message back. Of what the controller made of them only the positions are judged.
+        """
+        assert self.rejections == []
+        windows = list(self.windows)
+        for window in windows:
+            for point in window.points:
+                assert np.abs(point.positions).max() <= POSITION + 1e-9
+                assert np.abs(point.velocities).max() <= VELOCITY * (1 + 1e-6)
+                assert np.abs(point.accelerations).max() <= ACCELERATION * (1 + 1e-6)
+            assert np.abs(window.points[-1].velocities).max() == 0.0
+        firsts = [(stamp_to_seconds(w.header.stamp), w.points[0]) for w in windows]
+        for (t0, p0), (t1, p1) in itertools.pairwise(
+            (t + duration_to_seconds(p.time_from_start), p) for t, p in firsts
+        ):
+            span = t1 - t0
+            assert span > 0
+            assert np.abs(np.subtract(p1.positions, p0.positions)).max() <= VELOCITY * span
+            jump = np.abs(np.subtract(p1.velocities, p0.velocities)).max()
+            assert jump <= ACCELERATION * span * 1.001 + 1e-6
+        for _, positions, _ in list(self.setpoints):
+            assert np.abs(positions).max() <= POSITION + 1e-3
+
+    def close(self) -> None:
+        self.executor.shutdown()
+        self._thread.join()
+        self.node.destroy_node()
+
+    def _spin(self) -> None:
+        with contextlib.suppress(ExternalShutdownException):
+            self.executor.spin()
+
+    def _on_window(self, message: JointTrajectoryMessage) -> None:
+        trajectory = JointTrajectory(
+            joint_names=message.joint_names,
+            points=[
+                TrajectoryPoint(
+                    duration_to_seconds(p.time_from_start), p.positions, p.velocities,
+                    p.accelerations,
+                )
+                for p in message.points
+            ],
+            stamp=stamp_to_seconds(message.header.stamp),
+        )  # fmt: skip
+        with self._lock:
+            self._heard = time.monotonic()
+            self.windows.append(message)
+            reason = self._controller.submit(trajectory, time.time())
+            if reason is not None:
+                self.rejections.append(reason)
+
+    def _step(self) -> None:
+        now = time.time()
+        with self._lock:
+            positions, velocities = self._controller.sample(now)
+            self.velocities = velocities
+            self.setpoints.append((now, positions, velocities))
+        if "joint_states" not in self.silent:
+            message = JointState(
+                name=list(reversed(self.joint_names)),
+                position=positions[::-1].tolist(),
+                velocity=velocities[::-1].tolist(),
+            )
+            message.header.stamp = seconds_to_stamp(now)
+            self._states.publish(message)
+        self._tick += 1
+        if self._tick % 5 == 0:
+            picture = np.full((self.picture_size, self.picture_size, 3), 90, dtype=np.uint8)
+            for name, publisher in self._images.items():
+                if name not in self.silent:
+                    publisher.publish(rgb_to_image(picture, now, name))

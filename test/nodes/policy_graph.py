@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A policy node's process with everything a test needs to drive and to disturb it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from pathlib import Path
+
+import fake_robot
+from ros_graph import NodeProcess
+from waiting import wait_until
+
+from quantvla_ros.bundle.schema import (
+    ActionSpec,
+    BundleManifest,
+    CameraSpec,
+    Interface,
+    KinematicJoint,
+    Kinematics,
+    NoiseSpec,
+    Normalization,
+    StateSpec,
+    TokenizerSpec,
+)
+from quantvla_ros.bundle.storage import save_bundle
+from quantvla_ros.bundle.tokenizer import build_word_tokenizer
+from quantvla_ros.nodes.lifecycle_client import PolicyNodeClient
+
+HORIZON = 16
+LIMITS = [
+    f"joint_limits.{joint}.{key}:={value}"
+    for joint in fake_robot.JOINTS
+    for key, value in (
+        ("max_acceleration", fake_robot.ACCELERATION),
+        ("max_jerk", fake_robot.JERK),
+    )
+]
+
+
+def manifest(joints=fake_robot.JOINTS, **changes) -> BundleManifest:
+    n = len(joints)
+    chain = [
+        KinematicJoint(name=j, type="revolute", xyz=[0, 0, 0.1], rpy=[0, 0, 0], axis=[0, 1, 0])
+        for j in joints
+    ]
+    values = {
+        "schema_version": 1,
+        "family": "pi05",
+        "architecture": {},
+        "interface": Interface(
+            cameras=[
+                CameraSpec(name=c, encoding="rgb8", height=fake_robot.SIZE, width=fake_robot.SIZE)
+                for c in fake_robot.CAMERAS
+            ],
+            state=StateSpec(
+                names=list(joints),
+                units=["rad"] * n,
+                kinematics=Kinematics(base="l0", tip="l3", joints=chain),
+            ),
+            action=ActionSpec(
+                names=list(joints), units=["rad"] * n, kind="joint_position", relative=[False] * n
+            ),
+            dt=0.1,
+            horizon=HORIZON,
+        ),
+        "normalization": Normalization(
+            state_mean=[0.0] * (n + 3),
+            state_std=[1.0] * (n + 3),
+            action_mean=[[0.0] * n] * HORIZON,
+            action_std=[[1.0] * n] * HORIZON,
+        ),
+        "noise": NoiseSpec(distribution="normal", scale=1.0),
+        "denoise_steps": 2,
+        "tokenizer": TokenizerSpec(max_length=4),
+        "quantization": None,
+        "gate": None,
+        "files": {},
+    }
+    return BundleManifest(**{**values, **changes})
+
+
+def write_bundle(path: Path, **changes) -> Path:
+    import torch
+
+    words = build_word_tokenizer(["swing", "left"])
+    return save_bundle(path, manifest(**changes), {"weight": torch.zeros(2)}, words)
+_numbers = itertools.count()
+
+
+class PolicyProcess:
+    """The node in a process, its client, and the file that rules its fake policy."""
+
+    def __init__(self, robot, bundle: Path, folder: Path, *parameters: str, limits=LIMITS):
+        self.robot = robot
+        # Every node of a test process has its own name, so that it has its own services.
+        self.name = f"policy_node_{next(_numbers)}"
+        self.record = folder / "record.json"
+        self._mode = folder / "mode"
+        self.behave("ok")
+        os.environ["FAKE_POLICY_MODE"] = str(self._mode)
+        os.environ["PYTHONPATH"] = str(Path(__file__).parent)
+        # Repeated parameters: the last one counts.
+        self.process = NodeProcess(
+            "quantvla_ros.nodes.policy_node",
+            f"bundle:={bundle}",
+            "loader:=fake_policies:load",
+            "compiled:=false",
+            "inference_timeout_s:=0.8",
+            "execute_steps:=4",
+            "max_camera_age_s:=0.6",  # a busy machine may hold messages back
+            "max_joint_age_s:=0.6",
+            f"record_path:={self.record}",
+            *limits,
+            *parameters,
+            arguments=("--ros-args", "-r", f"__node:={self.name}"),
+        )
+        del os.environ["PYTHONPATH"]
+        self.client = PolicyNodeClient(robot.node, self.name, timeout_s=30.0)
+
+    def behave(self, mode: str) -> None:
+        temporary = self._mode.with_suffix(".tmp")
+        temporary.write_text(mode)
+        os.replace(temporary, self._mode)
+
+    @property
+    def message(self) -> str:
+        """The control check's newest message."""
+        return self.client.diagnostics("control")[0]
+
+    def worker_pid(self) -> int:
+        values = wait_until(
+            lambda: self.client.diagnostics("inference")[1].get("worker_pid"), 10, "the worker's id"
+        )
+        return int(values)
+
+    def wait_for(self, message: str, timeout: float = 10.0) -> str:
+        """Wait until the control check's message begins so."""
+        return wait_until(
+            lambda: self.message if self.message.startswith(message) else None,
+            timeout,
+            f"{message} in diagnostics (it is '{self.message}')",
+        )
+
+    def bring_to_motion(self) -> None:
+        self.wait_for("DRY_RUN")
+        self.robot.forget()
+        self.client.arm()
+        self.wait_for("ARMED")
+        wait_until(lambda: self.robot.speed > 0.05, 10, "motion")
+
+    def bring_to_dry_run(self) -> None:
+        """Undo whatever a test did."""
+        self.behave("ok")
+        self.robot.silent.clear()
+        self.robot.instruct("swing")
+        self.client.arm(False)
+        wait_until(lambda: self.robot.silence > 0.3 and self.robot.at_rest, 10, "rest")
+        message = wait_until(
+            lambda: self.message if self.message not in ("ARMED", "STOPPING") else None,
+            10,
+            "a mode of rest",
+        )
+        if message != "DRY_RUN":
+            self.client.reset_fault()
+        self.wait_for("DRY_RUN")
+
+    def close(self) -> None:
+        self.process.close()
+        self.client.close()

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import array
+import io
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from quantvla_ros.control.window import Window
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.nodes import conversion
+
+messages = pytest.importorskip("sensor_msgs.msg")
+
+RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+TOPIC = "/front/image_raw"
+
+
+def image(pixels, encoding, padding=0):
+    height, width = pixels.shape[:2]
+    rows = np.ascontiguousarray(pixels).reshape(height, -1)
+    rows = np.pad(rows, ((0, 0), (0, padding)), constant_values=77)
+    message = messages.Image(height=height, width=width, encoding=encoding, step=rows.shape[1])
+    message.data = array.array("B", rows.tobytes())
+    return message
+
+
+def with_alpha(pixels):
+    return np.concatenate([pixels, np.full((*pixels.shape[:2], 1), 9, np.uint8)], axis=2)
+
+
+@pytest.mark.parametrize("padding", [0, 3])
+@pytest.mark.parametrize(
+    ("encoding", "sent"),
+    [
+        ("rgb8", RGB),
+        ("bgr8", RGB[:, :, ::-1]),
+        ("rgba8", with_alpha(RGB)),
+        ("bgra8", with_alpha(RGB[:, :, ::-1])),
+    ],
+)
+def test_colour_encodings_become_rgb_whatever_the_padding_of_the_rows(encoding, sent, padding):
+    result = conversion.image_to_rgb(image(sent, encoding, padding), TOPIC)
+    assert result.dtype == np.uint8
+    np.testing.assert_array_equal(result, RGB)
+
+
+def test_grey_is_repeated():
+    result = conversion.image_to_rgb(image(RGB[:, :, 0], "mono8", 2), TOPIC)
+    np.testing.assert_array_equal(result, np.repeat(RGB[:, :, :1], 3, axis=2))
+
+
+def test_another_encoding_is_refused_by_name_without_cv_bridge(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv_bridge", None)
+    with pytest.raises(QuantVLAError, match=r"/front/image_raw.*'bayer_rggb8'.*cv_bridge"):
+        conversion.image_to_rgb(image(RGB[:, :, 0], "bayer_rggb8"), TOPIC)
+
+
+def test_another_encoding_goes_through_cv_bridge_when_it_is_there(monkeypatch):
+    class Bridge:
+        def imgmsg_to_cv2(self, message, encoding):
+            assert (message.encoding, encoding) == ("bayer_rggb8", "rgb8")
+            return RGB
+
+    module = type(sys)("cv_bridge")
+    module.CvBridge = Bridge
+    monkeypatch.setitem(sys.modules, "cv_bridge", module)
+    result = conversion.image_to_rgb(image(RGB[:, :, 0], "bayer_rggb8"), TOPIC)
+    np.testing.assert_array_equal(result, RGB)
+
+
+@pytest.mark.parametrize("change", [{"height": 6}, {"step": 20}, {"width": 8}, {"height": 0}])
+def test_sizes_that_do_not_fit_the_data_are_refused(change):
+    message = image(RGB, "rgb8")
+    for name, value in change.items():
+        setattr(message, name, value)
+    with pytest.raises(QuantVLAError, match="/front/image_raw"):
+        conversion.image_to_rgb(message, TOPIC)
+
+
+def test_rgb_goes_into_a_message_and_back():
+    message = conversion.rgb_to_image(RGB, 12.25, "front_optical_frame")
+    assert (message.header.stamp.sec, message.header.stamp.nanosec) == (12, 250_000_000)
+    assert message.header.frame_id == "front_optical_frame"
+    assert (message.height, message.width, message.step) == (5, 7, 21)
+    np.testing.assert_array_equal(conversion.image_to_rgb(message, TOPIC), RGB)
+
+
+def compressed(kind, pixels):
+    buffer = io.BytesIO()
+    PillowImage.fromarray(pixels).save(buffer, kind)
+    return messages.CompressedImage(format=kind.lower(), data=buffer.getvalue())
+
+
+def test_png_is_decoded_exactly():
+    result = conversion.compressed_image_to_rgb(compressed("PNG", RGB), TOPIC)
+    np.testing.assert_array_equal(result, RGB)
+
+
+def test_jpeg_is_decoded_with_red_first():
+    red = np.zeros((16, 16, 3), np.uint8)
+    red[:, :, 0] = 200
+    result = conversion.compressed_image_to_rgb(compressed("JPEG", red), TOPIC)
+    np.testing.assert_allclose(result, red, atol=4)
+
+
+@pytest.mark.parametrize("cut", [0, 20])
+def test_a_damaged_compressed_image_is_refused(cut):
+    message = compressed("PNG", RGB)
+    message.data = array.array("B", bytes(message.data)[:cut])
+    with pytest.raises(QuantVLAError, match=r"/front/image_raw .*JPEG or PNG"):
+        conversion.compressed_image_to_rgb(message, TOPIC)
+
+
+def joints(**changes):
+    fields = {"name": ["b", "x", "a"], "position": [2.0, 9.0, 1.0], "velocity": [0.2, 0.9, 0.1]}
+    return messages.JointState(**{**fields, **changes})
+
+
+def test_joints_are_picked_by_name():
+    positions, velocities = conversion.joint_state_to_arrays(joints(), ["a", "b"], "/joint_states")
+    np.testing.assert_array_equal(positions, [1.0, 2.0])
+    np.testing.assert_array_equal(velocities, [0.1, 0.2])
+
+
+def test_missing_velocities_are_none():
+    _, velocities = conversion.joint_state_to_arrays(joints(velocity=[]), ["a"], "/joint_states")
+    assert velocities is None
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        (joints(name=["b", "x", "c"]), "/joint_states lacks a; it has: b, x, c"),
+        (joints(position=[1.0]), "1 positions for 3 names"),
+        (joints(velocity=[1.0]), "1 velocities for 3 names"),
+    ],
+)
+def test_a_joint_state_that_does_not_fit_is_refused(message, text):
+    with pytest.raises(QuantVLAError, match=text):
+        conversion.joint_state_to_arrays(message, ["a", "b"], "/joint_states")
+
+
+def test_a_window_becomes_a_trajectory():
+    times = np.array([0.02, 0.04, 1.5])
+    values = np.arange(6.0).reshape(3, 2)
+    window = Window(1.75e9 + 0.5, times, values, values + 10, values + 20)
+    message = conversion.window_to_trajectory(window, ["a", "b"])
+    assert message.joint_names == ["a", "b"]
+    assert (message.header.stamp.sec, message.header.stamp.nanosec) == (1_750_000_000, 500_000_000)
+    spans = [point.time_from_start for point in message.points]
+    assert [(s.sec, s.nanosec) for s in spans] == [
+        (0, 20_000_000),
+        (0, 40_000_000),
+        (1, 500_000_000),
+    ]
+    for k, point in enumerate(message.points):
+        np.testing.assert_array_equal(point.positions, values[k])
+        np.testing.assert_array_equal(point.velocities, values[k] + 10)
+        np.testing.assert_array_equal(point.accelerations, values[k] + 20)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 59.999999999, 1.75e9 + 0.123456])
+def test_stamps_go_there_and_back(seconds):
+    stamp = conversion.seconds_to_stamp(seconds)
+    assert 0 <= stamp.nanosec < 1_000_000_000
+    assert conversion.stamp_to_seconds(stamp) == pytest.approx(seconds, abs=5e-7, rel=0)

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stamps are read without deserializing; frames of both transports arrive and decode."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from PIL import Image as PillowImage
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import CompressedImage, Image
+from waiting import wait_until
+
+from quantvla_ros.nodes.conversion import rgb_to_image
+from quantvla_ros.nodes.input_buffer import InputBuffer
+from quantvla_ros.nodes.inputs import Inputs, serialized_stamp
+from quantvla_ros.nodes.qos import SENSOR
+
+PICTURE = np.arange(8 * 6 * 3, dtype=np.uint8).reshape(8, 6, 3)
+
+
+@pytest.mark.parametrize("kind", [Image, CompressedImage])
+def test_stamp_of_a_serialized_message(kind):
+    message = kind()
+    message.header.stamp = Time(sec=1_700_000_123, nanosec=450_000_000)
+    message.header.frame_id = "camera"
+    assert serialized_stamp(serialize_message(message)) == pytest.approx(1_700_000_123.45)
+
+
+def png() -> CompressedImage:
+    stream = io.BytesIO()
+    PillowImage.fromarray(PICTURE).save(stream, "PNG")
+    message = CompressedImage(format="png", data=stream.getvalue())
+    message.header.stamp = Time(sec=3)
+    return message
+
+
+@pytest.mark.parametrize(
+    ("transport", "topic", "message"),
+    [
+        ("raw", "top/image_raw", rgb_to_image(PICTURE, 3.0, "top")),
+        ("compressed", "top/image_raw/compressed", png()),
+    ],
+)
+def test_frame_arrives_and_decodes(graph, transport, topic, message):
+    inputs = Inputs(graph.node)
+    buffer = InputBuffer(["top"], ["a"])
+    inputs.connect(buffer, transport)
+    assert inputs.camera_topic("top") == f"/{topic}"
+    publisher = graph.publisher(type(message), topic, SENSOR)
+
+    def arrived():
+        publisher.publish(message)
+        return buffer.frame("top")
+
+    frame = wait_until(arrived, 10, "the frame")
+    assert frame.stamp == 3.0
+    assert np.array_equal(inputs.decode("top", frame), PICTURE)

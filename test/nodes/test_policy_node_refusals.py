@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the policy node refuses to be configured with, and the reason it gives."""
+
+from __future__ import annotations
+
+import pytest
+from fake_robot import JOINTS
+from policy_graph import LIMITS, PolicyProcess, manifest, write_bundle
+
+from quantvla_ros.bundle.schema import CameraSpec, Quantization
+from quantvla_ros.errors import QuantVLAError
+
+QUANTIZATION = Quantization(
+    scheme="w8a8",
+    layout="llm+dit_mlp",
+    activation_bits=8,
+    layers=[],
+    alpha={},
+    beta={},
+    kept=[],
+    calibration_sha256="",
+)
+
+
+@pytest.fixture(scope="module")
+def unconfigured(robot, float_bundle, tmp_path_factory):
+    policy = PolicyProcess(
+        robot, float_bundle, tmp_path_factory.mktemp("refusals"), "input_timeout_s:=1.5"
+    )
+    yield policy
+    policy.close()
+
+
+def refusal(policy, graph, bundle) -> str:
+    graph.set_parameter(policy.name, "bundle", str(bundle))
+    with pytest.raises(QuantVLAError) as error:
+        policy.client.configure()
+    assert policy.client.state() == "unconfigured"
+    return str(error.value)
+
+
+def test_changed_byte_of_a_bundle(unconfigured, graph, tmp_path):
+    bundle = write_bundle(tmp_path / "b")
+    weights = bundle / "weights.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    text = refusal(unconfigured, graph, bundle)
+    assert "BUNDLE_INVALID" in text
+    assert "weights.safetensors" in text
+
+
+def test_no_bundle_given(unconfigured, graph):
+    assert "BUNDLE_INVALID: Parameter 'bundle'" in refusal(unconfigured, graph, "")
+
+
+def test_joints_that_the_robot_does_not_have(unconfigured, graph, tmp_path):
+    text = refusal(unconfigured, graph, write_bundle(tmp_path / "b", joints=("joint1", "elbow")))
+    assert "JOINT_MISMATCH" in text
+    assert "joint1, elbow;" in text
+    assert ", ".join(sorted(JOINTS)) in text
+    assert "missing: elbow" in text
+
+
+def test_camera_of_another_size(unconfigured, graph, tmp_path):
+    cameras = [CameraSpec(name="front", encoding="rgb8", height=6, width=10)]
+    interface = manifest().interface.model_copy(update={"cameras": cameras})
+    text = refusal(unconfigured, graph, write_bundle(tmp_path / "b", interface=interface))
+    assert "CAMERA_MISMATCH" in text
+    assert "'front'" in text
+    assert "sends 8x8 pictures, the policy needs 10x6" in text
+
+
+def test_camera_that_sends_nothing(unconfigured, graph, tmp_path):
+    cameras = [CameraSpec(name="head", encoding="rgb8", height=8, width=8)]
+    interface = manifest().interface.model_copy(update={"cameras": cameras})
+    text = refusal(unconfigured, graph, write_bundle(tmp_path / "b", interface=interface))
+    assert "Nothing arrived on /head/image_raw in 1.5 s" in text
+
+
+def test_quantized_bundle_without_a_passed_gate(unconfigured, graph, tmp_path):
+    bundle = write_bundle(tmp_path / "b", quantization=QUANTIZATION)
+    assert "GATE_FAILED" in refusal(unconfigured, graph, bundle)
+    graph.set_parameter(unconfigured.name, "allow_failed_gate", True)
+    try:
+        unconfigured.client.configure()
+        assert "GATE_FAILED" in unconfigured.client.diagnostics("bundle")[0]
+        unconfigured.client.cleanup()
+    finally:
+        graph.set_parameter(unconfigured.name, "allow_failed_gate", False)
+
+
+def test_joint_without_an_acceleration_limit(robot, float_bundle, tmp_path):
+    policy = PolicyProcess(robot, float_bundle, tmp_path, limits=LIMITS[2:])
+    try:
+        with pytest.raises(QuantVLAError, match=r"LIMITS_MISSING: .*joint1.*acceleration"):
+            policy.client.configure()
+    finally:
+        policy.close()
+
+
+def test_loader_that_fails(unconfigured, graph, float_bundle):
+    graph.set_parameter(unconfigured.name, "loader", "fake_policies:nothing")
+    try:
+        text = refusal(unconfigured, graph, float_bundle)
+        assert "BACKEND_ERROR" in text
+    finally:
+        graph.set_parameter(unconfigured.name, "loader", "fake_policies:load")

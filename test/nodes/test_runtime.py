@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import sys
+import time
+from rclpy.node import Node
+from std_msgs.msg import String
+from quantvla_ros.nodes.runtime import Runtime
+
+class Fragile(Node):
+    def __init__(self):
+        super().__init__("fragile")
+        self.create_timer(0.01, self.work)
+    def work(self):
+        if "raise" in sys.argv:
+            raise RuntimeError("a callback failed")
+
+with Runtime([]) as runtime:
+    runtime.spin(Fragile())
+    print("ready", flush=True)
+    started = time.monotonic()
+    runtime.wait(30.0)
+    print("waited" if time.monotonic() - started < 20 else "slept through", runtime.stopping)
+print("left")
+"""
+
+
+def start(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_wait_and_everything_is_shut_down_in_order(number):
+    process = start()
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert out == "waited True\nleft\n"
+    assert (process.returncode, err) == (0, "")
+
+
+def test_a_callback_that_raises_ends_the_process_with_its_error():
+    process = start("raise")
+    out, err = process.communicate(timeout=20)
+    assert "left" not in out
+    assert process.returncode == 1
+    assert "a callback failed" in err

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Helpers for tests on a real ROS graph: a node of the test, and nodes in processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from waiting import wait_until
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+class Graph:
+    """A node of the test, spinning in a thread."""
+
+    def __init__(self) -> None:
+        self.node = Node("test", start_parameter_services=False)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._thread.start()
+
+    def _spin(self):
+        with contextlib.suppress(ExternalShutdownException):
+            self._executor.spin()
+
+    def listen(self, kind, topic, qos: QoSProfile) -> list:
+        """Return a list that grows by each message of the topic."""
+        messages = []
+        self.node.create_subscription(kind, topic, messages.append, qos)
+        self._executor.wake()
+        return messages
+
+    def publisher(self, kind, topic, qos: QoSProfile, readers: int = 1, timeout: float = 20):
+        """Return a publisher that so many subscriptions have found."""
+        publisher = self.node.create_publisher(kind, topic, qos)
+        wait_until(
+            lambda: publisher.get_subscription_count() >= readers, timeout, f"a reader of {topic}"
+        )
+        return publisher
+
+    def call(self, kind, service: str, request=None, timeout: float = 30):
+        """Call a service once it is there and return its response."""
+        client = self.node.create_client(kind, service)
+        self._executor.wake()
+        assert client.wait_for_service(timeout), f"no service {service} within {timeout} s"
+        future = client.call_async(kind.Request() if request is None else request)
+        wait_until(future.done, timeout, f"the answer of {service}")
+        self.node.destroy_client(client)
+        return future.result()
+
+    def set_parameter(self, node: str, name: str, value) -> None:
+        """Set a parameter of another node; fails if the node refuses."""
+        from rcl_interfaces.srv import SetParameters
+
+        parameter = rclpy.parameter.Parameter(name, value=value).to_parameter_msg()
+        request = SetParameters.Request(parameters=[parameter])
+        result = self.call(SetParameters, f"/{node}/set_parameters", request).results[0]
+        assert result.successful, result.reason
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self._thread.join()
+        self.node.destroy_node()
+
+
+class NodeProcess:
+    """A node in a process group of its own, its output in a file."""
+
+    def __init__(self, module: str, *parameters: str, arguments: tuple[str, ...] = ()) -> None:
+        """Start `python -m module` with ROS parameters like `seed:=3`."""
+        self._output = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115
+        options = [word for parameter in parameters for word in ("-p", parameter)]
+        command = [sys.executable, "-m", module, *arguments]
+        if options:
+            command += ["--ros-args", *options]
+        self.process = subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    @property
+    def output(self) -> str:
+        return Path(self._output.name).read_text(errors="replace")
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def send(self, number: int) -> None:
+        """Send a signal to the whole group, as a terminal does."""
+        os.killpg(self.process.pid, number)
+
+    def stop(self, number: int = signal.SIGINT, timeout: float = 20) -> int:
+        """Send a signal to the group, wait for the node's end, return its exit status."""
+        if self.alive:
+            self.send(number)
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.send(signal.SIGKILL)
+            self.process.wait()
+            raise AssertionError(f"the node did not end; it printed:\n{self.output}") from None
+
+    def group_is_gone(self) -> bool:
+        """Whether no process of the group is left."""
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    def close(self) -> None:
+        """End the group whatever state it is in."""
+        if not self.group_is_gone():
+            self.send(signal.SIGKILL)
+        self.process.wait()
+        self._output.close()

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.sim.robot import SETPOINT_PERIOD_S, SimulatedRobot
+
+
+def scene_of(robot) -> np.ndarray:
+    return np.array(robot.data.qpos)
+
+
+def test_same_seed_same_scene_and_another_seed_another(robot):
+    robot.reset(7)
+    first, target = scene_of(robot), robot.task.target
+    robot.reset(8)
+    other = scene_of(robot)
+    robot.reset(7)
+    assert np.array_equal(scene_of(robot), first)
+    assert robot.task.target == target
+    assert not np.allclose(other, first, atol=1e-3)
+
+
+def test_another_instruction_changes_nothing_but_the_target(robot):
+    robot.reset(7)
+    scene = scene_of(robot)
+    for name in robot.task.present:
+        robot.reset(7, instruction_object=name)
+        assert np.array_equal(scene_of(robot), scene)
+        assert robot.task.instruction == f"put the {name} in the basket"
+
+
+def test_object_that_is_not_there_is_refused_with_the_list(robot):
+    robot.reset(7)
+    absent = next(name for name in robot.task.objects if name not in robot.task.present)
+    with pytest.raises(QuantVLAError, match=f"no '{absent}'.*{robot.task.present[0]}"):
+        robot.reset(7, instruction_object=absent)
+
+
+def test_unknown_task_is_refused_with_the_list():
+    with pytest.raises(QuantVLAError, match=r"'juggle'.*pick_place"):
+        SimulatedRobot("juggle")
+
+
+def test_time_starts_at_zero_and_advances(robot):
+    robot.reset(0)
+    assert robot.time == 0.0
+    robot.advance(0.1)
+    assert robot.time == pytest.approx(0.1)
+
+
+def test_setpoint_is_asked_every_four_milliseconds_for_the_end_of_the_period(robot):
+    robot.reset(0)
+    asked: list[float] = []
+
+    def hold(time: float) -> np.ndarray:
+        asked.append(time)
+        return robot.commanded
+
+    robot.advance(0.02, hold)
+    assert asked == pytest.approx(np.arange(1, 6) * SETPOINT_PERIOD_S)
+
+
+def test_arm_follows_a_ramp_closely(robot):
+    robot.reset(0)
+    start = robot.commanded
+    speed = np.array([0.5, -0.3, 0.5, 0.5, 0.5, 0.5, 0.5, 0.0])
+    robot.advance(0.4, lambda time: start + speed * time)
+    assert np.abs(robot.velocities[:7] - speed[:7]).max() < 0.05
+    lag = (robot.commanded - robot.positions)[:7] / speed[:7]
+    assert np.all(lag > 0.0) and np.all(lag < 0.05)
+
+
+def test_fingers_mirror_each_other(robot):
+    robot.reset(0)
+    assert robot.opening == pytest.approx(0.08, abs=1e-3)
+    command = robot.commanded
+    command[7] = 0.01
+    robot.command(command)
+    robot.advance(1.0)
+    assert robot.positions[7] == pytest.approx(0.01, abs=1e-3)
+    assert robot.opening == pytest.approx(0.02, abs=2e-3)
+
+
+def test_restored_state_repeats_the_motion_exactly(robot):
+    def move() -> np.ndarray:
+        start, begin = robot.commanded, robot.time
+        robot.advance(0.3, lambda time: start + 0.4 * (time - begin) * np.append(np.ones(7), 0.0))
+        return np.concatenate([robot.data.qpos, robot.data.qvel, robot.tool_position])
+
+    robot.reset(4)
+    robot.advance(0.1)
+    saved = robot.save_state()
+    before = (robot.time, robot.positions, robot.tool_position, robot.commanded)
+    first = move()
+    robot.restore_state(saved)
+    after = (robot.time, robot.positions, robot.tool_position, robot.commanded)
+    assert all(np.array_equal(x, y) for x, y in zip(before, after, strict=True))
+    assert np.array_equal(move(), first)
+
+
+def test_positions_are_of_now_and_not_one_step_old(robot):
+    robot.reset(0)
+    start = robot.commanded
+    robot.advance(0.2, lambda time: start + np.array([time, 0, 0, 0, 0, 0, 0, 0]))
+    forward, _ = robot.kinematics.forward(robot.positions[:7])
+    assert np.abs(robot.tool_position - forward).max() < 1e-9

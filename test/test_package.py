@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must agree between the files that describe the package."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = ROOT / "requirements"
+PIN = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>[^ ;]+)(?: ; (?P<marker>.+))?$")
+
+
+def package_xml() -> ElementTree.Element:
+    return ElementTree.parse(ROOT / "package.xml").getroot()
+
+
+def entry_points() -> dict[str, str]:
+    """Console scripts that setup.py declares, as text: setup.py is not run."""
+    text = (ROOT / "setup.py").read_text()
+    found = re.findall(r'"(\w+) = ([\w.{}]+):main"', text)
+    return {name: module.replace("{NAME}", "quantvla_ros") for name, module in found}
+
+
+def pins(name: str) -> list[re.Match[str]]:
+    lines = (REQUIREMENTS / name).read_text().splitlines()
+    matches = []
+    for line in lines:
+        if line and not line.startswith(("#", "-r ")):
+            match = PIN.match(line)
+            assert match is not None, f"{name}: {line!r} is not an exact pin"
+            matches.append(match)
+    return matches
+
+
+def test_every_file_tells_the_same_version() -> None:
+    version = package_xml().findtext("version")
+    setup = re.search(r'version="([^"]+)"', (ROOT / "setup.py").read_text())
+    assert setup is not None and setup.group(1) == version
+    changelog = re.findall(r"^(\d+\.\d+\.\d+) ", (ROOT / "CHANGELOG.rst").read_text(), re.M)
+    assert changelog[0] == version
+    import quantvla_ros
+
+    assert quantvla_ros.__version__ == version
+
+
+def test_package_xml_is_format_3_and_built_by_ament_python() -> None:
+    root = package_xml()
+    assert root.get("format") == "3"
+    assert root.findtext("name") == "quantvla_ros"
+    assert root.findtext("license") == "Apache-2.0"
+    assert root.findtext("export/build_type") == "ament_python"
+    assert (ROOT / "resource" / "quantvla_ros").is_file()
+
+
+def ros_imports() -> set[str]:
+    """Top-level ROS packages that the installed code imports."""
+    names: set[str] = set()
+    files = [*(ROOT / "quantvla_ros").rglob("*.py"), *(ROOT / "launch").glob("*.py")]
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                names.add(node.module.partition(".")[0])
+    ros = re.compile(r"rclpy|.*_(msgs|srvs|interfaces)|cv_bridge|launch|launch_ros|ament_.*|tf2.*")
+    return {name for name in names if ros.fullmatch(name)}
+
+
+def test_package_xml_names_every_ros_package_that_is_imported() -> None:
+    declared = {element.text for element in package_xml().findall("exec_depend")}
+    assert ros_imports(), "no ROS import was found: the test looks in the wrong place"
+    assert not ros_imports() - declared
+
+
+def test_console_scripts_point_at_a_main_function() -> None:
+    scripts = entry_points()
+    assert set(scripts) == {"quantvla", "policy_node", "sim_robot_node"}
+    for module in scripts.values():
+        path = ROOT / f"{module.replace('.', '/')}.py"
+        functions = [
+            node.name
+            for node in ast.parse(path.read_text()).body
+            if isinstance(node, ast.FunctionDef)
+        ]
+        assert "main" in functions, f"{path} has no main()"
+
+
+def test_every_source_folder_is_a_package_that_setup_finds() -> None:
+    for room in ("quantvla_ros", "calib_tools"):
+        for path in (ROOT / room).rglob("*.py"):
+            assert (path.parent / "__init__.py").is_file(), f"{path.parent} lacks __init__.py"
+
+
+def test_test_files_have_names_of_their_own() -> None:
+    names = [path.name for path in (ROOT / "test").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.parametrize(
+    "name", sorted(path.name for path in (ROOT / "requirements").glob("*.txt"))
+)
+def test_requirements_are_exact_and_name_what_pip_installs(name: str) -> None:
+    for pin in pins(name):
+        # The ROS wheels bring metadata of their content under ROS names; no index has those.
+        assert pin["name"] not in ("rclpy", "rcutils"), f"{name}: {pin['name']} has no wheel"
+        assert not pin["name"].endswith(("_msgs", "_interfaces")), pin["name"]
+        assert "+" not in pin["version"], f"{name}: {pin['name']} has a local version"
+
+
+@pytest.mark.parametrize("name", [n for n in ("runtime", "ros-wheels", "simulator", "dev")])
+def test_constraints_agree_with_the_direct_requirements(name: str) -> None:
+    constraints = {
+        (pin["name"].lower(), pin["marker"]): pin["version"] for pin in pins("constraints.txt")
+    }
+    for pin in pins(f"{name}.txt"):
+        if pin["name"] == "setuptools":
+            continue
+        assert constraints[pin["name"].lower(), pin["marker"]] == pin["version"]
+
+
+def test_this_environment_is_the_pinned_one() -> None:
+    for name in ("torch", "runtime", "ros-wheels", "simulator", "dev"):
+        for pin in pins(f"{name}.txt"):
+            old = sys.version_info < (3, 11)
+            if pin["marker"] is None or ("<" in pin["marker"]) == old:
+                installed = metadata.version(pin["name"]).partition("+")[0]
+                assert installed == pin["version"], pin["name"]
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("quantvla_ros.control", ("torch", "rclpy", "mujoco", "pydantic")),
+        ("quantvla_ros.sim", ("torch", "rclpy")),
+        ("quantvla_ros.nodes.policy_node", ("torch", "mujoco", "libero", "matplotlib")),
+        ("quantvla_ros.inference.client", ("torch", "rclpy")),
+        ("calib_tools.cli", ("torch", "rclpy", "mujoco", "matplotlib")),
+    ],
+)
+def test_a_light_module_stays_light(module: str, heavy: tuple[str, ...]) -> None:
+    code = f"import {module}, sys; print([n for n in {heavy!r} if n in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+def source_files() -> list[Path]:
+    rooms = ("quantvla_ros", "calib_tools", "training", "launch", "test", "config")
+    kinds = (".py", ".yaml", ".sh")
+    files = [path for room in rooms for path in (ROOT / room).rglob("*") if path.suffix in kinds]
+    return [path for path in files if "__pycache__" not in path.parts]
+
+
+def test_every_source_file_states_its_licence() -> None:
+    missing = [
+        str(path.relative_to(ROOT))
+        for path in source_files()
+        if not path.read_text(encoding="utf-8").startswith("# SPDX-License-Identifier: Apache-2.0")
+    ]
+    assert not missing
+
+
+def test_parameter_files_hold_for_any_node_name() -> None:
+    policy = yaml.safe_load((ROOT / "config" / "policy.yaml").read_text())
+    assert list(policy) == ["/**"]
+    assert "ros__parameters" in policy["/**"]
+
+
+def pages() -> list[Path]:
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#\s]+)", text):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_documentation_page_can_be_reached_from_the_readme() -> None:
+    seen: set[Path] = set()
+    waiting = [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in seen or page.suffix != ".md" or not page.is_file():
+            continue
+        seen.add(page)
+        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                waiting.append((page.parent / target).resolve())
+    assert not set(pages()) - seen

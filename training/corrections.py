@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Corrections: the policy drives, the expert says what it should have done.
+
+At states that the policy itself visits, the simulator's state is saved, the expert continues from
+there for one chunk, and the state is restored (DAgger, Ross et al. 2011).
+`python -m training.corrections --bundle B --out DIR --seeds A:B --processes 2`
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+EVERY = 4  # steps between two labelled states
+EPISODES_A_FILE = 20
+SWITCH_SHARE = 0.25  # of the episodes get another instruction on the way
+
+
+def collect(bundle: Path, seeds: range, out: Path) -> None:
+    """Label the states of the episodes `seeds` and write one chunk file."""
+    from quantvla_ros.backends.policy import load_policy
+    from quantvla_ros.sim.robot import SimulatedRobot
+
+    file = out / f"corrections_{seeds.start:07d}.npz"
+    if file.exists():
+        return
+    policy = load_policy(bundle, backend="cpu", compiled=False, threads=1)
+    robot = SimulatedRobot("pick_place")
+    rows: dict[str, list[Any]] = {
+        k: [] for k in ("images", "joints", "tip", "chunk", "target", "positions", "uv")
+    }
+    successes = 0
+    for seed in seeds:
+        successes += _episode(robot, policy, seed, rows)
+    robot.close()
+    temporary = file.with_suffix(".tmp.npz")
+    np.savez(temporary, **{key: np.stack(value) for key, value in rows.items()})
+    os.replace(temporary, file)
+    print(f"{file.name}: {len(rows['chunk'])} states, {successes} of {len(seeds)} succeeded",
+          flush=True)
+
+
+def _episode(robot: Any, policy: Any, seed: int, rows: dict[str, list[Any]]) -> bool:
+    from training.expert_labels import label_chunk, scene_labels
+    from training.rollout import ChunkPlayer, run_episode
+
+    rng = np.random.default_rng(77_000_000 + seed)
+    switch = int(rng.integers(4, 20)) if rng.random() < SWITCH_SHARE else -1
+
+    def label(tick: int, player: ChunkPlayer) -> None:
+        if tick == switch and robot.first_lifted is None:
+            others = [name for name in robot.task.present if name != robot.task.target]
+            robot.task.target = others[int(rng.integers(len(others)))]
+            player.forget()
+        if tick % EVERY:
+            return
+        images = robot.render()
+        labels = scene_labels(robot, robot.task)
+        rows["images"].append(np.stack([images["front"], images["wrist"]]))
+        for key in ("joints", "tip", "target", "positions", "uv"):
+            rows[key].append(labels[key])
+        rows["chunk"].append(label_chunk(robot, robot.task))
+
+    episode = run_episode(
+        robot, policy, seed, execute=int(rng.choice([4, 8, 8])), delay=int(rng.integers(0, 2)),
+        max_ticks=90, before_tick=label,
+    )
+    return episode.success
+
+
+def main(
+    bundle: Annotated[Path, typer.Option(help="Float bundle of the policy that drives.")],
+    out: Annotated[Path, typer.Option(help="Directory of the chunk files.")],
+    seeds: Annotated[str, typer.Option(help="First and last seed, FIRST:LAST (exclusive).")],
+    processes: Annotated[int, typer.Option(help="Worker processes.")] = 2,
+) -> None:
+    """Collect corrections; files that exist are kept, so the command resumes."""
+    first, last = (int(part) for part in seeds.split(":"))
+    out.mkdir(parents=True, exist_ok=True)
+    blocks = [
+        range(start, min(start + EPISODES_A_FILE, last))
+        for start in range(first, last, EPISODES_A_FILE)
+    ]
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(processes, maxtasksperchild=4) as pool:
+        pool.starmap(collect, [(bundle, block, out) for block in blocks], chunksize=1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Network, auxiliary heads, optimizers and moving average of a training run."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from quantvla_ros.models.pi05 import Pi05, Pi05Config
+from training.dataset import Frames
+from training.grounding import GroundingHeads, flow_pair, flow_times
+from training.language import instruction_tokens, vocabulary_size
+from training.muon import Muon
+
+BATCH = 64
+NOISE_SAMPLES = 2
+RATE = 1e-3
+MUON_RATE = 2e-3
+WARM_UP = 100
+AUXILIARY_WEIGHT = 0.2
+MAX_GRADIENT_NORM = 1.0
+BLOCKS = ("language_model.layers", "action_expert.layers", "vision_tower.layers")
+
+
+def network_config() -> Pi05Config:
+    """Sizes of the bundled policy: 8 million parameters in pi0.5's shape."""
+    return Pi05Config(
+        vocabulary=vocabulary_size(),
+        cameras=2,
+        image_size=96,
+        state_width=11,
+        action_width=8,
+        horizon=16,
+    )
+
+
+def initialize(network: Pi05) -> None:
+    """Start values that make short training work: open gates, large words."""
+    for name, parameter in network.named_parameters():
+        if name.endswith("dense.weight"):
+            nn.init.zeros_(parameter)
+        elif name.endswith("dense.bias"):
+            nn.init.zeros_(parameter)
+            with torch.no_grad():
+                parameter[2 * len(parameter) // 3 :] = 1.0
+        elif name.endswith("embed_tokens.weight"):
+            nn.init.normal_(parameter, std=4.0 / network.config.width**0.5)
+
+
+def sum_over_ranks(tensors: list[Tensor], scale: float) -> None:
+    """Replace tensors by their sum over all processes, times `scale`."""
+    flat = torch.cat([t.flatten() for t in tensors])
+    dist.all_reduce(flat)
+    flat.mul_(scale)
+    start = 0
+    for tensor in tensors:
+        tensor.copy_(flat[start : start + tensor.numel()].view_as(tensor))
+        start += tensor.numel()
+
+
+class Trainer:
+    """One process of a run; all processes hold the same weights and optimizer states."""
+
+    def __init__(self, frames: Frames, steps: int, seed: int, rank: int, ranks: int) -> None:
+        torch.manual_seed(seed)
+        self.frames, self.steps, self.rank, self.ranks = frames, steps, rank, ranks
+        self.network = Pi05(network_config())
+        initialize(self.network)
+        self.heads = GroundingHeads(self.network.config.width)
+        matrices, rest = [], list(self.heads.parameters())
+        for name, parameter in self.network.named_parameters():
+            inside = name.startswith(BLOCKS) and parameter.ndim == 2 and ".dense." not in name
+            (matrices if inside else rest).append(parameter)
+        self.parameters = [*matrices, *rest]
+        self.muon = Muon(list(matrices), MUON_RATE, decay=0.05)
+        self.adam = torch.optim.AdamW(rest, lr=RATE, weight_decay=0.01, betas=(0.9, 0.97))
+        self.average = {k: v.clone() for k, v in self.network.state_dict().items()}
+        self.step = 0
+        self.generator = torch.Generator().manual_seed(seed)
+        self.rng = np.random.default_rng(seed)
+        self.probability = frames.weight / frames.weight.sum()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that resuming needs."""
+        return {
+            "network": self.network.state_dict(),
+            "heads": self.heads.state_dict(),
+            "average": self.average,
+            "step": self.step,
+            "muon": self.muon.state_dict(),
+            "adam": self.adam.state_dict(),
+            "generator": self.generator.get_state(),
+            "rng": self.rng.bit_generator.state,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what `state` returned."""
+        self.network.load_state_dict(state["network"])
+        self.heads.load_state_dict(state["heads"])
+        self.average = state["average"]
+        self.step = state["step"]
+        self.muon.load_state_dict(state["muon"])
+        self.adam.load_state_dict(state["adam"])
+        self.generator.set_state(state["generator"])
+        self.rng.bit_generator.state = state["rng"]
+
+    def start_from(self, state: dict[str, Any]) -> None:
+        """Begin a new run from another run's averaged weights."""
+        self.network.load_state_dict(state["average"])
+        self.heads.load_state_dict(state["heads"])
+        self.average = {k: v.clone() for k, v in self.network.state_dict().items()}
+
+    def batch(self) -> dict[str, Tensor]:
+        """This process's part of a weighted random batch; all processes draw the whole one."""
+        frames = self.frames
+        drawn = self.rng.choice(len(frames), BATCH, p=self.probability)
+        tokens, mask = instruction_tokens(frames.target[torch.from_numpy(drawn)].tolist(), self.rng)
+        count = BATCH * NOISE_SAMPLES
+        noise = torch.randn((count, *frames.chunk.shape[1:]), generator=self.generator)
+        t = flow_times(count, self.generator)
+        share = slice(self.rank * BATCH // self.ranks, (self.rank + 1) * BATCH // self.ranks)
+        wide = slice(share.start * NOISE_SAMPLES, share.stop * NOISE_SAMPLES)
+        index = torch.from_numpy(drawn[share])
+        return {
+            "images": frames.images[index],
+            "state": frames.state[index],
+            "tokens": tokens[share],
+            "mask": mask[share],
+            "chunk": frames.chunk[index],
+            "valid": frames.valid[index],
+            "uv": frames.uv[index],
+            "relative": frames.relative[index],
+            "noise": noise[wide],
+            "t": t[wide],
+        }
+
+    def loss(self, b: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+        """Flow-matching loss plus the weighted auxiliary losses."""
+        x, mask = self.network.embed_prefix(b["images"], b["state"], b["tokens"], b["mask"])
+        prefix, features = self.network.run_prefix(x, mask, features=True)
+        chunk = b["chunk"].repeat_interleave(NOISE_SAMPLES, 0)
+        valid = b["valid"].repeat_interleave(NOISE_SAMPLES, 0)
+        x_t, velocity = flow_pair(chunk, b["noise"], b["t"])
+        predicted = self.network.denoise(x_t, b["t"], prefix.repeat(NOISE_SAMPLES))
+        flow = ((predicted - velocity).pow(2).mean(-1) * valid).sum() / valid.sum()
+        state_row = features.shape[1] - b["tokens"].shape[1] - 1
+        auxiliary, parts = self.heads.loss(features, state_row, b["uv"], b["relative"])
+        return flow + AUXILIARY_WEIGHT * auxiliary, {"flow": float(flow.detach()), **parts}
+
+    def advance(self) -> dict[str, float]:
+        """One optimizer step; returns the parts of this process's loss."""
+        scale = min(1.0, (self.step + 1) / WARM_UP)
+        scale *= 0.5 * (1.0 + math.cos(math.pi * min(1.0, self.step / self.steps))) * 0.98 + 0.02
+        total, parts = self.loss(self.batch())
+        total.backward()  # type: ignore[no-untyped-call]
+        gradients = []
+        for parameter in self.parameters:
+            # What the last language layer does after its keys reaches only the auxiliary heads.
+            assert parameter.grad is not None
+            gradients.append(parameter.grad)
+        sum_over_ranks(gradients, 1.0 / self.ranks)
+        nn.utils.clip_grad_norm_(self.parameters, MAX_GRADIENT_NORM)
+        updates = self.muon.updates(self.rank, self.ranks)
+        sum_over_ranks(updates, 1.0)
+        self.muon.apply(updates, scale)
+        for group in self.adam.param_groups:
+            group["lr"] = RATE * scale
+        self.adam.step()
+        for parameter in self.parameters:
+            parameter.grad = None
+        self.step += 1
+        self._update_average()
+        return parts
+
+    def _update_average(self) -> None:
+        decay = min(0.998, 1.0 - 1.0 / (self.step / 10 + 1))
+        with torch.no_grad():
+            current = self.network.state_dict()
+            torch._foreach_lerp_(
+                list(self.average.values()), [current[k] for k in self.average], 1.0 - decay
+            )
