@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start the simulated robot and the policy node: `ros2 launch quantvla_ros demo.launch.py`."""
 
+from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.substitutions import FindPackageShare
-
-from launch import LaunchDescription
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start the policy node: `ros2 launch quantvla_ros policy.launch.py bundle:=/path/to/bundle`."""
 
+from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, EmitEvent, RegisterEventHandler
 from launch.conditions import IfCondition
 from launch.event_handlers import OnProcessStart
@@ -12,8 +13,6 @@ from launch_ros.events.lifecycle import ChangeState
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 from lifecycle_msgs.msg import Transition
-
-from launch import LaunchDescription
 
 
 def generate_launch_description() -> LaunchDescription:

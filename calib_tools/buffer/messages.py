@@ -70,7 +70,7 @@ def decode(message: RawMessage) -> Any:
 
 
 def decode_image(message: RawMessage) -> NDArray[np.uint8]:
-    """Pixels of an Image or CompressedImage as RGB, uint8 [height, width, 3], as the node sees them.
+    """Pixels of an Image or CompressedImage as the node sees them: RGB, uint8 [height, width, 3].
 
     Raises:
         QuantVLAError: unknown encoding or damaged content; names the topic.

@@ -25,7 +25,8 @@ def thumbnail(pixels: NDArray[np.uint8]) -> FloatArray:
     columns = min(THUMBNAIL, pixels.shape[1])
     high, wide = pixels.shape[0] // rows, pixels.shape[1] // columns
     tiles = pixels[: rows * high, : columns * wide].reshape(rows, high, columns, wide, 3)
-    return (tiles.mean(axis=(1, 3), dtype=np.float32) / 255.0).reshape(-1)
+    means: FloatArray = tiles.mean(axis=(1, 3), dtype=np.float32) / 255.0
+    return means.reshape(-1)
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,8 @@ def _scaled(values: NDArray[np.floating]) -> FloatArray:
     """Centre, and scale so that the mean squared distance from the centre is one."""
     centred = values - values.mean(axis=0)
     size = float(np.sqrt((centred**2).sum(axis=1).mean()))
-    return (centred / size if size > 0 else centred).astype(np.float32)
+    scaled: FloatArray = (centred / size if size > 0 else centred).astype(np.float32)
+    return scaled
 
 
 def _instruction_axes(texts: list[str]) -> FloatArray:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,7 @@ def animation(frames: Sequence[Frame], limit_bytes: int = LIMIT_BYTES) -> bytes:
 def _gif(frames: Sequence[Frame], every: int, colours: int) -> bytes:
     pictures = [compose(frame).quantize(colours) for frame in frames]
     stamps = [frame.stamp for frame in frames]
-    usual = sorted(b - a for a, b in zip(stamps, stamps[1:], strict=False))
+    usual = sorted(b - a for a, b in itertools.pairwise(stamps))
     step = usual[len(usual) // 2] if usual else 0.1 * every
     stream = io.BytesIO()
     pictures[0].save(

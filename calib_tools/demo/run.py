@@ -86,7 +86,8 @@ def _run(
     shutil.copytree(bundle, places["float"])
     config = logs / "calibration.yaml"
     _write_config(config)
-    record = ["record", "--config", config, "--out", places["buffer"], "--samples", str(SAMPLES)]
+    record: list[str | Path] = ["record", "--config", config]
+    record += ["--out", places["buffer"], "--samples", str(SAMPLES)]
     runs: dict[str, PolicyRun] = {}
     with Processes(logs, environment) as processes:
         with stages.stage(

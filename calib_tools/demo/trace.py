@@ -96,7 +96,7 @@ def read_trace(arrivals: Iterable[Arrival], joints: Sequence[str]) -> Trace:
 
 
 def _first_point(message: Any, names: list[str]) -> tuple[float, list[float]]:
-    """The point of a window that the controller really follows; the next window replaces the rest."""
+    """The point of a window that the controller follows; the next window replaces the rest."""
     point = message.points[0]
     offset = point.time_from_start.sec + 1e-9 * point.time_from_start.nanosec
     positions = _pick(message.joint_names, point.positions, names)

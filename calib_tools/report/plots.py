@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FLOAT_COLOUR, INT8_COLOUR = "#1f6f8b", "#d1495b"
 _COLUMNS = 4
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "svg.hashsalt": "quantvla",  # the same record gives the same file
     "svg.fonttype": "none",
     "font.family": "sans-serif",

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._functorch.compile_utils import fx_graph_cse
 from torch._inductor import compile as inductor_compile
 
 from quantvla_ros.models.pi05 import Pi05, Prefix
@@ -44,7 +45,11 @@ class _Denoise(nn.Module):
 
 
 def _compile(module: nn.Module, inputs: tuple[Any, ...]) -> Function:
-    graph = torch.export.export(module, inputs).module()
+    graph = torch.export.export(module, inputs).run_decompositions({}).module()
+    # Layers that read the same tensor quantize it alike and share one product (see `packing`);
+    # merging equal nodes makes each of them run once.
+    graph.graph = fx_graph_cse(graph.graph)
+    graph.recompile()
     compiled: Function = inductor_compile(graph, list(inputs))
     return compiled
 

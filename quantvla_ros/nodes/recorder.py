@@ -150,6 +150,6 @@ def silent_topic(topic: str, seconds: float, reason: str = "") -> QuantVLAError:
     """Return the error for a topic on which nothing arrives."""
     detail = f" ({reason})" if reason else ""
     return QuantVLAError(
-        f"Nothing arrived on '{topic}' for {seconds:.0f} s{detail}; is its driver running, with the "
-        "same ROS_DOMAIN_ID?"
+        f"Nothing arrived on '{topic}' for {seconds:.0f} s{detail}; is its driver running, with "
+        "the same ROS_DOMAIN_ID?"
     )

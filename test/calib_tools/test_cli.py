@@ -12,7 +12,17 @@ from typer.testing import CliRunner
 
 from calib_tools.cli import app, main
 
-COMMANDS = "demo record select quantize gate bench report inspect doctor".split()
+COMMANDS = [
+    "demo",
+    "record",
+    "select",
+    "quantize",
+    "gate",
+    "bench",
+    "report",
+    "inspect",
+    "doctor",
+]
 
 
 def run(*arguments, check=False):

@@ -85,6 +85,8 @@ def write_bundle(path: Path, **changes) -> Path:
 
     words = build_word_tokenizer(["swing", "left"])
     return save_bundle(path, manifest(**changes), {"weight": torch.zeros(2)}, words)
+
+
 _numbers = itertools.count()
 
 

@@ -171,7 +171,7 @@ def test_killed_node_leaves_an_arm_that_stops(robot, float_bundle, tmp_path):
         policy.client.configure()
         policy.client.activate()
         policy.bring_to_motion()
-        policy.process.signal(signal.SIGKILL)
+        policy.process.send(signal.SIGKILL)
         wait_until(lambda: robot.at_rest, 5, "rest")
         robot.assert_within_limits()
     finally:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import pytest
 
+import quantvla_ros.sim  # noqa: F401  sets MUJOCO_GL, which counts when mujoco is first imported
+
 
 @pytest.fixture(scope="session")
 def robot():
