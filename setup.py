@@ -23,7 +23,7 @@ setup(
     name=NAME,
     version="0.1.0",
     packages=find_packages(include=[NAME, f"{NAME}.*", "calib_tools", "calib_tools.*"]),
-    package_data={"": ["*.yaml", "*.html", "*.j2", "*.css", "py.typed"]},
+    package_data={"": ["*.yaml", "*.c", "*.html", "*.j2", "*.css", "py.typed"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),

@@ -143,7 +143,7 @@ def _correct(
 def _layer_records(network: Pi05, integer: set[str]) -> list[LayerRecord]:
     records = []
     for name, role in layer_roles(network).items():
-        rows, cols = network.get_submodule(name).weight.shape  # type: ignore[misc, union-attr]
+        rows, cols = network.get_submodule(name).weight.shape  # type: ignore[misc]
         precision = "int8" if name in integer else "float"
         records.append(
             LayerRecord(name=name, role=role, precision=precision, rows=int(rows), cols=int(cols))

@@ -17,6 +17,7 @@ from calib_tools.buffer.store import BufferDescription, write_buffer
 from calib_tools.progress import CollectorProgress
 from quantvla_ros.bundle.directory import prepare_output
 
+STARTED = "Recording; Ctrl-C ends it and keeps what was recorded."
 _WAIT_S = 0.1
 
 
@@ -54,6 +55,7 @@ def record(
     received = collector.synchroniser.received
     with TopicTap(config.topics()) as tap, CollectorProgress(collector, collector.target) as bar:
         tap.subscribe(config.first_message_timeout_s)
+        bar.note(STARTED)
         started = time.monotonic()
         with interruptible() as interrupted:
             while collector.candidates < collector.target and not interrupted():

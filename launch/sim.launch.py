@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start the simulated robot: `ros2 launch quantvla_ros sim.launch.py seed:=3`."""
 
+from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
-
-from launch import LaunchDescription
 
 ARGUMENTS = (
     ("task", "pick_place", str, "Family of scenes and instructions."),

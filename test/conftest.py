@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+# Test networks are tiny: a second thread only waits, and on a busy machine it waits long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 sys.path.insert(0, str(Path(__file__).parent))  # the helpers: waiting, ros_graph
 
 _DOMAINS = range(1, 102)

@@ -38,11 +38,14 @@ def collect(bundle: Path, seeds: range, out: Path) -> None:
     for seed in seeds:
         successes += _episode(robot, policy, seed, rows)
     robot.close()
+    arrays: dict[str, Any] = {key: np.stack(value) for key, value in rows.items()}
     temporary = file.with_suffix(".tmp.npz")
-    np.savez(temporary, **{key: np.stack(value) for key, value in rows.items()})
+    np.savez(temporary, **arrays)
     os.replace(temporary, file)
-    print(f"{file.name}: {len(rows['chunk'])} states, {successes} of {len(seeds)} succeeded",
-          flush=True)
+    print(
+        f"{file.name}: {len(rows['chunk'])} states, {successes} of {len(seeds)} succeeded",
+        flush=True,
+    )
 
 
 def _episode(robot: Any, policy: Any, seed: int, rows: dict[str, list[Any]]) -> bool:
@@ -67,8 +70,13 @@ def _episode(robot: Any, policy: Any, seed: int, rows: dict[str, list[Any]]) -> 
         rows["chunk"].append(label_chunk(robot, robot.task))
 
     episode = run_episode(
-        robot, policy, seed, execute=int(rng.choice([4, 8, 8])), delay=int(rng.integers(0, 2)),
-        max_ticks=90, before_tick=label,
+        robot,
+        policy,
+        seed,
+        rows=int(rng.choice([4, 8, 8])),
+        delay=int(rng.integers(0, 2)),
+        max_ticks=90,
+        before_tick=label,
     )
     return episode.success
 

@@ -8,6 +8,7 @@ the chunk.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +23,9 @@ ARM = 7
 FINGER_CENTER, FINGER_SCALE = 0.02, 0.02  # metres; open 0.04 and closed 0.0 become +1 and -1
 GRID = 6  # image tokens a side, for the auxiliary heads
 BASKET = 5  # row of the basket in `positions`; rows 0 to 4 are the objects
-DEMONSTRATION_KEYS = (
-    "images joints tip action event target positions uv phase disturbed episode".split()
-)
-CORRECTION_KEYS = "images joints tip chunk target positions uv".split()
+SHARED_KEYS = ("images", "joints", "tip", "target", "positions", "uv")
+DEMONSTRATION_KEYS = (*SHARED_KEYS, "action", "event", "phase", "disturbed", "episode")
+CORRECTION_KEYS = (*SHARED_KEYS, "chunk")
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Frames:
         return len(self.state)
 
 
-def _load(directory: Path, pattern: str, keys: list[str]) -> dict[str, np.ndarray]:
+def _load(directory: Path, pattern: str, keys: Sequence[str]) -> dict[str, np.ndarray]:
     files = sorted(directory.glob(pattern))
     if not files:
         raise QuantVLAError(f"no {pattern} files in {directory}; make them first")
@@ -74,9 +74,7 @@ def _demonstration_chunks(data: dict[str, np.ndarray]) -> tuple[np.ndarray, np.n
     return chunk, ~(np.cumsum(event, axis=1) > 0)
 
 
-def load_frames(
-    demonstrations: Path, corrections: Path | None, correction_weight: float
-) -> Frames:
+def load_frames(demonstrations: Path, corrections: Path | None, correction_weight: float) -> Frames:
     """Read every chunk file; frames while the arm was being disturbed are left out.
 
     Args:
@@ -92,8 +90,7 @@ def load_frames(
     keep = ~data["disturbed"].astype(bool)
     weight = np.where(data["phase"] <= 1, 1.0, 0.5)  # approach and grasp decide success
     episode = data["episode"]
-    columns = {key: data[key][keep] for key in ("images", "joints", "tip", "target",
-                                                "positions", "uv")}
+    columns = {key: data[key][keep] for key in SHARED_KEYS}
     chunk, valid, weight, episode = chunk[keep], valid[keep], weight[keep], episode[keep]
     del data
     if corrections is not None:
@@ -109,9 +106,7 @@ def load_frames(
     rows = np.arange(len(chunk))
     target = columns["target"].astype(np.int64)
     positions, tip = columns["positions"], columns["tip"]
-    relative = np.concatenate(
-        [positions[rows, target] - tip, positions[:, BASKET] - tip], axis=1
-    )
+    relative = np.concatenate([positions[rows, target] - tip, positions[:, BASKET] - tip], axis=1)
     return Frames(
         images=torch.from_numpy(columns["images"]),
         state=torch.from_numpy(np.concatenate([columns["joints"], tip], axis=1).astype(np.float32)),

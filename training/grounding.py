@@ -16,7 +16,7 @@ class GroundingHeads(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.patch = nn.Linear(width, 3)  # logit and offset (x, y) of each image token
-        self.distance = nn.Linear(width, 6)  # object and basket relative to the tip, units of 0.15 m
+        self.distance = nn.Linear(width, 6)  # object and basket from the tip, in 0.15 m
 
     def loss(
         self, features: Tensor, state_row: int, uv: Tensor, relative: Tensor

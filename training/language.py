@@ -45,9 +45,7 @@ def _encoded(phrasing: int, target: int) -> tuple[np.ndarray, np.ndarray]:
     return tokenizer.encode(PHRASINGS[phrasing].format(OBJECTS[target].name))
 
 
-def instruction_tokens(
-    targets: list[int], rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
+def instruction_tokens(targets: list[int], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Tokens [B, 12] and mask [B, 12] that name each target in a random phrasing."""
     plain = rng.random(len(targets)) < PLAIN_SHARE
     other = rng.integers(1, len(PHRASINGS), len(targets))

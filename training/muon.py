@@ -25,7 +25,8 @@ def orthogonalize(matrices: Tensor) -> Tensor:
     for _ in range(ITERATIONS):
         gram = x @ x.transpose(1, 2)
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x
+    result: Tensor = x
+    return result
 
 
 class Muon:

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a policy on the simulated robot in step with it, without ROS.
 
-Actions are executed as the robot's controller does: a linear ramp between the targets of a 0.1 s
-step, the finger at most 0.2 m/s. A delay of whole steps between an observation and its chunk
-stands for the inference latency.
+Actions are executed like the expert's (`quantvla_ros.sim.expert.execute`). A delay of whole steps
+between an observation and its chunk stands for the inference latency.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from numpy.typing import NDArray
 
 from quantvla_ros.backends.policy import Policy, draw_noise
 from quantvla_ros.bundle.observation import Observation
-from quantvla_ros.sim.expert import FINGER_STEP_M, TICK_S
-from quantvla_ros.sim.robot import SimulatedRobot
+from quantvla_ros.sim.expert import Action, execute
+from quantvla_ros.sim.robot import FINGER_OPEN_M, SimulatedRobot
 
 MAX_TICKS = 110
 
@@ -32,25 +31,11 @@ def observe(robot: SimulatedRobot, instruction: str) -> Observation:
     )
 
 
-def execute_tick(robot: SimulatedRobot, target: NDArray[np.float64]) -> None:
-    """Ramp from the last command to `target` [8] during one step of 0.1 s."""
-    start = robot.commanded
-    goal = target.copy()
-    goal[7] = start[7] + np.clip(goal[7] - start[7], -FINGER_STEP_M, FINGER_STEP_M)
-    begin = robot.time
-
-    def ramp(now: float) -> NDArray[np.float64]:
-        share = min(1.0, (now - begin) / TICK_S)
-        return start + share * (goal - start)
-
-    robot.advance(TICK_S, ramp)
-
-
 class ChunkPlayer:
-    """Asks the policy for chunks and plays them, `execute` rows each."""
+    """Asks the policy for chunks and plays them, `rows` of each."""
 
-    def __init__(self, policy: Policy, execute: int, delay: int, seed: int) -> None:
-        self._policy, self._execute, self._delay, self._seed = policy, execute, delay, seed
+    def __init__(self, policy: Policy, rows: int, delay: int, seed: int) -> None:
+        self._policy, self._rows, self._delay, self._seed = policy, rows, delay, seed
         self._chunk: NDArray[np.float64] | None = None
         self._next: NDArray[np.float64] | None = None
         self._row = 0
@@ -60,13 +45,13 @@ class ChunkPlayer:
         """Drop the chunk, as the node does when the instruction changes."""
         self._chunk = self._next = None
 
-    def action(self, robot: SimulatedRobot, instruction: str) -> NDArray[np.float64]:
-        """Target [8] of the coming step."""
+    def action(self, robot: SimulatedRobot, instruction: str) -> Action:
+        """Targets of the coming step, the finger within its range."""
         if self._chunk is None:
             self._chunk, self._row = self._infer(robot, instruction), 0
-        elif self._next is not None and self._row >= self._execute + self._delay:
+        elif self._next is not None and self._row >= self._rows + self._delay:
             self._chunk, self._row, self._next = self._next, self._delay, None
-        if self._next is None and self._row >= self._execute:
+        if self._next is None and self._row >= self._rows:
             following = self._infer(robot, instruction)
             if self._delay == 0:
                 self._chunk, self._row = following, 0
@@ -74,7 +59,7 @@ class ChunkPlayer:
                 self._next = following
         target = self._chunk[min(self._row, len(self._chunk) - 1)]
         self._row += 1
-        return target
+        return Action(target[:7], float(np.clip(target[7], 0.0, FINGER_OPEN_M)))
 
     def _infer(self, robot: SimulatedRobot, instruction: str) -> NDArray[np.float64]:
         noise = draw_noise(self._policy.manifest, self._seed, self._calls)
@@ -99,7 +84,7 @@ def run_episode(
     seed: int,
     target: str | None = None,
     *,
-    execute: int = 8,
+    rows: int = 8,
     delay: int = 1,
     max_ticks: int = MAX_TICKS,
     before_tick: Callable[[int, ChunkPlayer], None] | None = None,
@@ -111,17 +96,17 @@ def run_episode(
         policy: asked for chunks.
         seed: scene and noise.
         target: object that the instruction names; drawn from the seed when None.
-        execute: rows of a chunk that are played before the next one takes over.
+        rows: rows of a chunk that are played before the next one takes over.
         delay: steps between an observation and the first row played of its chunk.
         max_ticks: steps of 0.1 s after which the episode has failed.
         before_tick: called with the step's number before each step.
     """
     robot.reset(seed, target)
-    player = ChunkPlayer(policy, execute, delay, seed)
+    player = ChunkPlayer(policy, rows, delay, seed)
     ticks = 0
     while ticks < max_ticks and not robot.success():
         if before_tick is not None:
             before_tick(ticks, player)
-        execute_tick(robot, player.action(robot, robot.task.instruction))
+        execute(robot, player.action(robot, robot.task.instruction))
         ticks += 1
     return Episode(seed, robot.task.target, robot.success(), robot.first_lifted, ticks)

@@ -19,8 +19,8 @@ from typing import Annotated
 import numpy as np
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 import typer
+from torch.multiprocessing.spawn import spawn
 
 from training.dataset import Statistics, load_frames
 from training.trainer import Trainer
@@ -44,8 +44,16 @@ def prepare_statistics(out: Path, init: Path | None, demos: Path) -> None:
 
 
 def train(
-    rank: int, ranks: int, store: str, demos: Path, corrections: Path | None, out: Path,
-    init: Path | None, steps: int, correction_weight: float, seed: int,
+    rank: int,
+    ranks: int,
+    store: str,
+    demos: Path,
+    corrections: Path | None,
+    out: Path,
+    init: Path | None,
+    steps: int,
+    correction_weight: float,
+    seed: int,
 ) -> None:
     """Body of one training process."""
     torch.set_num_threads(1)
@@ -112,9 +120,18 @@ def main(
     prepare_statistics(out, init, demos)
     with tempfile.TemporaryDirectory() as directory:
         store = str(Path(directory) / "store")
-        arguments = (processes, store, demos, corrections, out, init, steps, correction_weight,
-                     seed)
-        mp.spawn(train, args=arguments, nprocs=processes)
+        arguments = (
+            processes,
+            store,
+            demos,
+            corrections,
+            out,
+            init,
+            steps,
+            correction_weight,
+            seed,
+        )
+        spawn(train, args=arguments, nprocs=processes)
 
 
 if __name__ == "__main__":

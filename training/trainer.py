@@ -72,7 +72,8 @@ class Trainer:
         self.network = Pi05(network_config())
         initialize(self.network)
         self.heads = GroundingHeads(self.network.config.width)
-        matrices, rest = [], list(self.heads.parameters())
+        matrices: list[nn.Parameter] = []
+        rest = list(self.heads.parameters())
         for name, parameter in self.network.named_parameters():
             inside = name.startswith(BLOCKS) and parameter.ndim == 2 and ".dense." not in name
             (matrices if inside else rest).append(parameter)
@@ -157,7 +158,7 @@ class Trainer:
         scale = min(1.0, (self.step + 1) / WARM_UP)
         scale *= 0.5 * (1.0 + math.cos(math.pi * min(1.0, self.step / self.steps))) * 0.98 + 0.02
         total, parts = self.loss(self.batch())
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         gradients = []
         for parameter in self.parameters:
             # What the last language layer does after its keys reaches only the auxiliary heads.

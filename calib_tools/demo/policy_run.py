@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 FIRST_SEED = 7000  # scenes that no demonstration was made on
 _SIMULATOR_S = 90.0  # the first start builds and caches the scene
-_CONFIGURE_S = 240.0  # the policy is compiled then
+_WARM_UP_S = 240.0  # the policy is compiled then, perhaps on a busy machine
+_CONFIGURE_S = _WARM_UP_S + 30.0
 _TOPICS_S = 20.0
 _RECORDER_S = 60.0
 _POLL_S = 0.1
@@ -86,7 +87,13 @@ def run_policy(
         recorder = None
         if recorder_arguments:
             recorder = processes.start("record", "calib_tools.cli", *recorder_arguments)
+            _wait_for_recorder(recorder)
         done = run_episodes(operator, children, episodes, arrivals, say)
+        if all(episode.fault for episode in done):
+            raise QuantVLAError(
+                f"The {name} policy's node stopped every episode: {done[0].fault}; if this machine "
+                "is busy, run the demo again when it is not."
+            )
         if recorder is not None:
             say("the buffer is written")
             recorder.interrupt()
@@ -105,6 +112,7 @@ def _arguments(bundle: Path, record_path: Path) -> list[str]:
         "bundle": json.dumps(str(bundle)),
         "record_path": json.dumps(str(record_path)),
         "use_sim_time": "true",
+        "warmup_timeout_s": str(_WARM_UP_S),
     }
     for key, value in values.items():
         arguments += ["-p", f"{key}:={value}"]
@@ -118,6 +126,17 @@ def _wait_for_robot(operator: Operator, robot: Child) -> None:
         if time.monotonic() > deadline:
             raise QuantVLAError(
                 f"The simulated robot did not start within {_SIMULATOR_S:.0f} s ({robot.log})."
+            )
+        time.sleep(_POLL_S)
+
+
+def _wait_for_recorder(recorder: Child) -> None:
+    deadline = time.monotonic() + _RECORDER_S
+    while not recorder.last_line:  # it says so when it listens
+        recorder.check()
+        if time.monotonic() > deadline:
+            raise QuantVLAError(
+                f"The recording did not start within {_RECORDER_S:.0f} s ({recorder.log})."
             )
         time.sleep(_POLL_S)
 

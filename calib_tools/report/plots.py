@@ -54,8 +54,11 @@ def _grid(names: Sequence[str], units: Sequence[str]) -> tuple[Figure, list[Axes
 
     rows = -(-len(names) // _COLUMNS)
     figure, axes = pyplot.subplots(
-        rows, _COLUMNS, figsize=(11, 2.1 * rows), sharex=True, layout="constrained", squeeze=False
+        rows, _COLUMNS, figsize=(11, 2.1 * rows + 0.3), sharex=True, squeeze=False
     )
+    # Fixed margins: matplotlib's own layout engine draws every figure several times.
+    edge = 0.5 / (2.1 * rows + 0.3)
+    figure.subplots_adjust(0.05, edge, 0.99, 1 - edge / 2, wspace=0.25, hspace=0.3)
     flat = list(axes.flat)
     for axis, name, unit in zip(flat, names, units, strict=False):
         axis.set_title(f"{name}, {unit}", fontsize=9)
@@ -129,7 +132,8 @@ def latency_figure(record: Mapping[str, Any]) -> str:
     smallest = min(np.min(samples[key]) for key, _, _ in series)
     bins = np.linspace(0.95 * smallest, 1.05 * largest, 50).tolist()
     with _drawing():
-        figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 2.8), layout="constrained")
+        figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 2.8))
+        figure.subplots_adjust(0.06, 0.18, 0.99, 0.97)
         for key, label, colour in series:
             left.hist(
                 np.clip(samples[key], None, bins[-1]), bins, color=colour, alpha=0.6, label=label
@@ -153,7 +157,8 @@ def jitter_figure(record: Mapping[str, Any]) -> str:
     period = 1e3 / record["control_rate_hz"]
     reach = max(1.0, float(np.percentile(np.abs(intervals - period), 99.9)) * 1.2)
     with _drawing():
-        figure, axis = pyplot.subplots(figsize=(5.5, 2.5), layout="constrained")
+        figure, axis = pyplot.subplots(figsize=(5.5, 2.5))
+        figure.subplots_adjust(0.11, 0.2, 0.98, 0.97)
         bins = np.linspace(period - reach, period + reach, 80).tolist()
         axis.hist(np.clip(intervals, bins[0], bins[-1]), bins, color=INT8_COLOUR)
         axis.set_yscale("log")

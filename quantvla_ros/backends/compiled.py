@@ -66,9 +66,7 @@ class CompiledNetwork:
             step = (x_t, torch.ones(1), prefix.keys, prefix.values, prefix.mask)
             self._denoise = _compile(_Denoise(network), step)
 
-    def encode(
-        self, images: Tensor, state: Tensor, tokens: Tensor, token_mask: Tensor
-    ) -> Prefix:
+    def encode(self, images: Tensor, state: Tensor, tokens: Tensor, token_mask: Tensor) -> Prefix:
         """See `Pi05.encode`."""
         return Prefix(*self._encode(images, state, tokens, token_mask))
 

@@ -1,20 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Integer matrix product on x86 CPUs through oneDNN.
+"""Choose an integer kernel that is exact on this CPU, prove it, and offer it as an operator.
 
-oneDNN multiplies unsigned activations with signed weights. On a CPU without VNNI it adds pairs of
-products in 16 bits, which saturates silently for 8-bit activations: 2 * 255 * 127 does not fit.
-With activations on the 7-bit grid (1..127 after the shift) a pair is at most 2 * 127 * 127 = 32258
-and every sum is exact. So the grid is a property of the bundle, and the product is proved exact
-against int64 arithmetic when a layer is packed.
+The activation grid (7 or 8 bits) is a property of the bundle, so a bundle gives the same integers
+on every CPU that can run it. A kernel is proved against int64 arithmetic whenever a layer is
+packed.
 """
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
+from quantvla_ros.backends.avx2_kernel import Avx2Weight, load_kernel
+from quantvla_ros.backends.onednn_kernel import OneDnnWeight
 from quantvla_ros.errors import BackendError
 from quantvla_ros.quantization.integer_linear import activation_limit
+
+
+class PackedWeight(Protocol):
+    """Weights of a kernel; multiplies float activations with dynamic quantization per token."""
+
+    name: str
+    rows: int
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the tensors held."""
+        ...
+
+    def apply(self, x: Tensor) -> Tensor:
+        """Map float [M, in] to float [M, out]."""
+        ...
 
 
 def has_vnni() -> bool:
@@ -27,61 +45,41 @@ def native_activation_bits() -> int:
     return 8 if has_vnni() else 7
 
 
-def kernel_name(bits: int) -> str:
-    """What runs here, for records and fingerprints."""
-    return f"onednn u8s8 {'vnni' if has_vnni() else 'avx2'}, {bits}-bit activations"
+def pack(weight: Tensor, scale: Tensor, bits: int) -> PackedWeight:
+    """Pack weights for the fastest exact kernel of this CPU.
 
+    Args:
+        weight: int8 [out, in].
+        scale: float32 [out].
+        bits: activation grid of the bundle, 7 or 8.
 
-class PackedWeight:
-    """int8 weights in oneDNN's layout with their scales."""
-
-    def __init__(self, weight: Tensor, scale: Tensor, bits: int) -> None:
-        """Pack and prove.
-
-        Args:
-            weight: int8 [out, in].
-            scale: float32 [out].
-            bits: activation grid, 7 or 8.
-
-        Raises:
-            BackendError: this CPU does not multiply the layer exactly.
-        """
-        self.rows = weight.shape[0]
-        self.zero_point = activation_limit(bits) + 1
-        self._weight = torch.ops.onednn.qlinear_prepack(weight.contiguous(), None)
-        self._scale = scale.clone()
-        self._zero = torch.zeros(self.rows, dtype=torch.int32)
-        self._bytes = weight.numel() + self._scale.nbytes + self._zero.nbytes
-        self._prove_exact(weight, bits)
-
-    @property
-    def held_bytes(self) -> int:
-        """Bytes held; one a weight, as oneDNN tensors tell no storage size."""
-        return self._bytes
-
-    def multiply(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
-        """Product of shifted uint8 activations [M, in] and the weights, times their scales."""
-        out: Tensor = torch.ops.onednn.qlinear_pointwise(
-            x, 1.0, self.zero_point, self._weight, self._scale if scale is None else scale,
-            self._zero, None, 1.0, 0, torch.float32, "none", [], "",
+    Raises:
+        BackendError: no kernel here multiplies this grid exactly.
+    """
+    packed: PackedWeight = OneDnnWeight(weight, scale, bits)
+    # The AVX2 kernel runs on one thread; oneDNN spreads over several.
+    kernel = load_kernel() if bits == 7 and not has_vnni() else None
+    if kernel is not None and torch.get_num_threads() == 1:
+        packed = Avx2Weight(kernel, weight, scale)
+    if not _is_exact(packed, weight, scale, bits):
+        raise BackendError(
+            f"this CPU does not multiply {bits}-bit activations exactly (no VNNI); "
+            "quantize the bundle again on this machine"
         )
-        return out
+    return packed
 
-    def _prove_exact(self, weight: Tensor, bits: int) -> None:
-        """Compare with int64 arithmetic on the largest inputs that the grid allows."""
-        limit, columns = activation_limit(bits), weight.shape[1]
-        # Rows that push the pair sums to their extremes: all at the limit, and each activation at
-        # the limit with the sign of a weight row.
-        signs = torch.where(weight[:2] >= 0, 1, -1).long() * limit
-        x = torch.cat([torch.full((1, columns), limit), torch.full((1, columns), -limit), signs])
-        exact = x @ weight.long().T
-        got = self.multiply((x + self.zero_point).to(torch.uint8), torch.ones(self.rows)).double()
-        # float32 holds integers exactly up to 2^24; beyond, its own rounding is allowed.
-        if ((got - exact).abs() > exact.abs() * 2.0**-23).any():
-            raise BackendError(
-                f"this CPU does not multiply {bits}-bit activations exactly (no VNNI); "
-                "quantize the bundle again on this machine"
-            )
+
+def _is_exact(packed: PackedWeight, weight: Tensor, scale: Tensor, bits: int) -> bool:
+    """Compare with int64 arithmetic on the largest inputs that the grid allows."""
+    limit, columns = activation_limit(bits), weight.shape[1]
+    # Rows that push the pair sums to their extremes: all at the limit, and each activation at the
+    # limit with the sign of a weight row. Their scale is 1, so the grid is the input itself.
+    signs = torch.where(weight[:2] >= 0, 1, -1).long() * limit
+    x = torch.cat([torch.full((1, columns), limit), torch.full((1, columns), -limit), signs])
+    exact = (x @ weight.long().T).double() * scale.double()
+    error = (packed.apply(x.float()).double() - exact).abs()
+    # One rounding of the accumulator to float32 and one of the product with the scale.
+    return bool((error <= exact.abs() * 2.0**-22).all())
 
 
 # A compiled graph cannot hold a packed weight, so it holds an index into this list. The operator
@@ -92,7 +90,7 @@ _LIBRARY.define("int8_linear(Tensor x, int handle) -> Tensor")
 
 
 def _int8_linear(x: Tensor, handle: int) -> Tensor:
-    return _PACKED[handle].multiply(x)
+    return _PACKED[handle].apply(x)
 
 
 def _int8_linear_meta(x: Tensor, handle: int) -> Tensor:
@@ -110,6 +108,6 @@ def register(packed: PackedWeight) -> int:
 
 
 def multiply(x: Tensor, handle: int) -> Tensor:
-    """`PackedWeight.multiply` as an operator that compiled graphs call."""
+    """`PackedWeight.apply` as an operator that compiled graphs call."""
     out: Tensor = torch.ops.quantvla.int8_linear(x, handle)
     return out

@@ -6,11 +6,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from quantvla_ros.backends.int8_kernel import PackedWeight, multiply, register
+from quantvla_ros.backends.int8_kernel import PackedWeight, multiply, pack, register
 from quantvla_ros.quantization.integer_linear import (
     IntegerLinear,
     integer_layers,
-    quantize_activation,
     replace_module,
 )
 
@@ -27,25 +26,26 @@ class PackedLinear(nn.Module):
 
     bias: Tensor | None
 
-    def __init__(self, packed: PackedWeight, handle: int, rows: slice, layer: IntegerLinear) -> None:
+    def __init__(
+        self, packed: PackedWeight, handle: int, rows: slice, layer: IntegerLinear
+    ) -> None:
         super().__init__()
-        self.limit, self.handle, self.rows = layer.limit, handle, rows
-        self._packed = packed
+        self.handle, self.rows = handle, rows
+        self.packed = packed
         self.register_buffer("bias", layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map float [..., in] to float [..., out]."""
-        quantized, token_scale = quantize_activation(x, self.limit)
-        shifted = (quantized + (self.limit + 1)).to(torch.uint8)
-        product = multiply(shifted.flatten(0, -2), self.handle)
-        out = product.view(*x.shape[:-1], product.shape[-1])[..., self.rows] * token_scale
+        product = multiply(x.flatten(0, -2), self.handle)
+        out = product.view(*x.shape[:-1], product.shape[-1])[..., self.rows]
         return out if self.bias is None else out + self.bias
 
     @property
     def held_bytes(self) -> int:
         """This layer's part of the packed bytes."""
-        share = self.rows.stop - self.rows.start
-        return self._packed.held_bytes * share // self._packed.rows
+        share: int = self.rows.stop - self.rows.start
+        held: int = self.packed.held_bytes * share // self.packed.rows
+        return held
 
 
 def pack_network(network: nn.Module, unused: frozenset[str] = frozenset()) -> int:
@@ -63,7 +63,7 @@ def pack_network(network: nn.Module, unused: frozenset[str] = frozenset()) -> in
     for group in _groups(names, unused):
         layers = [network.get_submodule(name) for name in group]
         integer = [layer for layer in layers if isinstance(layer, IntegerLinear)]
-        packed = PackedWeight(
+        packed = pack(
             torch.cat([layer.weight for layer in integer]),
             torch.cat([layer.scale for layer in integer]),
             integer[0].activation_bits,
@@ -90,3 +90,9 @@ def _groups(names: list[str], unused: frozenset[str]) -> list[list[str]]:
         for member in group:
             del remaining[member]
     return groups
+
+
+def packed_kernel(network: nn.Module) -> str:
+    """Names of the kernels that a packed network runs, for records."""
+    layers = [m for m in network.modules() if isinstance(m, PackedLinear)]
+    return " and ".join(sorted({layer.packed.name for layer in layers}))

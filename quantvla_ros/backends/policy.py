@@ -13,14 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from quantvla_ros.backends.compiled import compile_network
-from quantvla_ros.backends.int8_kernel import kernel_name
-from quantvla_ros.backends.packing import PackedLinear, pack_network
+from quantvla_ros.backends.compiled import CompiledNetwork
+from quantvla_ros.backends.packing import PackedLinear, pack_network, packed_kernel
 from quantvla_ros.bundle.observation import Observation, check_observation, state_vector
-from quantvla_ros.bundle.schema import BundleManifest
+from quantvla_ros.bundle.schema import BundleManifest, Interface
 from quantvla_ros.bundle.storage import Bundle, load_bundle
 from quantvla_ros.models.pi05 import Pi05, Prefix, integrate, unused_layers
-from quantvla_ros.quantization.integer_linear import integer_layers
+from quantvla_ros.quantization.integer_linear import IntegerLinear, integer_layers
 from quantvla_ros.quantization.network import load_network
 
 BackendName = Literal["cpu", "reference"]
@@ -61,9 +60,7 @@ class Policy(Protocol):
 class Denoiser(Protocol):
     """The two halves of a network, plain or compiled."""
 
-    def encode(
-        self, images: Tensor, state: Tensor, tokens: Tensor, token_mask: Tensor
-    ) -> Prefix:
+    def encode(self, images: Tensor, state: Tensor, tokens: Tensor, token_mask: Tensor) -> Prefix:
         """Run the prefix once."""
         ...
 
@@ -80,14 +77,23 @@ def draw_noise(manifest: BundleManifest, seed: int, counter: int) -> NDArray[np.
     return noise.astype(np.float32)
 
 
+def blank_observation(interface: Interface) -> Observation:
+    """An observation of the right shapes and no content, to compile with."""
+    return Observation(
+        images={c.name: np.zeros((c.height, c.width, 3), np.uint8) for c in interface.cameras},
+        joints=np.zeros(len(interface.state.names), np.float32),
+        instruction="compile",
+        stamp=0.0,
+    )
+
+
 class TorchPolicy:
     """Preprocessing, the network's two halves, and the way back to joint positions."""
 
-    def __init__(self, bundle: Bundle, network: Pi05, runner: Denoiser, kernel: str) -> None:
+    def __init__(self, bundle: Bundle, network: Pi05, kernel: str, compiled: bool) -> None:
         self.manifest = bundle.manifest
         self.network, self.kernel = network, kernel
         self.integer_layers = _count(network)
-        self._runner = runner
         self._tokenize = bundle.tokenizer.encode
         norm = self.manifest.normalization
         self._state_mean = np.asarray(norm.state_mean, np.float32)
@@ -96,9 +102,11 @@ class TorchPolicy:
         self._action_std = np.asarray(norm.action_std, np.float64)
         self._relative = np.asarray(self.manifest.interface.action.relative, dtype=bool)
         state_names = self.manifest.interface.state.names
-        self._state_index = [
-            state_names.index(n) for n in self.manifest.interface.action.names
-        ]
+        self._state_index = [state_names.index(n) for n in self.manifest.interface.action.names]
+        self._runner: Denoiser = network
+        if compiled:
+            example = self.inputs(blank_observation(self.manifest.interface))
+            self._runner = CompiledNetwork(network, example)
 
     def inputs(self, observation: Observation) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Images, normalized state, tokens and token mask, each with a batch axis of one."""
@@ -171,24 +179,18 @@ def policy_of(
         bundle: where interface, normalization and tokenizer come from.
         network: float or with integer layers.
         backend: "reference" computes on the integer grid in float32, "cpu" on integer units.
-        compiled: compile the network with torch.compile; the first inferences are then slow.
+        compiled: compile the network now; takes a minute, or seconds from the compiler's cache.
     """
-    quantized = bool(integer_layers(network))
+    names = integer_layers(network)
     kernel = "float32"
-    if quantized and backend == "cpu":
-        bits = _bits(network)
+    if names and backend == "cpu":
+        first = network.get_submodule(names[0])
+        assert isinstance(first, IntegerLinear)
         pack_network(network, frozenset(unused_layers(network.config)))
-        kernel = kernel_name(bits)
-    elif quantized:
+        kernel = f"{packed_kernel(network)}, {first.activation_bits}-bit activations"
+    elif names:
         kernel = "reference"
-    runner: Denoiser = compile_network(network) if compiled else network
-    return TorchPolicy(bundle, network, runner, kernel)
-
-
-def _bits(network: nn.Module) -> int:
-    first = network.get_submodule(integer_layers(network)[0])
-    bits: int = first.activation_bits  # type: ignore[assignment]
-    return bits
+    return TorchPolicy(bundle, network, kernel, compiled)
 
 
 def load_policy(
@@ -203,5 +205,3 @@ def load_policy(
     torch.set_num_threads(threads)
     bundle = load_bundle(path)
     return policy_of(bundle, load_network(bundle), backend, compiled)
-
-

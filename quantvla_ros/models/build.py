@@ -36,5 +36,3 @@ def float_network(bundle: Bundle) -> Pi05:
     network = empty_network(bundle.manifest)
     fill(network, bundle.tensors)
     return network
-
-

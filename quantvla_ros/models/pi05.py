@@ -116,8 +116,8 @@ class VisionTower(nn.Module):
         x = x.flatten(0, 1)
         for layer in self.layers:
             x = layer(x)
-        x = self.post_layernorm(x)
-        return x.reshape(batch, -1, x.shape[-1])
+        out: Tensor = self.post_layernorm(x).reshape(batch, -1, x.shape[-1])
+        return out
 
 
 class LanguageLayer(nn.Module):
@@ -169,9 +169,7 @@ class ExpertLayer(nn.Module):
         key, value = self.self_attn.key_value(y, table)
         key = torch.cat([prefix_key, key], dim=2)
         value = torch.cat([prefix_value, value], dim=2)
-        x = x + gate * self.self_attn.attend(
-            self.self_attn.query(y, table), key, value, mask
-        )
+        x = x + gate * self.self_attn.attend(self.self_attn.query(y, table), key, value, mask)
         y, gate = self.post_attention_layernorm(x, condition)
         out: Tensor = x + gate * self.mlp(y)
         return out
@@ -229,9 +227,7 @@ class Pi05(nn.Module):
             torch.cat([always, token_mask], dim=1),
         )
 
-    def encode(
-        self, images: Tensor, state: Tensor, tokens: Tensor, token_mask: Tensor
-    ) -> Prefix:
+    def encode(self, images: Tensor, state: Tensor, tokens: Tensor, token_mask: Tensor) -> Prefix:
         """Run the language model once an observation.
 
         Args:
@@ -247,12 +243,11 @@ class Pi05(nn.Module):
         x, mask = self.embed_prefix(images, state, tokens, token_mask)
         return self.run_prefix(x, mask, features=False)[0]
 
-    def run_prefix(
-        self, x: Tensor, mask: Tensor, features: bool
-    ) -> tuple[Prefix, Tensor]:
+    def run_prefix(self, x: Tensor, mask: Tensor, features: bool) -> tuple[Prefix, Tensor]:
         """Keys and values of embedded tokens; with `features` also the normed output [B, P, D]."""
-        table = rotary_table(torch.cumsum(mask, dim=1) - 1, self.config.head_width,
-                             self.config.rope_theta)
+        table = rotary_table(
+            torch.cumsum(mask, dim=1) - 1, self.config.head_width, self.config.rope_theta
+        )
         bias = torch.where(mask, 0.0, MASKED)[:, None, None, :]
         keys, values = [], []
         layers = list(self.language_model.layers)

@@ -20,9 +20,8 @@ from quantvla_ros.nodes.input_buffer import Choice, Gates, InputBuffer
 from quantvla_ros.nodes.record import NodeRecord
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from quantvla_ros.nodes.inputs import Inputs
+    from quantvla_ros.nodes.visuals import ChunkDisplay
 
 
 class InferenceLoop:
@@ -39,11 +38,11 @@ class InferenceLoop:
         record: NodeRecord,
         gates: Callable[[], Gates],
         seed: Callable[[], int],
-        on_chunk: Callable[[NDArray[np.float64], float], None],
+        display: ChunkDisplay,
     ) -> None:
         """Take the parts; ``lock`` guards the motion controller that ``motion`` returns."""
         self._cameras = {camera.name: camera for camera in manifest.interface.cameras}
-        self._dt = manifest.interface.dt
+        self._interface = manifest.interface
         self._client = client
         self._inputs = inputs
         self._buffer = buffer
@@ -52,7 +51,7 @@ class InferenceLoop:
         self._record = record
         self._gates = gates
         self._seed = seed
-        self._on_chunk = on_chunk
+        self._display = display
         self._counter = 0
         self._asked_generation = 0
         self._decode_ms = 0.0
@@ -132,10 +131,10 @@ class InferenceLoop:
                 return
             motion = self._motion()
             motion.note_latency(result.latency_s)
-            refused = motion.offer_chunk(chunk.actions, chunk.stamp, self._dt)
+            refused = motion.offer_chunk(chunk.actions, chunk.stamp, self._interface.dt)
         if refused is None:
             self.chunks += 1
-            self._on_chunk(chunk.actions, chunk.stamp)
+            self._display.show(chunk.actions, chunk.stamp, self._interface)
 
     def _fail(self, failure: Failure, now: float) -> None:
         with self._lock:

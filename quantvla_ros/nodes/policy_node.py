@@ -7,7 +7,6 @@ import gc
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
@@ -22,28 +21,15 @@ from rclpy.lifecycle import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
-from trajectory_msgs.msg import JointTrajectory
-from visualization_msgs.msg import Marker
 
-from quantvla_ros.bundle.storage import bundle_hash
 from quantvla_ros.errors import BackendError, BundleError, QuantVLAError
-from quantvla_ros.inference.client import InferenceClient
 from quantvla_ros.nodes import parameters as node_parameters
-from quantvla_ros.nodes.diagnostics import ERROR, OK, WARN, Diagnostics
-from quantvla_ros.nodes.input_buffer import InputBuffer
-from quantvla_ros.nodes.inputs import Inputs
+from quantvla_ros.nodes.diagnostics import ERROR, Diagnostics
 from quantvla_ros.nodes.parameter_model import validate
-from quantvla_ros.nodes.qos import COMMAND
 from quantvla_ros.nodes.runtime import Runtime
 from quantvla_ros.nodes.session import PolicySession
-from quantvla_ros.nodes.startup import (
-    RefusalError,
-    check_cameras,
-    check_gate,
-    read_bundle,
-    read_limits,
-    wait_for_inputs,
-)
+from quantvla_ros.nodes.session_builder import SessionBuilder
+from quantvla_ros.nodes.startup import RefusalError
 from quantvla_ros.nodes.status import report_changes, report_session
 from quantvla_ros.nodes.transitions import guard_transitions, logged
 
@@ -78,15 +64,14 @@ class PolicyNode(LifecycleNode):
         self._stop_process = stop_process
         self.exit_code = 0
         self._session: PolicySession | None = None
-        self._aborted = threading.Event()
-        self._starting: InferenceClient | None = None
         self.transition_lock = guard_transitions(self)
         self.diagnostics = Diagnostics(self)
-        self._inputs = Inputs(self)
-        self._publishers_out = (
-            self.create_publisher(JointTrajectory, "joint_trajectory", COMMAND),
-            self.create_publisher(JointTrajectory, "~/chunk", COMMAND),
-            self.create_publisher(Marker, "~/predicted_path", COMMAND),
+        self._builder = SessionBuilder(
+            self,
+            self.diagnostics,
+            lambda: self._settings,
+            self._report_changes,
+            self._on_thread_error,
         )
         services = MutuallyExclusiveCallbackGroup()
         self.create_service(SetBool, "~/arm", self._on_arm, callback_group=services)
@@ -94,18 +79,13 @@ class PolicyNode(LifecycleNode):
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         reports = MutuallyExclusiveCallbackGroup()
         self.create_timer(1.0, self._report, callback_group=reports, clock=steady)
-        self.create_timer(0.05, self._report_changes, callback_group=reports, clock=steady)
-
-    def now(self) -> float:
-        """Return the ROS clock's time in s."""
-        return float(self.get_clock().now().nanoseconds) * 1e-9
 
     @logged
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Check bundle, inputs and limits; start the inference process and warm it up."""
         self.diagnostics.reset("configuring")
         try:
-            self._session = self._make_session()
+            self._session = self._builder.build()
         except RefusalError as refusal:
             return self._refuse(refusal)
         except BundleError as error:
@@ -160,79 +140,12 @@ class PolicyNode(LifecycleNode):
 
     def end(self) -> None:
         """Bring the arm to rest and end the inference process, whatever is under way."""
-        self._aborted.set()
-        starting = self._starting
-        if starting is not None:
-            starting.close()
+        self._builder.abort()
         if self.transition_lock.acquire(timeout=END_TIMEOUT_S):
             try:
                 self._close_session()
             finally:
                 self.transition_lock.release()
-
-    def _make_session(self) -> PolicySession:
-        parameters = self._settings
-        manifest = read_bundle(parameters.bundle)
-        interface = manifest.interface
-        warning = check_gate(manifest, parameters.bundle, parameters.allow_failed_gate)
-        parameters.motion_config()
-        given = node_parameters.declare_joint_limits(self, interface.action.names)
-        buffer = InputBuffer([c.name for c in interface.cameras], interface.state.names)
-        self._inputs.connect(buffer, parameters.image_transport)
-        try:
-            wait_for_inputs(self._inputs, buffer, parameters.input_timeout_s, self._aborted)
-            check_cameras(self._inputs, buffer, interface)
-            description = self._inputs.robot_description
-            assert description is not None  # wait_for_inputs saw it
-            limits = read_limits(interface, description, self._inputs.description_topic, given)
-            client = self._start_worker()
-        except BaseException:
-            self._inputs.disconnect()
-            raise
-        bundle = Path(parameters.bundle).expanduser()
-        self._report_bundle(warning, bundle, client)
-        return PolicySession(
-            lambda: self._settings,
-            manifest,
-            limits,
-            client,
-            self._inputs,
-            buffer,
-            self.now,
-            self._publishers_out,
-            self._on_thread_error,
-        )
-
-    def _start_worker(self) -> InferenceClient:
-        parameters = self._settings
-        client = InferenceClient(
-            Path(parameters.bundle).expanduser(),
-            parameters.backend,
-            parameters.threads,
-            parameters.inference_timeout_s,
-            parameters.compiled,
-            parameters.loader,
-        )
-        self._starting = client
-        try:
-            client.start(parameters.warmup_timeout_s)
-            if self._aborted.is_set():
-                client.close()
-                raise RefusalError("ABORTED", "The node is being shut down.", "inference")
-        finally:
-            self._starting = None
-        return client
-
-    def _report_bundle(self, warning: str, path: Path, client: InferenceClient) -> None:
-        if warning:
-            self.get_logger().warning(warning)
-        self.diagnostics.update("bundle", WARN if warning else OK, warning or "loaded")
-        values: dict[str, object] = {"path": path, "sha256": bundle_hash(path)}
-        if client.ready is not None:
-            ready = client.ready
-            values |= {"kernel": ready.kernel, "integer_layers": ready.integer_layers}
-            values |= {"weight_bytes": ready.weight_bytes}
-        self.diagnostics.set_values("bundle", values)
 
     def _refuse(self, refusal: RefusalError) -> TransitionCallbackReturn:
         self.get_logger().error(str(refusal))
@@ -251,12 +164,12 @@ class PolicyNode(LifecycleNode):
 
     def _report(self) -> None:
         if self._session is not None:
-            report_session(self._session, self.diagnostics, self.now())
+            report_session(self._session, self.diagnostics)
         self.diagnostics.publish()
 
     def _report_changes(self) -> None:
         session = self._session
-        if session is not None and report_changes(session, self.diagnostics, self.now()):
+        if session is not None and report_changes(session, self.diagnostics):
             self.diagnostics.publish()
 
     def _on_arm(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:

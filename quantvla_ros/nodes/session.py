@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
-from trajectory_msgs.msg import JointTrajectory
-from visualization_msgs.msg import Marker
 
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.control.config import Mode
@@ -28,16 +25,17 @@ from quantvla_ros.nodes.inference_loop import InferenceLoop
 from quantvla_ros.nodes.input_buffer import Gates, InputBuffer, JointSample
 from quantvla_ros.nodes.periodic import PeriodicThread
 from quantvla_ros.nodes.record import NodeRecord, write_record
-from quantvla_ros.nodes.visuals import chunk_message, path_marker
 
 if TYPE_CHECKING:
     from rclpy.publisher import Publisher
 
     from quantvla_ros.nodes.inputs import Inputs
     from quantvla_ros.nodes.parameter_model import PolicyNodeParameters
+    from quantvla_ros.nodes.visuals import ChunkDisplay
 
 POLL_S = 0.005
-"""How often a finished inference is looked for."""
+"""How often a finished inference is looked for; every tenth time the diagnostics are renewed."""
+REPORT_POLLS = 10
 REST_TIMEOUT_S = 5.0
 """Longest wait for the arm to rest; with a stopped ROS clock it never does."""
 
@@ -58,7 +56,9 @@ class PolicySession:
         inputs: Inputs,
         buffer: InputBuffer,
         now: Callable[[], float],
-        publishers: tuple[Publisher, Publisher, Publisher],
+        trajectory: Publisher,
+        display: ChunkDisplay,
+        report: Callable[[], None],
         on_error: Callable[[Exception], None],
     ) -> None:
         """Take the parts.
@@ -71,7 +71,10 @@ class PolicySession:
             inputs: connected to ``buffer``.
             buffer: of the state's joints.
             now: ROS clock in s.
-            publishers: of the trajectory, the raw chunk and the predicted path.
+            trajectory: publishes the windows.
+            display: shows the chunks.
+            report: called every ``REPORT_POLLS * POLL_S`` while active, to tell what changed. A
+                timer would do, but each wake-up of rclpy's executor is dear.
             on_error: called when one of the threads ends by an exception.
         """
         first = parameters()
@@ -81,8 +84,10 @@ class PolicySession:
         self._client = client
         self.inputs = inputs
         self.buffer = buffer
-        self._now = now
-        self._trajectory, self._chunk, self._path = publishers
+        self.now = now
+        self._trajectory = trajectory
+        self._report = report
+        self._polls = 0
         self._on_error = on_error
         self._period = 1.0 / first.control_rate_hz
         self._config = first.motion_config()
@@ -91,9 +96,10 @@ class PolicySession:
         self.motion = MotionController(limits, self._period, self._config)
         self.record = NodeRecord(self._period)
         self._clock = ClockWatch()
+        self._published_stamp = -np.inf
         self.inference = InferenceLoop(
             manifest, client, inputs, buffer, lambda: self.motion, self.lock, self.record,
-            self._gates, lambda: parameters().seed, self._show_chunk,
+            self._gates, lambda: parameters().seed, display,
         )  # fmt: skip
         self._rested = threading.Event()
         self._threads: list[PeriodicThread] = []
@@ -108,8 +114,8 @@ class PolicySession:
     def activate(self) -> None:
         """Start both threads, in dry run (or with the fault that is still latched)."""
         with self.lock:
-            self._clock.start(self._now(), time.monotonic())
-            self.motion.activate(self._now())
+            self._clock.start(self.now(), time.monotonic())
+            self.motion.activate(self.now())
         self._rested.clear()
         self._threads = [
             PeriodicThread("control", self._period, self._control_step, self._on_error),
@@ -127,7 +133,7 @@ class PolicySession:
         if not self._threads:
             return
         with self.lock:
-            self.motion.deactivate(self._now())
+            self.motion.deactivate(self.now())
         self._rested.wait(REST_TIMEOUT_S)
         for thread in self._threads:
             thread.stop()
@@ -135,7 +141,7 @@ class PolicySession:
         self.record.note_pause()
         deadline = time.monotonic() + self._parameters().inference_timeout_s
         while self._client.busy and time.monotonic() < deadline:
-            self.inference.step(self._now())
+            self.inference.step(self.now())
             time.sleep(POLL_S)
         path = self._parameters().record_path
         if path:
@@ -157,7 +163,7 @@ class PolicySession:
         Raises:
             QuantVLAError: an input is stale, a fault is latched, the robot moves.
         """
-        now = self._now()
+        now = self.now()
         stale = self.stale_inputs(now)
         if stale:
             raise QuantVLAError(f"Cannot arm: {stale[0][0].value}: {stale[0][1]}.")
@@ -167,7 +173,7 @@ class PolicySession:
     def disarm(self) -> None:
         """Bring the arm to rest and go back to dry run."""
         with self.lock:
-            self.motion.disarm(self._now())
+            self.motion.disarm(self.now())
 
     def reset_fault(self) -> None:
         """Leave a latched fault into dry run; a lost inference process is started again.
@@ -177,10 +183,10 @@ class PolicySession:
         """
         with self.lock:
             if self.motion.fault is not None and not self.motion.at_rest:
-                self.motion.reset_fault(self._now())  # refuses, with its own sentence
+                self.motion.reset_fault(self.now())  # refuses, with its own sentence
         self.inference.restart_worker(self._parameters().warmup_timeout_s)
         with self.lock:
-            self.motion.reset_fault(self._now())
+            self.motion.reset_fault(self.now())
 
     def stale_inputs(self, now: float) -> list[tuple[FaultCode, str]]:
         """Return each input that is too old at ``now`` as a fault code and a sentence."""
@@ -217,14 +223,17 @@ class PolicySession:
 
     def _control_step(self) -> None:
         steady = time.monotonic()
-        now = self._now()
+        now = self.now()
         with self.lock:
             self._watch(now, steady)
             window = self.motion.tick(now)
+            if window is not None and window.stamp == self._published_stamp:
+                window = None  # the ROS clock stands: the last window still says it all
             at_rest = self.motion.mode is Mode.INACTIVE and self.motion.at_rest
         if window is None:
             self.record.note_pause()
         else:
+            self._published_stamp = window.stamp
             self._trajectory.publish(window_to_trajectory(window, self._limits.names))
             self.record.note_publish(time.monotonic())
         if at_rest:
@@ -259,7 +268,10 @@ class PolicySession:
         self.motion.fault_counts = old.fault_counts
 
     def _inference_step(self) -> None:
-        self.inference.step(self._now())
+        self.inference.step(self.now())
+        self._polls += 1
+        if self._polls % REPORT_POLLS == 0:
+            self._report()
 
     def _observe_joints(self, sample: JointSample) -> None:
         with self.lock:
@@ -269,14 +281,4 @@ class PolicySession:
 
     def _change_instruction(self) -> None:
         with self.lock:
-            self.motion.drop_chunks(self._now())
-
-    def _show_chunk(self, actions: NDArray[np.float64], stamp: float) -> None:
-        interface = self.manifest.interface
-        message: JointTrajectory = chunk_message(actions, stamp, interface.dt, self._limits.names)
-        self._chunk.publish(message)
-        if interface.state.kinematics is not None:
-            marker: Marker = path_marker(
-                actions, stamp, self._limits.names, interface.state.kinematics
-            )
-            self._path.publish(marker)
+            self.motion.drop_chunks(self.now())

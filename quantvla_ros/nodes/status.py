@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from quantvla_ros.nodes.session import PolicySession
 
 
-def report_changes(session: PolicySession, diagnostics: Diagnostics, now: float) -> bool:
+def report_changes(session: PolicySession, diagnostics: Diagnostics) -> bool:
     """Renew levels and messages; return whether any changed (then publish)."""
     changed = _control(session, diagnostics)
     changed = _inference(session, diagnostics) or changed
-    return _inputs(session, diagnostics, now) or changed
+    return _inputs(session, diagnostics) or changed
 
 
-def report_session(session: PolicySession, diagnostics: Diagnostics, now: float) -> None:
-    """Renew everything at ROS time ``now`` (s), figures included."""
-    report_changes(session, diagnostics, now)
+def report_session(session: PolicySession, diagnostics: Diagnostics) -> None:
+    """Renew everything, figures included."""
+    report_changes(session, diagnostics)
     with session.lock:
         motion = session.motion
         figures: dict[str, object] = {
@@ -47,6 +47,7 @@ def report_session(session: PolicySession, diagnostics: Diagnostics, now: float)
             **stages,
         },
     )
+    now = session.now()
     cameras, joints = session.buffer.stamps()
     ages: dict[str, object] = {f"age_s_{name}": now - stamp for name, stamp in cameras.items()}
     if joints is not None:
@@ -76,8 +77,8 @@ def _inference(session: PolicySession, diagnostics: Diagnostics) -> bool:
     return diagnostics.update("inference", OK, "the inference process is ready")
 
 
-def _inputs(session: PolicySession, diagnostics: Diagnostics, now: float) -> bool:
-    stale = session.stale_inputs(now)
+def _inputs(session: PolicySession, diagnostics: Diagnostics) -> bool:
+    stale = session.stale_inputs(session.now())
     if stale:
         names = ", ".join(code.value for code, _ in stale)
         return diagnostics.update("inputs", WARN, f"{names}: see the ages")

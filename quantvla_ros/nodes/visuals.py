@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from geometry_msgs.msg import Point
@@ -12,8 +13,12 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from visualization_msgs.msg import Marker
 
 from quantvla_ros.bundle.observation import forward_kinematics
-from quantvla_ros.bundle.schema import Kinematics
+from quantvla_ros.bundle.schema import Interface, Kinematics
 from quantvla_ros.nodes.conversion import seconds_to_duration, seconds_to_stamp
+from quantvla_ros.nodes.qos import COMMAND
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
 
 LINE_WIDTH_M = 0.005
 
@@ -47,3 +52,19 @@ def path_marker(
         tip, _ = forward_kinematics(kinematics, dict(zip(names, row.tolist(), strict=True)))
         marker.points.append(Point(x=float(tip[0]), y=float(tip[1]), z=float(tip[2])))
     return marker
+
+
+class ChunkDisplay:
+    """Publishes ``~/chunk`` and ``~/predicted_path``."""
+
+    def __init__(self, node: Node) -> None:
+        """Create both publishers."""
+        self._chunk = node.create_publisher(JointTrajectory, "~/chunk", COMMAND)
+        self._path = node.create_publisher(Marker, "~/predicted_path", COMMAND)
+
+    def show(self, actions: NDArray[np.float64], stamp: float, interface: Interface) -> None:
+        """Publish a chunk [H, n] of an observation at ``stamp`` (s, ROS clock)."""
+        names = interface.action.names
+        self._chunk.publish(chunk_message(actions, stamp, interface.dt, names))
+        if interface.state.kinematics is not None:
+            self._path.publish(path_marker(actions, stamp, names, interface.state.kinematics))

@@ -56,8 +56,13 @@ def jerk(chunks: Array, dt: float) -> float:
 
 
 def compare(
-    reference: Array, quantized: Array, normalized: tuple[Array, Array], action: ActionSpec,
-    dt: float, thresholds: Thresholds, kernel: str,
+    reference: Array,
+    quantized: Array,
+    normalized: tuple[Array, Array],
+    action: ActionSpec,
+    dt: float,
+    thresholds: Thresholds,
+    kernel: str,
 ) -> GateRecord:
     """Judge chunks of the quantized policy against those of the float policy.
 

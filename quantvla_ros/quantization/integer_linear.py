@@ -17,7 +17,7 @@ TINY = 1e-8  # keeps the scale of an all-zero token finite
 
 def activation_limit(bits: int) -> int:
     """Largest magnitude on the symmetric activation grid: 127 for 8 bits, 63 for 7."""
-    return 2 ** (bits - 1) - 1
+    return (1 << (bits - 1)) - 1
 
 
 def quantize_weight(weight: Tensor) -> tuple[Tensor, Tensor]:

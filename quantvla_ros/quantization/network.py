@@ -11,7 +11,6 @@ from quantvla_ros.models.build import empty_network, fill
 from quantvla_ros.models.pi05 import Pi05, layer_roles
 from quantvla_ros.quantization.integer_linear import (
     IntegerLinear,
-    integer_layers,
     replace_module,
 )
 from quantvla_ros.quantization.layouts import select_layers
@@ -40,5 +39,3 @@ def load_network(bundle: Bundle) -> Pi05:
             replace_module(network, name, empty)
     fill(network, bundle.tensors)
     return network
-
-

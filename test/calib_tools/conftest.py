@@ -50,7 +50,7 @@ def raw_instruction(text: str) -> RawMessage:
     return RawMessage("/instruction", "std_msgs/msg/String", messages.string(text))
 
 
-def picture(seed: int, size: int = 24) -> np.ndarray:
+def picture(seed: int, size: int = 48) -> np.ndarray:
     """A picture unlike those of other seeds, also when looked at coarsely."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 255, (6, 6, 3), dtype=np.uint8)
@@ -103,8 +103,7 @@ def streams() -> type[Streams]:
     return Streams
 
 
-@pytest.fixture
-def config() -> CalibrationConfig:
+def robot_config() -> CalibrationConfig:
     return CalibrationConfig(
         cameras={
             "front": CameraSource(topic="/front/image_raw"),
@@ -113,3 +112,100 @@ def config() -> CalibrationConfig:
         joint_states=JointSource(names=JOINTS),
         candidates_per_sample=1.0,
     )
+
+
+@pytest.fixture
+def config() -> CalibrationConfig:
+    return robot_config()
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory) -> Path:
+    """A float bundle with random weights for the robot of the streams above; do not change it."""
+    import torch
+
+    from quantvla_ros.bundle.schema import (
+        ActionSpec,
+        BundleManifest,
+        CameraSpec,
+        Interface,
+        NoiseSpec,
+        Normalization,
+        StateSpec,
+        TokenizerSpec,
+    )
+    from quantvla_ros.bundle.storage import save_bundle
+    from quantvla_ros.bundle.tokenizer import build_word_tokenizer
+    from quantvla_ros.models.pi05 import Pi05, Pi05Config
+
+    words = ["put", "the", "milk", "in", "basket"]
+    horizon, units = 4, ["rad", "rad", "m"]
+    config = Pi05Config(
+        vocabulary=len(words) + 2,
+        cameras=2,
+        image_size=48,
+        state_width=len(JOINTS),
+        action_width=len(JOINTS),
+        horizon=horizon,
+        width=64,
+        layers=2,
+        heads=2,
+        kv_heads=1,
+        head_width=32,
+        mlp=128,
+        expert_width=64,
+        expert_mlp=128,
+        vision_width=64,
+        vision_heads=2,
+        stem_channels=(16, 32),
+    )
+    torch.manual_seed(0)
+    network = Pi05(config)
+    manifest = BundleManifest(
+        schema_version=1,
+        family="pi05",
+        architecture=config.model_dump(mode="json"),
+        interface=Interface(
+            cameras=[
+                CameraSpec(name=name, encoding="rgb8", height=48, width=48)
+                for name in ("front", "wrist")
+            ],
+            state=StateSpec(names=JOINTS, units=units, kinematics=None),
+            action=ActionSpec(
+                names=JOINTS, units=units, kind="joint_delta", relative=[True, True, False]
+            ),
+            dt=0.1,
+            horizon=horizon,
+        ),
+        normalization=Normalization(
+            state_mean=[0.0] * 3,
+            state_std=[1.0] * 3,
+            action_mean=[[0.0, 0.0, 0.02]] * horizon,
+            action_std=[[0.05, 0.05, 0.02]] * horizon,
+        ),
+        noise=NoiseSpec(distribution="normal", scale=1.0),
+        denoise_steps=2,
+        tokenizer=TokenizerSpec(max_length=8),
+        quantization=None,
+        gate=None,
+        files={},
+    )
+    tensors = {name: value.half() for name, value in network.state_dict().items()}
+    path = tmp_path_factory.mktemp("bundles") / "tiny"
+    return save_bundle(path, manifest, tensors, build_word_tokenizer(words))
+
+
+@pytest.fixture(scope="session")
+def tiny_buffer(tmp_path_factory) -> Path:
+    """A buffer of 32 samples that fits `tiny_bundle`; do not change it."""
+    from calib_tools.buffer.collector import Collector
+    from calib_tools.buffer.store import write_buffer
+
+    sources = robot_config()
+    collector = Collector(sources, 32)
+    for message in robot_stream(32):
+        collector.add(message)
+    samples, counts = collector.finish()
+    path = tmp_path_factory.mktemp("buffers") / "tiny"
+    write_buffer(path, sources, samples, counts, ["live topics"])
+    return path

@@ -27,7 +27,7 @@ from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.bundle.tokenizer import build_word_tokenizer
 from quantvla_ros.nodes.lifecycle_client import PolicyNodeClient
 
-HORIZON = 16
+HORIZON = 30
 LIMITS = [
     f"joint_limits.{joint}.{key}:={value}"
     for joint in fake_robot.JOINTS
@@ -108,10 +108,10 @@ class PolicyProcess:
             f"bundle:={bundle}",
             "loader:=fake_policies:load",
             "compiled:=false",
-            "inference_timeout_s:=0.8",
+            "inference_timeout_s:=1.5",
             "execute_steps:=4",
-            "max_camera_age_s:=0.6",  # a busy machine may hold messages back
-            "max_joint_age_s:=0.6",
+            "max_camera_age_s:=1.0",  # a busy machine may hold messages back
+            "max_joint_age_s:=1.0",
             f"record_path:={self.record}",
             *limits,
             *parameters,

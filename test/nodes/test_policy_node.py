@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -117,6 +118,9 @@ def test_whole_life_cycle(robot, float_bundle, tmp_path):
             policy.client.arm()
         policy.client.configure()
         assert policy.client.state() == "inactive"
+        pid = policy.process.process.pid
+        assert "libtorch" not in Path(f"/proc/{pid}/maps").read_text()
+        worker = policy.worker_pid()
         policy.client.activate()
         policy.bring_to_motion()
         policy.client.deactivate()
@@ -134,6 +138,7 @@ def test_whole_life_cycle(robot, float_bundle, tmp_path):
         policy.client.deactivate()
         policy.client.cleanup()
         assert policy.client.state() == "unconfigured"
+        assert not Path(f"/proc/{worker}").exists()
         policy.client.configure()
         policy.client.activate()
         policy.bring_to_motion()

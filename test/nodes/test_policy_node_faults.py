@@ -7,6 +7,7 @@ import os
 import signal
 
 import pytest
+from policy_graph import PolicyProcess
 from waiting import wait_until
 
 from quantvla_ros.errors import QuantVLAError
@@ -80,3 +81,22 @@ def test_silent_camera_in_dry_run_is_a_warning_and_arming_is_refused(policy, rob
     with pytest.raises(QuantVLAError, match=r"STALE_CAMERA: .*'front'"):
         policy.client.arm()
     policy.bring_to_dry_run()
+
+
+def test_stopped_ros_clock_leaves_no_moving_arm(robot, float_bundle, tmp_path):
+    policy = PolicyProcess(
+        robot, float_bundle, tmp_path, "use_sim_time:=true", "clock_timeout_s:=0.5"
+    )
+    try:
+        policy.client.configure()
+        policy.client.activate()
+        policy.bring_to_motion()
+        robot.silent.add("clock")
+        policy.wait_for("CLOCK_JUMP: the ROS clock has stood still")
+        wait_until(lambda: robot.at_rest, 5, "rest")
+        robot.assert_within_limits()
+        # Neither does it keep the node from ending.
+        assert policy.process.stop(signal.SIGTERM) == 0, policy.process.output
+    finally:
+        robot.silent.clear()
+        policy.close()

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``configure`` does: from parameters and a bundle on disk to a ready session."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trajectory_msgs.msg import JointTrajectory
+
+from quantvla_ros.bundle.storage import bundle_hash
+from quantvla_ros.inference.client import InferenceClient
+from quantvla_ros.nodes import parameters as node_parameters
+from quantvla_ros.nodes.diagnostics import OK, WARN, Diagnostics
+from quantvla_ros.nodes.input_buffer import InputBuffer
+from quantvla_ros.nodes.inputs import Inputs
+from quantvla_ros.nodes.qos import COMMAND
+from quantvla_ros.nodes.session import PolicySession
+from quantvla_ros.nodes.startup import (
+    RefusalError,
+    check_cameras,
+    check_gate,
+    read_bundle,
+    read_limits,
+    wait_for_inputs,
+)
+from quantvla_ros.nodes.visuals import ChunkDisplay
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+
+    from quantvla_ros.nodes.parameter_model import PolicyNodeParameters
+
+
+class SessionBuilder:
+    """Builds one session after another; what belongs to the topics is made once."""
+
+    def __init__(
+        self,
+        node: Node,
+        diagnostics: Diagnostics,
+        parameters: Callable[[], PolicyNodeParameters],
+        report: Callable[[], None],
+        on_error: Callable[[Exception], None],
+    ) -> None:
+        """Create publishers and the subscriptions that need no bundle.
+
+        Args:
+            node: the policy node.
+            diagnostics: its check `bundle` is filled here.
+            parameters: the newest ones.
+            report: of the sessions, see ``PolicySession``.
+            on_error: of the sessions, too.
+        """
+        self._node = node
+        self._diagnostics = diagnostics
+        self._parameters = parameters
+        self._report = report
+        self._on_error = on_error
+        self._inputs = Inputs(node)
+        self._trajectory = node.create_publisher(JointTrajectory, "joint_trajectory", COMMAND)
+        self._display = ChunkDisplay(node)
+        self._aborted = threading.Event()
+        self._starting: InferenceClient | None = None
+
+    def build(self) -> PolicySession:
+        """Check everything, start the inference process and wait until it is warm.
+
+        Raises:
+            RefusalError: one of the checks.
+            BundleError: the inference process refuses the bundle.
+            BackendError: the inference process does not come up.
+            QuantVLAError: parameters that do not fit each other.
+        """
+        parameters = self._parameters()
+        manifest = read_bundle(parameters.bundle)
+        interface = manifest.interface
+        warning = check_gate(manifest, parameters.bundle, parameters.allow_failed_gate)
+        parameters.motion_config()
+        given = node_parameters.declare_joint_limits(self._node, interface.action.names)
+        buffer = InputBuffer([c.name for c in interface.cameras], interface.state.names)
+        self._inputs.connect(buffer, parameters.image_transport)
+        try:
+            wait_for_inputs(self._inputs, buffer, parameters.input_timeout_s, self._aborted)
+            check_cameras(self._inputs, buffer, interface)
+            description = self._inputs.robot_description
+            assert description is not None  # wait_for_inputs saw it
+            limits = read_limits(interface, description, self._inputs.description_topic, given)
+            client = self._start_worker(parameters)
+        except BaseException:
+            self._inputs.disconnect()
+            raise
+        self._report_bundle(warning, Path(parameters.bundle).expanduser(), client)
+        return PolicySession(
+            self._parameters,
+            manifest,
+            limits,
+            client,
+            self._inputs,
+            buffer,
+            self._now,
+            self._trajectory,
+            self._display,
+            self._report,
+            self._on_error,
+        )
+
+    def abort(self) -> None:
+        """Make a build under way in another thread, and every later one, refuse soon."""
+        self._aborted.set()
+        starting = self._starting
+        if starting is not None:
+            starting.close()
+
+    def _now(self) -> float:
+        return float(self._node.get_clock().now().nanoseconds) * 1e-9
+
+    def _start_worker(self, parameters: PolicyNodeParameters) -> InferenceClient:
+        client = InferenceClient(
+            Path(parameters.bundle).expanduser(),
+            parameters.backend,
+            parameters.threads,
+            parameters.inference_timeout_s,
+            parameters.compiled,
+            parameters.loader,
+        )
+        self._starting = client
+        try:
+            client.start(parameters.warmup_timeout_s)
+            if self._aborted.is_set():
+                client.close()
+                raise RefusalError("ABORTED", "The node is being shut down.", "inference")
+        finally:
+            self._starting = None
+        return client
+
+    def _report_bundle(self, warning: str, path: Path, client: InferenceClient) -> None:
+        if warning:
+            self._node.get_logger().warning(warning)
+        values: dict[str, object] = {"path": path, "sha256": bundle_hash(path)}
+        if client.ready is not None:
+            values |= {
+                "kernel": client.ready.kernel,
+                "integer_layers": client.ready.integer_layers,
+                "weight_bytes": client.ready.weight_bytes,
+            }
+        self._diagnostics.update("bundle", WARN if warning else OK, warning or "loaded")
+        self._diagnostics.set_values("bundle", values)

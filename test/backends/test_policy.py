@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from tiny_policy import HORIZON, JOINTS, STEPS, observations, save_tiny_bundle, tiny_network
+
+from quantvla_ros.backends.policy import draw_noise, load_policy
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.models.pi05 import integrate
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return save_tiny_bundle(tmp_path_factory.mktemp("bundle") / "float")
+
+
+@pytest.fixture(scope="module")
+def policy(path):
+    return load_policy(path, "reference", compiled=False)
+
+
+def test_chunk_is_the_networks_answer_in_the_robots_units(policy):
+    observation = observations(1)[0]
+    noise = draw_noise(policy.manifest, 3, 0)
+    chunk = policy.infer(observation, noise)
+    network = tiny_network()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(parameter.half().float())
+        prefix = network.encode(*policy.inputs(observation))
+        x = integrate(network, torch.from_numpy(noise)[None], prefix, STEPS)[0].double().numpy()
+    expected = x * [0.1, 0.1, 0.02] + [0, 0, 0.02]
+    expected[:, :2] += observation.joints[:2]
+    np.testing.assert_allclose(chunk.actions, expected, atol=1e-5)
+    assert chunk.stamp == observation.stamp
+    assert set(chunk.timings_ms) == {"preprocess", "encode", "denoise", "postprocess"}
+
+
+def test_same_inputs_same_chunk_other_noise_other_chunk(policy):
+    observation = observations(1)[0]
+    first = policy.infer(observation, draw_noise(policy.manifest, 1, 5)).actions
+    again = policy.infer(observation, draw_noise(policy.manifest, 1, 5)).actions
+    other = policy.infer(observation, draw_noise(policy.manifest, 1, 6)).actions
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 1e-3
+
+
+def test_noise_depends_on_seed_and_counter_only(policy):
+    draws = {(s, c): draw_noise(policy.manifest, s, c) for s in (0, 1) for c in (0, 1)}
+    assert draws[0, 0].shape == (HORIZON, len(JOINTS))
+    assert len({d.tobytes() for d in draws.values()}) == 4
+    np.testing.assert_array_equal(draws[1, 1], draw_noise(policy.manifest, 1, 1))
+
+
+def test_instruction_reaches_the_network(policy):
+    observation = observations(1)[0]
+    other = dataclasses.replace(observation, instruction="put the butter in the basket")
+    noise = draw_noise(policy.manifest, 0, 0)
+    assert not np.allclose(
+        policy.infer(observation, noise).actions, policy.infer(other, noise).actions
+    )
+
+
+def test_missing_camera_is_named(policy):
+    observation = observations(1)[0]
+    broken = dataclasses.replace(observation, images={"front": observation.images["front"]})
+    with pytest.raises(QuantVLAError, match="wrist"):
+        policy.infer(broken, draw_noise(policy.manifest, 0, 0))
+
+
+def test_weight_bytes_are_those_of_the_tensors(policy):
+    assert policy.weight_bytes() == 4 * sum(p.numel() for p in tiny_network().parameters())
+    layer = "language_model.layers.0.mlp.up_proj"
+    assert policy.layer_bytes([layer]) == 4 * 64 * 32
+
+
+@pytest.mark.slow
+def test_compiled_policy_gives_the_same_chunks(path, policy):
+    compiled = load_policy(path, "cpu", compiled=True)
+    for observation in observations(2):
+        noise = draw_noise(policy.manifest, 0, 0)
+        expected = policy.infer(observation, noise).actions
+        np.testing.assert_allclose(compiled.infer(observation, noise).actions, expected, atol=1e-4)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""quantize, gate, bench and inspect on a tiny policy, through the command line's functions."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from calib_tools.bench import bench
+from calib_tools.buffer.store import load_buffer
+from calib_tools.chunk_pairs import chunk_pairs
+from calib_tools.gate import gate
+from calib_tools.inspect_bundle import inspect_bundle
+from calib_tools.quantize import quantize
+from calib_tools.tables import gate_rows
+from quantvla_ros.bundle.storage import load_manifest
+from quantvla_ros.errors import OutputExistsError, QuantVLAError
+from quantvla_ros.quantization.gate import failures
+
+
+@pytest.fixture(scope="module")
+def quantized(tmp_path_factory, tiny_bundle, tiny_buffer):
+    out = tmp_path_factory.mktemp("quantized") / "int8"
+    quantize(tiny_bundle, tiny_buffer, "w8a8", "llm+dit_mlp", out, force=False)
+    return out
+
+
+def test_the_bundle_says_which_buffer_calibrated_it(quantized, tiny_buffer):
+    manifest = load_manifest(quantized)
+    assert manifest.quantization.calibration_sha256 == load_buffer(tiny_buffer).sha256
+    assert manifest.gate.samples == len(load_buffer(tiny_buffer).held_out) == 8
+
+
+def test_judging_again_gives_the_same_verdict(quantized, tiny_bundle, tiny_buffer):
+    stored = load_manifest(quantized).gate
+    again = gate(quantized, tiny_bundle, tiny_buffer)
+    assert again.passed == stored.passed
+    assert again.chunk_mae == pytest.approx(stored.chunk_mae, rel=0.05)
+
+
+def test_the_table_marks_exactly_what_the_gate_refuses(quantized):
+    record = load_manifest(quantized).gate
+    wrong = record.model_copy(
+        update={"chunk_mae": 1.0, "cosine": 0.5, "gripper_flips": record.samples}
+    )
+    for judged in (record, wrong):
+        missed = [row for row in gate_rows(judged) if not row[3]]
+        assert len(missed) == len(failures(judged))
+
+
+def test_inspect_counts_layers_and_bytes(quantized, tiny_bundle):
+    found = inspect_bundle(quantized)
+    layers = found["quantization"]["layers"]
+    integer = {row["role"] for row in layers if row["precision"] == "int8"}
+    assert integer == {"llm_attn", "llm_mlp", "dit_mlp"}
+    assert found["tensors"]["I8"] == sum(
+        row["weights"] for row in layers if row["precision"] == "int8"
+    )
+    assert found["gate"]["samples"] == 8
+    plain = inspect_bundle(tiny_bundle)
+    assert plain["quantization"] is None
+    assert set(plain["tensors"]) == {"F16"}
+
+
+def test_chunk_pairs_are_close_and_repeat(quantized, tiny_bundle, tiny_buffer):
+    samples = load_buffer(tiny_buffer).held_out[:2]
+    record = chunk_pairs(tiny_bundle, quantized, samples)
+    assert record["names"] == ["shoulder", "elbow", "finger"]
+    assert len(record["samples"]) == 2
+    chunk = record["samples"][0]
+    assert (len(chunk["float"]), len(chunk["float"][0])) == (4, 3)
+    assert chunk["float"] != chunk["int8"]
+    assert json.loads(json.dumps(record)) == chunk_pairs(tiny_bundle, quantized, samples)
+
+
+@pytest.mark.timeout(600)
+def test_bench_writes_its_record(tmp_path, quantized, tiny_bundle, tiny_buffer):
+    out = tmp_path / "bench.json"
+    record = bench(quantized, tiny_bundle, tiny_buffer, 10, 1, out, force=False)
+    assert json.loads(out.read_text()) == record
+    assert len(record["samples_ms"]["int8"]) == 10
+    assert record["integer_layers"] > 0
+    with pytest.raises(OutputExistsError, match="--force"):
+        bench(quantized, tiny_bundle, tiny_buffer, 10, 1, out, force=False)
+
+
+def test_a_buffer_of_another_robot_names_the_joint(tmp_path, quantized, tiny_bundle, tiny_buffer):
+    from quantvla_ros.bundle.storage import load_bundle, save_bundle
+
+    loaded = load_bundle(tiny_bundle)
+    interface = loaded.manifest.interface
+    names = ["shoulder", "elbow", "claw"]
+    other = loaded.manifest.model_copy(
+        update={
+            "interface": interface.model_copy(
+                update={
+                    "state": interface.state.model_copy(update={"names": names}),
+                    "action": interface.action.model_copy(update={"names": names}),
+                }
+            )
+        }
+    )
+    path = save_bundle(tmp_path / "other", other, loaded.tensors, loaded.tokenizer.json)
+    with pytest.raises(QuantVLAError, match=r"'claw'; it has shoulder, elbow, finger"):
+        quantize(path, tiny_buffer, "w8a8", "llm", tmp_path / "int8", force=False)
+    assert not (tmp_path / "int8").exists()

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a float bundle to a judged INT8 bundle, on a tiny policy."""
+
+import numpy as np
+import pytest
+from tiny_policy import observations, save_tiny_bundle
+
+from calib_tools.judging import judge_bundles
+from calib_tools.quantizing import quantize_bundle
+from quantvla_ros.backends.bench import bench
+from quantvla_ros.backends.policy import draw_noise, load_policy
+from quantvla_ros.bundle.storage import load_bundle, load_manifest, save_bundle
+from quantvla_ros.errors import BundleError, CalibrationBufferError, QuantVLAError
+from quantvla_ros.quantization.gate import load_thresholds
+
+SAMPLES = observations(24)
+CALIBRATION, HELD_OUT = SAMPLES[:14], SAMPLES[14:]
+
+
+def quantize(path, out, **changes):
+    values = {
+        "calibration": CALIBRATION,
+        "held_out": HELD_OUT,
+        "buffer_hash": "0" * 64,
+        "scheme": "w8a8",
+        "layout": "llm+dit_mlp",
+        "out": out,
+        "force": False,
+        "progress": lambda text, done: None,
+        **changes,
+    }
+    return quantize_bundle(path, **values)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return save_tiny_bundle(tmp_path_factory.mktemp("bundles") / "float")
+
+
+@pytest.fixture(scope="module")
+def report(path):
+    return quantize(path, path.parent / "int8")
+
+
+def test_bundle_holds_integers_for_the_layout_and_floats_elsewhere(report):
+    bundle = load_bundle(report.path)
+    records = {r.name: r for r in bundle.manifest.quantization.layers}
+    integer = [name for name, record in records.items() if record.precision == "int8"]
+    assert len(integer) == 2 * 7 + 2 * 3
+    for name, record in records.items():
+        tensor = bundle.tensors[f"{name}.weight"]
+        assert tensor.shape == (record.rows, record.cols)
+        assert (str(tensor.dtype) == "torch.int8") == (name in integer)
+    assert records["action_expert.layers.0.self_attn.q_proj"].precision == "float"
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_loaded_bundle_runs_integer_layers_close_to_float(path, report, backend):
+    policy = load_policy(report.path, backend, compiled=False)
+    teacher = load_policy(path, "reference", compiled=False)
+    assert policy.integer_layers == 20
+    noise = draw_noise(policy.manifest, 0, 0)
+    difference = np.abs(
+        policy.infer(SAMPLES[0], noise).actions - teacher.infer(SAMPLES[0], noise).actions
+    )
+    assert 0 < difference.max() < 0.05
+    assert policy.weight_bytes() < 0.75 * teacher.weight_bytes()
+
+
+def test_gate_of_the_bundle_is_the_one_judged_again(path, report):
+    again = judge_bundles(path, report.path, HELD_OUT)
+    stored = load_manifest(report.path).gate
+    assert stored == report.gate
+    assert again.chunk_mae == pytest.approx(stored.chunk_mae, rel=0.05)
+    assert again.samples == len(HELD_OUT)
+    assert again.passed == stored.passed
+
+
+def test_a_bundle_that_misses_a_threshold_fails(path, report):
+    strict = load_thresholds().model_copy(update={"chunk_mae": 1e-9})
+    assert not judge_bundles(path, report.path, HELD_OUT, strict).passed
+
+
+def test_same_buffer_same_bytes(path, report, tmp_path):
+    second = quantize(path, tmp_path / "again")
+    for name in ("weights.safetensors", "bundle.yaml"):
+        assert (second.path / name).read_bytes() == (report.path / name).read_bytes()
+
+
+def test_layout_none_is_the_float_policy(path, tmp_path):
+    none = quantize(path, tmp_path / "none", layout="none")
+    assert none.gate.chunk_mae == 0.0
+    assert none.gate.passed
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"scheme": "w3a3"}, "unknown scheme 'w3a3'"),
+        ({"layout": "all"}, "unknown layout 'all'"),
+        ({"calibration": CALIBRATION[:3]}, "needs 8 calibration samples"),
+        ({"held_out": HELD_OUT[:2]}, "needs 8 held-out samples"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(path, tmp_path, changes, words):
+    with pytest.raises(QuantVLAError, match=words) as error:
+        quantize(path, tmp_path / "out", **changes)
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_quantizing_twice_is_refused(report, tmp_path):
+    with pytest.raises(BundleError, match="already quantized"):
+        quantize(report.path, tmp_path / "out")
+
+
+def test_existing_output_needs_force(path, report):
+    with pytest.raises(QuantVLAError, match="--force"):
+        quantize(path, report.path)
+
+
+def test_too_few_samples_to_judge_a_bundle(path, report):
+    with pytest.raises(CalibrationBufferError, match="record a larger buffer"):
+        judge_bundles(path, report.path, HELD_OUT[:1])
+
+
+def test_fewer_integer_layers_than_the_layout_says_are_refused(path, report, tmp_path):
+    bundle = load_bundle(report.path)
+    layers = [
+        r.model_copy(update={"precision": "float"}) if r.name.endswith("up_proj") else r
+        for r in bundle.manifest.quantization.layers
+    ]
+    quantization = bundle.manifest.quantization.model_copy(update={"layers": layers})
+    manifest = bundle.manifest.model_copy(update={"quantization": quantization})
+    save_bundle(tmp_path / "fewer", manifest, bundle.tensors, bundle.tokenizer.json)
+    with pytest.raises(BundleError, match="quantize it again"):
+        load_policy(tmp_path / "fewer", "reference", compiled=False)
+
+
+@pytest.mark.slow
+def test_bench_measures_both_in_turn(path, report):
+    record = bench(report.path, path, SAMPLES[:2], rounds=5)
+    assert record["integer_layers"] == 20
+    assert {len(v) for v in record["samples_ms"].values()} == {5}
+    ratio = record["latency_ms"]["float_compiled"]["p50"] / record["latency_ms"]["int8"]["p50"]
+    assert record["speedup"] == pytest.approx(ratio)
+    held = record["weight_bytes"]
+    assert held["quantized_part_int8"] < 0.4 * held["quantized_part_float"]

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+import math
+
+import torch
+
+from quantvla_ros.models.blocks import (
+    AdaptiveRMSNorm,
+    RMSNorm,
+    ScaledDotProduct,
+    rotary_table,
+    rotate,
+    time_embedding,
+)
+
+
+def test_rms_norm_has_a_gain_of_one_plus_weight():
+    norm = RMSNorm(4)
+    x = torch.tensor([[3.0, 4.0, 0.0, 0.0]])
+    torch.testing.assert_close(norm(x), x / math.sqrt(25 / 4), atol=1e-5, rtol=0)
+    with torch.no_grad():
+        norm.weight.fill_(1.0)
+    torch.testing.assert_close(norm(x), 2 * x / math.sqrt(25 / 4), atol=1e-5, rtol=0)
+
+
+def test_adaptive_norm_scales_shifts_and_gates_by_the_condition():
+    norm = AdaptiveRMSNorm(2, 1)
+    with torch.no_grad():
+        norm.dense.weight.zero_()
+        norm.dense.bias.copy_(torch.tensor([1.0, 1.0, 0.5, 0.5, 3.0, 4.0]))
+    y, gate = norm(torch.tensor([[[1.0, -1.0]]]), torch.zeros(1, 1))
+    torch.testing.assert_close(y, torch.tensor([[[2.5, -1.5]]]), atol=1e-5, rtol=0)
+    assert gate.flatten().tolist() == [3.0, 4.0]
+
+
+def test_rotation_keeps_length_and_makes_products_depend_on_distance_only():
+    torch.manual_seed(0)
+    query, key = torch.randn(1, 1, 1, 8), torch.randn(1, 1, 1, 8)
+
+    def product(i, j):
+        tables = [rotary_table(torch.tensor([[p]]), 8, 100.0) for p in (i, j)]
+        return float((rotate(query, tables[0]) * rotate(key, tables[1])).sum())
+
+    assert math.isclose(product(3, 1), product(9, 7), rel_tol=1e-5)
+    assert not math.isclose(product(3, 1), product(3, 2), rel_tol=1e-3)
+    rotated = rotate(query, rotary_table(torch.tensor([[5]]), 8, 100.0))
+    torch.testing.assert_close(rotated.norm(), query.norm())
+
+
+def test_grouped_heads_share_keys_in_order():
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(1, n, 3, 4) for n in (4, 2, 2))
+    out = ScaledDotProduct()(query, key, value, None).view(1, 3, 4, 4)
+    for head in range(4):
+        logits = query[0, head] @ key[0, head // 2].T / 2.0
+        expected = logits.softmax(-1) @ value[0, head // 2]
+        torch.testing.assert_close(out[0, :, head], expected, atol=1e-5, rtol=1e-4)
+
+
+def test_masked_keys_have_no_influence():
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(1, 1, 3, 4) for _ in range(3))
+    mask = torch.tensor([0.0, 0.0, -1e9])[None, None, None]
+    out = ScaledDotProduct()(query, key, value, mask)
+    key[:, :, 2], value[:, :, 2] = 50.0, 50.0
+    torch.testing.assert_close(ScaledDotProduct()(query, key, value, mask), out)
+
+
+def test_time_embedding_spans_the_periods():
+    t = torch.tensor([0.3])
+    out = time_embedding(t, 6, 4e-3, 4.0)[0]
+    periods = [4e-3, math.sqrt(4e-3 * 4.0), 4.0]
+    expected = [math.sin(2 * math.pi * 0.3 / p) for p in periods]
+    expected += [math.cos(2 * math.pi * 0.3 / p) for p in periods]
+    torch.testing.assert_close(out, torch.tensor(expected), atol=2e-4, rtol=0)

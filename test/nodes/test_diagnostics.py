@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The four checks in /diagnostics."""
+
+from __future__ import annotations
+
+from diagnostic_msgs.msg import DiagnosticArray
+from waiting import wait_until
+
+from quantvla_ros.nodes.diagnostics import ERROR, OK, Diagnostics
+from quantvla_ros.nodes.qos import DIAGNOSTICS
+
+
+def test_all_checks_are_published_and_changes_are_noticed(graph):
+    arrays = graph.listen(DiagnosticArray, "/diagnostics", DIAGNOSTICS)
+    diagnostics = Diagnostics(graph.node)
+    assert diagnostics.update("control", ERROR, "STALE_CAMERA: none")
+    assert not diagnostics.update("control", ERROR, "STALE_CAMERA: none")
+    diagnostics.set_values("inputs", {"age_s_front": 0.123456, "received_front": 3})
+
+    def published():
+        diagnostics.publish()
+        return arrays
+
+    array = wait_until(published, 10)[-1]
+    assert [s.name for s in array.status] == [
+        "test: control",
+        "test: inference",
+        "test: inputs",
+        "test: bundle",
+    ]
+    assert (array.status[0].level, array.status[0].message) == (ERROR, "STALE_CAMERA: none")
+    assert {v.key: v.value for v in array.status[2].values} == {
+        "age_s_front": "0.1235",
+        "received_front": "3",
+    }
+    assert array.status[0].hardware_id == "/test"
+    diagnostics.reset("not configured")
+    assert not diagnostics.update("control", OK, "not configured")

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Limits and gate at configure; the refusals over a graph are in test_policy_node_refusals."""
+
+from __future__ import annotations
+
+import pytest
+from fake_robot import JOINTS, VELOCITY, urdf
+from policy_graph import manifest
+
+from quantvla_ros.bundle.schema import GateRecord, Quantization
+from quantvla_ros.nodes.startup import RefusalError, check_gate, read_limits
+
+GIVEN = {
+    "max_velocity": {},
+    "max_acceleration": dict.fromkeys(JOINTS, 5.0),
+    "max_jerk": dict.fromkeys(JOINTS, 50.0),
+}
+QUANTIZATION = Quantization(
+    scheme="w8a8",
+    layout="llm+dit_mlp",
+    activation_bits=7,
+    layers=[],
+    alpha={},
+    beta={},
+    kept=[],
+    calibration_sha256="",
+)
+
+
+def gate(passed: bool) -> GateRecord:
+    return GateRecord(
+        passed=passed, samples=1, chunk_mae=0.0, chunk_max=0.0, cosine=1.0, gripper_flips=0,
+        gripper_commands=1, jerk_ratio=1.0, mae_per_action={}, thresholds={}, kernel="reference",
+    )  # fmt: skip
+
+
+def limits_of(description: str, given=GIVEN):
+    return read_limits(manifest().interface, description, "/robot_description", given)
+
+
+def test_velocity_parameter_may_only_lower_the_limit_of_the_urdf():
+    given = {**GIVEN, "max_velocity": {"joint1": 0.5, "joint2": 99.0}}
+    assert limits_of(urdf(), given).velocity.tolist() == [0.5, VELOCITY, VELOCITY]
+
+
+@pytest.mark.parametrize(
+    ("description", "given", "sentence"),
+    [
+        ("<robot", GIVEN, "LIMITS_MISSING: /robot_description is not a URDF"),
+        (urdf(("joint1", "finger")), GIVEN, "JOINT_MISMATCH: .*missing: joint2"),
+        (urdf(), {**GIVEN, "max_jerk": {}}, "LIMITS_MISSING: .*joint1.*jerk"),
+        (urdf().replace('velocity="2.0"', ""), GIVEN, "LIMITS_MISSING: .*joint1.*velocity"),
+    ],
+)
+def test_unusable_limits_are_refused(description, given, sentence):
+    with pytest.raises(RefusalError, match=sentence):
+        limits_of(description, given)
+
+
+@pytest.mark.parametrize(
+    ("changes", "accepted"),
+    [
+        ({}, True),
+        ({"quantization": QUANTIZATION, "gate": gate(True)}, True),
+        ({"quantization": QUANTIZATION, "gate": gate(False)}, False),
+        ({"quantization": QUANTIZATION}, False),
+    ],
+)
+def test_quantized_bundle_needs_a_passed_gate(changes, accepted):
+    bundle = manifest(**changes)
+    if accepted:
+        assert check_gate(bundle, "b", allow_failed=False) == ""
+        return
+    with pytest.raises(RefusalError, match="GATE_FAILED"):
+        check_gate(bundle, "b", allow_failed=False)
+    assert check_gate(bundle, "b", allow_failed=True).startswith("GATE_FAILED: ")

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The chunk as people see it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from quantvla_ros.bundle.schema import KinematicJoint, Kinematics
+from quantvla_ros.nodes.conversion import duration_to_seconds, stamp_to_seconds
+from quantvla_ros.nodes.visuals import chunk_message, path_marker
+
+ACTIONS = np.array([[0.0, 0.5], [np.pi / 2, 0.25]])
+NAMES = ("turn", "slide")
+CHAIN = Kinematics(
+    base="world",
+    tip="tip",
+    joints=[
+        KinematicJoint(name="turn", type="revolute", xyz=[0, 0, 1], rpy=[0, 0, 0], axis=[0, 0, 1]),
+        KinematicJoint(
+            name="slide", type="prismatic", xyz=[0, 0, 0], rpy=[0, 0, 0], axis=[1, 0, 0]
+        ),
+    ],
+)
+
+
+def test_rows_of_a_chunk_are_due_one_step_after_another():
+    message = chunk_message(ACTIONS, 12.5, 0.1, NAMES)
+    assert stamp_to_seconds(message.header.stamp) == 12.5
+    times = [duration_to_seconds(p.time_from_start) for p in message.points]
+    assert times == pytest.approx([0.1, 0.2])
+    assert message.points[1].positions.tolist() == ACTIONS[1].tolist()
+
+
+def test_path_is_that_of_the_tip_in_the_base_frame():
+    marker = path_marker(ACTIONS, 12.5, NAMES, CHAIN)
+    assert marker.header.frame_id == "world"
+    points = [(p.x, p.y, p.z) for p in marker.points]
+    assert points[0] == pytest.approx((0.5, 0.0, 1.0))
+    assert points[1] == pytest.approx((0.0, 0.25, 1.0))

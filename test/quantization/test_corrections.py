@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+import copy
+import math
+
+import pytest
+import torch
+from tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_network
+
+from quantvla_ros.models.pi05 import integrate, layer_roles
+from quantvla_ros.quantization.corrections import (
+    attentions,
+    match,
+    observe_logits,
+    observe_outputs,
+)
+from quantvla_ros.quantization.fit import fit_corrections
+from quantvla_ros.quantization.folding import fold_balance, fold_temperature
+from quantvla_ros.quantization.integer_linear import make_integer
+from quantvla_ros.quantization.layouts import select_layers
+from quantvla_ros.quantization.teacher import FlowPath, Sample
+
+ALPHA = torch.tensor([1.2, 0.8, 1.0, 1.1])
+BETA = 0.9
+
+
+def samples(count, first=0):
+    return [Sample(network_inputs(first + i), noise(first + i)) for i in range(count)]
+
+
+def student_of(network, layout):
+    student = copy.deepcopy(network)
+    make_integer(student, select_layers(layer_roles(network), layout), 8)
+    return student
+
+
+def multiply_at_run_time(network):
+    """Hooks that multiply logits by alpha and attention outputs by beta."""
+    scale = ALPHA[None, :, None, None]
+    for attention in attentions(network.action_expert).values():
+        attention.core.register_forward_pre_hook(lambda _, a: (a[0] * scale, *a[1:]))
+        attention.o_proj.register_forward_hook(lambda _, __, out: out * BETA)
+
+
+@pytest.mark.parametrize("layout", ["none", "llm+dit_mlp", "llm+dit"])
+def test_folding_equals_multiplying_at_run_time(layout):
+    """Wq and Wo are float in `llm+dit_mlp` and integer in `llm+dit`."""
+    network = student_of(tiny_network(), layout)
+    folded = copy.deepcopy(network)
+    for attention in attentions(folded.action_expert).values():
+        fold_temperature(attention, ALPHA)
+        fold_balance(attention, BETA)
+    multiply_at_run_time(network)
+    inputs, start = network_inputs(), noise()
+    expected = integrate(network, start, network.encode(*inputs), STEPS)
+    got = integrate(folded, start, folded.encode(*inputs), STEPS)
+    # An integer layer quantizes its inputs again, so float rounding may flip a grid value.
+    torch.testing.assert_close(got, expected, atol=2e-5 if layout == "none" else 5e-3, rtol=1e-4)
+    names = [n for n, _ in network.named_modules()]
+    assert names == [n for n, _ in folded.named_modules()]
+
+
+def test_observed_logits_and_outputs_are_those_of_the_definition():
+    network = tiny_network()
+    path = FlowPath(network, samples(2), STEPS)
+    name, attention = next(iter(attentions(network.action_expert).items()))
+    logits, outputs = [], []
+
+    def keep(_, inputs, __):
+        query, key, _value, mask = inputs
+        full = query @ key.repeat_interleave(2, 1).transpose(-1, -2) / math.sqrt(8)
+        logits.append(full[:, :, :, mask[0, 0, 0] > -1].transpose(0, 1).flatten(1))
+
+    attention.core.register_forward_hook(keep)
+    attention.o_proj.register_forward_hook(lambda _, __, out: outputs.append(out.flatten()))
+    got_logits = observe_logits(network.action_expert, lambda: path.replay(network))[name]
+    expected = torch.cat(logits, 1).double().std(dim=1, correction=0)
+    torch.testing.assert_close(got_logits, expected, atol=1e-6, rtol=1e-5)
+    outputs.clear()
+    got_outputs = observe_outputs(network.action_expert, lambda: path.replay(network))[name]
+    rms = torch.cat(outputs).double().square().mean().sqrt()
+    torch.testing.assert_close(got_outputs[0], rms, atol=1e-6, rtol=1e-5)
+
+
+def test_match_has_a_neutral_band_and_a_clip():
+    teacher = {"a": torch.tensor([1.02, 1.2, 5.0, 0.1])}
+    student = {"a": torch.ones(4)}
+    got = match(teacher, student)["a"]
+    expected = torch.tensor([1.0, 1.2, math.exp(0.3), math.exp(-0.3)])
+    torch.testing.assert_close(got, expected, atol=1e-5, rtol=0)
+
+
+def test_a_disturbed_student_is_corrected_back():
+    """Attention scaled wrongly by known factors: ATM and OHB must find their inverse."""
+    teacher = tiny_network()
+    student = copy.deepcopy(teacher)
+    for attention in attentions(student.action_expert).values():
+        fold_temperature(attention, torch.full((CONFIG.heads,), 0.8))
+        fold_balance(attention, 1.15)
+    result = fit_corrections(teacher, student, samples(3), samples(3, first=10), STEPS)
+    assert result.error_corrected < 0.3 * result.error_plain
+    # The first layer sees undisturbed inputs, so its coefficients are the exact inverse.
+    assert result.alpha["layers.0.self_attn"] == pytest.approx([1.25] * CONFIG.heads, abs=1e-3)
+    assert result.beta["layers.0.self_attn"] == pytest.approx(1 / 1.15, abs=2e-2)
+    assert {"alpha:layers.0.self_attn", "beta:layers.0.self_attn"} <= set(result.kept)
+
+
+def test_what_does_not_help_is_not_kept():
+    teacher = tiny_network()
+    student = copy.deepcopy(teacher)
+    before = copy.deepcopy(student.state_dict())
+    result = fit_corrections(teacher, student, samples(2), samples(2, first=10), STEPS)
+    assert result.kept == []
+    assert result.error_plain == result.error_corrected == 0.0
+    assert all(torch.equal(before[k], v) for k, v in student.state_dict().items())

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+from tiny_policy import HORIZON, tiny_manifest
+
+from quantvla_ros.errors import CalibrationBufferError
+from quantvla_ros.quantization.gate import compare, failures, jerk, load_thresholds
+
+ACTION = tiny_manifest().interface.action
+THRESHOLDS = load_thresholds()
+
+
+def smooth_chunks(count=16, seed=0):
+    rng = np.random.default_rng(seed)
+    time = np.arange(HORIZON)[None, :, None] * 0.1
+    arm = rng.normal(0, 1, (count, 1, 2)) + np.sin(2 * time + rng.uniform(0, 6, (count, 1, 2)))
+    finger = np.full((count, HORIZON, 1), 0.04)
+    finger[: count // 2] = 0.0
+    return np.concatenate([arm, finger], axis=2)
+
+
+def normalized(chunks):
+    return (chunks - [0, 0, 0.02]) / [0.1, 0.1, 0.02]
+
+
+def judge(reference, quantized):
+    return compare(
+        reference,
+        quantized,
+        (normalized(reference), normalized(quantized)),
+        ACTION,
+        0.1,
+        THRESHOLDS,
+        "test",
+    )
+
+
+def test_equal_policies_pass():
+    chunks = smooth_chunks()
+    record = judge(chunks, chunks)
+    assert record.passed
+    assert record.chunk_mae == 0.0
+    assert record.gripper_flips == 0
+    assert record.jerk_ratio == pytest.approx(1.0)
+
+
+def test_a_constant_offset_is_named():
+    chunks = smooth_chunks()
+    record = judge(chunks, chunks + np.array([0.02, 0.02, 0.0]))
+    assert not record.passed
+    assert record.chunk_mae == pytest.approx(0.02)
+    assert any("chunk_mae 0.02 is above" in text for text in failures(record))
+
+
+def test_one_wild_joint_value_fails():
+    chunks, wild = smooth_chunks(), smooth_chunks()
+    wild[3, 2, 1] += 0.3
+    record = judge(chunks, wild)
+    assert not record.passed
+    assert record.chunk_max == pytest.approx(0.3)
+
+
+def test_gripper_flips_are_counted():
+    chunks, flipped = smooth_chunks(), smooth_chunks()
+    flipped[0, :, 2] = 0.04
+    record = judge(chunks, flipped)
+    assert record.gripper_flips == HORIZON
+    assert not record.passed
+    assert record.mae_per_action["finger"] == pytest.approx(0.04 / 16)
+
+
+def test_jerky_chunks_fail_even_when_close():
+    chunks = smooth_chunks()
+    shaky = chunks + np.array([0.004, 0.004, 0]) * (-1.0) ** np.arange(HORIZON)[None, :, None]
+    record = judge(chunks, shaky)
+    assert record.chunk_mae < THRESHOLDS.chunk_mae
+    assert not record.passed
+    assert any("jerk_ratio" in text for text in failures(record))
+
+
+def test_not_a_number_never_passes():
+    chunks, broken = smooth_chunks(), smooth_chunks()
+    broken[0, 0, 0] = np.nan
+    assert not judge(chunks, broken).passed
+
+
+def test_too_few_samples_are_refused():
+    chunks = smooth_chunks(count=THRESHOLDS.samples - 1)
+    with pytest.raises(CalibrationBufferError, match="record a larger buffer"):
+        judge(chunks, chunks)
+
+
+def test_jerk_of_a_cubic_is_its_third_derivative():
+    time = np.arange(8) * 0.1
+    chunk = (2.0 * time**3)[None, :, None]
+    assert jerk(chunk, 0.1) == pytest.approx(12.0**2)
