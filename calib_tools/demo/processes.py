@@ -9,21 +9,34 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from quantvla_ros.errors import QuantVLAError
 
 _PR_SET_PDEATHSIG = 1
+_ASKED_TO_END = (signal.SIGINT, signal.SIGTERM)
 _STOP_S = 20.0  # a policy node brings its arm to rest before it ends
 _TERMINATE_S = 5.0
 _POLL_S = 0.05
 
 
-def _die_with_parent() -> None:
-    """In the child, before it runs: be told to end when the demo is killed."""
+def _prepare_child() -> None:
+    """In the child, before it runs: take signals again, and SIGTERM when the demo is killed."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKED_TO_END)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let signals wait: Python drops an exception that a handler raises while it forks."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ASKED_TO_END)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKED_TO_END)
 
 
 class Child:
@@ -39,7 +52,7 @@ class Child:
     def start(self, environment: Mapping[str, str]) -> None:
         """Start it; call from the main thread, whose end would end the child."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as output:
+        with self.log.open("ab") as output, _undisturbed():
             self._process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.DEVNULL,
@@ -47,7 +60,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env=dict(environment),
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=_prepare_child,
             )
 
     @property

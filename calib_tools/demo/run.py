@@ -61,6 +61,7 @@ def run_demo(out: Path, episodes: int, policy: Path | None) -> None:
     if load_manifest(bundle, check_files=True).quantization is not None:
         raise BundleError(f"The bundle '{bundle}' is quantized; the demo needs a float bundle.")
     logs = Path(tempfile.mkdtemp(prefix="quantvla-demo-"))
+    logs.chmod(0o755)  # it becomes a part of the output
     try:
         with (
             _ends_on_sigterm(),
@@ -108,6 +109,9 @@ def _run(
             what = [places["float"], places["buffer"], "--scheme", SCHEME, "--layout", LAYOUT]
             tool.run("quantize", [*what, "--out", places["int8"]], say)
             quantized = _gated(places["int8"])
+            assert quantized.quantization is not None
+            layers = sum(r.precision == "int8" for r in quantized.quantization.layers)
+            say(f"{layers} integer layers")
         with stages.stage("gate", "INT8 judged against float on held-out samples") as say:
             tool.run("gate", [places["int8"], places["float"], places["buffer"]], say)
             assert quantized.gate is not None
@@ -189,7 +193,7 @@ def _write_records(
     )
     say("pictures")
     trace = read_trace(runs["int8"].arrivals, quantized.interface.action.names)
-    if not trace.frames:
+    if not any(frame.instruction for frame in trace.frames):
         raise QuantVLAError("No pictures arrived while the INT8 policy moved the robot.")
     motion = {
         "joints": trace.joints,
@@ -198,12 +202,13 @@ def _write_records(
         "commanded": thinned(trace.commanded, _CURVE_STEP_S),
     }
     write_json(records / "motion.json", motion)
-    write_file(draft / "demo.gif", animation(trace.frames))
+    frames = [frame for frame in trace.frames if frame.instruction]
+    write_file(draft / "demo.gif", animation(frames))
     pictures = draft / "pictures"
     pictures.mkdir()
-    last = len(trace.frames) - 1
+    last = len(frames) - 1
     for i in range(_PICTURES):
-        compose(trace.frames[i * last // (_PICTURES - 1)]).save(pictures / f"{i + 1}.png")
+        compose(frames[i * last // (_PICTURES - 1)]).save(pictures / f"{i + 1}.png")
     say("chunks")
     held_out = load_buffer(draft / "buffer", quantized.interface.state.names).held_out
     pairs = chunk_pairs(draft / "float", draft / "int8", held_out[:_CHUNKS])

@@ -102,8 +102,20 @@ def _episodes(record: Record) -> Section:
 def _chunks(record: Record) -> Section:
     texts = "; ".join(f"“{sample['instruction']}”" for sample in record["samples"])
     figures = [plots.chunk_figure(record, i) for i in range(len(record["samples"]))]
-    text = f"Held-out observations, the same noise for both policies. Instructions: {texts}."
+    text = (
+        f"Held-out observations, the same noise for both policies. Instructions: {texts}. Largest "
+        f"difference: {_largest_difference(record['samples']):.4f} (rad or m)."
+    )
     return Section("Chunks, INT8 against float", text, figures=figures)
+
+
+def _largest_difference(samples: list[Record]) -> float:
+    return max(
+        abs(a - b)
+        for sample in samples
+        for row_a, row_b in zip(sample["float"], sample["int8"], strict=True)
+        for a, b in zip(row_a, row_b, strict=True)
+    )
 
 
 def _gate(data: RunData) -> Section:
@@ -164,7 +176,7 @@ def _control(node: Record) -> Section:
         *[[f"jitter {key}", f"{jitter[key]:.2f} ms"] for key in ("p50", "p99", "max")],
         ["largest velocity over its limit", f"{motion['max_velocity_ratio']:.3f}"],
         ["largest acceleration over its limit", f"{motion['max_acceleration_ratio']:.3f}"],
-        ["largest step of the command where chunks meet", f"{motion['boundary_jump']:.5f} rad"],
+        ["largest step of the command where chunks meet", f"{motion['boundary_jump']:.2g} rad"],
         ["faults", _counts(node["faults"])],
     ]
     figures = [plots.jitter_figure(node)] if node["publish_intervals_ms"] else []

@@ -8,8 +8,7 @@ step with torch.compile), and two networks in one process can never share a comp
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +17,10 @@ from torch._inductor import compile as inductor_compile
 
 from quantvla_ros.models.pi05 import Pi05, Prefix
 
-Function = Callable[..., Any]
+Function = Callable[..., Sequence[Tensor]]
+
+
+# Inputs and outputs of both are flat lists of tensors: the compiled graphs know no structures.
 
 
 class _Encode(nn.Module):
@@ -28,9 +30,8 @@ class _Encode(nn.Module):
 
     def forward(
         self, images: Tensor, state: Tensor, tokens: Tensor, token_mask: Tensor
-    ) -> tuple[list[Tensor], list[Tensor], Tensor]:
-        prefix = self.network.encode(images, state, tokens, token_mask)
-        return prefix.keys, prefix.values, prefix.mask
+    ) -> tuple[Tensor, ...]:
+        return _flat(self.network.encode(images, state, tokens, token_mask))
 
 
 class _Denoise(nn.Module):
@@ -38,13 +39,20 @@ class _Denoise(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(
-        self, x_t: Tensor, t: Tensor, keys: list[Tensor], values: list[Tensor], mask: Tensor
-    ) -> Tensor:
-        return self.network.denoise(x_t, t, Prefix(keys, values, mask))
+    def forward(self, x_t: Tensor, t: Tensor, *prefix: Tensor) -> tuple[Tensor]:
+        return (self.network.denoise(x_t, t, _prefix(prefix)),)
 
 
-def _compile(module: nn.Module, inputs: tuple[Any, ...]) -> Function:
+def _flat(prefix: Prefix) -> tuple[Tensor, ...]:
+    return (*prefix.keys, *prefix.values, prefix.mask)
+
+
+def _prefix(flat: Sequence[Tensor]) -> Prefix:
+    layers = len(flat) // 2
+    return Prefix(list(flat[:layers]), list(flat[layers:-1]), flat[-1])
+
+
+def _compile(module: nn.Module, inputs: tuple[Tensor, ...]) -> Function:
     graph = torch.export.export(module, inputs).run_decompositions({}).module()
     # Layers that read the same tensor quantize it alike and share one product (see `packing`);
     # merging equal nodes makes each of them run once.
@@ -61,16 +69,15 @@ class CompiledNetwork:
         config = network.config
         with torch.no_grad():
             self._encode = _compile(_Encode(network), example)
-            prefix = network.encode(*example)
             x_t = torch.zeros(1, config.horizon, config.action_width)
-            step = (x_t, torch.ones(1), prefix.keys, prefix.values, prefix.mask)
+            step = (x_t, torch.ones(1), *_flat(network.encode(*example)))
             self._denoise = _compile(_Denoise(network), step)
 
     def encode(self, images: Tensor, state: Tensor, tokens: Tensor, token_mask: Tensor) -> Prefix:
         """See `Pi05.encode`."""
-        return Prefix(*self._encode(images, state, tokens, token_mask))
+        return _prefix(self._encode(images, state, tokens, token_mask))
 
     def denoise(self, x_t: Tensor, t: Tensor, prefix: Prefix) -> Tensor:
         """See `Pi05.denoise`."""
-        velocity: Tensor = self._denoise(x_t, t, prefix.keys, prefix.values, prefix.mask)
+        velocity: Tensor = self._denoise(x_t, t, *_flat(prefix))[0]
         return velocity

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image, JointState
@@ -22,12 +22,15 @@ from quantvla_ros.nodes.conversion import (
     stamp_to_seconds,
 )
 from quantvla_ros.nodes.input_buffer import Frame, InputBuffer, JointSample
+from quantvla_ros.nodes.periodic import PeriodicThread
 from quantvla_ros.nodes.qos import LATCHED, SENSOR
 
 if TYPE_CHECKING:
     from rclpy.node import Node
 
 Transport = Literal["raw", "compressed"]
+POLL_S = 0.005
+"""How often new messages are looked for."""
 _MESSAGES: dict[Transport, type[Image] | type[CompressedImage]] = {
     "raw": Image,
     "compressed": CompressedImage,
@@ -45,16 +48,42 @@ def serialized_stamp(data: bytes) -> float:
     return float(seconds) + float(nanoseconds) * 1e-9
 
 
+class PolledGroup(CallbackGroup):
+    """Keeps its subscriptions out of the executor; their owner takes the messages."""
+
+    def can_execute(self, entity: object) -> bool:
+        """Never."""
+        return False
+
+    def beginning_execution(self, entity: object) -> bool:
+        """Never."""
+        return False
+
+    def ending_execution(self, entity: object) -> None:
+        """Nothing was begun."""
+
+
 class Inputs:
     """Feeds an ``InputBuffer`` from topics; frames are decoded only when they are used.
+
+    Cameras and joint states are taken by a thread at a fixed rate, the newest message of each:
+    every wake-up of rclpy's executor costs about a millisecond, whatever is in the message.
 
     Subscriptions are made once for a topic and kept: destroying them while a multi-threaded
     executor spins is not safe on Humble.
     """
 
-    def __init__(self, node: Node) -> None:
-        """Subscribe to what does not depend on the bundle: instruction, robot description."""
+    def __init__(self, node: Node, on_error: Callable[[Exception], None]) -> None:
+        """Subscribe to what does not depend on the bundle: instruction, robot description.
+
+        Args:
+            node: the policy node.
+            on_error: called when the thread ends by an exception.
+        """
         self._node = node
+        self._on_error = on_error
+        self._polled: list[tuple[Any, Callable[[Any], None]]] = []
+        self._thread: PeriodicThread | None = None
         self._buffer: InputBuffer | None = None
         self._transport: Transport = "raw"
         self._topics: dict[tuple[str, Transport], str] = {}
@@ -76,19 +105,25 @@ class Inputs:
         self._transport = transport
         if not self._joints_subscribed:
             self._joints_subscribed = True
-            self._subscribe(JointState, "joint_states", self._take_joints, SENSOR)
+            self._poll_topic(JointState, "joint_states", self._take_joints, False)
         for camera in buffer.cameras:
             key = (camera, transport)
             if key in self._topics:
                 continue
             name = f"{camera}/image_raw" + ("/compressed" if transport == "compressed" else "")
             self._topics[key] = self._node.resolve_topic_name(name)
-            self._subscribe(
-                _MESSAGES[transport], name, self._frame_callback(camera, transport), SENSOR, True
+            self._poll_topic(
+                _MESSAGES[transport], name, self._frame_callback(camera, transport), True
             )
+        if self._thread is None:
+            self._thread = PeriodicThread("inputs", POLL_S, self._poll, self._on_error)
+            self._thread.start()
 
     def disconnect(self) -> None:
-        """Drop what arrives from now on."""
+        """Take nothing any more."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.stop()
         self._buffer = None
 
     def camera_topic(self, camera: str) -> str:
@@ -112,12 +147,23 @@ class Inputs:
             return compressed_image_to_rgb(message, topic)
         return image_to_rgb(message, topic)
 
-    def _subscribe(
-        self, kind: Any, name: str, callback: Any, qos: QoSProfile, raw: bool = False
-    ) -> None:
+    def _subscribe(self, kind: Any, name: str, callback: Any, qos: QoSProfile) -> None:
         # A group of its own: parallel to every other callback, but in the order of arrival.
         group = MutuallyExclusiveCallbackGroup()
-        self._node.create_subscription(kind, name, callback, qos, callback_group=group, raw=raw)
+        self._node.create_subscription(kind, name, callback, qos, callback_group=group)
+
+    def _poll_topic(self, kind: Any, name: str, take: Callable[[Any], None], raw: bool) -> None:
+        subscription = self._node.create_subscription(
+            kind, name, take, SENSOR, callback_group=PolledGroup(), raw=raw
+        )
+        self._polled.append((subscription, take))
+
+    def _poll(self) -> None:
+        for subscription, take in list(self._polled):
+            with subscription.handle:
+                taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+            if taken is not None:
+                take(taken[0])
 
     def _frame_callback(self, camera: str, transport: Transport) -> Callable[[bytes], None]:
         def take(data: bytes) -> None:

@@ -41,6 +41,8 @@ class PeriodicThread:
             self._thread.join()
 
     def _run(self) -> None:
+        import os
+        if self._thread.name == "control": os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
         deadline = time.monotonic()
         while not self._stop.is_set():
             try:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
@@ -65,6 +65,7 @@ class TopicTap:
         """
         self._topics = dict(topics)
         self._name = name
+        self._stopping = threading.Event()
         self._arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
 
     def __enter__(self) -> TopicTap:
@@ -84,17 +85,19 @@ class TopicTap:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop the executor, its thread, the node and the context, in this order."""
-        self._executor.shutdown()
+        """Stop the thread, the executor, the node and the context, in this order."""
+        self._stopping.set()
+        self._executor.wake()
         self._thread.join()
+        self._executor.shutdown()
         self.node.destroy_node()
         self._context.try_shutdown()
 
     def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return
+        # Executor.spin would be ended by Executor.shutdown, which takes away what a callback that
+        # is under way still needs.
+        while not self._stopping.is_set():
+            self._executor.spin_once(timeout_sec=_POLL_S)
 
     def subscribe(self, timeout_s: float) -> None:
         """Wait until every topic has a publisher, and subscribe to it.

@@ -59,7 +59,7 @@ class SessionBuilder:
         self._parameters = parameters
         self._report = report
         self._on_error = on_error
-        self._inputs = Inputs(node)
+        self._inputs = Inputs(node, on_error)
         self._trajectory = node.create_publisher(JointTrajectory, "joint_trajectory", COMMAND)
         self._display = ChunkDisplay(node)
         self._aborted = threading.Event()

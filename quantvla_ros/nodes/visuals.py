@@ -66,5 +66,6 @@ class ChunkDisplay:
         """Publish a chunk [H, n] of an observation at ``stamp`` (s, ROS clock)."""
         names = interface.action.names
         self._chunk.publish(chunk_message(actions, stamp, interface.dt, names))
-        if interface.state.kinematics is not None:
+        # Forward kinematics of a whole chunk costs milliseconds.
+        if interface.state.kinematics is not None and self._path.get_subscription_count():
             self._path.publish(path_marker(actions, stamp, names, interface.state.kinematics))

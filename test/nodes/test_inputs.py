@@ -45,7 +45,8 @@ def png() -> CompressedImage:
     ],
 )
 def test_frame_arrives_and_decodes(graph, transport, topic, message):
-    inputs = Inputs(graph.node)
+    errors = []
+    inputs = Inputs(graph.node, errors.append)
     buffer = InputBuffer(["top"], ["a"])
     inputs.connect(buffer, transport)
     assert inputs.camera_topic("top") == f"/{topic}"
@@ -58,3 +59,5 @@ def test_frame_arrives_and_decodes(graph, transport, topic, message):
     frame = wait_until(arrived, 10, "the frame")
     assert frame.stamp == 3.0
     assert np.array_equal(inputs.decode("top", frame), PICTURE)
+    inputs.disconnect()
+    assert errors == []

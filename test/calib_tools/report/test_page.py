@@ -19,6 +19,7 @@ def fill(path, **changes):
     """A run directory with every record that needs no bundle and no buffer."""
     rng = np.random.default_rng(0)
     chunk = rng.normal(size=(16, 3)).tolist()
+    other = [[value + 0.0321 for value in row] for row in chunk]
     times = np.arange(0, 5, 0.04).tolist()
     curve = {"time_s": times, "values": [[t, -t, 0.04] for t in times]}
     episode = {
@@ -51,7 +52,7 @@ def fill(path, **changes):
             "names": ["a", "b", "finger"],
             "units": ["rad", "rad", "m"],
             "dt_s": 0.1,
-            "samples": [{"instruction": "go", "float": chunk, "int8": chunk}],
+            "samples": [{"instruction": "go", "float": chunk, "int8": other}],
         },
         "motion": {
             "joints": ["a", "b", "finger"],
@@ -112,8 +113,9 @@ def test_the_page_is_whole_and_refers_to_nothing_outside(tmp_path):
 
 def test_the_page_shows_the_records(tmp_path):
     page = render(read_run(fill(tmp_path / "run")))
-    for text in ("31.25", "24.50", "1.28", "40.00 MB", "8.00 MB", "1.53 ms", "0.812", "0.00123"):
+    for text in ("31.25", "24.50", "1.28", "40.00 MB", "8.00 MB", "1.53 ms", "0.812", "0.0012 rad"):
         assert text in page
+    assert "Largest difference: 0.0321" in page
     assert "STALE_CAMERA 1" in page
     assert page.count("<svg") == 4
     assert "data:image/png;base64,iVBORw" in page

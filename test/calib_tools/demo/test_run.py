@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a demo ends that does not get to its end; a whole one is run by CI."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from waiting import wait_until
+
+from calib_tools.demo.run import run_demo
+from quantvla_ros.errors import BundleError, OutputExistsError
+
+pytestmark = pytest.mark.timeout(280)
+
+
+def start(tmp_path, tiny_bundle) -> subprocess.Popen:
+    arguments = ["demo", "--quick", "--out", tmp_path / "out", "--policy", tiny_bundle]
+    return subprocess.Popen(
+        [sys.executable, "-m", "calib_tools.cli", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        start_new_session=True,
+    )
+
+
+def children_of(pid: int) -> list[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(word) for word in path.read_text().split()] if path.exists() else []
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_demo_leaves_no_process_and_no_file(tmp_path, tiny_bundle, number, status):
+    demo = start(tmp_path, tiny_bundle)
+    children = wait_until(
+        lambda: children_of(demo.pid) if len(children_of(demo.pid)) >= 2 else [], 60, "both nodes"
+    )
+    demo.send_signal(number)
+    _, errors = demo.communicate(timeout=120)
+    assert demo.returncode == status, errors
+    assert "Traceback" not in errors
+    assert not any(map(running, children))
+    assert [path.name for path in tmp_path.iterdir()] == []
+
+
+def test_a_policy_of_another_robot_is_refused_by_the_node_in_one_sentence(tmp_path, tiny_bundle):
+    demo = start(tmp_path, tiny_bundle)
+    _, errors = demo.communicate(timeout=250)
+    assert demo.returncode == 1
+    sentence = errors.strip().splitlines()[-1]
+    assert sentence.startswith("quantvla: ")
+    assert "JOINT_MISMATCH" in errors or "CAMERA_MISMATCH" in errors
+    assert not (tmp_path / "out").exists()
+    # Only the logs stay, to look into.
+    assert all(path.name.startswith("quantvla-demo-") for path in tmp_path.iterdir())
+
+
+def test_a_directory_that_is_no_demo_is_not_replaced(tmp_path, tiny_bundle):
+    (tmp_path / "summary.json").write_text('{"schema": 1}')
+    with pytest.raises(OutputExistsError, match="no earlier demo"):
+        run_demo(tmp_path, 1, tiny_bundle)
+
+
+def test_a_quantized_policy_is_refused(tmp_path, monkeypatch, tiny_bundle):
+    from quantvla_ros.bundle.storage import load_manifest
+
+    manifest = load_manifest(tiny_bundle).model_copy(update={"quantization": object()})
+    monkeypatch.setattr("calib_tools.demo.run.load_manifest", lambda path, check_files: manifest)
+    with pytest.raises(BundleError, match="needs a float bundle"):
+        run_demo(tmp_path / "out", 1, tiny_bundle)
+    assert not (tmp_path / "out").exists()
