@@ -21,7 +21,8 @@ def chunk_pairs(
         A record: names and units of the actions, dt (s), and per sample the instruction and both
         chunks [horizon][actions] in the robot's units.
     """
-    from quantvla_ros.backends.policy import draw_noise, load_policy
+    from quantvla_ros.backends.policy import load_policy
+    from quantvla_ros.bundle.chunk import draw_noise
 
     reference = load_policy(float_path, "cpu", compiled=False)
     quantized = load_policy(quantized_path, "cpu", compiled=False)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from quantvla_ros.backends.policy import TorchPolicy, draw_noise, load_policy
+from quantvla_ros.backends.policy import TorchPolicy, load_policy
+from quantvla_ros.bundle.chunk import draw_noise
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import GateRecord
 from quantvla_ros.errors import BundleError

@@ -12,7 +12,8 @@ import torch
 
 from calib_tools.judging import judge
 from quantvla_ros.backends.int8_kernel import native_activation_bits
-from quantvla_ros.backends.policy import TorchPolicy, draw_noise, policy_of
+from quantvla_ros.backends.policy import TorchPolicy, policy_of
+from quantvla_ros.bundle.chunk import draw_noise
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import GateRecord, LayerRecord, Quantization
 from quantvla_ros.bundle.storage import Bundle, load_bundle, prepare_output, save_bundle

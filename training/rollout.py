@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quantvla_ros.backends.policy import Policy, draw_noise
+from quantvla_ros.backends.policy import Policy
+from quantvla_ros.bundle.chunk import draw_noise
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.sim.expert import Action, execute
 from quantvla_ros.sim.robot import FINGER_OPEN_M, SimulatedRobot

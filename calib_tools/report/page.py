@@ -110,12 +110,13 @@ def _chunks(record: Record) -> Section:
 
 
 def _largest_difference(samples: list[Record]) -> float:
-    return max(
+    largest: float = max(
         abs(a - b)
         for sample in samples
         for row_a, row_b in zip(sample["float"], sample["int8"], strict=True)
         for a, b in zip(row_a, row_b, strict=True)
     )
+    return largest
 
 
 def _gate(data: RunData) -> Section:

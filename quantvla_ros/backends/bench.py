@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from quantvla_ros.backends.int8_kernel import has_vnni
-from quantvla_ros.backends.policy import TorchPolicy, draw_noise, load_policy
+from quantvla_ros.backends.policy import TorchPolicy, load_policy
+from quantvla_ros.bundle.chunk import draw_noise
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.storage import bundle_hash
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from quantvla_ros.backends.compiled import CompiledNetwork
 from quantvla_ros.backends.packing import PackedLinear, pack_network, packed_kernel
+from quantvla_ros.bundle.chunk import Chunk
 from quantvla_ros.bundle.observation import Observation, check_observation, state_vector
 from quantvla_ros.bundle.schema import BundleManifest, Interface
 from quantvla_ros.bundle.storage import Bundle, load_bundle
@@ -23,22 +23,6 @@ from quantvla_ros.quantization.integer_linear import IntegerLinear, integer_laye
 from quantvla_ros.quantization.network import load_network
 
 BackendName = Literal["cpu", "reference"]
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """A chunk of actions.
-
-    Attributes:
-        actions: float64 [horizon, actions], absolute positions in the robot's units; row ``k`` is
-            due at ``stamp + (k + 1) * dt``.
-        stamp: time of the observation, s.
-        timings_ms: milliseconds per stage: preprocess, encode, denoise, postprocess.
-    """
-
-    actions: NDArray[np.float64]
-    stamp: float
-    timings_ms: dict[str, float]
 
 
 class Policy(Protocol):
@@ -67,14 +51,6 @@ class Denoiser(Protocol):
     def denoise(self, x_t: Tensor, t: Tensor, prefix: Prefix) -> Tensor:
         """Velocity of the flow."""
         ...
-
-
-def draw_noise(manifest: BundleManifest, seed: int, counter: int) -> NDArray[np.float32]:
-    """Flow noise [horizon, actions] of request `counter` in a run seeded with `seed`."""
-    rng = np.random.Generator(np.random.Philox(key=seed, counter=counter))
-    shape = (manifest.interface.horizon, len(manifest.interface.action.names))
-    noise = rng.standard_normal(shape, dtype=np.float32) * manifest.noise.scale
-    return noise.astype(np.float32)
 
 
 def blank_observation(interface: Interface) -> Observation:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -22,11 +24,23 @@ class PeriodicThread:
         period_s: float,
         step: Callable[[], None],
         on_error: Callable[[Exception], None],
+        priority: int = 0,
     ) -> None:
-        """Prepare the thread; ``start`` runs it."""
+        """Prepare the thread; ``start`` runs it.
+
+        Args:
+            name: of the thread.
+            period_s: between calls.
+            step: what to call.
+            on_error: called with the exception that ended the calls.
+            priority: above 0, ask for real-time scheduling (SCHED_FIFO) with this priority. It
+                takes a privilege (rtprio in limits.conf); without it all is as with 0.
+        """
         self._period = period_s
         self._step = step
         self._on_error = on_error
+        self._priority = priority
+        self.realtime = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -41,8 +55,10 @@ class PeriodicThread:
             self._thread.join()
 
     def _run(self) -> None:
-        import os
-        if self._thread.name == "control": os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+        if self._priority > 0:
+            with contextlib.suppress(OSError):
+                os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(self._priority))
+                self.realtime = True
         deadline = time.monotonic()
         while not self._stop.is_set():
             try:

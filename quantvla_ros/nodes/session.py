@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 POLL_S = 0.005
 """How often a finished inference is looked for; every tenth time the diagnostics are renewed."""
 REPORT_POLLS = 10
+CONTROL_PRIORITY = 50
+"""Real-time priority of the control thread, where the system grants one; as ros2_control's."""
 REST_TIMEOUT_S = 5.0
 """Longest wait for the arm to rest; with a stopped ROS clock it never does."""
 
@@ -111,6 +113,11 @@ class PolicySession:
         """Process id of the inference process, None without one."""
         return self._client.pid
 
+    @property
+    def realtime(self) -> bool:
+        """Whether the control thread runs with real-time priority."""
+        return bool(self._threads) and self._threads[0].realtime
+
     def activate(self) -> None:
         """Start both threads, in dry run (or with the fault that is still latched)."""
         with self.lock:
@@ -118,7 +125,9 @@ class PolicySession:
             self.motion.activate(self.now())
         self._rested.clear()
         self._threads = [
-            PeriodicThread("control", self._period, self._control_step, self._on_error),
+            PeriodicThread(
+                "control", self._period, self._control_step, self._on_error, CONTROL_PRIORITY
+            ),
             PeriodicThread("inference", POLL_S, self._inference_step, self._on_error),
         ]
         for thread in self._threads:

@@ -26,6 +26,7 @@ def report_session(session: PolicySession, diagnostics: Diagnostics) -> None:
         figures: dict[str, object] = {
             "mode": motion.mode.value,
             "at_rest": motion.at_rest,
+            "realtime": session.realtime,
             "published": session.record.published,
             **{f"jitter_ms_{k}": v for k, v in session.record.jitter_ms().items()},
             **motion.metrics.as_dict(),

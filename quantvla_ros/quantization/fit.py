@@ -18,7 +18,7 @@ from quantvla_ros.quantization.corrections import (
     observe_outputs,
 )
 from quantvla_ros.quantization.folding import fold_balance, fold_temperature
-from quantvla_ros.quantization.teacher import FlowPath, Sample, chunks
+from quantvla_ros.quantization.teacher import FlowPath, Sample, chunks, encode_all
 
 Apply = Callable[[Pi05, str, Tensor], None]
 
@@ -55,14 +55,18 @@ def apply_beta(network: Pi05, name: str, beta: Tensor) -> None:
 
 
 class _Judge:
-    """Mean absolute error of a student's chunks against the teacher's."""
+    """Mean absolute error of a student's chunks against the teacher's.
 
-    def __init__(self, teacher: Pi05, samples: Sequence[Sample], steps: int) -> None:
+    The student may change in its action head only.
+    """
+
+    def __init__(self, teacher: Pi05, student: Pi05, samples: Sequence[Sample], steps: int) -> None:
         self._samples, self._steps = samples, steps
-        self._target = chunks(teacher, samples, steps)
+        self._target = chunks(teacher, samples, encode_all(teacher, samples), steps)
+        self._prefixes = encode_all(student, samples)
 
     def error(self, student: Pi05) -> float:
-        got = chunks(student, self._samples, self._steps)
+        got = chunks(student, self._samples, self._prefixes, self._steps)
         return float((got - self._target).abs().mean())
 
 
@@ -99,18 +103,19 @@ def fit_corrections(
         validate: other samples, which decide whether a coefficient is kept.
         steps: denoise steps.
     """
-    path = FlowPath(teacher, fit, steps)
-    judge = _Judge(teacher, validate, steps)
+    prefixes_t, prefixes_s = encode_all(teacher, fit), encode_all(student, fit)
+    path = FlowPath(teacher, fit, prefixes_t, steps)
+    judge = _Judge(teacher, student, validate, steps)
     result = Corrections(error_plain=judge.error(student))
     best = result.error_plain
     expert_t, expert_s = teacher.action_expert, student.action_expert
 
-    logits = observe_logits(expert_t, lambda: path.replay(teacher))
-    alpha = match(logits, observe_logits(expert_s, lambda: path.replay(student)))
+    logits = observe_logits(expert_t, lambda: path.replay(teacher, prefixes_t))
+    alpha = match(logits, observe_logits(expert_s, lambda: path.replay(student, prefixes_s)))
     kept_alpha, best = _keep_what_helps(student, alpha, apply_alpha, judge, best)
 
-    outputs = observe_outputs(expert_t, lambda: path.replay(teacher))
-    beta = match(outputs, observe_outputs(expert_s, lambda: path.replay(student)))
+    outputs = observe_outputs(expert_t, lambda: path.replay(teacher, prefixes_t))
+    beta = match(outputs, observe_outputs(expert_s, lambda: path.replay(student, prefixes_s)))
     kept_beta, best = _keep_what_helps(student, beta, apply_beta, judge, best)
 
     heads = student.config.heads

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from quantvla_ros.models.pi05 import Pi05, integrate
+from quantvla_ros.models.pi05 import Pi05, Prefix, integrate
 
 NetworkInputs = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -31,15 +31,21 @@ class Sample:
     noise: Tensor
 
 
+def encode_all(network: Pi05, samples: Sequence[Sample]) -> list[Prefix]:
+    """Prefix of every sample; stays valid while only the action head changes."""
+    with torch.no_grad():
+        return [network.encode(*sample.inputs) for sample in samples]
+
+
 class FlowPath:
     """Points (x_t, t) that the teacher visits for each sample."""
 
-    def __init__(self, teacher: Pi05, samples: Sequence[Sample], steps: int) -> None:
-        self.samples = samples
+    def __init__(
+        self, teacher: Pi05, samples: Sequence[Sample], prefixes: Sequence[Prefix], steps: int
+    ) -> None:
         self.points: list[list[tuple[Tensor, Tensor]]] = []
         with torch.no_grad():
-            for sample in samples:
-                prefix = teacher.encode(*sample.inputs)
+            for sample, prefix in zip(samples, prefixes, strict=True):
                 x, visited = sample.noise, []
                 for step in range(steps):
                     t = torch.full((1,), 1.0 - step / steps)
@@ -47,16 +53,17 @@ class FlowPath:
                     x = x - teacher.denoise(x, t, prefix) / steps
                 self.points.append(visited)
 
-    def replay(self, network: Pi05) -> None:
-        """Run `network` on every sample and every recorded point (observers watch)."""
-        for sample, visited in zip(self.samples, self.points, strict=True):
-            prefix = network.encode(*sample.inputs)
+    def replay(self, network: Pi05, prefixes: Sequence[Prefix]) -> None:
+        """Run `network` with its own prefixes on every recorded point (observers watch)."""
+        for prefix, visited in zip(prefixes, self.points, strict=True):
             for x, t in visited:
                 network.denoise(x, t, prefix)
 
 
-def chunks(network: Pi05, samples: Sequence[Sample], steps: int) -> Tensor:
+def chunks(
+    network: Pi05, samples: Sequence[Sample], prefixes: Sequence[Prefix], steps: int
+) -> Tensor:
     """Normalized chunks [N, horizon, actions] of all samples, each with its own noise."""
+    pairs = zip(samples, prefixes, strict=True)
     with torch.no_grad():
-        out = [integrate(network, s.noise, network.encode(*s.inputs), steps) for s in samples]
-    return torch.cat(out)
+        return torch.cat([integrate(network, s.noise, prefix, steps) for s, prefix in pairs])

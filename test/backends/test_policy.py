@@ -6,7 +6,8 @@ import pytest
 import torch
 from tiny_policy import HORIZON, JOINTS, STEPS, observations, save_tiny_bundle, tiny_network
 
-from quantvla_ros.backends.policy import draw_noise, load_policy
+from quantvla_ros.backends.policy import load_policy
+from quantvla_ros.bundle.chunk import draw_noise
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.pi05 import integrate
 

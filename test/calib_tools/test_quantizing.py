@@ -8,7 +8,8 @@ from tiny_policy import observations, save_tiny_bundle
 from calib_tools.judging import judge_bundles
 from calib_tools.quantizing import quantize_bundle
 from quantvla_ros.backends.bench import bench
-from quantvla_ros.backends.policy import draw_noise, load_policy
+from quantvla_ros.backends.policy import load_policy
+from quantvla_ros.bundle.chunk import draw_noise
 from quantvla_ros.bundle.storage import load_bundle, load_manifest, save_bundle
 from quantvla_ros.errors import BundleError, CalibrationBufferError, QuantVLAError
 from quantvla_ros.quantization.gate import load_thresholds

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
@@ -41,3 +42,16 @@ def test_exception_ends_the_thread_and_is_handed_over():
     PeriodicThread("test", 0.01, step, on_error).start()
     assert done.wait(5)
     assert [str(e) for e in errors] == ["broken"]
+
+
+def test_real_time_priority_is_taken_where_it_is_granted_and_not_needed_otherwise():
+    steps = []
+
+    def step():
+        steps.append(os.sched_getscheduler(0))
+
+    thread = PeriodicThread("test", 0.01, step, lambda error: None, priority=10)
+    thread.start()
+    wait_until(lambda: len(steps) >= 3, 10)
+    thread.stop()
+    assert steps[0] == (os.SCHED_FIFO if thread.realtime else os.SCHED_OTHER)

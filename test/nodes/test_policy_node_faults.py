@@ -83,7 +83,7 @@ def test_silent_camera_in_dry_run_is_a_warning_and_arming_is_refused(policy, rob
     policy.bring_to_dry_run()
 
 
-def test_stopped_ros_clock_leaves_no_moving_arm(robot, float_bundle, tmp_path):
+def test_ros_clock_that_goes_back_or_stands_still(robot, float_bundle, tmp_path):
     policy = PolicyProcess(
         robot, float_bundle, tmp_path, "use_sim_time:=true", "clock_timeout_s:=0.5"
     )
@@ -91,6 +91,16 @@ def test_stopped_ros_clock_leaves_no_moving_arm(robot, float_bundle, tmp_path):
         policy.client.configure()
         policy.client.activate()
         policy.bring_to_motion()
+        robot.set_clock_back(1000.0)
+        policy.wait_for("CLOCK_JUMP: the ROS clock went back by")
+        wait_until(lambda: robot.at_rest, 5, "rest")
+        with pytest.raises(QuantVLAError, match="CLOCK_JUMP"):
+            policy.client.arm()
+        policy.client.reset_fault()
+        wait_until(lambda: policy.client.diagnostics("inputs")[0] == "fresh", 10, "fresh inputs")
+        policy.bring_to_motion()
+        robot.assert_within_limits()
+
         robot.silent.add("clock")
         policy.wait_for("CLOCK_JUMP: the ROS clock has stood still")
         wait_until(lambda: robot.at_rest, 5, "rest")
@@ -99,4 +109,5 @@ def test_stopped_ros_clock_leaves_no_moving_arm(robot, float_bundle, tmp_path):
         assert policy.process.stop(signal.SIGTERM) == 0, policy.process.output
     finally:
         robot.silent.clear()
+        robot.restore_clock()
         policy.close()

@@ -17,7 +17,7 @@ from quantvla_ros.quantization.fit import fit_corrections
 from quantvla_ros.quantization.folding import fold_balance, fold_temperature
 from quantvla_ros.quantization.integer_linear import make_integer
 from quantvla_ros.quantization.layouts import select_layers
-from quantvla_ros.quantization.teacher import FlowPath, Sample
+from quantvla_ros.quantization.teacher import FlowPath, Sample, encode_all
 
 ALPHA = torch.tensor([1.2, 0.8, 1.0, 1.1])
 BETA = 0.9
@@ -61,7 +61,8 @@ def test_folding_equals_multiplying_at_run_time(layout):
 
 def test_observed_logits_and_outputs_are_those_of_the_definition():
     network = tiny_network()
-    path = FlowPath(network, samples(2), STEPS)
+    prefixes = encode_all(network, samples(2))
+    path = FlowPath(network, samples(2), prefixes, STEPS)
     name, attention = next(iter(attentions(network.action_expert).items()))
     logits, outputs = [], []
 
@@ -72,13 +73,15 @@ def test_observed_logits_and_outputs_are_those_of_the_definition():
 
     attention.core.register_forward_hook(keep)
     attention.o_proj.register_forward_hook(lambda _, __, out: outputs.append(out.flatten()))
-    got_logits = observe_logits(network.action_expert, lambda: path.replay(network))[name]
+    got_logits = observe_logits(network.action_expert, lambda: path.replay(network, prefixes))[name]
     expected = torch.cat(logits, 1).double().std(dim=1, correction=0)
     torch.testing.assert_close(got_logits, expected, atol=1e-6, rtol=1e-5)
     outputs.clear()
-    got_outputs = observe_outputs(network.action_expert, lambda: path.replay(network))[name]
+    got_outputs = observe_outputs(network.action_expert, lambda: path.replay(network, prefixes))[
+        name
+    ]
     rms = torch.cat(outputs).double().square().mean().sqrt()
-    torch.testing.assert_close(got_outputs[0], rms, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(observed[name][0], rms, atol=1e-6, rtol=1e-5)
 
 
 def test_match_has_a_neutral_band_and_a_clip():
