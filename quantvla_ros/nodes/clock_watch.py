@@ -30,6 +30,10 @@ class ClockWatch:
         self._now = now
         self._steady = steady
 
+    def still(self, steady: float) -> float:
+        """Return for how long (s) the ROS clock has not advanced at steady time ``steady``."""
+        return steady - self._steady
+
     def check(self, now: float, steady: float, timeout_s: float) -> ClockJump | None:
         """Return what is wrong at ROS time ``now`` and steady time ``steady`` (s), or None."""
         advance = now - self._now

@@ -98,7 +98,6 @@ class PolicySession:
         self.motion = MotionController(limits, self._period, self._config)
         self.record = NodeRecord(self._period)
         self._clock = ClockWatch()
-        self._published_stamp = -np.inf
         self.inference = InferenceLoop(
             manifest, client, inputs, buffer, lambda: self.motion, self.lock, self.record,
             self._gates, lambda: parameters().seed, display,
@@ -236,13 +235,12 @@ class PolicySession:
         with self.lock:
             self._watch(now, steady)
             window = self.motion.tick(now)
-            if window is not None and window.stamp == self._published_stamp:
-                window = None  # the ROS clock stands: the last window still says it all
+            if self._clock.still(steady) > self._config.window_s:
+                window = None  # it would be the last one again, and soon lie in the past
             at_rest = self.motion.mode is Mode.INACTIVE and self.motion.at_rest
         if window is None:
             self.record.note_pause()
         else:
-            self._published_stamp = window.stamp
             self._trajectory.publish(window_to_trajectory(window, self._limits.names))
             self.record.note_publish(time.monotonic())
         if at_rest:

@@ -62,6 +62,7 @@ class FakeRobot:
         self.velocities = np.zeros(len(JOINTS))
         self._heard = 0.0
         self._offset = 0.0
+        self._positions = np.zeros(len(JOINTS))
         self._lock = threading.Lock()
         self._controller = TrajectoryController(JOINTS, np.zeros(len(JOINTS)))
         self._states = self.node.create_publisher(JointState, "joint_states", JOINT_STATES)
@@ -141,7 +142,7 @@ class FakeRobot:
         """Let the robot's time jump, as a simulation does when it is reset."""
         with self._lock:
             self._offset -= seconds
-            self._controller.reset(self._controller.positions)
+            self._controller.reset(self._positions)
             self.setpoints.clear()
 
     def restore_clock(self) -> None:
@@ -188,7 +189,7 @@ class FakeRobot:
             self._clock.publish(Clock(clock=seconds_to_stamp(now)))
         with self._lock:
             positions, velocities = self._controller.sample(now)
-            self.velocities = velocities
+            self._positions, self.velocities = positions, velocities
             self.setpoints.append((now, positions, velocities))
         if "joint_states" not in self.silent:
             message = JointState(

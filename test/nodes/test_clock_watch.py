@@ -22,6 +22,7 @@ def test_running_clock_is_fine_also_when_it_is_slow_or_fast(watch):
 
 def test_clock_that_stands_still(watch):
     assert watch.check(100.0, 5.9, 1.0) is None
+    assert watch.still(6.1) == pytest.approx(1.1)
     jump = watch.check(100.0, 6.1, 1.0)
     assert "stood still for 1.1 s" in jump.text
     assert not jump.backwards

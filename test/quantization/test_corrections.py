@@ -77,9 +77,7 @@ def test_observed_logits_and_outputs_are_those_of_the_definition():
     expected = torch.cat(logits, 1).double().std(dim=1, correction=0)
     torch.testing.assert_close(got_logits, expected, atol=1e-6, rtol=1e-5)
     outputs.clear()
-    got_outputs = observe_outputs(network.action_expert, lambda: path.replay(network, prefixes))[
-        name
-    ]
+    observed = observe_outputs(network.action_expert, lambda: path.replay(network, prefixes))
     rms = torch.cat(outputs).double().square().mean().sqrt()
     torch.testing.assert_close(observed[name][0], rms, atol=1e-6, rtol=1e-5)
 
