@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ EPISODE_S = 24.0
 """Longest episode, s of simulation time; the scripted expert needs about 10."""
 
 AFTER_SUCCESS_S = 0.6  # the hand rises a little: a picture of the end
-_ARM_TIMEOUT_S = 15.0
+_PATIENCE_S = 15.0
 _WALL_FACTOR = 4.0  # a slow machine simulates slower than life; it may not do so forever
 _POLL_S = 0.02
 
@@ -59,7 +60,7 @@ def run_episodes(
         episode = _run(operator, children, state, arrivals)
         episodes.append(episode)
         if episode.fault:
-            operator.policy.reset_fault()
+            _insist(operator.policy.reset_fault, children)
     operator.instruct("")
     return episodes
 
@@ -73,7 +74,7 @@ def _run(
     instruction = str(state["instruction"])
     started = float(state["time"])
     deadline = time.monotonic() + _WALL_FACTOR * EPISODE_S
-    _arm(operator, children)
+    _insist(operator.policy.arm, children)
     operator.instruct(instruction)
     solved_at: float | None = None
     fault = ""
@@ -106,12 +107,12 @@ def _run(
     )
 
 
-def _arm(operator: Operator, children: list[Child]) -> None:
-    """Arm; the node refuses as long as inputs are not fresh or the robot still settles."""
-    deadline = time.monotonic() + _ARM_TIMEOUT_S
+def _insist(action: Callable[[], None], children: list[Child]) -> None:
+    """Ask until the node agrees: it refuses while inputs are not fresh or the arm still moves."""
+    deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            operator.policy.arm()
+            action()
             return
         except QuantVLAError:
             for child in children:

@@ -116,7 +116,7 @@ class Inputs:
                 _MESSAGES[transport], name, self._frame_callback(camera, transport), True
             )
         if self._thread is None:
-            self._thread = PeriodicThread("inputs", POLL_S, self._poll, self._on_error)
+            self._thread = PeriodicThread("inputs", POLL_S, self._poll, self._on_error, 40)
             self._thread.start()
 
     def disconnect(self) -> None:

@@ -110,7 +110,7 @@ def test_arming_is_tried_until_inputs_are_fresh():
 
 
 def test_a_node_that_never_arms_gives_its_own_sentence(monkeypatch):
-    monkeypatch.setattr(episodes, "_ARM_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(episodes, "_PATIENCE_S", 0.1)
     operator = FakeOperator(success_after=1.0)
     operator.refuse_arming = 10_000
     with pytest.raises(QuantVLAError, match="STALE_CAMERA"):

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+
+import pytest
+from waiting import wait_until
+
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.nodes.operator import Operator
+
+STRING = "std_msgs/msg/String"
+
+
+class Simulation:
+    """The part of the simulated robot that an operator meets."""
+
+    def __init__(self, graph):
+        from std_msgs.msg import String
+        from std_srvs.srv import Trigger
+
+        from quantvla_ros.nodes.qos import LATCHED
+
+        self._string = String
+        self.resets = 0
+        self.works = True
+        self._state = graph.node.create_publisher(String, "/sim/state", LATCHED)
+        self.instructions = graph.listen(String, "/instruction", LATCHED)
+        self._service = graph.node.create_service(Trigger, "/sim_robot_node/reset", self._reset)
+        self.publish()
+
+    def publish(self):
+        self._state.publish(self._string(data=json.dumps({"resets": self.resets, "seed": 3})))
+
+    def _reset(self, request, response):
+        response.success = self.works
+        self.resets += self.works
+        self.publish()
+        return response
+
+
+@pytest.fixture
+def simulation(graph):
+    return Simulation(graph)
+
+
+def test_instructions_reach_the_robot_and_the_tap(simulation):
+    with Operator({"/instruction": (STRING,)}) as operator:
+        operator.instruct("put the milk in the basket")
+        operator.tap.subscribe(10.0)
+        arrival = wait_until(lambda: operator.tap.next(0.1), 10, "the instruction")
+        assert b"put the milk" in arrival.data
+        wait_until(lambda: simulation.instructions, 10, "the instruction at the robot")
+
+
+def test_a_reset_returns_the_state_of_the_new_scene(simulation):
+    with Operator({}) as operator:
+        wait_until(lambda: operator.state, 10, "the state")
+        assert operator.reset_scene(10.0)["resets"] == 1
+        assert operator.reset_scene(10.0)["resets"] == 2
+
+
+def test_a_refused_reset_is_an_error(simulation):
+    simulation.works = False
+    with Operator({}) as operator, pytest.raises(QuantVLAError, match="did not reset"):
+        operator.reset_scene(10.0)
+
+
+def test_without_a_simulation_the_service_is_named(ros):
+    with Operator({}) as operator:
+        with pytest.raises(QuantVLAError, match="/sim_robot_node/reset within 1 s"):
+            operator.reset_scene(1.0)
+        with pytest.raises(QuantVLAError, match="'/sim/state' for 1 s"):
+            operator.wait_for_state(lambda state: True, 1.0)
