@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 from torch._functorch.compile_utils import fx_graph_cse
-from torch._inductor import compile as inductor_compile
+from torch._inductor import standalone_compile
 
 from quantvla_ros.models.pi05 import Pi05, Prefix
 
@@ -58,7 +58,7 @@ def _compile(module: nn.Module, inputs: tuple[Tensor, ...]) -> Function:
     # merging equal nodes makes each of them run once.
     graph.graph = fx_graph_cse(graph.graph)
     graph.recompile()
-    compiled: Function = inductor_compile(graph, list(inputs))
+    compiled: Function = standalone_compile(graph, list(inputs), dynamic_shapes="from_graph")
     return compiled
 
 

@@ -66,8 +66,9 @@ class PolledGroup(CallbackGroup):
 class Inputs:
     """Feeds an ``InputBuffer`` from topics; frames are decoded only when they are used.
 
-    Cameras and joint states are taken by a thread at a fixed rate, the newest message of each:
-    every wake-up of rclpy's executor costs about a millisecond, whatever is in the message.
+    Cameras, joint states and the simulation's clock are taken by a thread at a fixed rate, the
+    newest message of each: every wake-up of rclpy's executor costs about a millisecond, whatever
+    is in the message, and the control thread has to wait for it.
 
     Subscriptions are made once for a topic and kept: destroying them while a multi-threaded
     executor spins is not safe on Humble.
@@ -116,15 +117,18 @@ class Inputs:
                 _MESSAGES[transport], name, self._frame_callback(camera, transport), True
             )
         if self._thread is None:
-            self._thread = PeriodicThread("inputs", POLL_S, self._poll, self._on_error, 40)
+            self._take_over_clock()
+            self._thread = PeriodicThread("inputs", POLL_S, self._poll, self._on_error)
             self._thread.start()
 
     def disconnect(self) -> None:
-        """Take nothing any more."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.stop()
+        """Drop what arrives from now on."""
         self._buffer = None
+
+    def close(self) -> None:
+        """End the thread; to be called before the node is destroyed."""
+        if self._thread is not None:
+            self._thread.stop()
 
     def camera_topic(self, camera: str) -> str:
         """Return the full topic name of a camera."""
@@ -157,6 +161,12 @@ class Inputs:
             kind, name, take, SENSOR, callback_group=PolledGroup(), raw=raw
         )
         self._polled.append((subscription, take))
+
+    def _take_over_clock(self) -> None:
+        for subscription in self._node.subscriptions:
+            if subscription.topic_name == "/clock":
+                subscription.callback_group = PolledGroup()
+                self._polled.append((subscription, subscription.callback))
 
     def _poll(self) -> None:
         for subscription, take in list(self._polled):

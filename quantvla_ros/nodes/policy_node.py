@@ -146,6 +146,7 @@ class PolicyNode(LifecycleNode):
                 self._close_session()
             finally:
                 self.transition_lock.release()
+        self._builder.close()
 
     def _refuse(self, refusal: RefusalError) -> TransitionCallbackReturn:
         self.get_logger().error(str(refusal))

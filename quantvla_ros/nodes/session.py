@@ -127,7 +127,7 @@ class PolicySession:
             PeriodicThread(
                 "control", self._period, self._control_step, self._on_error, CONTROL_PRIORITY
             ),
-            PeriodicThread("inference", POLL_S, self._inference_step, self._on_error, 40),
+            PeriodicThread("inference", POLL_S, self._inference_step, self._on_error),
         ]
         for thread in self._threads:
             thread.start()

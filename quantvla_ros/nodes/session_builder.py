@@ -114,6 +114,10 @@ class SessionBuilder:
         if starting is not None:
             starting.close()
 
+    def close(self) -> None:
+        """Take no more messages; to be called before the node is destroyed."""
+        self._inputs.close()
+
     def _now(self) -> float:
         return float(self._node.get_clock().now().nanoseconds) * 1e-9
 

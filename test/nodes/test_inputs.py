@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
 from PIL import Image as PillowImage
+from rclpy.parameter import Parameter
 from rclpy.serialization import serialize_message
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 from waiting import wait_until
 
 from quantvla_ros.nodes.conversion import rgb_to_image
 from quantvla_ros.nodes.input_buffer import InputBuffer
 from quantvla_ros.nodes.inputs import Inputs, serialized_stamp
-from quantvla_ros.nodes.qos import SENSOR
+from quantvla_ros.nodes.qos import CLOCK, SENSOR
 
 PICTURE = np.arange(8 * 6 * 3, dtype=np.uint8).reshape(8, 6, 3)
 
@@ -59,5 +61,22 @@ def test_frame_arrives_and_decodes(graph, transport, topic, message):
     frame = wait_until(arrived, 10, "the frame")
     assert frame.stamp == 3.0
     assert np.array_equal(inputs.decode("top", frame), PICTURE)
-    inputs.disconnect()
+    inputs.close()
     assert errors == []
+
+
+def test_clock_of_a_simulation_goes_on(graph):
+    graph.node.set_parameters([Parameter("use_sim_time", value=True)])
+    inputs = Inputs(graph.node, lambda error: None)
+    inputs.connect(InputBuffer(["top"], ["a"]), "raw")
+    publisher = graph.publisher(Clock, "/clock", CLOCK)
+    try:
+        for seconds in (50, 51):
+
+            def arrived(seconds=seconds):
+                publisher.publish(Clock(clock=Time(sec=seconds)))
+                return graph.node.get_clock().now().nanoseconds == seconds * 1_000_000_000
+
+            wait_until(arrived, 10, f"{seconds} s on the node's clock")
+    finally:
+        inputs.close()
