@@ -165,7 +165,10 @@ class Inputs:
     def _take_over_clock(self) -> None:
         for subscription in self._node.subscriptions:
             if subscription.topic_name == "/clock":
-                subscription.callback_group = PolledGroup()
+                # Its event handlers too: each message would wake the executor through them.
+                handlers: Any = subscription.event_handlers
+                for entity in (subscription, *handlers):
+                    entity.callback_group = PolledGroup()
                 self._polled.append((subscription, subscription.callback))
 
     def _poll(self) -> None:

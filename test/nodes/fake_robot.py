@@ -104,7 +104,9 @@ class FakeRobot:
 
     @property
     def at_rest(self) -> bool:
-        return self.speed < 1e-3
+        """Whether nothing has moved for a while; a turning point is no rest."""
+        latest = list(self.setpoints)[-30:]
+        return len(latest) == 30 and max(np.abs(v).max() for _, _, v in latest) < 1e-3
 
     @property
     def silence(self) -> float:
@@ -131,7 +133,7 @@ class FakeRobot:
             (t + duration_to_seconds(p.time_from_start), p) for t, p in firsts
         ):
             span = t1 - t0
-            assert span > 0
+            assert span >= 0  # a window may come again while a simulation's clock stands
             assert np.abs(np.subtract(p1.positions, p0.positions)).max() <= VELOCITY * span
             jump = np.abs(np.subtract(p1.velocities, p0.velocities)).max()
             assert jump <= ACCELERATION * span * 1.001 + 1e-6
