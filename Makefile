@@ -32,7 +32,7 @@ format: venv
 bench: venv demo_out/summary.json
 	mkdir -p bench_out
 	$(BIN)/quantvla bench demo_out/int8 --against demo_out/float --buffer demo_out/buffer \
-	    --out bench_out/bench.json $(BENCH_ARGS)
+	    --out bench_out/bench.json --force $(BENCH_ARGS)
 
 demo_out/summary.json: | venv
 	$(BIN)/quantvla demo --out demo_out $(DEMO_ARGS)

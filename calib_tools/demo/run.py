@@ -281,4 +281,6 @@ def _show(out: Path, summary: Summary) -> None:
         f"episodes solved: float {episodes.float.success} of {episodes.float.n}, INT8 "
         f"{episodes.int8.success} of {episodes.int8.n}; jitter p99 {control.jitter_ms.p99:.2f} ms"
     )
+    for name, count in summary.faults.items():
+        print(f"The node stopped {count} times with {name}; see docs/reference/faults.md.")
     print(f"Open {out / 'report.html'}")

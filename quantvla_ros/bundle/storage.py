@@ -111,6 +111,7 @@ def save_bundle(
     }
     with written_directory(path, force) as fresh:
         save_file(copies, fresh / WEIGHTS)
+        (fresh / WEIGHTS).chmod(0o644)  # safetensors lets only the owner read
         (fresh / TOKENIZER).write_bytes(tokenizer_json.encode())
         files = {name: file_hash(fresh / name) for name in FILES}
         write_manifest(fresh, manifest.model_copy(update={"files": files}))
