@@ -11,9 +11,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # the helpers: policy_graph, fake_robot
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def robot(ros):
-    """A robot on real topics, shared by all tests: a trajectory controller and two cameras."""
+    """A robot on real topics: a trajectory controller and two cameras.
+
+    It ends with its module, for the next one may bring another robot into the same ROS domain.
+    """
     from fake_robot import FakeRobot
 
     robot = FakeRobot()
