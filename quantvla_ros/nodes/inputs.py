@@ -171,7 +171,7 @@ class Inputs:
                     entity.callback_group = PolledGroup()
                 self._polled.append((subscription, subscription.callback))
 
-    def _poll(self) -> None:
+    def _poll(self, deadline: float) -> None:
         for subscription, take in list(self._polled):
             with subscription.handle:
                 taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)

@@ -22,7 +22,7 @@ class PeriodicThread:
         self,
         name: str,
         period_s: float,
-        step: Callable[[], None],
+        step: Callable[[float], None],
         on_error: Callable[[Exception], None],
         priority: int = 0,
     ) -> None:
@@ -31,7 +31,7 @@ class PeriodicThread:
         Args:
             name: of the thread.
             period_s: between calls.
-            step: what to call.
+            step: what to call, with the deadline (steady clock, s) it is called for.
             on_error: called with the exception that ended the calls.
             priority: above 0, ask for real-time scheduling (SCHED_FIFO) with this priority. It
                 takes a privilege (rtprio in limits.conf); without it all is as with 0.
@@ -62,7 +62,7 @@ class PeriodicThread:
         deadline = time.monotonic()
         while not self._stop.is_set():
             try:
-                self._step()
+                self._step(deadline)
             except Exception as error:
                 self._on_error(error)
                 return

@@ -38,6 +38,9 @@ POLL_S = 0.005
 REPORT_POLLS = 10
 CONTROL_PRIORITY = 50
 """Real-time priority of the control thread, where the system grants one; as ros2_control's."""
+OUTPUT_SHARE = 0.4
+"""Share of a control period after which the window is published, for which it is made: how long
+the computing took, which varies, does not show in the rhythm of the windows."""
 REST_TIMEOUT_S = 5.0
 """Longest wait for the arm to rest; with a stopped ROS clock it never does."""
 
@@ -229,19 +232,22 @@ class PolicySession:
         parameters = self._parameters()
         return Gates(parameters.max_camera_age_s, parameters.max_joint_age_s, parameters.max_skew_s)
 
-    def _control_step(self) -> None:
+    def _control_step(self, deadline: float) -> None:
         steady = time.monotonic()
+        output_at = deadline + OUTPUT_SHARE * self._period
         now = self.now()
         with self.lock:
             self._watch(now, steady)
-            window = self.motion.tick(now)
+            window = self.motion.tick(now + max(0.0, output_at - steady))
             if self._clock.still(steady) > self._config.window_s:
                 window = None  # it would be the last one again, and soon lie in the past
             at_rest = self.motion.mode is Mode.INACTIVE and self.motion.at_rest
         if window is None:
             self.record.note_pause()
         else:
-            self._trajectory.publish(window_to_trajectory(window, self._limits.names))
+            message = window_to_trajectory(window, self._limits.names)
+            time.sleep(max(0.0, output_at - time.monotonic()))
+            self._trajectory.publish(message)
             self.record.note_publish(time.monotonic())
         if at_rest:
             self._rested.set()
@@ -274,7 +280,7 @@ class PolicySession:
             self.motion.raise_fault(old.fault.code, old.fault.text, now)
         self.motion.fault_counts = old.fault_counts
 
-    def _inference_step(self) -> None:
+    def _inference_step(self, deadline: float) -> None:
         self.inference.step(self.now())
         self._polls += 1
         if self._polls % REPORT_POLLS == 0:

@@ -185,7 +185,7 @@ class FakeRobot:
             if reason is not None:
                 self.rejections.append(reason)
 
-    def _step(self) -> None:
+    def _step(self, deadline: float) -> None:
         now = self._now()
         if "clock" not in self.silent:
             self._clock.publish(Clock(clock=seconds_to_stamp(now)))

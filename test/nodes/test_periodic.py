@@ -15,8 +15,9 @@ from quantvla_ros.nodes.periodic import PeriodicThread
 def test_deadlines_are_absolute_and_a_stall_is_not_made_up_for():
     times = []
 
-    def step():
+    def step(deadline):
         times.append(time.monotonic())
+        assert deadline <= times[-1]
         time.sleep(0.2 if len(times) == 5 else 0.002)
 
     thread = PeriodicThread("test", 0.01, step, lambda error: None)
@@ -32,7 +33,7 @@ def test_exception_ends_the_thread_and_is_handed_over():
     errors = []
     done = threading.Event()
 
-    def step():
+    def step(deadline):
         raise RuntimeError("broken")
 
     def on_error(error):
@@ -47,7 +48,7 @@ def test_exception_ends_the_thread_and_is_handed_over():
 def test_real_time_priority_is_taken_where_it_is_granted_and_not_needed_otherwise():
     steps = []
 
-    def step():
+    def step(deadline):
         steps.append(os.sched_getscheduler(0))
 
     thread = PeriodicThread("test", 0.01, step, lambda error: None, priority=10)
