@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Closed-loop success of a bundle on unseen scenes, in step with the simulator, without ROS.
+"""Closed-loop success of a bundle on unseen scenes, through the node's control code, without ROS.
 
-Every scene is played with two instructions, so that a policy that ignores its instruction fails
+The simulated inference latency is `LATENCY_S`. Every scene is played with two instructions, so that a policy that ignores its instruction fails
 half of the episodes.
 """
 
@@ -13,14 +13,17 @@ import multiprocessing
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from quantvla_ros.bundle.storage import bundle_hash
-from training.rollout import Episode, run_episode
+
+if TYPE_CHECKING:
+    from calib_tools.evaluation.closed_loop import Episode
 
 FIRST_SEED = 5_000_000  # far from the seeds of demonstrations and corrections
+LATENCY_S = 0.12  # age of an observation when its chunk arrives; about what the demo measures
 
 
 def wilson(successes: int, count: int, z: float = 1.96) -> tuple[float, float]:
@@ -34,16 +37,18 @@ def wilson(successes: int, count: int, z: float = 1.96) -> tuple[float, float]:
 
 def play(bundle: Path, scenes: range) -> list[Episode]:
     """Play the scenes, each with two of its objects as the target."""
+    from calib_tools.evaluation.closed_loop import ClosedLoop
     from quantvla_ros.backends.policy import load_policy
     from quantvla_ros.sim.robot import SimulatedRobot
 
     policy = load_policy(bundle, "cpu", compiled=False, threads=1)
     robot = SimulatedRobot("pick_place")
+    loop = ClosedLoop(robot, policy, lambda: LATENCY_S)
     episodes = []
     for seed in scenes:
         robot.reset(seed)
         for target in robot.task.present[:2]:
-            episodes.append(run_episode(robot, policy, seed, target))
+            episodes.append(loop.play(seed, target))
             print(f"{seed} {target}: {'solved' if episodes[-1].success else 'failed'}", flush=True)
     robot.close()
     return episodes
@@ -62,7 +67,8 @@ def check(bundle: Path, scenes: int, processes: int) -> dict[str, Any]:
     low, high = wilson(solved, len(episodes))
     wrong = sum(e.first_lifted not in (None, e.target) for e in episodes)
     return {
-        "schema": 1,
+        "schema": 2,
+        "latency_s": LATENCY_S,
         "bundle": bundle_hash(bundle),
         "episodes": len(episodes),
         "solved": solved,

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Corrections: the policy drives, the expert says what it should have done.
 
-At states that the policy itself visits, the simulator's state is saved, the expert continues from
-there for one chunk, and the state is restored (DAgger, Ross et al. 2011).
+The policy drives through the node's control code with a latency of its own in every episode. At
+states that it visits, the simulator's state is saved, the expert continues from there for one
+chunk, and the state is restored (DAgger, Ross et al. 2011).
 `python -m training.corrections --bundle B --out DIR --seeds A:B --processes 2`
 """
 
@@ -16,9 +17,11 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-EVERY = 4  # steps between two labelled states
+EVERY_S = 0.4  # between two labelled states
 EPISODES_A_FILE = 20
 SWITCH_SHARE = 0.25  # of the episodes get another instruction on the way
+LATENCY_S = (0.05, 0.25)  # of an episode; every chunk's differs by up to a quarter from it
+MAX_EPISODE_S = 10.0
 
 
 def collect(bundle: Path, seeds: range, out: Path) -> None:
@@ -49,19 +52,24 @@ def collect(bundle: Path, seeds: range, out: Path) -> None:
 
 
 def _episode(robot: Any, policy: Any, seed: int, rows: dict[str, list[Any]]) -> bool:
+    from calib_tools.evaluation.closed_loop import ClosedLoop
     from training.expert_labels import label_chunk, scene_labels
-    from training.rollout import ChunkPlayer, run_episode
 
     rng = np.random.default_rng(77_000_000 + seed)
-    switch = int(rng.integers(4, 20)) if rng.random() < SWITCH_SHARE else -1
+    switch_s = rng.uniform(0.4, 2.0) if rng.random() < SWITCH_SHARE else np.inf
+    latency = rng.uniform(*LATENCY_S)
+    next_label_s = 0.0
 
-    def label(tick: int, player: ChunkPlayer) -> None:
-        if tick == switch and robot.first_lifted is None:
-            others = [name for name in robot.task.present if name != robot.task.target]
-            robot.task.target = others[int(rng.integers(len(others)))]
-            player.forget()
-        if tick % EVERY:
+    def before_step(now: float) -> None:
+        nonlocal switch_s, next_label_s
+        if now >= switch_s:
+            switch_s = np.inf
+            if robot.first_lifted is None:
+                others = [name for name in robot.task.present if name != robot.task.target]
+                loop.change_target(others[int(rng.integers(len(others)))])
+        if now < next_label_s:
             return
+        next_label_s = now + EVERY_S
         images = robot.render()
         labels = scene_labels(robot, robot.task)
         rows["images"].append(np.stack([images["front"], images["wrist"]]))
@@ -69,16 +77,10 @@ def _episode(robot: Any, policy: Any, seed: int, rows: dict[str, list[Any]]) -> 
             rows[key].append(labels[key])
         rows["chunk"].append(label_chunk(robot, robot.task))
 
-    episode = run_episode(
-        robot,
-        policy,
-        seed,
-        rows=int(rng.choice([4, 8, 8])),
-        delay=int(rng.integers(0, 2)),
-        max_ticks=90,
-        before_tick=label,
+    loop = ClosedLoop(
+        robot, policy, lambda: latency * rng.uniform(0.75, 1.25), before_step=before_step
     )
-    return episode.success
+    return loop.play(seed, max_seconds=MAX_EPISODE_S).success
 
 
 def main(
