@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Closed-loop success of a bundle on unseen scenes, through the node's control code, without ROS.
 
-The simulated inference latency is `LATENCY_S`. Every scene is played with two instructions, so that a policy that ignores its instruction fails
-half of the episodes.
+The simulated inference latency is `LATENCY_S`. Every scene is played with two instructions, so that
+a policy that ignores its instruction fails half of the episodes.
 """
 
 from __future__ import annotations

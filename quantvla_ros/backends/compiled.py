@@ -8,6 +8,7 @@ step with torch.compile), and two networks in one process can never share a comp
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import torch
@@ -53,11 +54,14 @@ def _prefix(flat: Sequence[Tensor]) -> Prefix:
 
 
 def _compile(module: nn.Module, inputs: tuple[Tensor, ...]) -> Function:
-    graph = torch.export.export(module, inputs).run_decompositions({}).module()
+    exported = torch.export.export(module, inputs).run_decompositions({})
+    unlifted = exported.module(check_guards=False)
     # Layers that read the same tensor quantize it alike and share one product (see `packing`);
     # merging equal nodes makes each of them run once.
-    graph.graph = fx_graph_cse(graph.graph)
-    graph.recompile()
+    merged = fx_graph_cse(unlifted.graph)
+    # A plain module of that graph can be pickled, which export's own cannot: only then does a
+    # second start find the compiled code in inductor's cache, in place of compiling it again.
+    graph = torch.fx.GraphModule(unlifted, merged)
     compiled: Function = standalone_compile(graph, list(inputs), dynamic_shapes="from_graph")
     return compiled
 
@@ -67,7 +71,9 @@ class CompiledNetwork:
 
     def __init__(self, network: Pi05, example: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
         config = network.config
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            # What torch's export deprecates within itself is no news to our users.
+            warnings.simplefilter("ignore", FutureWarning)
             self._encode = _compile(_Encode(network), example)
             x_t = torch.zeros(1, config.horizon, config.action_width)
             step = (x_t, torch.ones(1), *_flat(network.encode(*example)))

@@ -16,6 +16,7 @@ import rclpy
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 from rclpy.utilities import try_shutdown
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -26,14 +27,15 @@ class Runtime:
 
     Use it as a context manager in the main thread: make nodes, `spin` them, then `wait` or work
     until `stopping`. SIGINT and SIGTERM only ask to stop: the process decides how it ends.
-    On leaving: executor, its thread, nodes, context, in this order; any other order aborts the
-    process now and then.
+    On leaving: the executor's thread, executor, nodes, context, in this order; any other order
+    aborts the process or raises in the thread now and then.
     """
 
     def __init__(self, args: Sequence[str] | None = None) -> None:
         """Remember the command line (`sys.argv` when None) for `__enter__`."""
         self._args = args
         self._stopping = False
+        self._ended = Future()
         self._wake_read, self._wake_write = os.pipe()
         self._executor: Executor | None = None
         self._thread: threading.Thread | None = None
@@ -58,10 +60,10 @@ class Runtime:
         traceback: TracebackType | None,
     ) -> None:
         """Shut down in the one order that is safe; raise what a callback raised."""
-        if self._executor is not None:
-            self._executor.shutdown()
-        if self._thread is not None:
+        if self._executor is not None and self._thread is not None:
+            self._ended.set_result(None)
             self._thread.join()
+            self._executor.shutdown()
         for node in self._nodes:
             node.destroy_node()
         try_shutdown()
@@ -110,7 +112,7 @@ class Runtime:
     def _spin(self) -> None:
         assert self._executor is not None
         try:
-            self._executor.spin()
+            self._executor.spin_until_future_complete(self._ended)
         except ExternalShutdownException:
             pass
         except Exception as error:
