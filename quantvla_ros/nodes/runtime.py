@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Sequence
 from types import FrameType, TracebackType
-from typing import Any
 
 import rclpy
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
@@ -26,7 +25,8 @@ class Runtime:
     """A ROS context whose callbacks run in a thread, while the main thread does its own work.
 
     Use it as a context manager in the main thread: make nodes, `spin` them, then `wait` or work
-    until `stopping`. SIGINT and SIGTERM only ask to stop: the process decides how it ends.
+    until `stopping`. SIGINT and SIGTERM only ask to stop: the process decides how it ends, which it
+    does soon after leaving; both are ignored from then on.
     On leaving: the executor's thread, executor, nodes, context, in this order; any other order
     aborts the process or raises in the thread now and then.
     """
@@ -40,7 +40,6 @@ class Runtime:
         self._executor: Executor | None = None
         self._thread: threading.Thread | None = None
         self._nodes: list[Node] = []
-        self._handlers: dict[signal.Signals, Any] = {}
         self._failure: BaseException | None = None
 
     def __enter__(self) -> Runtime:
@@ -50,7 +49,7 @@ class Runtime:
             signal_handler_options=SignalHandlerOptions.NO,
         )
         for number in _SIGNALS:
-            self._handlers[number] = signal.signal(number, self._on_signal)
+            signal.signal(number, self._on_signal)
         return self
 
     def __exit__(
@@ -67,8 +66,10 @@ class Runtime:
         for node in self._nodes:
             node.destroy_node()
         try_shutdown()
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        for number in _SIGNALS:
+            # Ctrl-C below `ros2 launch` comes twice, from the terminal and from launch: the second
+            # must not spoil a clean end.
+            signal.signal(number, signal.SIG_IGN)
         os.close(self._wake_read)
         os.close(self._wake_write)
         if self._failure is not None and error is None:

@@ -8,6 +8,8 @@ import sys
 import pytest
 
 PROGRAM = """
+import os
+import signal
 import sys
 import time
 from rclpy.node import Node
@@ -29,6 +31,7 @@ with Runtime([]) as runtime:
     started = time.monotonic()
     runtime.wait(30.0)
     print("waited" if time.monotonic() - started < 20 else "slept through", runtime.stopping)
+os.kill(os.getpid(), signal.SIGINT)
 print("left")
 """
 
