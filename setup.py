@@ -37,6 +37,7 @@ setup(
     author="quantvla_ros maintainers",
     description="INT8 vision-language-action policies on a ROS 2 robot",
     license="Apache-2.0",
+    extras_require={"ray": ["ray>=2.9"]},  # quantvla evaluate --ray
     entry_points={
         "console_scripts": [
             "quantvla = calib_tools.cli:main",

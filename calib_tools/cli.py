@@ -148,9 +148,49 @@ def bench(
     _print(measured) if as_json else show_bench(measured)
 
 
+@app.command(
+    epilog="Example: quantvla evaluate policies/panda int8 --task pick_place --episodes 100 "
+    "--out evaluation_out"
+)
+def evaluate(
+    bundles: Annotated[
+        list[str], typer.Argument(help="Bundles; BUNDLE@rtn4-all has fake 4-bit weights.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Directory; an evaluation there goes on.")],
+    tasks: Annotated[list[str] | None, typer.Option("--task", help="Family; all if none.")] = None,
+    episodes: Annotated[int, typer.Option(help="Of each task and shift; even.")] = 100,
+    seeds: Annotated[int, typer.Option(help="First seed of the scenes.")] = 5_000_000,
+    shift: Annotated[list[str] | None, typer.Option(help="Condition; A+B joins some.")] = None,
+    setting: Annotated[str, typer.Option(help="normal or hard.")] = "normal",
+    wordings: Annotated[str, typer.Option(help="held-out or training.")] = "held-out",
+    latency: Annotated[str, typer.Option(help="From image to chunk, ms, or: measured.")] = "120",
+    stop_when_decided: Annotated[
+        bool, typer.Option("--stop-when-decided", help="End early by the sequential rule.")
+    ] = False,
+    over_ros: Annotated[bool, typer.Option("--over-ros", help="Through the real node.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; one a CPU core if not given.")
+    ] = None,
+    ray: Annotated[str | None, typer.Option(help="Address of a Ray cluster, or: local.")] = None,
+    gifs: Annotated[int, typer.Option(min=0, help="GIFs of failures of each variant.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Measure success in closed loop, all variants on the same episodes; goes on after a stop."""
+    from calib_tools.evaluation.command import run_evaluation
+    from calib_tools.tables import show_evaluation
+
+    record = run_evaluation(
+        bundles, out, tasks or [], episodes, seeds, shift or [], setting, wordings, latency,
+        stop_when_decided, over_ros, workers, ray, gifs,
+    )  # fmt: skip
+    _print(record) if as_json else show_evaluation(record, out)
+
+
 @app.command(epilog="Example: quantvla report demo_out --out report.html")
 def report(
-    run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a demo run.")],
+    run_directory: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Directory of a demo or an evaluation.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="HTML file to write.")],
     force: Force = False,
 ) -> None:

@@ -158,3 +158,21 @@ def show_examination(findings: Sequence[Finding]) -> None:
     for finding in findings:
         table.add_row(finding.name, _MARKS[finding.status], finding.text, finding.remedy)
     Console().print(table)
+
+
+def show_evaluation(record: dict[str, Any], out: Path) -> None:
+    """Print the tables of an evaluation."""
+    from calib_tools.evaluation import table as rows
+
+    console = Console()
+    for title, head, body in (
+        ("Closed-loop success", rows.SUCCESS_HEAD, rows.success_rows(record)),
+        ("Second less first, in points", rows.PAIR_HEAD, rows.pair_rows(record)),
+    ):
+        if body:
+            table = _table(title, *head)
+            for row in body:
+                table.add_row(*row)
+            console.print(table)
+    console.print(rows.summary_line(record), highlight=False)
+    console.print(f"Record: {out / 'evaluation.json'}", highlight=False)

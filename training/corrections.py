@@ -4,101 +4,131 @@
 The policy drives through the node's control code with a latency of its own in every episode. At
 states that it visits, the simulator's state is saved, the expert continues from there for one
 chunk, and the state is restored (DAgger, Ross et al. 2011).
-`python -m training.corrections --bundle B --out DIR --seeds A:B --processes 2`
+`python -m training.corrections --bundle B --out DIR --seeds A:B`
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
+import json
+import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
-EVERY_S = 0.4  # between two labelled states
-EPISODES_A_FILE = 20
+from quantvla_ros.errors import QuantVLAError
+from training.recording import Job, families, jobs, record, seed_range
+
+if TYPE_CHECKING:
+    from quantvla_ros.backends.policy import Policy
+    from quantvla_ros.sim.robot import SimulatedRobot
+
+FPS = 2  # labelled states a second of simulation time
+EPISODES_A_PART = 10
 SWITCH_SHARE = 0.25  # of the episodes get another instruction on the way
 LATENCY_S = (0.05, 0.25)  # of an episode; every chunk's differs by up to a quarter from it
 MAX_EPISODE_S = 10.0
+_SEED_OFFSET = 77_000_000
+
+_robots: dict[str, SimulatedRobot] = {}
 
 
-def collect(bundle: Path, seeds: range, out: Path) -> None:
-    """Label the states of the episodes `seeds` and write one chunk file."""
-    from quantvla_ros.backends.policy import load_policy
-    from quantvla_ros.sim.robot import SimulatedRobot
-
-    file = out / f"corrections_{seeds.start:07d}.npz"
-    if file.exists():
-        return
-    policy = load_policy(bundle, backend="cpu", compiled=False, threads=1)
-    robot = SimulatedRobot("pick_place")
-    rows: dict[str, list[Any]] = {
-        k: [] for k in ("images", "joints", "tip", "chunk", "target", "positions", "uv")
-    }
-    successes = 0
-    for seed in seeds:
-        successes += _episode(robot, policy, seed, rows)
-    robot.close()
-    arrays: dict[str, Any] = {key: np.stack(value) for key, value in rows.items()}
-    temporary = file.with_suffix(".tmp.npz")
-    np.savez(temporary, **arrays)
-    os.replace(temporary, file)
-    print(
-        f"{file.name}: {len(rows['chunk'])} states, {successes} of {len(seeds)} succeeded",
-        flush=True,
-    )
-
-
-def _episode(robot: Any, policy: Any, seed: int, rows: dict[str, list[Any]]) -> bool:
+def correct_episode(
+    robot: SimulatedRobot, policy: Policy, seed: int
+) -> tuple[bool, list[dict[str, Any]]]:
+    """Let the policy play one episode; returns whether it succeeded, and the labelled states."""
     from calib_tools.evaluation.closed_loop import ClosedLoop
-    from training.expert_labels import label_chunk, scene_labels
+    from training.expert_labels import label_chunk, observed
 
-    rng = np.random.default_rng(77_000_000 + seed)
+    rng = np.random.default_rng(_SEED_OFFSET + seed)
     switch_s = rng.uniform(0.4, 2.0) if rng.random() < SWITCH_SHARE else np.inf
     latency = rng.uniform(*LATENCY_S)
-    next_label_s = 0.0
+    wording = int(rng.integers(len(robot.task.wordings)))
+    rows: list[dict[str, Any]] = []
 
     def before_step(now: float) -> None:
-        nonlocal switch_s, next_label_s
+        nonlocal switch_s
         if now >= switch_s:
             switch_s = np.inf
-            if robot.first_lifted is None:
-                others = [name for name in robot.task.present if name != robot.task.target]
-                loop.change_target(others[int(rng.integers(len(others)))])
-        if now < next_label_s:
+            if robot.first_moved is None:
+                others = [goal for goal in robot.task.goals if goal != robot.task.goal]
+                loop.change_goal(others[int(rng.integers(len(others)))])
+        if now < len(rows) / FPS:
             return
-        next_label_s = now + EVERY_S
-        images = robot.render()
-        labels = scene_labels(robot, robot.task)
-        rows["images"].append(np.stack([images["front"], images["wrist"]]))
-        for key in ("joints", "tip", "target", "positions", "uv"):
-            rows[key].append(labels[key])
-        rows["chunk"].append(label_chunk(robot, robot.task))
+        chunk = label_chunk(robot)
+        rows.append(
+            {
+                **observed(robot),
+                "action": chunk[0],
+                "chunk": chunk,
+                "chunk_valid": np.ones(len(chunk), bool),
+                "event": False,
+                "disturbed": False,
+                "weight": np.float32(1.0),
+                "seed": np.int64(seed),
+            }
+        )
 
     loop = ClosedLoop(
         robot, policy, lambda: latency * rng.uniform(0.75, 1.25), before_step=before_step
     )
-    return loop.play(seed, max_seconds=MAX_EPISODE_S).success
+    outcome = loop.play(seed, wording=wording, max_seconds=MAX_EPISODE_S)
+    return outcome.success, rows
+
+
+def correct_part(job: Job) -> str:
+    """Record the episodes of one part; returns a line about them."""
+    from quantvla_ros.backends.policy import load_policy
+    from quantvla_ros.sim.robot import SimulatedRobot
+    from training.data.parts import write_part
+
+    assert job.bundle is not None
+    begin = time.monotonic()
+    policy = load_policy(job.bundle, backend="cpu", compiled=False, threads=1)
+    if job.family not in _robots:
+        _robots[job.family] = SimulatedRobot(job.family)
+    played = [correct_episode(_robots[job.family], policy, seed) for seed in job.seeds]
+    write_part(job.path, [rows for _, rows in played], FPS)
+    return (
+        f"{job.name}: {sum(len(rows) for _, rows in played)} states, "
+        f"{sum(success for success, _ in played)} of {len(played)} solved, "
+        f"{time.monotonic() - begin:.0f} s"
+    )
+
+
+def check_driver(bundle: Path, out: Path) -> None:
+    """Note which policy drives, or compare it with the one of the parts that are there.
+
+    Raises:
+        QuantVLAError: another policy drove, or the bundle cannot be read.
+    """
+    from quantvla_ros.bundle.storage import bundle_hash
+    from training.data.files import write_json
+
+    note, mine = out / "driver.json", bundle_hash(bundle)
+    if not note.exists():
+        write_json(note, {"bundle": mine})
+    elif json.loads(note.read_text())["bundle"] != mine:
+        raise QuantVLAError(
+            f"The corrections in {out} are of another policy than {bundle}; take another directory."
+        )
 
 
 def main(
     bundle: Annotated[Path, typer.Option(help="Float bundle of the policy that drives.")],
-    out: Annotated[Path, typer.Option(help="Directory of the chunk files.")],
+    out: Annotated[Path, typer.Option(help="Directory of the data set.")],
     seeds: Annotated[str, typer.Option(help="First and last seed, FIRST:LAST (exclusive).")],
+    tasks: Annotated[str, typer.Option(help="Task families, separated by commas.")] = "all",
     processes: Annotated[int, typer.Option(help="Worker processes.")] = 2,
 ) -> None:
-    """Collect corrections; files that exist are kept, so the command resumes."""
-    first, last = (int(part) for part in seeds.split(":"))
-    out.mkdir(parents=True, exist_ok=True)
-    blocks = [
-        range(start, min(start + EPISODES_A_FILE, last))
-        for start in range(first, last, EPISODES_A_FILE)
-    ]
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(processes, maxtasksperchild=4) as pool:
-        pool.starmap(collect, [(bundle, block, out) for block in blocks], chunksize=1)
+    """Collect corrections; start the same command again to go on, with more seeds to add some."""
+    try:
+        planned = jobs(out, families(tasks), seed_range(seeds), EPISODES_A_PART, bundle)
+        check_driver(bundle, out)
+        record(correct_part, planned, processes, FPS)
+    except QuantVLAError as error:
+        raise SystemExit(f"corrections: {error}") from error
 
 
 if __name__ == "__main__":

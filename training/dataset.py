@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames of demonstrations and corrections as tensors ready for training.
+"""Frames of demonstrations and corrections as arrays ready for training.
 
 One frame is one observation with its action chunk. Arm actions become offsets from the joint
 positions of the observation, the finger goal stays absolute; both are then normalized per step of
@@ -16,108 +16,111 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quantvla_ros.errors import QuantVLAError
+from training.data.reader import DataSet
+from training.data.schema import HORIZON
+from training.language import GoalName
 
-HORIZON = 16
+__all__ = ["HORIZON", "Frames", "Pictures", "Statistics", "load_frames", "sampling_probability"]
+
 ARM = 7
 FINGER_CENTER, FINGER_SCALE = 0.02, 0.02  # metres; open 0.04 and closed 0.0 become +1 and -1
-GRID = 6  # image tokens a side, for the auxiliary heads
-BASKET = 5  # row of the basket in `positions`; rows 0 to 4 are the objects
-SHARED_KEYS = ("images", "joints", "tip", "target", "positions", "uv")
-DEMONSTRATION_KEYS = (*SHARED_KEYS, "action", "event", "phase", "disturbed", "episode")
-CORRECTION_KEYS = (*SHARED_KEYS, "chunk")
+COLUMNS = (
+    "observation.state", "observation.tip", "chunk", "chunk_valid", "scene.object", "scene.place",
+    "scene.object_uv", "scene.place_uv", "goal.family", "goal.object", "goal.destination",
+    "disturbed", "weight",
+)  # fmt: skip
+
+
+@dataclass
+class Pictures:
+    """Pictures of several data sets, left on disk until they are asked for."""
+
+    sets: list[np.ndarray]
+    """Each uint8 [frames, 2, 96, 96, 3]."""
+
+    source: np.ndarray
+    """int [N], the set of each frame."""
+
+    row: np.ndarray
+    """int [N], its place there."""
+
+    def take(self, index: np.ndarray) -> Tensor:
+        """Pictures uint8 [n, 2, 96, 96, 3] of these frames."""
+        return torch.from_numpy(
+            np.stack([self.sets[self.source[i]][self.row[i]] for i in index.tolist()])
+        )
 
 
 @dataclass
 class Frames:
-    """All frames in memory; the first axis of every member is the frame."""
+    """All frames; the first axis of every member is the frame."""
 
-    images: Tensor  # uint8 [N, 2, 96, 96, 3]
+    pictures: Pictures
     state: Tensor  # float [N, 11], not yet normalized
     chunk: Tensor  # float [N, 16, 8], offsets and finger goals, not yet normalized
     valid: Tensor  # float [N, 16], 0 where the label stream was interrupted
-    target: Tensor  # int64 [N], the object that the instruction names
-    uv: Tensor  # float [N, 2, 2], the target in each picture, 0..1
-    relative: Tensor  # float [N, 6], target and basket relative to the tool tip, m
-    weight: np.ndarray  # float [N], sampling weight
-    episode: np.ndarray  # int [N], seed of the demonstration, -1 for corrections
+    uv: Tensor  # float [N, 2, 2, 2], object and place in each picture, 0..1
+    relative: Tensor  # float [N, 6], object from the tool tip, place from the object, m
+    goal: np.ndarray  # int [N], index in `goals`
+    goals: list[GoalName]
+    weight: np.ndarray  # float [N]
 
     def __len__(self) -> int:
         """Number of frames."""
         return len(self.state)
 
 
-def _load(directory: Path, pattern: str, keys: Sequence[str]) -> dict[str, np.ndarray]:
-    files = sorted(directory.glob(pattern))
-    if not files:
-        raise QuantVLAError(f"no {pattern} files in {directory}; make them first")
-    parts: dict[str, list[np.ndarray]] = {key: [] for key in keys}
-    for file in files:
-        with np.load(file) as data:
-            for key in keys:
-                parts[key].append(data[key])
-    return {key: np.concatenate(value) for key, value in parts.items()}
-
-
-def _demonstration_chunks(data: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets [N, 16, 8] and validity [N, 16]; past an episode's end its last action repeats."""
-    episode = data["episode"]
-    count = len(episode)
-    last = np.empty(count, dtype=np.int64)
-    boundaries = np.flatnonzero(np.r_[episode[1:] != episode[:-1], True])
-    last[:] = boundaries[np.searchsorted(boundaries, np.arange(count))]
-    index = np.minimum(np.arange(count)[:, None] + np.arange(HORIZON), last[:, None])
-    chunk = data["action"][index].copy()
-    chunk[:, :, :ARM] -= data["joints"][:, None, :ARM]
-    event = data["event"][index].astype(bool)
-    event[:, 0] = False
-    return chunk, ~(np.cumsum(event, axis=1) > 0)
-
-
-def load_frames(demonstrations: Path, corrections: Path | None, correction_weight: float) -> Frames:
-    """Read every chunk file; frames while the arm was being disturbed are left out.
+def load_frames(
+    demonstrations: Path, corrections: Sequence[Path] = (), correction_weight: float = 1.0
+) -> Frames:
+    """Read the data sets; frames while the arm was being disturbed are left out.
 
     Args:
-        demonstrations: directory of `training.demonstrations`.
-        corrections: directory of `training.corrections`, or None.
-        correction_weight: sampling weight of a correction beside a demonstration frame (1).
+        demonstrations: data set of `training.demonstrations`.
+        corrections: data sets of `training.corrections`.
+        correction_weight: factor on the weight of corrections.
 
     Raises:
-        QuantVLAError: a directory holds no chunk files.
+        QuantVLAError: a data set is missing or damaged.
     """
-    data = _load(demonstrations, "demos*.npz", DEMONSTRATION_KEYS)
-    chunk, valid = _demonstration_chunks(data)
-    keep = ~data["disturbed"].astype(bool)
-    weight = np.where(data["phase"] <= 1, 1.0, 0.5)  # approach and grasp decide success
-    episode = data["episode"]
-    columns = {key: data[key][keep] for key in SHARED_KEYS}
-    chunk, valid, weight, episode = chunk[keep], valid[keep], weight[keep], episode[keep]
-    del data
-    if corrections is not None:
-        more = _load(corrections, "corrections*.npz", CORRECTION_KEYS)
-        offsets = more["chunk"].copy()
-        offsets[:, :, :ARM] -= more["joints"][:, None, :ARM]
-        columns = {key: np.concatenate([value, more[key]]) for key, value in columns.items()}
-        count = len(offsets)
-        chunk = np.concatenate([chunk, offsets])
-        valid = np.concatenate([valid, np.ones((count, HORIZON), bool)])
-        weight = np.concatenate([weight, np.full(count, correction_weight)])
-        episode = np.concatenate([episode, np.full(count, -1)])
-    rows = np.arange(len(chunk))
-    target = columns["target"].astype(np.int64)
-    positions, tip = columns["positions"], columns["tip"]
-    relative = np.concatenate([positions[rows, target] - tip, positions[:, BASKET] - tip], axis=1)
+    sets = [DataSet(path) for path in (demonstrations, *corrections)]
+    parts = [data.columns(COLUMNS) for data in sets]
+    for part in parts[1:]:
+        part["weight"] = part["weight"] * correction_weight
+    source = np.concatenate([np.full(len(data), i) for i, data in enumerate(sets)])
+    row = np.concatenate([np.arange(len(data)) for data in sets])
+    columns = {key: np.concatenate([part[key] for part in parts]) for key in COLUMNS}
+    keep = ~columns["disturbed"]
+    columns = {key: value[keep] for key, value in columns.items()}
+    names = np.stack([columns[f"goal.{part}"] for part in ("family", "object", "destination")], 1)
+    keys = [GoalName(*name) for name in names.tolist()]
+    goals = sorted(set(keys))
+    numbers = {name: number for number, name in enumerate(goals)}
+    chunk = columns["chunk"].copy()
+    chunk[:, :, :ARM] -= columns["observation.state"][:, None, :ARM]
+    thing, place, tip = columns["scene.object"], columns["scene.place"], columns["observation.tip"]
     return Frames(
-        images=torch.from_numpy(columns["images"]),
-        state=torch.from_numpy(np.concatenate([columns["joints"], tip], axis=1).astype(np.float32)),
-        chunk=torch.from_numpy(chunk.astype(np.float32)),
-        valid=torch.from_numpy(valid.astype(np.float32)),
-        target=torch.from_numpy(target),
-        uv=torch.from_numpy(columns["uv"][rows, target].astype(np.float32)),
-        relative=torch.from_numpy(relative.astype(np.float32)),
-        weight=weight,
-        episode=episode,
+        pictures=Pictures([data.pictures() for data in sets], source[keep], row[keep]),
+        state=torch.from_numpy(np.concatenate([columns["observation.state"], tip], axis=1)),
+        chunk=torch.from_numpy(chunk),
+        valid=torch.from_numpy(columns["chunk_valid"].astype(np.float32)),
+        uv=torch.from_numpy(
+            np.stack([columns["scene.object_uv"], columns["scene.place_uv"]], axis=1)
+        ),
+        relative=torch.from_numpy(np.concatenate([thing - tip, place - thing], axis=1)),
+        goal=np.array([numbers[key] for key in keys]),
+        goals=goals,
+        weight=columns["weight"],
     )
+
+
+def sampling_probability(frames: Frames) -> np.ndarray:
+    """Probability [N] of each frame: families get equal shares, frames of one by their weight."""
+    names = sorted({goal.family for goal in frames.goals})
+    family = np.array([names.index(goal.family) for goal in frames.goals])[frames.goal]
+    totals = np.bincount(family, frames.weight.astype(np.float64))
+    probability: np.ndarray = frames.weight / totals[family] / len(totals)
+    return probability
 
 
 @dataclass(frozen=True)

@@ -8,24 +8,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from quantvla_ros.sim.expert import Expert, execute
+from quantvla_ros.sim.expert import Action, Phase, execute
 from quantvla_ros.sim.robot import SimulatedRobot
-from quantvla_ros.sim.tasks.pick_place import BASKET
-from quantvla_ros.sim.tasks.task import Task
+from training.data.schema import HORIZON, IMAGE_KEYS
 
-HORIZON = 16
+DECISIVE = (Phase.APPROACH, Phase.CLOSE, Phase.PUSH)
+LESS_WEIGHT = 0.5
+WRONG_HAND_WEIGHT = 3.0
+_WRONG_HAND_M = 0.015
 
 
-def label_chunk(
-    robot: SimulatedRobot, task: Task, horizon: int = HORIZON
-) -> npt.NDArray[np.float32]:
+def label_chunk(robot: SimulatedRobot, horizon: int = HORIZON) -> npt.NDArray[np.float32]:
     """Let the expert carry on from here, undisturbed, and put everything back as it was.
 
     Returns:
         [horizon, 8]: absolute arm targets, rad, and the finger goal, m, 0.1 s apart.
     """
     before = robot.save_state()
-    expert = Expert.resume(robot, task)
+    expert = robot.task.resume_expert(robot)
     rows = []
     for _ in range(horizon):
         action = expert.act()
@@ -35,21 +35,37 @@ def label_chunk(
     return np.stack(rows)
 
 
-def scene_labels(robot: SimulatedRobot, task: Task) -> dict[str, npt.NDArray[Any]]:
-    """Measure the state and the scene now.
+def observed(robot: SimulatedRobot) -> dict[str, Any]:
+    """Measure the state and the scene now: the columns of `data.schema.FEATURES` that can be seen.
 
-    Returns:
-        joints: float32 [8]; tip: float32 [3], m, frame panda_link0; target: int8, index of the
-        instruction's object; positions: float32 [6, 3], m, frame panda_link0, the five objects in
-        the task's order and the basket; uv: float32 [6, 2, 2], their image coordinates in
-        (front, wrist), 0 to 1 inside the picture, -9 behind the camera.
+    Positions are in metres in the frame panda_link0, which is parallel to the world's.
     """
-    names = (*task.objects, BASKET)
-    world = np.stack([robot.object_position(name) for name in names])
+    goal = robot.task.goal
+    images = robot.render()
+    things = np.stack([robot.object_position(goal.object), robot.task.goal_position(robot)])
+    uv = robot.project(things)
+    here, there = (things - robot.base_position).astype(np.float32)
     return {
-        "joints": robot.positions.astype(np.float32),
-        "tip": (robot.tool_position - robot.base_position).astype(np.float32),
-        "target": np.int8(task.objects.index(task.target)),
-        "positions": (world - robot.base_position).astype(np.float32),
-        "uv": robot.project(world),
+        **{key: images[key.rsplit(".", 1)[1]] for key in IMAGE_KEYS},
+        "observation.state": robot.positions.astype(np.float32),
+        "observation.tip": (robot.tool_position - robot.base_position).astype(np.float32),
+        "scene.object": here,
+        "scene.place": there,
+        "scene.object_uv": uv[0],
+        "scene.place_uv": uv[1],
+        "goal.family": robot.task.name,
+        "goal.object": goal.object,
+        "goal.destination": goal.destination,
+        "task": robot.instruction,
     }
+
+
+def frame_weight(robot: SimulatedRobot, action: Action, phase: Phase) -> float:
+    """How often training should see this frame.
+
+    Reaching the object decides success. An approach with a hand that must first be opened (or
+    closed, for pushing) is rare, and a policy that has not learned it waits for ever.
+    """
+    if phase is Phase.APPROACH and abs(robot.positions[7] - action.finger) > _WRONG_HAND_M:
+        return WRONG_HAND_WEIGHT
+    return 1.0 if phase in DECISIVE else LESS_WEIGHT

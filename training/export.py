@@ -22,13 +22,13 @@ from quantvla_ros.bundle.schema import (
     TokenizerSpec,
 )
 from quantvla_ros.bundle.storage import save_bundle
-from training.dataset import ARM, HORIZON
+from training.data.schema import HORIZON, JOINTS
+from training.dataset import ARM
 from training.language import MAX_LENGTH, tokenizer_json
 from training.trainer import network_config
 
 STEP_S = 0.1
 DENOISE_STEPS = 5
-JOINTS = [*(f"panda_joint{i}" for i in range(1, 8)), "panda_finger_joint1"]
 UNITS = ["rad"] * ARM + ["m"]
 
 
@@ -40,12 +40,12 @@ def interface(urdf: str) -> Interface:
             for name in ("front", "wrist")
         ],
         state=StateSpec(
-            names=JOINTS,
+            names=list(JOINTS),
             units=UNITS,
             kinematics=kinematics_from_urdf(urdf, "panda_link0", "panda_grip_site"),
         ),
         action=ActionSpec(
-            names=JOINTS, units=UNITS, kind="joint_delta", relative=[True] * ARM + [False]
+            names=list(JOINTS), units=UNITS, kind="joint_delta", relative=[True] * ARM + [False]
         ),
         dt=STEP_S,
         horizon=HORIZON,
@@ -77,7 +77,7 @@ def export(run: Path, out: Path, force: bool) -> Path:
         gate=None,
         files={},
     )
-    tensors = {name: value.half() for name, value in state["average"].items()}
+    tensors = {name: value.half().contiguous() for name, value in state["average"].items()}
     return save_bundle(out, manifest, tensors, tokenizer_json(), force=force)
 
 

@@ -1,31 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instructions of the training data: phrasings and their tokens."""
+"""Instructions of the training data: wordings of all task families and their tokens."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from quantvla_ros.bundle.tokenizer import Tokenizer, build_word_tokenizer
-from quantvla_ros.sim.tasks.pick_place import INSTRUCTION, OBJECTS
+from quantvla_ros.sim.tasks.registry import make_task, vocabulary
 
-PHRASINGS = (
-    INSTRUCTION,
-    "place the {} in the basket",
-    "move the {} into the basket",
-    "pick up the {} and put it in the basket",
-)
-PLAIN_SHARE = 0.6  # of the samples use the task's own sentence
 MAX_LENGTH = 12
 
 
-def vocabulary() -> list[str]:
-    """Every word that an instruction can hold, sorted."""
-    sentences = [p.format(item.name) for p in PHRASINGS for item in OBJECTS]
-    return sorted({word for sentence in sentences for word in sentence.split()})
+class GoalName(NamedTuple):
+    """What an episode asks for, by its words."""
+
+    family: str
+    object: str
+    destination: str
 
 
 @cache
@@ -40,16 +37,27 @@ def vocabulary_size() -> int:
 
 
 @cache
-def _encoded(phrasing: int, target: int) -> tuple[np.ndarray, np.ndarray]:
-    tokenizer = Tokenizer(tokenizer_json(), MAX_LENGTH)
-    return tokenizer.encode(PHRASINGS[phrasing].format(OBJECTS[target].name))
+def sentences(goal: GoalName) -> tuple[str, ...]:
+    """The goal in every wording of its family that training may use."""
+    return tuple(
+        template.format(object=goal.object, destination=goal.destination)
+        for template in make_task(goal.family).wordings
+    )
 
 
-def instruction_tokens(targets: list[int], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Tokens [B, 12] and mask [B, 12] that name each target in a random phrasing."""
-    plain = rng.random(len(targets)) < PLAIN_SHARE
-    other = rng.integers(1, len(PHRASINGS), len(targets))
-    rows = [_encoded(0 if p else int(o), t) for p, o, t in zip(plain, other, targets, strict=True)]
+@cache
+def _encoded(sentence: str) -> tuple[np.ndarray, np.ndarray]:
+    return Tokenizer(tokenizer_json(), MAX_LENGTH).encode(sentence)
+
+
+def instruction_tokens(
+    goals: Sequence[GoalName], rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Tokens [B, 12] and mask [B, 12] that ask for each goal in a wording drawn anew."""
+    rows = []
+    for goal, draw in zip(goals, rng.random(len(goals)).tolist(), strict=True):
+        wordings = sentences(goal)
+        rows.append(_encoded(wordings[int(draw * len(wordings))]))
     return (
         torch.from_numpy(np.stack([ids for ids, _ in rows])),
         torch.from_numpy(np.stack([mask for _, mask in rows])),

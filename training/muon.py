@@ -19,14 +19,36 @@ ITERATIONS = 5
 
 
 def orthogonalize(matrices: Tensor) -> Tensor:
-    """Nearest semi-orthogonal matrices, roughly, of a stack [N, rows, cols] with rows <= cols."""
+    """Nearest semi-orthogonal matrices, roughly, of a stack [N, rows, cols] with rows <= cols.
+
+    Every iterate is a polynomial of the first Gram matrix times the first matrix. For wide
+    matrices the iteration therefore runs on the small Gram matrices and meets the wide ones
+    only at its start and its end.
+    """
     a, b, c = COEFFICIENTS
-    x = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x: Tensor = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    if 2 * x.shape[1] <= x.shape[2]:
+        wide: Tensor = _factor(torch.bmm(x, x.transpose(1, 2))) @ x
+        return wide
     for _ in range(ITERATIONS):
-        gram = x @ x.transpose(1, 2)
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    result: Tensor = x
-    return result
+        gram = torch.bmm(x, x.transpose(1, 2))
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x
+
+
+def _factor(gram: Tensor) -> Tensor:
+    """What the first matrix is multiplied with in all iterations together [N, rows, rows]."""
+    a, b, c = COEFFICIENTS
+    product: Tensor | None = None
+    for iteration in range(ITERATIONS):
+        # One iteration is p(G) x, and the next Gram matrix p(G) G p(G).
+        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal(dim1=1, dim2=2).add_(a)
+        product = factor if product is None else factor @ product
+        if iteration + 1 < ITERATIONS:
+            gram = factor @ gram @ factor
+    assert product is not None
+    return product
 
 
 class Muon:

@@ -2,19 +2,18 @@
 """Train the bundled policy by flow matching; by steps, resumable at any moment.
 
 `python -m training.train --demos DIR --out RUN --steps N [--corrections DIR --init RUN]`
-A checkpoint is written every two minutes; starting the same command again goes on from it. The
-batch is split over processes of one thread each: they wait for each other once a step, where the
-threads of one process would wait at every operation.
+A checkpoint is written at least every two minutes; starting the same command again goes on from
+it. The batch is split over processes of one thread each: they wait for each other once a step,
+where the threads of one process would wait at every operation.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -22,116 +21,186 @@ import torch.distributed as dist
 import typer
 from torch.multiprocessing.spawn import spawn
 
-from training.dataset import Statistics, load_frames
+from quantvla_ros.errors import QuantVLAError
+from training import runlog
+from training.data.files import replacing
+from training.dataset import Frames, Statistics, load_frames
+from training.export import export
+from training.playing import plan, play, rates
+from training.processes import end_with_parent
+from training.settings import Settings
 from training.trainer import Trainer
 
 CHECKPOINT_S = 110.0
-LOG_EVERY = 25
+LOG_EVERY, DRAW_EVERY = 25, 100
+CHECKPOINT, STATISTICS, DRAFT = "checkpoint.pt", "statistics.npz", "draft_bundle"
 
 
-def prepare_statistics(out: Path, init: Path | None, demos: Path) -> None:
-    """Normalization of the run: of the run it starts from, or measured on its demonstrations."""
-    target = out / "statistics.npz"
-    out.mkdir(parents=True, exist_ok=True)
+def prepare(settings: Settings) -> None:
+    """Make what all processes read: pictures decoded, normalization of the run.
+
+    The normalization is that of the run it starts from, or measured on its demonstrations.
+
+    Raises:
+        QuantVLAError: a data set is missing or damaged.
+    """
+    target = settings.out / STATISTICS
+    load_frames(settings.demos, settings.corrections)
     if target.exists():
         return
-    if init is not None:
-        target.write_bytes((init / "statistics.npz").read_bytes())
-        return
-    temporary = out / "statistics.tmp.npz"
-    np.savez(temporary, **vars(Statistics.of(load_frames(demos, None, 1.0))))
-    os.replace(temporary, target)
+    with replacing(target) as temporary:
+        if settings.init is not None:
+            temporary.write_bytes((settings.init / STATISTICS).read_bytes())
+        else:
+            with temporary.open("wb") as stream:
+                np.savez(stream, **vars(Statistics.of(load_frames(settings.demos))))
 
 
-def train(
-    rank: int,
-    ranks: int,
-    store: str,
-    demos: Path,
-    corrections: Path | None,
-    out: Path,
-    init: Path | None,
-    steps: int,
-    correction_weight: float,
-    seed: int,
-) -> None:
-    """Body of one training process."""
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=ranks)
-    frames = load_frames(demos, corrections, correction_weight)
-    with np.load(out / "statistics.npz") as saved:
+def read_frames(settings: Settings) -> Frames:
+    """All frames, normalized."""
+    frames = load_frames(settings.demos, settings.corrections, settings.correction_weight)
+    with np.load(settings.out / STATISTICS) as saved:
         Statistics(**dict(saved)).apply(frames)
-    trainer = Trainer(frames, steps, seed, rank, ranks)
-    checkpoint = out / "checkpoint.pt"
+    return frames
+
+
+def train(rank: int, settings: Settings, store: str, parent: int) -> None:
+    """Body of one training process."""
+    end_with_parent(parent)
+    torch.set_num_threads(1)
+    ranks = settings.processes
+    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=ranks)
+    frames = read_frames(settings)
+    trainer = Trainer(frames, settings.steps, settings.batch, settings.seed, rank, ranks)
+    checkpoint = settings.out / CHECKPOINT
     if checkpoint.exists():
         trainer.restore(torch.load(checkpoint, weights_only=False))
-    elif init is not None:
-        trainer.start_from(torch.load(init / "checkpoint.pt", weights_only=False))
+    elif settings.init is not None:
+        trainer.start_from(torch.load(settings.init / CHECKPOINT, weights_only=False))
     if rank == 0:
-        print(f"{len(frames)} frames, step {trainer.step} of {steps}", flush=True)
-    run(trainer, out)
+        print(f"{len(frames)} frames, step {trainer.step} of {settings.steps}", flush=True)
+    Run(trainer, settings).go()
     dist.destroy_process_group()
 
 
-def save(trainer: Trainer, out: Path) -> None:
-    """Write the checkpoint to a temporary file and rename it."""
-    temporary = out / "checkpoint.pt.tmp"
-    torch.save(trainer.state(), temporary)
-    os.replace(temporary, out / "checkpoint.pt")
+class Run:
+    """Steps until done; the first process logs progress and writes checkpoints."""
+
+    def __init__(self, trainer: Trainer, settings: Settings) -> None:
+        """Begin where the trainer stands."""
+        self.trainer, self.settings, self.out = trainer, settings, settings.out
+        self.first = trainer.rank == 0
+        self.started = self.saved = time.monotonic()
+        self.begun_at = trainer.step
+        self.paused = 0.0
+        self.recent: list[dict[str, float]] = []
+        if self.first:
+            runlog.rewind(self.out, trainer.step)
+
+    def go(self) -> None:
+        """Train to the last step; a finished run is left as it is."""
+        trainer, every = self.trainer, self.settings.check_every
+        while trainer.step < trainer.steps:
+            self.recent.append(trainer.advance())
+            last = trainer.step == trainer.steps
+            if self.first:
+                if trainer.step % LOG_EVERY == 0 or last:
+                    self._log()
+                if trainer.step % DRAW_EVERY == 0 or last:
+                    runlog.draw(self.out)
+                if last or time.monotonic() - self.saved > self.settings.checkpoint_s:
+                    self._save()
+            if every and (trainer.step % every == 0 or last):
+                self._check()
+
+    def _log(self) -> None:
+        trainer, recent = self.trainer, self.recent
+        spent = time.monotonic() - self.started - self.paused
+        pace = spent / (trainer.step - self.begun_at)
+        mean = {k: round(float(np.mean([r[k] for r in recent])), 4) for k in recent[0]}
+        line = {"step": trainer.step, **mean, "s_per_step": round(pace, 3)}
+        runlog.append(self.out, line)
+        left = pace * (trainer.steps - trainer.step) / 60
+        losses = ", ".join(f"{key} {value}" for key, value in mean.items())
+        print(
+            f"step {trainer.step} of {trainer.steps}: {losses}; {pace:.2f} s a step, "
+            f"{left:.0f} min left",
+            flush=True,
+        )
+        self.recent = []
+
+    def _save(self) -> None:
+        with replacing(self.out / CHECKPOINT) as temporary:
+            torch.save(self.trainer.state(), temporary)
+        self.saved = time.monotonic()
+
+    def _check(self) -> None:
+        """Play a few episodes of each family with the averaged weights, shared by the processes."""
+        begin, trainer = time.monotonic(), self.trainer
+        if self.first:
+            self._save()
+            export(self.out, self.out / DRAFT, force=True)
+        dist.barrier()
+        families = sorted({goal.family for goal in trainer.frames.goals})
+        mine = plan(families, self.settings.check_scenes)[trainer.rank :: trainer.ranks]
+        results: list[Any] = [None] * trainer.ranks
+        dist.all_gather_object(results, play(self.out / DRAFT, mine))
+        if self.first:
+            success = rates([result for part in results for result in part])
+            runlog.append(self.out, {"step": trainer.step, "success": success})
+            runlog.draw(self.out)
+            print(f"step {trainer.step}: solved {success}", flush=True)
+        self.paused += time.monotonic() - begin
 
 
-def run(trainer: Trainer, out: Path) -> None:
-    """Step until done; the first process logs progress and writes checkpoints."""
-    saved = started = time.monotonic()
-    first = trainer.step
-    recent: list[dict[str, float]] = []
-    while trainer.step < trainer.steps:
-        recent.append(trainer.advance())
-        if trainer.rank != 0:
-            continue
-        now = time.monotonic()
-        if trainer.step % LOG_EVERY == 0 or trainer.step == trainer.steps:
-            mean = {k: round(float(np.mean([r[k] for r in recent])), 4) for k in recent[0]}
-            pace = (now - started) / (trainer.step - first)
-            line = {"step": trainer.step, **mean, "s_per_step": round(pace, 3)}
-            with (out / "log.jsonl").open("a") as stream:
-                stream.write(json.dumps(line) + "\n")
-            left = pace * (trainer.steps - trainer.step) / 60
-            print(f"{line} {left:.0f} min left", flush=True)
-            recent = []
-        if now - saved > CHECKPOINT_S:
-            save(trainer, out)
-            saved = now
-    if trainer.rank == 0:
-        save(trainer, out)
+def run(settings: Settings) -> None:
+    """Train, or go on with a training that was stopped.
+
+    Raises:
+        QuantVLAError: a data set is missing or damaged, or the run was started otherwise.
+    """
+    settings.out.mkdir(parents=True, exist_ok=True)
+    settings.record()
+    prepare(settings)
+    with tempfile.TemporaryDirectory() as directory:
+        store = str(Path(directory) / "store")
+        spawn(train, args=(settings, store, os.getpid()), nprocs=settings.processes)
 
 
 def main(
-    demos: Annotated[Path, typer.Option(help="Directory of demonstrations.")],
-    out: Annotated[Path, typer.Option(help="Run directory: checkpoint, statistics, log.")],
+    demos: Annotated[Path, typer.Option(help="Data set of demonstrations.")],
+    out: Annotated[Path, typer.Option(help="Run directory: checkpoint, log, curves.")],
     steps: Annotated[int, typer.Option(help="Optimizer steps in all.")],
-    corrections: Annotated[Path | None, typer.Option(help="Directory of corrections.")] = None,
+    corrections: Annotated[
+        list[Path] | None, typer.Option(help="Data set of corrections; may be given again.")
+    ] = None,
     init: Annotated[Path | None, typer.Option(help="Run to start from.")] = None,
+    batch: Annotated[int, typer.Option(help="Observations a step.")] = 64,
     correction_weight: Annotated[float, typer.Option(help="Weight of a correction.")] = 4.0,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     processes: Annotated[int, typer.Option(help="Processes that share the batch.")] = 2,
+    check_every: Annotated[int, typer.Option(help="Steps between checks; 0: none.")] = 400,
+    check_scenes: Annotated[int, typer.Option(help="Scenes a family and check.")] = 4,
 ) -> None:
     """Train, or go on with a training that was stopped."""
-    prepare_statistics(out, init, demos)
-    with tempfile.TemporaryDirectory() as directory:
-        store = str(Path(directory) / "store")
-        arguments = (
-            processes,
-            store,
-            demos,
-            corrections,
-            out,
-            init,
-            steps,
-            correction_weight,
-            seed,
-        )
-        spawn(train, args=arguments, nprocs=processes)
+    settings = Settings(
+        out=out,
+        demos=demos,
+        corrections=tuple(corrections or ()),
+        init=init,
+        steps=steps,
+        batch=batch,
+        correction_weight=correction_weight,
+        seed=seed,
+        processes=processes,
+        check_every=check_every,
+        check_scenes=check_scenes,
+        checkpoint_s=CHECKPOINT_S,
+    )
+    try:
+        run(settings)
+    except QuantVLAError as error:
+        raise SystemExit(f"train: {error}") from error
 
 
 if __name__ == "__main__":

@@ -57,23 +57,32 @@ def run_episodes(
         operator.instruct("")
         state = operator.reset_scene()
         say(f"episode {number + 1} of {count}: '{state['instruction']}'")
-        episode = _run(operator, children, state, arrivals)
-        episodes.append(episode)
-        if episode.fault:
-            _insist(operator.policy.reset_fault, children)
+        episodes.append(run_episode(operator, children, state["instruction"], arrivals))
     operator.instruct("")
     return episodes
 
 
-def _run(
+def run_episode(
     operator: Operator,
     children: list[Child],
-    state: Any,
+    instruction: str,
     arrivals: list[Arrival],
+    longest_s: float = EPISODE_S,
 ) -> Episode:
-    instruction = str(state["instruction"])
-    started = float(state["time"])
-    deadline = time.monotonic() + _WALL_FACTOR * EPISODE_S
+    """Run one episode in the scene that was just reset; a fault of the node is reset after it.
+
+    Args:
+        operator: in the ROS graph.
+        children: processes that must live through it.
+        instruction: what to ask for.
+        arrivals: watched messages are appended here.
+        longest_s: simulation time after which the episode has failed.
+
+    Raises:
+        QuantVLAError: a child ended, or the node refused to arm.
+    """
+    started = float(operator.state["time"])
+    deadline = time.monotonic() + _WALL_FACTOR * longest_s
     _insist(operator.policy.arm, children)
     operator.instruct(instruction)
     solved_at: float | None = None
@@ -92,16 +101,18 @@ def _run(
             break
         if solved_at is not None and elapsed > solved_at + AFTER_SUCCESS_S:
             break
-        if elapsed > EPISODE_S or time.monotonic() > deadline:
+        if elapsed > longest_s or time.monotonic() > deadline:
             break
-    if not fault:
+    if fault:
+        _insist(operator.policy.reset_fault, children)
+    else:
         operator.policy.arm(False)
     final = operator.state
     return Episode(
         seed=int(final["seed"]),
         instruction=instruction,
         success=bool(final["success"]) or solved_at is not None,
-        first_lifted=final["first_lifted"],
+        first_lifted=final["first_moved"],
         seconds=elapsed if solved_at is None else solved_at,
         fault=fault,
     )

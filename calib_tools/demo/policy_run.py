@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,26 +65,12 @@ def run_policy(
     Raises:
         QuantVLAError: a process ended, the node refused, or something did not come in time.
     """
-    from quantvla_ros.nodes.operator import Operator
-
-    robot = processes.start(
-        f"{name}_sim_robot_node",
-        "quantvla_ros.nodes.sim_robot_node",
-        *("--ros-args", "-p", f"seed:={FIRST_SEED}"),
-    )
-    node = processes.start(
-        f"{name}_policy_node", "quantvla_ros.nodes.policy_node", *_arguments(bundle, record_path)
-    )
     arrivals: list[Arrival] = []
-    with Operator(WATCHED) as operator:
-        operator.instruct("")
-        say("the simulated robot starts")
-        _wait_for_robot(operator, robot)
-        say("the policy node loads and compiles the policy")
-        _while_alive(lambda: operator.policy.configure(_CONFIGURE_S), [robot, node])
-        operator.policy.activate()
-        operator.tap.subscribe(_TOPICS_S)
-        children = [robot, node]
+    seed = {"seed": str(FIRST_SEED)}
+    with robot_and_policy(processes, name, bundle, record_path, WATCHED, seed, say) as (
+        operator,
+        children,
+    ):
         recorder = None
         if recorder_arguments:
             recorder = processes.start("record", "calib_tools.cli", *recorder_arguments)
@@ -93,19 +80,70 @@ def run_policy(
             say("the buffer is written")
             recorder.interrupt()
             recorder.wait(_RECORDER_S)
-        operator.policy.deactivate()
-    processes.end(node)
-    processes.end(robot)
     return PolicyRun(done, arrivals, json.loads(record_path.read_text()))
 
 
-def _arguments(bundle: Path, record_path: Path) -> list[str]:
+@contextmanager
+def robot_and_policy(
+    processes: Processes,
+    name: str,
+    bundle: Path,
+    record_path: Path,
+    topics: Mapping[str, tuple[str, ...]],
+    robot_parameters: Mapping[str, str],
+    say: Say,
+    compiled: bool = True,
+) -> Iterator[tuple[Operator, list[Child]]]:
+    """Both nodes running, the policy node active and in dry run; both end after the block.
+
+    Args:
+        processes: where the children live.
+        name: names the logs.
+        bundle: what the policy node runs.
+        record_path: where it writes its record at the end.
+        topics: to watch (see `Operator`).
+        robot_parameters: of the simulated robot.
+        say: shows what happens.
+        compiled: whether the policy is compiled, as on a robot; it takes minutes on a busy machine.
+
+    Raises:
+        QuantVLAError: a process ended, the node refused, or something did not come in time.
+    """
+    from quantvla_ros.nodes.operator import Operator
+
+    robot = processes.start(
+        f"{name}_sim_robot_node",
+        "quantvla_ros.nodes.sim_robot_node",
+        "--ros-args",
+        *(word for item in robot_parameters.items() for word in ("-p", ":=".join(item))),
+    )
+    node = processes.start(
+        f"{name}_policy_node",
+        "quantvla_ros.nodes.policy_node",
+        *_arguments(bundle, record_path, compiled),
+    )
+    with Operator(topics) as operator:
+        operator.instruct("")
+        say("the simulated robot starts")
+        _wait_for_robot(operator, robot)
+        say("the policy node loads and compiles the policy")
+        _while_alive(lambda: operator.policy.configure(_CONFIGURE_S), [robot, node])
+        operator.policy.activate()
+        operator.tap.subscribe(_TOPICS_S)
+        yield operator, [robot, node]
+        operator.policy.deactivate()
+    processes.end(node)
+    processes.end(robot)
+
+
+def _arguments(bundle: Path, record_path: Path, compiled: bool) -> list[str]:
     arguments = ["--ros-args"]
     for file in ("config/policy.yaml", "config/panda_limits.yaml"):
         arguments += ["--params-file", str(shared_file(file))]
     values = {
         "bundle": json.dumps(str(bundle)),
         "record_path": json.dumps(str(record_path)),
+        "compiled": json.dumps(compiled),
         "use_sim_time": "true",
         "warmup_timeout_s": str(_WARM_UP_S),
     }

@@ -166,3 +166,23 @@ class Processes:
         """End one child."""
         child.stop()
         self._children.remove(child)
+
+
+@contextmanager
+def own_ros_domain() -> Iterator[dict[str, str]]:
+    """Keep to ourselves: a ROS domain of our own, and discovery on this machine alone."""
+    ours = {
+        "ROS_DOMAIN_ID": str(1 + os.getpid() % 101),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "PYTHONUNBUFFERED": "1",
+    }
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
+    try:
+        yield dict(os.environ)
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

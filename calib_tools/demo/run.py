@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import tempfile
@@ -21,7 +20,7 @@ from calib_tools.buffer.sources import load_config
 from calib_tools.buffer.store import load_buffer
 from calib_tools.demo.episodes import as_records
 from calib_tools.demo.policy_run import PolicyRun, run_policy
-from calib_tools.demo.processes import Processes
+from calib_tools.demo.processes import Processes, own_ros_domain
 from calib_tools.demo.progress import Say, Stages
 from calib_tools.demo.summary import CalibrationSize, Summary, summarize
 from calib_tools.output import write_file, write_json
@@ -65,7 +64,7 @@ def run_demo(out: Path, episodes: int, policy: Path | None) -> None:
     try:
         with (
             _ends_on_sigterm(),
-            _own_ros_domain() as environment,
+            own_ros_domain() as environment,
             written_directory(out, force=True) as draft,
         ):
             summary = _run(draft, bundle, episodes, logs, environment)
@@ -238,26 +237,6 @@ def _check_replaceable(out: Path) -> None:
             f"'{out}' exists and is no earlier demo (it has no summary.json of one); choose "
             "another --out."
         )
-
-
-@contextmanager
-def _own_ros_domain() -> Iterator[dict[str, str]]:
-    """Keep to ourselves: a ROS domain of our own, and discovery on this machine alone."""
-    ours = {
-        "ROS_DOMAIN_ID": str(1 + os.getpid() % 101),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "PYTHONUNBUFFERED": "1",
-    }
-    before = {name: os.environ.get(name) for name in ours}
-    os.environ.update(ours)
-    try:
-        yield dict(os.environ)
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 @contextmanager

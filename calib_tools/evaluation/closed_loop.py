@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import yaml
 
+from calib_tools.evaluation.outcome import Outcome, grounding
+from calib_tools.evaluation.smoothness import path_length, rms_jerk
 from calib_tools.resources import shared_file
 from quantvla_ros.backends.policy import Policy
 from quantvla_ros.bundle.chunk import draw_noise
@@ -23,6 +25,7 @@ from quantvla_ros.control.limits import FloatArray, JointLimits, limits_from_urd
 from quantvla_ros.control.motion import MotionController
 from quantvla_ros.control.window import Window
 from quantvla_ros.sim.robot import JOINT_NAMES, SimulatedRobot
+from quantvla_ros.sim.tasks.task import Goal
 from quantvla_ros.sim.trajectory_controller import (
     JointTrajectory,
     TrajectoryController,
@@ -35,6 +38,8 @@ PERIOD_S = 0.02
 
 MAX_EPISODE_S = 12.0
 
+_ARM = slice(0, 7)  # the joints in rad; the finger is in m
+
 
 def panda_limits() -> JointLimits:
     """Limits of the simulated robot: from its URDF and config/panda_limits.yaml."""
@@ -46,19 +51,6 @@ def panda_limits() -> JointLimits:
         {name: row["max_acceleration"] for name, row in rows.items()},
         {name: row["max_jerk"] for name, row in rows.items()},
     )
-
-
-@dataclass(frozen=True)
-class Episode:
-    """How an episode ended."""
-
-    seed: int
-    target: str
-    success: bool
-    first_lifted: str | None
-    seconds: float
-    chunks: int
-    fault: str | None
 
 
 @dataclass
@@ -90,26 +82,28 @@ class ClosedLoop:
     _limits: JointLimits = field(default_factory=panda_limits)
     _forget: bool = False
 
-    def change_target(self, name: str) -> None:
-        """Name another object from now on, as an operator does; old chunks are dropped."""
-        self.robot.task.target = name
+    def change_goal(self, goal: Goal) -> None:
+        """Ask for something else from now on, as an operator does; old chunks are dropped."""
+        self.robot.task.goal = goal
         self._forget = True
 
     def play(
-        self, seed: int, target: str | None = None, max_seconds: float = MAX_EPISODE_S
-    ) -> Episode:
+        self,
+        seed: int,
+        goal: int | None = None,
+        wording: int | None = None,
+        max_seconds: float = MAX_EPISODE_S,
+    ) -> Outcome:
         """Play the scene of ``seed`` until success, a fault or ``max_seconds``.
 
         Args:
             seed: scene and flow noise.
-            target: object that the instruction names; drawn from the seed when None.
+            goal: index into the scene's goals, modulo their number; from the seed when None.
+            wording: of the instruction (see `SimulatedRobot.reset`).
             max_seconds: simulation time after which the episode has failed.
-
-        Raises:
-            QuantVLAError: the object is not in this scene.
         """
         robot = self.robot
-        robot.reset(seed, target)
+        robot.reset(seed, goal, wording)
         motion = MotionController(self._limits, PERIOD_S, self.config)
         controller = TrajectoryController(JOINT_NAMES, robot.commanded)
         motion.activate(robot.time)
@@ -118,14 +112,18 @@ class ClosedLoop:
         inference: _Inference | None = None
         chunks = 0
         self._forget = False
-        while robot.time < max_seconds and not robot.success() and motion.fault is None:
+        positions, velocities = [robot.positions], [robot.velocities]
+        # Half a step of tolerance: the physics' time is a sum of floats.
+        while robot.time < max_seconds - PERIOD_S / 2 and motion.fault is None:
+            if robot.success():
+                break
             now = robot.time
             if self.before_step is not None:
                 self.before_step(now)
             if self._forget:
                 motion.drop_chunks(now)
                 inference, self._forget = None, False
-            motion.observe_joints(now, robot.positions, robot.velocities)
+            motion.observe_joints(now, positions[-1], velocities[-1])
             if inference is not None and now >= inference.due:
                 motion.note_latency(now - inference.stamp)
                 motion.offer_chunk(inference.actions, inference.stamp, self._dt)
@@ -137,14 +135,22 @@ class ClosedLoop:
             if window is not None:
                 controller.submit(_trajectory(window), now)
             robot.advance(PERIOD_S, lambda t: controller.sample(t)[0])
-        return Episode(
-            seed,
-            robot.task.target,
-            robot.success(),
-            robot.first_lifted,
-            round(robot.time, 2),
-            chunks,
-            motion.fault.code.value if motion.fault is not None else None,
+            positions.append(robot.positions)
+            velocities.append(robot.velocities)
+        return Outcome(
+            instruction=robot.instruction,
+            success=robot.success(),
+            seconds=round(robot.time, 2),
+            grounding=grounding(robot.task.goal.object, robot.first_moved),
+            first_moved=robot.first_moved,
+            chunks=chunks,
+            fault=motion.fault.code.value if motion.fault is not None else None,
+            path_rad=round(path_length(np.stack(positions)[:, _ARM]), 4),
+            jerk_rad_s3=round(rms_jerk(np.stack(velocities)[:, _ARM], 1 / PERIOD_S), 3),
+            boundary_jump=round(motion.metrics.boundary_jump, 6),
+            chunk_gap=round(motion.metrics.chunk_gap, 5),
+            clamped=sum(motion.clamped.values()),
+            limited=sum(motion.limited.values()),
         )
 
     @property
@@ -156,7 +162,7 @@ class ClosedLoop:
         observation = Observation(
             images=self.robot.render(),
             joints=self.robot.positions.astype(np.float32),
-            instruction=self.robot.task.instruction,
+            instruction=self.robot.instruction,
             stamp=now,
         )
         actions = self.policy.infer(

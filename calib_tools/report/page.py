@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report's page: tables and figures of a run in one HTML file without outside references."""
+"""The page of a demo or an evaluation: one HTML file without outside references."""
 
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,21 +11,12 @@ from typing import Any
 from calib_tools.buffer.store import HELD_OUT_EVERY, BufferDescription
 from calib_tools.output import check_file_free, write_file
 from calib_tools.report import plots
+from calib_tools.report.evaluation import evaluation_sections, is_evaluation
 from calib_tools.report.run_data import Record, RunData, read_run
+from calib_tools.report.section import Section
 from calib_tools.tables import gate_rows
 
 _TEMPLATE = "page.html.j2"
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the page: a table, figures as SVG, a sentence; each may be empty."""
-
-    title: str
-    text: str = ""
-    head: list[str] = field(default_factory=list)
-    rows: list[list[str]] = field(default_factory=list)
-    figures: list[str] = field(default_factory=list)
 
 
 def write_report(run: Path, out: Path, force: bool) -> None:
@@ -36,20 +26,37 @@ def write_report(run: Path, out: Path, force: bool) -> None:
         QuantVLAError: `out` exists, or the run directory holds nothing to report.
     """
     check_file_free(out, force)
-    write_file(out, render(read_run(run)))
+    if is_evaluation(run):
+        title = "Closed-loop evaluation"
+        page = _fill(title, run.resolve().name, None, [], evaluation_sections(run))
+    else:
+        page = render(read_run(run))
+    write_file(out, page)
 
 
 def render(data: RunData) -> str:
-    """The page as HTML."""
+    """The page of a demo as HTML."""
+    title = "From live camera topics to an INT8 policy"
+    return _fill(title, data.name, data.summary, data.pictures, sections(data))
+
+
+def _fill(
+    title: str,
+    name: str,
+    summary: dict[str, Any] | None,
+    pictures: list[bytes],
+    parts: list[Section],
+) -> str:
     from jinja2 import Environment
 
     template = resources.files("calib_tools.report").joinpath(_TEMPLATE).read_text()
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(template).render(
-        name=data.name,
-        summary=data.summary,
-        pictures=[base64.b64encode(picture).decode() for picture in data.pictures],
-        sections=sections(data),
+        title=title,
+        name=name,
+        summary=summary,
+        pictures=[base64.b64encode(picture).decode() for picture in pictures],
+        sections=parts,
     )
 
 

@@ -31,7 +31,8 @@ _STYLE: Any = {
 
 
 @contextmanager
-def _drawing() -> Iterator[None]:
+def drawing() -> Iterator[None]:
+    """Draw figures in the report's style, without a display."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -39,7 +40,8 @@ def _drawing() -> Iterator[None]:
         yield
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
+    """The figure as an SVG element; it is closed."""
     from matplotlib import pyplot
 
     stream = io.StringIO()
@@ -72,7 +74,7 @@ def chunk_figure(record: Mapping[str, Any], sample: int) -> str:
     pair = record["samples"][sample]
     reference, quantized = np.asarray(pair["float"]), np.asarray(pair["int8"])
     time = record["dt_s"] * np.arange(1, len(reference) + 1)
-    with _drawing():
+    with drawing():
         figure, axes = _grid(record["names"], record["units"])
         for i, axis in enumerate(axes[: len(record["names"])]):
             axis.plot(time, reference[:, i], color=FLOAT_COLOUR, linewidth=2.2, label="float")
@@ -80,7 +82,7 @@ def chunk_figure(record: Mapping[str, Any], sample: int) -> str:
             _at_least(axis, 0.01)
         axes[0].legend()
         figure.supxlabel("time after the observation, s", fontsize=9)
-        return _svg(figure)
+        return svg(figure)
 
 
 def motion_figure(record: Mapping[str, Any]) -> str:
@@ -88,7 +90,7 @@ def motion_figure(record: Mapping[str, Any]) -> str:
     measured, commanded = record["measured"], record["commanded"]
     start = min([*measured["time_s"][:1], *commanded["time_s"][:1]], default=0.0)
     names = record["joints"]
-    with _drawing():
+    with drawing():
         figure, axes = _grid(names, record["units"])
         for i, axis in enumerate(axes[: len(names)]):
             for curve, colour, width, label in (
@@ -100,7 +102,7 @@ def motion_figure(record: Mapping[str, Any]) -> str:
             _at_least(axis, 0.01)
         axes[0].legend()
         figure.supxlabel("simulation time, s", fontsize=9)
-        return _svg(figure)
+        return svg(figure)
 
 
 def _with_gaps(curve: Mapping[str, Any], joint: int) -> tuple[Any, Any]:
@@ -131,7 +133,7 @@ def latency_figure(record: Mapping[str, Any]) -> str:
     largest = max(np.percentile(samples[key], 99.5) for key, _, _ in series)
     smallest = min(np.min(samples[key]) for key, _, _ in series)
     bins = np.linspace(0.95 * smallest, 1.05 * largest, 50).tolist()
-    with _drawing():
+    with drawing():
         figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 2.8))
         figure.subplots_adjust(0.06, 0.18, 0.99, 0.97)
         for key, label, colour in series:
@@ -146,7 +148,7 @@ def latency_figure(record: Mapping[str, Any]) -> str:
         right.set_ylabel("latency, ms")
         right.set_ylim(0, None)
         left.legend()
-        return _svg(figure)
+        return svg(figure)
 
 
 def jitter_figure(record: Mapping[str, Any]) -> str:
@@ -156,7 +158,7 @@ def jitter_figure(record: Mapping[str, Any]) -> str:
     intervals = np.asarray(record["publish_intervals_ms"])
     period = 1e3 / record["control_rate_hz"]
     reach = max(1.0, float(np.percentile(np.abs(intervals - period), 99.9)) * 1.2)
-    with _drawing():
+    with drawing():
         figure, axis = pyplot.subplots(figsize=(5.5, 2.5))
         figure.subplots_adjust(0.11, 0.2, 0.98, 0.97)
         bins = np.linspace(period - reach, period + reach, 80).tolist()
@@ -164,4 +166,4 @@ def jitter_figure(record: Mapping[str, Any]) -> str:
         axis.set_yscale("log")
         axis.set_xlabel("interval between published windows, ms")
         axis.set_ylabel("windows")
-        return _svg(figure)
+        return svg(figure)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
 from rclpy.callback_groups import ReentrantCallbackGroup
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -41,6 +43,9 @@ class Operator:
         self.policy = PolicyNodeClient(node)
         self._instruction = node.create_publisher(String, "/instruction", LATCHED)
         self._reset = node.create_client(Trigger, "/sim_robot_node/reset", callback_group=group)
+        self._set_parameters = node.create_client(
+            SetParameters, "/sim_robot_node/set_parameters", callback_group=group
+        )
         node.create_subscription(
             String, "/sim/state", self._on_state, LATCHED, callback_group=group
         )
@@ -69,6 +74,18 @@ class Operator:
         """Publish an instruction; an empty one makes the arm hold."""
         self._instruction.publish(String(data=text))
 
+    def choose_scene(self, seed: int, timeout_s: float = 30.0) -> None:
+        """Make `seed` that of the next reset.
+
+        Raises:
+            QuantVLAError: the simulated robot does not answer or refuses.
+        """
+        value = ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=seed)
+        request = SetParameters.Request(parameters=[Parameter(name="seed", value=value)])
+        answer = self._call(self._set_parameters, request, timeout_s)
+        if not answer.results[0].successful:
+            raise QuantVLAError(f"The simulated robot refused the seed {seed}.")
+
     def reset_scene(self, timeout_s: float = 30.0) -> Mapping[str, Any]:
         """Reset the scene to the next seed; return the state of the new scene.
 
@@ -76,12 +93,7 @@ class Operator:
             QuantVLAError: the simulated robot does not answer or refuses.
         """
         resets = self._state.get("resets", 0)
-        done = threading.Event()
-        if not self._reset.wait_for_service(timeout_sec=timeout_s):
-            raise QuantVLAError(f"No service {self._reset.srv_name} within {timeout_s:.0f} s.")
-        future = self._reset.call_async(Trigger.Request())
-        future.add_done_callback(lambda _: done.set())
-        if not done.wait(timeout_s) or not future.result().success:
+        if not self._call(self._reset, Trigger.Request(), timeout_s).success:
             raise QuantVLAError("The simulated robot did not reset its scene.")
         return self.wait_for_state(lambda state: state.get("resets", 0) > resets, timeout_s)
 
@@ -100,6 +112,16 @@ class Operator:
                         "is the simulated robot running?"
                     )
             return dict(self._state)
+
+    def _call(self, client: Any, request: Any, timeout_s: float) -> Any:
+        done = threading.Event()
+        if not client.wait_for_service(timeout_sec=timeout_s):
+            raise QuantVLAError(f"No service {client.srv_name} within {timeout_s:.0f} s.")
+        future = client.call_async(request)
+        future.add_done_callback(lambda _: done.set())
+        if not done.wait(timeout_s):
+            raise QuantVLAError(f"No answer from {client.srv_name} within {timeout_s:.0f} s.")
+        return future.result()
 
     def _on_state(self, message: String) -> None:
         with self._changed:

@@ -29,6 +29,7 @@ from quantvla_ros.sim.joint_commander import JointCommander
 from quantvla_ros.sim.pacing import Pacer, RateMeter
 from quantvla_ros.sim.panda_servo import make_panda_servo
 from quantvla_ros.sim.robot import SimulatedRobot
+from quantvla_ros.sim.tasks.understanding import meant_goal
 from quantvla_ros.sim.urdf import panda_urdf
 
 TICKS_S = (0.008, 0.012)
@@ -140,9 +141,9 @@ class SimRobotNode(Node):
                 self._image_publishers[name].publish(message)
 
     def _publish_state(self) -> None:
-        named = [name for name in self._robot.task.present if name in self._instruction]
-        if named:
-            self._robot.task.target = named[0]
+        asked = meant_goal(self._robot.task, self._instruction)
+        if asked is not None:
+            self._robot.task.goal = asked
         self._state_publisher.publish(
             sim_messages.simulation_state(self._robot, self._seed, self._time, self._resets)
         )
@@ -166,7 +167,7 @@ class SimRobotNode(Node):
         self._epoch = self._time + TICKS_S[0]  # the robot's own time is 0 again; /clock must rise
         self._ticks = 0
         self._publish()
-        return f"seed {self._seed}: {self._robot.task.instruction}"
+        return f"seed {self._seed}: {self._robot.instruction}"
 
     def _step(self) -> str:
         if not self._settings.stepped:

@@ -18,7 +18,7 @@ BEHIND_CAMERA = -9.0
 _FRONT_POSITION = np.array([0.72, 0.0, 0.72])
 _FRONT_LOOKS_AT = np.array([-0.03, 0.0, 0.04])
 _FRONT_FOVY_DEG = 32.0
-_VISUAL_GEOM_GROUP = 1
+VISUAL_GEOM_GROUP = 1
 _NEAREST_VISIBLE_M = 0.01
 
 
@@ -51,7 +51,7 @@ class CameraRenderer:
         self._finalizer = weakref.finalize(self, self._renderer.close)
         self._option = mujoco.MjvOption()
         self._option.geomgroup[:] = 0
-        self._option.geomgroup[_VISUAL_GEOM_GROUP] = 1
+        self._option.geomgroup[VISUAL_GEOM_GROUP] = 1
         self._option.sitegroup[:] = 0
         self._option.flags[:] = 0
         self._option.flags[mujoco.mjtVisFlag.mjVIS_STATIC] = 1

@@ -42,24 +42,33 @@ class ToolKinematics:
         rotation = self._data.site_xmat[self._site].reshape(3, 3).copy()
         return self._data.site_xpos[self._site].copy(), rotation
 
-    def inverse(self, position: Array, start: Array, iterations: int = 12) -> Array:
+    def yaw(self, rotation: Array) -> float:
+        """Return by how much a tool of this rotation [3, 3] is turned about the world's z, rad."""
+        turn = rotation @ self._down.T
+        return float(np.arctan2(turn[1, 0] - turn[0, 1], turn[0, 0] + turn[1, 1]))
+
+    def inverse(
+        self, position: Array, start: Array, iterations: int = 12, yaw: float = 0.0
+    ) -> Array:
         """Damped least squares from `start`, with a pull to the home posture in the null space.
 
         Args:
             position: tool position wanted [3], m, world frame.
             start: arm joints [7], rad.
             iterations: at most so many steps.
+            yaw: turn of the tool about the world's z axis, rad; 0 as in the home posture.
 
         Returns:
             Arm joints [7], rad, inside the joint limits.
         """
         arm = start.copy()
+        wanted = _about_z(yaw) @ self._down
         jacobian = self._jacobian
         for _ in range(iterations):
             here, rotation = self.forward(arm)
             mujoco.mj_comPos(self._model, self._data)
             mujoco.mj_jacSite(self._model, self._data, jacobian[:3], jacobian[3:], self._site)
-            turn = self._down @ rotation.T
+            turn = wanted @ rotation.T
             axis = 0.5 * np.array(
                 [turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]
             )
@@ -75,3 +84,8 @@ class ToolKinematics:
         limits = self._model.jnt_range[:7]
         clipped: Array = np.clip(arm, limits[:, 0], limits[:, 1])
         return clipped
+
+
+def _about_z(angle: float) -> Array:
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])

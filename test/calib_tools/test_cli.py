@@ -19,6 +19,7 @@ COMMANDS = [
     "quantize",
     "gate",
     "bench",
+    "evaluate",
     "report",
     "inspect",
     "doctor",

@@ -16,6 +16,7 @@ class Simulation:
     """The part of the simulated robot that an operator meets."""
 
     def __init__(self, graph):
+        from rcl_interfaces.srv import SetParameters
         from std_msgs.msg import String
         from std_srvs.srv import Trigger
 
@@ -27,7 +28,18 @@ class Simulation:
         self._state = graph.node.create_publisher(String, "/sim/state", LATCHED)
         self.instructions = graph.listen(String, "/instruction", LATCHED)
         self._service = graph.node.create_service(Trigger, "/sim_robot_node/reset", self._reset)
+        self.seeds: list[int] = []
+        self._parameters = graph.node.create_service(
+            SetParameters, "/sim_robot_node/set_parameters", self._set
+        )
         self.publish()
+
+    def _set(self, request, response):
+        self.seeds += [p.value.integer_value for p in request.parameters if p.name == "seed"]
+        from rcl_interfaces.msg import SetParametersResult
+
+        response.results = [SetParametersResult(successful=self.works)]
+        return response
 
     def publish(self):
         self._state.publish(self._string(data=json.dumps({"resets": self.resets, "seed": 3})))
@@ -51,6 +63,15 @@ def test_instructions_reach_the_robot_and_the_tap(simulation):
         arrival = wait_until(lambda: operator.tap.next(0.1), 10, "the instruction")
         assert b"put the milk" in arrival.data
         wait_until(lambda: simulation.instructions, 10, "the instruction at the robot")
+
+
+def test_the_scene_of_the_next_reset_can_be_chosen(simulation):
+    with Operator({}) as operator:
+        operator.choose_scene(42)
+        assert simulation.seeds == [42]
+        simulation.works = False
+        with pytest.raises(QuantVLAError, match="refused the seed 43"):
+            operator.choose_scene(43)
 
 
 def test_a_reset_returns_the_state_of_the_new_scene(simulation):

@@ -14,29 +14,47 @@ def scene_of(robot) -> np.ndarray:
 
 def test_same_seed_same_scene_and_another_seed_another(robot):
     robot.reset(7)
-    first, target = scene_of(robot), robot.task.target
+    first, goal = scene_of(robot), robot.task.goal
     robot.reset(8)
     other = scene_of(robot)
     robot.reset(7)
     assert np.array_equal(scene_of(robot), first)
-    assert robot.task.target == target
+    assert robot.task.goal == goal
     assert not np.allclose(other, first, atol=1e-3)
 
 
-def test_another_instruction_changes_nothing_but_the_target(robot):
+def test_another_goal_changes_nothing_but_the_instruction(robot):
     robot.reset(7)
     scene = scene_of(robot)
-    for name in robot.task.present:
-        robot.reset(7, instruction_object=name)
+    for number, goal in enumerate(robot.task.goals):
+        robot.reset(7, goal=number)
         assert np.array_equal(scene_of(robot), scene)
-        assert robot.task.instruction == f"put the {name} in the basket"
+        assert robot.task.goal == goal
+        assert robot.instruction == f"put the {goal.object} in the basket"
 
 
-def test_object_that_is_not_there_is_refused_with_the_list(robot):
-    robot.reset(7)
-    absent = next(name for name in robot.task.objects if name not in robot.task.present)
-    with pytest.raises(QuantVLAError, match=f"no '{absent}'.*{robot.task.present[0]}"):
-        robot.reset(7, instruction_object=absent)
+def test_goal_counts_modulo_the_goals_of_the_scene(robot):
+    robot.reset(7, goal=1)
+    second = robot.task.goal
+    robot.reset(7, goal=1 + len(robot.task.goals))
+    assert robot.task.goal == second
+
+
+def test_wordings_are_chosen_by_index_and_held_out_ones_by_a_negative_one(robot):
+    robot.reset(7, wording=1)
+    name = robot.task.goal.object
+    assert robot.instruction == f"place the {name} in the basket"
+    for number, template in enumerate(robot.task.held_out_wordings):
+        robot.reset(7, wording=-1 - number)
+        assert robot.instruction == template.format(object=name, destination="basket")
+    robot.reset(7, wording=len(robot.task.wordings))
+    assert robot.instruction == f"put the {name} in the basket"
+
+
+def test_instruction_follows_a_change_of_goal(robot):
+    robot.reset(7, goal=0)
+    robot.task.goal = robot.task.goals[2]
+    assert robot.instruction == f"put the {robot.task.goals[2].object} in the basket"
 
 
 def test_unknown_task_is_refused_with_the_list():

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
+import time
 
 import mujoco
 import numpy as np
@@ -53,6 +55,19 @@ def test_another_simulator_version_builds_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(scene, "version", lambda package: "0.0")
     scene.load_scene()
     assert len(list((tmp_path / "quantvla_ros").glob("*.mjb"))) == 2
+
+
+def test_scenes_that_nobody_loads_any_more_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(scene, "build_scene", small_model)
+    folder = scene.cache_directory()
+    stale, fresh = folder / "scene-old.mjb", folder / "scene-young.mjb"
+    for path, days in ((stale, 9), (fresh, 1)):
+        path.touch()
+        then = time.time() - days * 24 * 3600
+        os.utime(path, (then, then))
+    scene.load_scene()
+    assert not stale.exists() and fresh.exists()
 
 
 def test_missing_simulator_is_named(monkeypatch):

@@ -27,3 +27,13 @@ def test_solving_leaves_the_robot_alone(robot):
     before = robot.positions
     robot.kinematics.inverse(np.array([0.1, 0.1, 0.2]), ARM_HOME)
     assert np.array_equal(robot.positions, before)
+
+
+def test_inverse_turns_the_tool_about_the_vertical(robot):
+    for yaw in (-1.1, -0.4, 0.0, 0.7, 1.1):
+        arm = robot.kinematics.inverse(np.array([0.05, -0.05, 0.02]), ARM_HOME, 40, yaw=yaw)
+        position, rotation = robot.kinematics.forward(arm)
+        assert np.linalg.norm(position - [0.05, -0.05, 0.02]) < 2e-3
+        assert np.linalg.norm(rotation[:, 2] - [0, 0, -1]) < 2e-2
+        assert abs(robot.kinematics.yaw(rotation) - yaw) < 2e-2
+        assert rotation[:, 0] @ robot.kinematics.forward(ARM_HOME)[1][:, 0] > np.cos(yaw) - 0.02

@@ -4,11 +4,23 @@
 import numpy as np
 import pytest
 import torch
+from made_up_frames import episodes
 
-from training.check import wilson
-from training.dataset import HORIZON, Statistics, load_frames
-from training.grounding import flow_pair, flow_times
-from training.language import MAX_LENGTH, instruction_tokens, vocabulary_size
+from quantvla_ros.bundle.tokenizer import Tokenizer
+from quantvla_ros.sim.tasks.registry import TASKS
+from training.chunks import episode_chunks
+from training.data.finish import finish
+from training.data.parts import part_path, write_part
+from training.dataset import HORIZON, Statistics, load_frames, sampling_probability
+from training.grounding import GRID, GroundingHeads, flow_pair, flow_times
+from training.language import (
+    MAX_LENGTH,
+    GoalName,
+    instruction_tokens,
+    sentences,
+    tokenizer_json,
+    vocabulary_size,
+)
 from training.muon import Muon, orthogonalize
 
 
@@ -35,6 +47,17 @@ def test_orthogonalized_matrices_have_singular_values_near_one():
     assert float(values.max()) < 1.3
 
 
+@pytest.mark.parametrize("shape", [(2, 16, 20), (2, 16, 64)])
+def test_short_way_for_wide_matrices_is_the_same_iteration(shape):
+    torch.manual_seed(1)
+    x = torch.randn(shape) * torch.logspace(0, -2, shape[1])[:, None]
+    expected = x / x.norm(dim=(1, 2), keepdim=True)
+    for _ in range(5):
+        gram = expected @ expected.mT
+        expected = 3.4445 * expected + (-4.7750 * gram + 2.0315 * gram @ gram) @ expected
+    torch.testing.assert_close(orthogonalize(x), expected, rtol=1e-3, atol=1e-4)
+
+
 def test_ranks_share_the_updates_of_one_rank():
     torch.manual_seed(0)
     weights = [torch.randn(6, 4), torch.randn(4, 6), torch.randn(4, 4)]
@@ -47,55 +70,115 @@ def test_ranks_share_the_updates_of_one_rank():
         assert bool((first == 0).all()) != bool((second == 0).all())
 
 
-def test_instructions_fit_and_differ_by_object():
-    tokens, mask = instruction_tokens([0, 1, 2, 3, 4], np.random.default_rng(0))
-    assert tokens.shape == mask.shape == (5, MAX_LENGTH)
+GOALS = [
+    GoalName(name, goal.object, goal.destination)
+    for name, factory in TASKS.items()
+    for goal in factory().all_goals
+]
+
+
+def test_every_training_sentence_fits_and_has_known_words_only():
+    tokenizer = Tokenizer(tokenizer_json(), MAX_LENGTH + 1)
+    for goal in GOALS:
+        held_out = TASKS[goal.family]().held_out_wordings
+        for sentence in sentences(goal):
+            ids, mask = tokenizer.encode(sentence)
+            assert mask.sum() <= MAX_LENGTH, sentence
+            assert not (ids == 1).any(), sentence
+            assert sentence not in {
+                t.format(object=goal.object, destination=goal.destination) for t in held_out
+            }
+
+
+def test_wordings_are_drawn_anew():
+    rng = np.random.default_rng(0)
+    tokens, mask = instruction_tokens([GOALS[0]] * 60, rng)
+    assert tokens.shape == mask.shape == (60, MAX_LENGTH)
     assert int(tokens.max()) < vocabulary_size()
-    assert not bool((tokens == 1).any())  # no unknown word
-    assert len({tuple(row) for row in tokens.tolist()}) == 5
+    assert len({tuple(row) for row in tokens.tolist()}) == len(sentences(GOALS[0]))
 
 
-def test_wilson_interval_of_a_known_case():
-    low, high = wilson(32, 40)
-    assert (round(low, 3), round(high, 3)) == (0.652, 0.895)
+def test_goals_differ_in_tokens():
+    tokens, _ = instruction_tokens(GOALS, np.random.default_rng(0))
+    assert len({tuple(row) for row in tokens.tolist()}) == len(GOALS)
+
+
+def test_chunks_stop_at_events_and_episode_ends():
+    actions = np.arange(24, dtype=np.float32).reshape(3, 8)
+    chunk, valid = episode_chunks(actions, np.array([False, True, False]))
+    assert chunk[0, :4, 0].tolist() == [0.0, 8.0, 16.0, 16.0]
+    assert set(chunk[0, 3:, 0]) == {16.0}  # the episode's last action repeats
+    assert valid[0].tolist() == [True] + [False] * (HORIZON - 1)
+    assert valid[1].all()
 
 
 @pytest.fixture
 def demonstrations(tmp_path):
-    """Two episodes of three frames; the second frame of the first one is a new instruction."""
-    count = 6
-    joints = np.arange(count * 8, dtype=np.float32).reshape(count, 8)
-    np.savez(
-        tmp_path / "demos_0000000.npz",
-        images=np.zeros((count, 2, 4, 4, 3), np.uint8),
-        joints=joints,
-        tip=np.zeros((count, 3), np.float32),
-        action=joints + 1.0,
-        event=np.array([0, 1, 0, 0, 0, 0], bool),
-        target=np.zeros(count, np.int8),
-        positions=np.ones((count, 6, 3), np.float32),
-        uv=np.full((count, 6, 2, 2), 0.5, np.float32),
-        phase=np.array([0, 1, 2, 3, 4, 0]),
-        disturbed=np.array([0, 0, 0, 0, 0, 1], bool),
-        episode=np.array([1, 1, 1, 2, 2, 2]),
-    )
-    return tmp_path
+    """Six frames of `pick_place` and two of `push`; the last of the first family is disturbed."""
+    first = episodes(0, [3, 3])
+    first[1][2]["disturbed"] = True
+    first[0][1]["weight"] = np.float32(0.5)
+    second = episodes(1, [2])
+    for row in second[0]:
+        row |= {"goal.family": "push", "goal.destination": "red square"}
+    write_part(part_path(tmp_path, "a"), first, 10)
+    write_part(part_path(tmp_path, "b"), second, 10)
+    finish(tmp_path, 10)
+    return tmp_path, first, second
 
 
-def test_chunks_are_offsets_that_stop_at_events_and_episode_ends(demonstrations):
-    frames = load_frames(demonstrations, None, 1.0)
-    assert len(frames) == 5  # the disturbed frame is left out
-    first = frames.chunk[0, :, 0].tolist()
-    assert first[:3] == [1.0, 9.0, 17.0]
-    assert set(first[2:]) == {17.0}  # the episode's last action repeats
-    assert frames.chunk[0, 0, 7] == 8.0  # the finger's goal is absolute
-    assert frames.valid[0].tolist() == [1.0] + [0.0] * (HORIZON - 1)
-    assert frames.valid[1].tolist() == [1.0] * HORIZON
-    assert frames.weight.tolist() == [1.0, 1.0, 0.5, 0.5, 0.5]
+def test_frames_are_offsets_from_the_observation(demonstrations):
+    path, first, _ = demonstrations
+    frames = load_frames(path)
+    assert len(frames) == 7  # the disturbed frame is left out
+    row = first[0][1]
+    expected = row["chunk"] - np.append(row["observation.state"][:7], 0.0)
+    np.testing.assert_allclose(frames.chunk[1], expected, atol=1e-6)  # the finger is absolute
+    place = row["scene.place"] - row["scene.object"]
+    np.testing.assert_allclose(frames.relative[1, 3:], place, atol=1e-6)
+    pictures = frames.pictures.take(np.array([1, 6]))
+    assert np.array_equal(pictures[0, 1], row["observation.images.wrist"])
+    assert frames.goals[frames.goal[6]] == GoalName("push", "butter", "red square")
+
+
+def test_families_are_drawn_equally_often(demonstrations):
+    frames = load_frames(demonstrations[0])
+    probability = sampling_probability(frames)
+    assert probability[:5].sum() == pytest.approx(0.5)
+    assert probability[5:].tolist() == pytest.approx([0.25, 0.25])
+    assert probability[1] == pytest.approx(probability[0] / 2)
+
+
+def test_corrections_weigh_more(demonstrations):
+    path = demonstrations[0]
+    frames = load_frames(path, [path], correction_weight=4.0)
+    assert len(frames) == 14
+    assert frames.weight[7:].tolist() == (4 * frames.weight[:7]).tolist()
+    assert frames.pictures.source.tolist() == [0] * 7 + [1] * 7
 
 
 def test_normalized_finger_is_plus_or_minus_one(demonstrations):
-    frames = load_frames(demonstrations, None, 1.0)
+    frames = load_frames(demonstrations[0])
     frames.chunk[..., 7] = torch.tensor([0.0, 0.04] * (HORIZON // 2))
     Statistics.of(frames).apply(frames)
     torch.testing.assert_close(frames.chunk[0, :2, 7], torch.tensor([-1.0, 1.0]))
+
+
+def test_grounding_heads_find_the_patch_of_each_thing():
+    """With features that mark the right patches, right heads have no loss and others do."""
+    uv = torch.tensor([[[[0.25, 0.25], [0.75, 0.4]], [[0.9, 0.6], [2.0, -9.0]]]])
+    features = torch.zeros(1, 2 * GRID * GRID + 1, 4)
+    features[0, :, 3] = 1e-6
+    features[0, 1 * GRID + 1, 0] = features[0, GRID * GRID + 2 * GRID + 4, 0] = 1.0
+    features[0, 3 * GRID + 5, 1] = 1.0
+    heads = GroundingHeads(4)
+    with torch.no_grad():
+        for parameter in heads.parameters():
+            parameter.zero_()
+        heads.patch.weight[0, 0] = heads.patch.weight[3, 1] = 50.0
+    row = 2 * GRID * GRID
+    _, right = heads.loss(features, row, uv, torch.zeros(1, 6))
+    assert right["object_patch"] < 1e-3
+    assert right["place_patch"] < 1e-3  # out of view in the second picture: not asked for
+    _, wrong = heads.loss(features, row, uv.flip(1), torch.zeros(1, 6))
+    assert wrong["object_patch"] > 5

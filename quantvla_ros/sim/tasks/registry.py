@@ -6,10 +6,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.sim.tasks.beside_plate import BesidePlate
 from quantvla_ros.sim.tasks.pick_place import PickPlace
+from quantvla_ros.sim.tasks.push import Push
+from quantvla_ros.sim.tasks.stack import Stack
 from quantvla_ros.sim.tasks.task import Task
 
-TASKS: dict[str, Callable[[], Task]] = {PickPlace.name: PickPlace}
+TASKS: dict[str, Callable[[], Task]] = {
+    PickPlace.name: PickPlace,
+    Stack.name: Stack,
+    BesidePlate.name: BesidePlate,
+    Push.name: Push,
+}
 
 
 def make_task(name: str) -> Task:
@@ -21,3 +29,14 @@ def make_task(name: str) -> Task:
     if name not in TASKS:
         raise QuantVLAError(f"Unknown task '{name}'; choose one of: {', '.join(sorted(TASKS))}.")
     return TASKS[name]()
+
+
+def vocabulary() -> list[str]:
+    """Return every word that a training sentence can hold, sorted."""
+    words: set[str] = set()
+    for factory in TASKS.values():
+        task = factory()
+        for goal in task.all_goals:
+            words |= {*goal.object.split(), *goal.destination.split()}
+        words |= set(" ".join(task.wordings).format(object="", destination="").split())
+    return sorted(words)

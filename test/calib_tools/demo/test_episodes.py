@@ -27,7 +27,7 @@ class FakeOperator:
             "seed": self.seed,
             "instruction": f"instruction {self.seed}",
             "success": self.success_after is not None and elapsed >= self.success_after,
-            "first_lifted": "milk",
+            "first_moved": "milk",
         }
 
     def instruct(self, text):

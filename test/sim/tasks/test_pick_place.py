@@ -2,25 +2,17 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from fake_world import FakeWorld
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.sim.tasks.pick_place import BASKET, OBJECTS, PickPlace, in_basket, over_basket
-from quantvla_ros.sim.tasks.registry import TASKS, make_task
+from quantvla_ros.sim.tasks.objects import BASKET, OBJECTS
+from quantvla_ros.sim.tasks.pick_place import PickPlace, in_basket, over_basket
+from quantvla_ros.sim.tasks.task import Goal
 
 BASKET_AT = np.array([0.01, 0.26, 0.0])
-
-
-@dataclass
-class FakeWorld:
-    places: dict[str, np.ndarray] = field(default_factory=dict)
-    opening: float = 0.08
-
-    def object_position(self, name: str) -> np.ndarray:
-        return self.places[name]
 
 
 @pytest.fixture
@@ -45,9 +37,9 @@ def test_every_object_and_every_target_occurs():
     seen, asked = set(), set()
     for seed in range(60):
         task.reset(seed)
-        assert len(set(task.present)) == 3 and task.target in task.present
+        assert len(set(task.present)) == 3 and task.goal.object in task.present
         seen |= set(task.present)
-        asked.add(task.target)
+        asked.add(task.goal.object)
     assert seen == asked == set(task.objects)
 
 
@@ -60,8 +52,7 @@ def test_scene_leaves_the_hand_room_and_stays_in_the_working_area():
             dx, dy = np.abs(scene.poses[a][0] - scene.poses[b][0])[:2]
             wide = a in standing or b in standing
             assert dx >= (0.09 if wide else 0.105) or dy >= (0.17 if wide else 0.10)
-        for name in set(task.objects) - set(task.present):
-            assert scene.poses[name][0][0] < -2.0
+        assert set(scene.poses) == {*task.present, BASKET}
         assert all(np.linalg.norm(q) == pytest.approx(1.0) for _, q in scene.poses.values())
 
 
@@ -77,17 +68,17 @@ def test_places_are_permuted_over_seeds():
 
 def test_success_is_the_named_object_alone_and_let_go(task, world):
     assert not task.success(world)
-    world.places[task.target] = BASKET_AT + np.array([0.03, -0.02, 0.02])
+    world.places[task.goal.object] = BASKET_AT + np.array([0.03, -0.02, 0.02])
     assert task.success(world)
     world.opening = 0.05
     assert not task.success(world)
 
 
 def test_no_success_with_another_object_or_with_both(task, world):
-    other = next(name for name in task.present if name != task.target)
+    other = next(name for name in task.present if name != task.goal.object)
     world.places[other] = BASKET_AT + np.array([0.0, 0.0, 0.02])
     assert not task.success(world)
-    world.places[task.target] = BASKET_AT + np.array([0.03, 0.03, 0.02])
+    world.places[task.goal.object] = BASKET_AT + np.array([0.03, 0.03, 0.02])
     assert not task.success(world)
 
 
@@ -101,32 +92,37 @@ def test_no_success_with_another_object_or_with_both(task, world):
     ],
 )
 def test_inside_of_the_basket(task, world, offset, over, inside):
-    world.places[task.target] = BASKET_AT + offset
-    assert over_basket(world, task.target) is over
-    assert in_basket(world, task.target) is inside
+    world.places[task.goal.object] = BASKET_AT + offset
+    assert over_basket(world, task.goal.object) is over
+    assert in_basket(world, task.goal.object) is inside
 
 
-def test_first_lifted_is_remembered_and_restored(task, world):
+def test_what_moved_first_is_remembered_and_restored(task, world):
     first, second = task.present[:2]
     task.observe(world)
-    assert task.first_lifted is None
+    assert task.first_moved is None
     before = task.memory()
     world.places[first] = world.places[first] + [0, 0, 0.05]
     task.observe(world)
     world.places[first] = world.places[first] - [0, 0, 0.05]
     world.places[second] = world.places[second] + [0, 0, 0.05]
     task.observe(world)
-    assert task.first_lifted == first
+    assert task.first_moved == first
     task.restore(before)
-    assert task.first_lifted is None
+    assert task.first_moved is None
 
 
-def test_absent_target_is_refused(task):
+def test_pushing_counts_as_moving_and_trembling_does_not(task, world):
+    name = task.present[2]
+    world.places[name] = world.places[name] + [0.02, 0, 0]
+    task.observe(world)
+    assert task.first_moved is None
+    world.places[name] = world.places[name] + [0.02, 0, 0]
+    task.observe(world)
+    assert task.first_moved == name
+
+
+def test_a_goal_of_another_scene_is_refused_with_the_list(task):
     absent = next(name for name in task.objects if name not in task.present)
-    with pytest.raises(QuantVLAError, match="it has: "):
-        task.reset(7, absent)
-
-
-def test_registry_makes_each_task_by_its_name():
-    for name in TASKS:
-        assert make_task(name).name == name
+    with pytest.raises(QuantVLAError, match=f"'{absent}' to 'basket'.*'{task.present[0]}'"):
+        task.goal = Goal(absent, BASKET)

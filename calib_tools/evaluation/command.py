@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the words of the command line to an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from calib_tools.evaluation.plan import NO_SHIFT
+from calib_tools.evaluation.run import evaluate
+from calib_tools.evaluation.settings import make_settings
+from calib_tools.evaluation.variants import parse_variants
+from quantvla_ros.errors import QuantVLAError
+
+
+def run_evaluation(
+    bundles: Sequence[str],
+    out: Path,
+    tasks: Sequence[str],
+    episodes: int,
+    first_seed: int,
+    shifts: Sequence[str],
+    setting: str,
+    wordings: str,
+    latency: str,
+    stop_when_decided: bool,
+    over_ros: bool,
+    workers: int | None,
+    ray: str | None,
+    gifs: int,
+) -> dict[str, Any]:
+    """Check what was asked for and do it; see `quantvla evaluate --help`.
+
+    Raises:
+        QuantVLAError: what the user can mend.
+    """
+    from quantvla_ros.sim.tasks.registry import TASKS
+
+    if over_ros and ray is not None:
+        raise QuantVLAError("--over-ros runs on this machine alone; leave out --ray.")
+    variants = parse_variants(bundles)
+    settings = make_settings(
+        variants,
+        tasks or list(TASKS),
+        episodes,
+        first_seed,
+        shifts or [NO_SHIFT],
+        wordings,
+        latency,
+        setting,
+        stop_when_decided,
+        "ros" if over_ros else "in process",
+    )
+    return evaluate(variants, settings, out, workers, ray, gifs)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plays jobs in local processes, one thread each; a process that dies is replaced."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import traceback
+from collections import deque
+from collections.abc import Iterator, Sequence
+from multiprocessing import connection
+from typing import Any
+
+from calib_tools.evaluation.jobs import Job, Lost, MakePlayer
+from calib_tools.evaluation.outcome import Outcome
+from quantvla_ros.errors import QuantVLAError
+
+_PR_SET_PDEATHSIG = 1
+_DONE, _REFUSED, _FAILED = "done", "refused", "failed"
+
+
+class _Worker:
+    """A process, the pipe to it, and the job it has."""
+
+    def __init__(self, make_player: MakePlayer) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(
+            target=_serve, args=(theirs, make_player, os.getpid()), daemon=True
+        )
+        self.process.start()
+        theirs.close()  # so that its end is seen as an end of file
+        self.job: Job | None = None
+
+    def give(self, job: Job) -> None:
+        self.job = job
+        try:
+            self.pipe.send(job)
+        except OSError:
+            return  # it is dead, which `take` will find out
+
+    def take(self) -> tuple[str, Any] | None:
+        """Its answer; None when it has died."""
+        try:
+            answer: tuple[str, Any] = self.pipe.recv()
+        except (EOFError, OSError):
+            return None
+        return answer
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+
+def play_in_processes(
+    jobs: Sequence[Job], workers: int, make_player: MakePlayer
+) -> Iterator[tuple[Job, Outcome]]:
+    """Play the jobs, begun in their order; closing the iterator ends the processes at once.
+
+    A job whose process died is played again in a new one. No process outlives this one.
+
+    Args:
+        jobs: to play.
+        workers: processes.
+        make_player: called once in each process.
+
+    Yields:
+        Each job once, with its outcome, in the order of the ends.
+
+    Raises:
+        QuantVLAError: a player refused a job, or a job ended its process again and again.
+        RuntimeError: a player failed; the text holds its traceback.
+    """
+    waiting = deque(jobs)
+    lost = Lost()
+    crew = [_Worker(make_player) for _ in range(min(workers, len(jobs)))]
+    try:
+        while waiting or any(worker.job for worker in crew):
+            for worker in crew:
+                if worker.job is None and waiting:
+                    worker.give(waiting.popleft())
+            busy = {worker.pipe: worker for worker in crew if worker.job}
+            for pipe in connection.wait(list(busy)):
+                worker = busy[pipe]  # type: ignore[index]
+                job, worker_answer = worker.job, worker.take()
+                assert job is not None
+                worker.job = None
+                if worker_answer is None:
+                    worker.end()
+                    lost.note(job, f"status {worker.process.exitcode}")
+                    waiting.appendleft(job)
+                    crew[crew.index(worker)] = _Worker(make_player)
+                else:
+                    yield job, _outcome(worker_answer)
+    finally:
+        for worker in crew:
+            worker.end()
+
+
+def _outcome(answer: tuple[str, Any]) -> Outcome:
+    kind, content = answer
+    if kind == _REFUSED:
+        raise QuantVLAError(content)
+    if kind == _FAILED:
+        raise RuntimeError(f"a worker failed:\n{content}")
+    assert isinstance(content, Outcome)
+    return content
+
+
+def _serve(pipe: Any, make_player: MakePlayer, parent: int) -> None:
+    """The worker's main function."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        return  # it died before it could be tied to us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    player = None
+    while True:
+        try:
+            job = pipe.recv()
+        except EOFError:
+            return
+        try:
+            player = player or make_player()
+            pipe.send((_DONE, player.play(job)))
+        except QuantVLAError as error:
+            pipe.send((_REFUSED, str(error)))
+        except Exception:
+            pipe.send((_FAILED, traceback.format_exc()))

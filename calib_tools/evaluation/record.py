@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`evaluation.json`: settings, machine, episodes and figures of one evaluation."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from calib_tools.evaluation.aggregate import aggregates, comparisons
+from calib_tools.evaluation.outcome import Outcome
+from calib_tools.evaluation.plan import PlannedEpisode
+from calib_tools.evaluation.sequential import Look
+from calib_tools.evaluation.settings import SCHEMA, Settings
+from calib_tools.evaluation.store import Key
+from quantvla_ros.errors import QuantVLAError
+
+RECORD = "evaluation.json"
+KIND = "quantvla evaluation"
+
+
+def make_record(
+    settings: Settings,
+    latency_ms: Mapping[str, float],
+    plan: Sequence[PlannedEpisode],
+    finished: Mapping[Key, Outcome],
+    last_look: Look | None,
+    speed: Mapping[str, Any],
+    failures: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Bring everything together.
+
+    Args:
+        settings: of the evaluation.
+        latency_ms: label -> simulated latency; what the node measured where it ran over ROS.
+        plan: the episodes that count: fewer than planned when the rule ended it early.
+        finished: holds all of them for every variant.
+        last_look: of the sequential rule; None when it was not used.
+        speed: how fast it was.
+        failures: variant, index and GIF of some failed episodes.
+    """
+    from calib_tools.demo.summary import versions
+    from quantvla_ros.backends.bench import cpu_model
+    from quantvla_ros.backends.int8_kernel import has_vnni
+
+    labels = [variant.label for variant in settings.variants]
+    return {
+        "schema": SCHEMA,
+        "kind": KIND,
+        "settings": settings.model_dump(mode="json"),
+        "latency_ms": dict(latency_ms),
+        "cpu": {"model": cpu_model(), "vnni": has_vnni(), "cores": os.cpu_count()},
+        "versions": versions(),
+        "speed": dict(speed),
+        "decisions": asdict(last_look) if last_look is not None else None,
+        "aggregates": aggregates(labels, plan, finished),
+        "comparisons": comparisons(labels, plan, finished),
+        "failures": list(failures),
+        "episodes": [
+            {"variant": label, **asdict(episode), **finished[(label, episode.index)].as_dict()}
+            for episode in plan
+            for label in labels
+        ],
+    }
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read a record.
+
+    Raises:
+        QuantVLAError: it is missing, damaged, something else, or of another version.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise QuantVLAError(f"The record '{path}' cannot be read: {error}.") from error
+    if not isinstance(content, dict) or content.get("kind") != KIND:
+        raise QuantVLAError(f"'{path}' is no record of `quantvla evaluate`.")
+    if content.get("schema") != SCHEMA:
+        raise QuantVLAError(
+            f"The record '{path}' has schema {content.get('schema')} and this package knows "
+            f"{SCHEMA}; use the package that wrote it, or evaluate again."
+        )
+    return content

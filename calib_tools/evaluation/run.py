@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`quantvla evaluate`: play what is missing, write it down, judge it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from calib_tools.evaluation.jobs import Job, JobPlayer
+from calib_tools.evaluation.latency import latencies_ms
+from calib_tools.evaluation.outcome import Outcome
+from calib_tools.evaluation.over_ros import measured_latencies_ms, play_over_ros
+from calib_tools.evaluation.plan import GOALS_A_SCENE, PlannedEpisode
+from calib_tools.evaluation.pool import play_in_processes
+from calib_tools.evaluation.progress import RunningSuccess
+from calib_tools.evaluation.record import RECORD, make_record
+from calib_tools.evaluation.sequential import Look, look, look_sizes
+from calib_tools.evaluation.settings import Settings
+from calib_tools.evaluation.store import EpisodeStore, Key
+from calib_tools.evaluation.variants import Variant
+from calib_tools.output import write_json
+from quantvla_ros.errors import QuantVLAError
+
+FAILURES, LOGS = "failures", "logs"
+Played = Iterator[tuple[Job, Outcome]]
+
+
+def make_player() -> JobPlayer:
+    """The player of a worker; heavy packages are imported there, not here."""
+    from calib_tools.evaluation.player import Player
+
+    return Player()
+
+
+def evaluate(
+    variants: Sequence[Variant],
+    settings: Settings,
+    out: Path,
+    workers: int | None = None,
+    ray: str | None = None,
+    gifs: int = 3,
+) -> dict[str, Any]:
+    """Play all episodes that are not finished, and write the record.
+
+    Args:
+        variants: those of the settings.
+        settings: what to play.
+        out: directory; an evaluation of the same settings there goes on.
+        workers: local processes; as many as there are CPU cores when None.
+        ray: address of a Ray cluster to play on instead.
+        gifs: failed episodes of each variant to make a GIF of.
+
+    Returns:
+        The record, which is also in `out`.
+
+    Raises:
+        QuantVLAError: what the user can mend; also when the user stopped it.
+    """
+    plan = settings.plan()
+    workers = workers or os.cpu_count() or 1
+    started = time.monotonic()
+    with EpisodeStore(out, settings) as store:
+        before = len(store.finished)
+        try:
+            latency_ms = latencies_ms(settings, variants, out)
+            session = _Session(variants, settings, plan, latency_ms, workers, ray, out)
+            last_look = session.play(store)
+            counted = plan[: last_look.episodes] if last_look else plan
+            speed = _speed(len(store.finished) - before, time.monotonic() - started, workers)
+            failures = session.show_failures(counted, store.finished, gifs)
+            if settings.way == "ros":
+                latency_ms = measured_latencies_ms(list(latency_ms), out / LOGS)
+        except KeyboardInterrupt as error:
+            total = len(plan) * len(variants)
+            raise QuantVLAError(
+                f"Stopped with {len(store.finished)} of {total} episodes finished; the same "
+                "command goes on from there."
+            ) from error
+        record = make_record(
+            settings, latency_ms, counted, store.finished, last_look, speed, failures
+        )
+    write_json(out / RECORD, record)
+    return record
+
+
+def _speed(episodes: int, seconds: float, workers: int) -> dict[str, Any]:
+    """Of this run alone, start of the workers included."""
+    per_minute = round(60 * episodes / seconds, 1) if episodes else None
+    return {
+        "episodes": episodes,
+        "seconds": round(seconds, 1),
+        "workers": workers,
+        "episodes_per_minute": per_minute,
+    }
+
+
+class _Session:
+    """One evaluation with its fixed parts at hand."""
+
+    def __init__(
+        self,
+        variants: Sequence[Variant],
+        settings: Settings,
+        plan: Sequence[PlannedEpisode],
+        latency_ms: dict[str, float],
+        workers: int,
+        ray: str | None,
+        out: Path,
+    ) -> None:
+        self._variants, self._settings, self._plan = variants, settings, plan
+        self._latency_ms, self._workers, self._ray = latency_ms, workers, ray
+        self._out = out
+
+    def play(self, store: EpisodeStore) -> Look | None:
+        """Play until all is finished, or decided; the last look of the sequential rule."""
+        looks = self._looks()
+        found = self._look(looks, store.finished)
+        if found is not None and found.decided:
+            return found
+        jobs = [self._job(v, e) for e in self._plan for v in self._variants]
+        missing = [j for j in jobs if (j.variant.label, j.episode.index) not in store.finished]
+        labels = [variant.label for variant in self._variants]
+        with (
+            RunningSuccess(labels, len(jobs), store.finished) as bar,
+            closing(self._played(missing)) as played,  # type: ignore[type-var]
+        ):
+            for job, outcome in played:
+                if store.add(job.variant.label, job.episode.index, outcome):
+                    bar.add(job.variant.label, outcome)
+                found = self._look(looks, store.finished) or found
+                if found is not None and found.decided:
+                    break
+        return found
+
+    def show_failures(
+        self, counted: Sequence[PlannedEpisode], finished: Mapping[Key, Outcome], gifs: int
+    ) -> list[dict[str, Any]]:
+        """Play the first failed episodes of each variant again, with a GIF."""
+        if self._settings.way == "ros":
+            return []
+        jobs = []
+        for variant in self._variants:
+            failed = [e for e in counted if not finished[(variant.label, e.index)].success]
+            for episode in failed[:gifs]:
+                name = f"{variant.label.replace('/', '_')}_{episode.index:05d}.gif"
+                jobs.append(self._job(variant, episode, self._out / FAILURES / name))
+        missing = [job for job in jobs if job.picture is not None and not job.picture.is_file()]
+        for _ in play_in_processes(missing, self._workers, make_player):  # here: it writes files
+            pass
+        return [
+            {
+                "variant": job.variant.label,
+                "index": job.episode.index,
+                "gif": f"{FAILURES}/{job.picture.name}",
+            }
+            for job in jobs
+            if job.picture is not None
+        ]
+
+    def _job(self, variant: Variant, episode: PlannedEpisode, picture: Path | None = None) -> Job:
+        settings = self._settings
+        return Job(
+            variant,
+            episode,
+            self._latency_ms[variant.label] / 1000,
+            settings.denoise_steps,
+            settings.max_seconds,
+            picture,
+        )
+
+    def _played(self, jobs: Sequence[Job]) -> Played:
+        if self._settings.way == "ros":
+            return play_over_ros(jobs, self._out / LOGS)
+        if self._ray is not None:
+            from calib_tools.evaluation.ray_cluster import play_on_ray
+
+            return play_on_ray(jobs, self._ray, self._workers, make_player)
+        return play_in_processes(jobs, self._workers, make_player)
+
+    def _looks(self) -> list[int]:
+        """Sizes at which the rule still has to look, the largest last."""
+        if not self._settings.stop_when_decided:
+            return []
+        block = GOALS_A_SCENE * len(self._settings.tasks) * len(self._settings.shifts)
+        return look_sizes(len(self._plan), block)
+
+    def _look(self, looks: list[int], finished: Mapping[Key, Outcome]) -> Look | None:
+        """Take the next looks for which all episodes are there; the first that decides ends it."""
+        found = None
+        labels = [variant.label for variant in self._variants]
+        while looks and all((x, i) in finished for x in labels for i in range(looks[0])):
+            size = looks.pop(0)
+            found = look({x: [finished[(x, i)].success for i in range(size)] for x in labels})
+            if found.decided:
+                return found
+        return found

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an evaluation is: everything that its figures depend on, apart from the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from calib_tools.evaluation.plan import (
+    FIRST_SEED,
+    GOALS_A_SCENE,
+    NO_SHIFT,
+    PlannedEpisode,
+    plan_episodes,
+)
+from calib_tools.evaluation.presets import Preset, preset
+from calib_tools.evaluation.variants import Variant
+from quantvla_ros.errors import QuantVLAError
+
+SCHEMA = 1
+MEASURED = "measured"
+_LONGEST_LATENCY_MS = 1000.0
+
+Way = Literal["in process", "ros"]
+Wordings = Literal["held-out", "training"]
+
+
+class VariantId(BaseModel):
+    """A variant as records name it: without the place where its bundle lies."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    label: str
+    rounding: str
+    bundle_sha256: str
+
+
+class Settings(BaseModel):
+    """The settings of one evaluation; two runs with equal ones play the same episodes.
+
+    Attributes:
+        tasks: names of the task families.
+        episodes: of each task and shift.
+        first_seed: of the scenes.
+        shifts: conditions ("none", a named setting, or several joined by "+").
+        wordings: templates of the instructions.
+        latency: "measured", or ms from observation to chunk.
+        setting: name of the preset, and what it was: presets may be tuned.
+        stop_when_decided: whether the sequential rule may end it early.
+        way: in process, or through nodes and topics.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: int
+    variants: list[VariantId]
+    tasks: list[str]
+    episodes: int
+    first_seed: int
+    shifts: list[str]
+    wordings: Wordings
+    latency: str
+    setting: str
+    setting_shifts: list[str]
+    denoise_steps: int | None
+    max_seconds: float
+    stop_when_decided: bool
+    way: Way
+
+    def plan(self) -> list[PlannedEpisode]:
+        """The list of episodes.
+
+        Raises:
+            QuantVLAError: a task is unknown.
+        """
+        indexes = {name: _wording_indexes(name, self.wordings) for name in self.tasks}
+        joined = [self._with_preset(shift) for shift in self.shifts]
+        return plan_episodes(indexes, joined, self.episodes, self.first_seed)
+
+    def _with_preset(self, shift: str) -> str:
+        own = [] if shift == NO_SHIFT else shift.split("+")
+        return "+".join(dict.fromkeys([*self.setting_shifts, *own])) or NO_SHIFT
+
+
+def make_settings(
+    variants: Sequence[Variant],
+    tasks: Sequence[str],
+    episodes: int,
+    first_seed: int = FIRST_SEED,
+    shifts: Sequence[str] = (NO_SHIFT,),
+    wordings: str = "held-out",
+    latency: str = "120",
+    setting: str = "normal",
+    stop_when_decided: bool = False,
+    way: Way = "in process",
+) -> Settings:
+    """Check what a user asks for.
+
+    Raises:
+        QuantVLAError: names what is unknown or out of range, and what there is instead.
+    """
+    chosen = preset(setting)
+    if episodes < GOALS_A_SCENE or episodes % GOALS_A_SCENE:
+        raise QuantVLAError(
+            f"--episodes is {episodes}; each scene is played with {GOALS_A_SCENE} instructions, "
+            "so give an even number of 2 or more."
+        )
+    if first_seed < 0:
+        raise QuantVLAError(f"--seeds is {first_seed}; the first seed is 0 or more.")
+    if wordings not in ("held-out", "training"):
+        raise QuantVLAError(f"Unknown wordings '{wordings}'; choose held-out or training.")
+    _check_latency(latency)
+    _check_names(tasks, [*chosen.shifts, *(part for s in shifts for part in s.split("+"))])
+    if way == "ros":
+        _check_ros(variants, shifts, chosen)
+    return Settings(
+        schema_version=SCHEMA,
+        variants=[
+            VariantId(label=v.label, rounding=v.rounding, bundle_sha256=v.sha256) for v in variants
+        ],
+        tasks=list(dict.fromkeys(tasks)),
+        episodes=episodes,
+        first_seed=first_seed,
+        shifts=list(dict.fromkeys(shifts)),
+        wordings="held-out" if wordings == "held-out" else "training",
+        latency=MEASURED if way == "ros" else latency,
+        setting=setting,
+        setting_shifts=list(chosen.shifts),
+        denoise_steps=chosen.denoise_steps,
+        max_seconds=chosen.max_seconds,
+        stop_when_decided=stop_when_decided,
+        way=way,
+    )
+
+
+def _check_latency(latency: str) -> None:
+    if latency == MEASURED:
+        return
+    try:
+        value = float(latency)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= _LONGEST_LATENCY_MS:
+        raise QuantVLAError(
+            f"--latency is '{latency}'; give '{MEASURED}' or 0 to {_LONGEST_LATENCY_MS:.0f} ms."
+        )
+
+
+def _check_names(tasks: Sequence[str], shifts: Sequence[str]) -> None:
+    from quantvla_ros.sim.shifts import SHIFTS
+    from quantvla_ros.sim.tasks.registry import make_task
+
+    if not tasks:
+        raise QuantVLAError("There is no task to play; give --task.")
+    for name in tasks:
+        make_task(name)
+    for shift in shifts:
+        if shift not in (*SHIFTS, NO_SHIFT):
+            raise QuantVLAError(
+                f"Unknown shift '{shift}'; choose {NO_SHIFT} or some of: {', '.join(SHIFTS)}."
+            )
+
+
+def _check_ros(variants: Sequence[Variant], shifts: Sequence[str], chosen: Preset) -> None:
+    rounded = [variant.label for variant in variants if variant.rounding]
+    if rounded:
+        raise QuantVLAError(
+            f"'{rounded[0]}' is fake-quantized and the node runs bundles only; leave out "
+            "--over-ros."
+        )
+    if list(shifts) != [NO_SHIFT] or chosen.shifts or chosen.denoise_steps is not None:
+        raise QuantVLAError(
+            "--over-ros plays the normal setting without shifts; leave out --shift and --setting, "
+            "or --over-ros."
+        )
+
+
+def _wording_indexes(task: str, wordings: Wordings) -> range:
+    from quantvla_ros.sim.tasks.registry import make_task
+
+    found = make_task(task)
+    if wordings == "training":
+        return range(len(found.wordings))
+    return range(-1, -1 - len(found.held_out_wordings), -1)
+
+
+def read_settings(path: Path) -> Settings:
+    """Read the settings that an evaluation began with.
+
+    Raises:
+        QuantVLAError: the file is damaged or of another version.
+    """
+    try:
+        return Settings.model_validate_json(path.read_text())
+    except (OSError, ValidationError) as error:
+        raise QuantVLAError(
+            f"'{path}' cannot be read by this version of the package; choose another --out."
+        ) from error

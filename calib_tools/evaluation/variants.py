@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is compared: bundles, and bundles with fake-quantized weights (`BUNDLE@rtn4-all`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from calib_tools.evaluation.rounding import fake_quantize, parse_rounding
+from quantvla_ros.bundle.storage import bundle_hash, load_manifest
+from quantvla_ros.errors import BundleError, QuantVLAError
+
+if TYPE_CHECKING:
+    from quantvla_ros.backends.policy import TorchPolicy
+    from quantvla_ros.bundle.schema import BundleManifest
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A policy to evaluate.
+
+    Attributes:
+        label: how tables name it; unlike those of all other variants.
+        bundle: its directory.
+        rounding: such as "rtn4-all" (see `rounding`), empty for the bundle as it is.
+        sha256: of the bundle.
+    """
+
+    label: str
+    bundle: Path
+    rounding: str
+    sha256: str
+
+
+def parse_variants(arguments: Sequence[str]) -> list[Variant]:
+    """Find the bundles and check that they can drive the simulated robot.
+
+    Args:
+        arguments: `BUNDLE` or `BUNDLE@ROUNDING` each.
+
+    Raises:
+        QuantVLAError: no bundle, a damaged one, one for another robot, an unknown rounding, a
+            variant given twice.
+    """
+    if not arguments:
+        raise QuantVLAError("There is nothing to evaluate; give at least one bundle.")
+    parsed = [_split(argument) for argument in arguments]
+    paths = {path.resolve() for path, _ in parsed}
+    clear = len({path.name for path in paths}) == len(paths)
+    variants = []
+    for path, rounding in parsed:
+        manifest = load_manifest(path, check_files=True)
+        check_fits_robot(manifest, path)
+        if rounding and manifest.quantization is not None:
+            raise BundleError(
+                f"The bundle '{path}' is quantized already; '@{rounding}' needs a float bundle."
+            )
+        full = path.resolve()
+        name = full.name if clear else f"{full.parent.name}/{full.name}"
+        label = f"{name}@{rounding}" if rounding else name
+        variants.append(Variant(label, full, rounding, bundle_hash(path)))
+    labels = [variant.label for variant in variants]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise QuantVLAError(f"The variant '{label}' is given twice; give each once.")
+    return variants
+
+
+def _split(argument: str) -> tuple[Path, str]:
+    """Bundle and rounding; a directory that exists is a bundle whatever its name holds."""
+    head, mark, tail = argument.rpartition("@")
+    if not mark or Path(argument).is_dir():
+        return Path(argument), ""
+    parse_rounding(tail)
+    return Path(head), tail
+
+
+def check_fits_robot(manifest: BundleManifest, path: Path) -> None:
+    """Refuse a bundle whose inputs and outputs are not those of the simulated robot.
+
+    Raises:
+        BundleError: names the camera or the joint.
+    """
+    from quantvla_ros.sim.cameras import CAMERAS
+    from quantvla_ros.sim.robot import JOINT_NAMES
+
+    interface = manifest.interface
+    for camera in interface.cameras:
+        if camera.name not in CAMERAS:
+            raise BundleError(
+                f"The bundle '{path}' wants a camera '{camera.name}' and the simulated robot has "
+                f"{', '.join(CAMERAS)}; give a bundle that was made for it."
+            )
+    first = interface.cameras[0]
+    if any((c.height, c.width) != (first.height, first.height) for c in interface.cameras):
+        raise BundleError(
+            f"The bundle '{path}' wants pictures of several shapes and the simulated robot gives "
+            "square ones of one size; give a bundle that was made for it."
+        )
+    for what, names in (("state", interface.state.names), ("actions", interface.action.names)):
+        if tuple(names) != JOINT_NAMES:
+            strange = [name for name in names if name not in JOINT_NAMES]
+            detail = f"joint '{strange[0]}', which is unknown there" if strange else "other joints"
+            raise BundleError(
+                f"The {what} of bundle '{path}' have {detail}: the simulated robot has "
+                f"{', '.join(JOINT_NAMES)}; give a bundle that was made for it."
+            )
+    if interface.action.kind == "ee_delta":
+        raise BundleError(
+            f"The bundle '{path}' commands the tool's pose and the simulated robot takes joint "
+            "positions; give a bundle that was made for it."
+        )
+
+
+def load_variant(variant: Variant, denoise_steps: int | None, compiled: bool) -> TorchPolicy:
+    """Load a policy on one CPU thread.
+
+    Args:
+        variant: to load.
+        denoise_steps: Euler steps of the flow instead of the bundle's own.
+        compiled: compile it, which takes a minute; the chunks stay the same.
+
+    Raises:
+        BundleError: the bundle is damaged, or another one than when the evaluation began.
+    """
+    import torch
+
+    from quantvla_ros.backends.policy import policy_of
+    from quantvla_ros.bundle.storage import load_bundle
+    from quantvla_ros.quantization.network import load_network
+
+    torch.set_num_threads(1)
+    if bundle_hash(variant.bundle) != variant.sha256:
+        raise BundleError(
+            f"The bundle '{variant.bundle}' was changed since the evaluation began; start again "
+            "with another --out."
+        )
+    bundle = load_bundle(variant.bundle)
+    network = load_network(bundle)
+    if variant.rounding:
+        fake_quantize(network, *parse_rounding(variant.rounding))
+    policy = policy_of(bundle, network, "cpu", compiled)
+    if denoise_steps is not None:
+        policy.manifest = policy.manifest.model_copy(update={"denoise_steps": denoise_steps})
+    return policy

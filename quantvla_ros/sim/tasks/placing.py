@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An expert that grips the goal's object and sets it down gently where it should end."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from quantvla_ros.sim.expert import Phase
+from quantvla_ros.sim.kinematics import Array
+from quantvla_ros.sim.motion import MAX_STEP_M, funnel, limited, speed
+from quantvla_ros.sim.tasks.carrying import CarryExpert
+from quantvla_ros.sim.tasks.objects import OPEN_GRIPPER_M, grasp_object
+
+AT_GOAL_M = 0.009
+"""How near in the plane is near enough to let go."""
+
+_RESTING_M = 0.006
+_CLEARANCE_M = 0.03
+_LIFT_FIRST_M, _LIFT_BLEND_M = 0.02, 0.04
+_RETREAT_M = 0.10
+
+
+class PlaceExpert(CarryExpert):
+    """Carries low over everything else, goes down a funnel, opens, and moves up."""
+
+    def resume(self) -> None:
+        """Find the phase that fits the robot's state."""
+        super().resume()
+        if self._at_goal() and self.phase is not Phase.CLOSE:
+            self.phase, self._ticks = Phase.RELEASE, 0
+
+    @property
+    def _grasp_height(self) -> float:
+        """The object may lie on top of another one."""
+        raised = self._object_position[2] - self._item.below
+        return self._item.grasp_height + max(0.0, float(raised))
+
+    @property
+    def _transit_height(self) -> float:
+        """Height of the tool, m, at which the object passes over everything else."""
+        others = [grasp_object(n) for n in self._task.present if n != self._item.name]
+        tallest = max((item.below + item.above for item in others), default=0.0)
+        return tallest + _CLEARANCE_M + self._item.grasp_height
+
+    def _at_goal(self) -> bool:
+        offset = self._object_position - self._task.goal_position(self._robot)
+        return bool(np.linalg.norm(offset[:2]) < AT_GOAL_M and abs(offset[2]) < _RESTING_M)
+
+    def _arrived(self, here: Array) -> bool:
+        return self._at_goal()
+
+    def _transport(self, here: Array) -> Array:
+        """Up, over and down; the object's place in the hand is measured, not assumed."""
+        goal = self._task.goal_position(self._robot) + here - self._object_position
+        across = goal[:2] - here[:2]
+        error = float(np.linalg.norm(across))
+        height = goal[2] + funnel(error, max(0.0, self._transit_height - goal[2]))
+        rise = height - here[2]
+        share = np.clip(1.0 - (rise - _LIFT_FIRST_M) / _LIFT_BLEND_M, 0.0, 1.0)
+        up = np.clip(rise, -speed(abs(rise)), speed(abs(rise)))
+        return limited(np.append(share * limited(across, speed(error)), up), MAX_STEP_M)
+
+    def _retreat(self, here: Array) -> Array:
+        """Stay until the fingers are off the object, then straight up."""
+        if self._robot.opening < OPEN_GRIPPER_M:
+            return np.zeros(3)
+        top = self._task.goal_position(self._robot)[2] + self._item.above + _RETREAT_M
+        return np.array([0.0, 0.0, np.clip(top - here[2], 0.0, MAX_STEP_M)])

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Task `stack`: three boxes lie around, one of them is to lie on top of another."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quantvla_ros.sim.tasks.objects import (
+    LYING_OBJECTS,
+    OBJECTS,
+    OPEN_GRIPPER_M,
+    grasp_object,
+    tool_start,
+)
+from quantvla_ros.sim.tasks.placing import PlaceExpert
+from quantvla_ros.sim.tasks.scattering import Area, draw_in_turn, set_down
+from quantvla_ros.sim.tasks.task import Array, Goal, Scene, Task, World
+
+if TYPE_CHECKING:
+    from quantvla_ros.sim.robot import SimulatedRobot
+
+_AREA = Area((-0.15, 0.13), (-0.18, 0.18))
+_OFF_CENTRE_M, _OFF_HEIGHT_M = 0.025, 0.007
+
+
+class Stack(Task):
+    """Scenes, instructions and judgement of `stack`."""
+
+    name = "stack"
+    objects = tuple(item.name for item in LYING_OBJECTS)
+    all_goals = tuple(Goal(*pair) for pair in itertools.permutations(objects, 2))
+    wordings = (
+        "put the {object} on top of the {destination}",
+        "stack the {object} on the {destination}",
+        "place the {object} onto the {destination}",
+        "take the {object} and set it on the {destination}",
+    )
+    held_out_wordings = (
+        "set the {object} on top of the {destination}",
+        "take the {object} and put it on the {destination}",
+    )
+
+    def _draw(self, rng: np.random.Generator) -> Scene:
+        chosen = OBJECTS if self.layout.more_objects else LYING_OBJECTS
+        places = draw_in_turn(rng, chosen, _AREA.margin() if self.layout.unseen_places else _AREA)
+        poses = {
+            item.name: set_down(rng, item, place)
+            for item, place in zip(chosen, places, strict=True)
+        }
+        drawn = int(rng.integers(len(self.all_goals)))
+        present = tuple(item.name for item in chosen)
+        return Scene(poses, tool_start(rng), present, self.all_goals, drawn)
+
+    def goal_position(self, world: World) -> Array:
+        """On the middle of the other box."""
+        under = world.object_position(self.goal.destination)
+        height = grasp_object(self.goal.destination).above + grasp_object(self.goal.object).below
+        place: Array = under + np.array([0.0, 0.0, height])
+        return place
+
+    def success(self, world: World) -> bool:
+        """The box rests on the other one, the gripper has let go, nothing else has moved much."""
+        offset = world.object_position(self.goal.object) - self.goal_position(world)
+        return (
+            bool(np.linalg.norm(offset[:2]) < _OFF_CENTRE_M)
+            and abs(offset[2]) < _OFF_HEIGHT_M
+            and world.opening > OPEN_GRIPPER_M
+            and self.undisturbed(world)
+        )
+
+    def expert(self, robot: SimulatedRobot) -> PlaceExpert:
+        """Return an expert that sets the box down on the other one."""
+        return PlaceExpert(robot, self)
+
+    def resume_expert(self, robot: SimulatedRobot) -> PlaceExpert:
+        """Return an expert that goes on from here."""
+        expert = PlaceExpert(robot, self)
+        expert.resume()
+        return expert

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calib_tools.evaluation.closed_loop import PERIOD_S, ClosedLoop
+from calib_tools.evaluation.jobs import Job
+from calib_tools.evaluation.plan import PlannedEpisode
+from calib_tools.evaluation.player import Player
+from calib_tools.evaluation.variants import parse_variants
+from quantvla_ros.bundle.chunk import Chunk
+from quantvla_ros.bundle.storage import load_manifest
+from quantvla_ros.sim.robot import SimulatedRobot
+
+PANDA = Path(__file__).parents[2] / "policies" / "panda"
+
+
+class Holding:
+    """Asks the arm to stay where it was seen, the first joint `offset` rad away from there."""
+
+    def __init__(self, offset: float = 0.0):
+        self.manifest = load_manifest(PANDA)
+        self.offset = offset
+        self.asked: list[tuple[float, str, np.ndarray]] = []
+
+    def infer(self, observation, noise):
+        self.asked.append((observation.stamp, observation.instruction, noise))
+        horizon = self.manifest.interface.horizon
+        actions = np.tile(observation.joints.astype(float), (horizon, 1))
+        actions[:, 0] += self.offset
+        return Chunk(actions, observation.stamp, {})
+
+
+@pytest.fixture(scope="module")
+def robot():
+    robot = SimulatedRobot("pick_place")
+    yield robot
+    robot.close()
+
+
+def play(robot, policy, latency=0.1, seed=5_000_000, goal=0, seconds=2.0):
+    return ClosedLoop(robot, policy, lambda: latency).play(seed, goal, -1, seconds)
+
+
+def test_an_arm_that_holds_still_fails_in_time_and_moves_nothing(robot):
+    outcome = play(robot, Holding())
+    assert not outcome.success
+    assert outcome.seconds == pytest.approx(2.0, abs=PERIOD_S)
+    assert outcome.grounding == "none"
+    assert outcome.fault is None
+    assert outcome.path_rad < 0.1
+    assert outcome.clamped == 0
+    moving = play(robot, Holding(0.3))
+    assert moving.path_rad > 0.3
+    assert moving.jerk_rad_s3 > 2 * outcome.jerk_rad_s3
+
+
+def test_latency_is_paid(robot):
+    """With a longer latency the arm begins to move later; a chunk acts no earlier than it came."""
+    ways = [play(robot, Holding(0.3), latency, seconds=0.6).path_rad for latency in (0.0, 0.3)]
+    assert ways[1] < 0.6 * ways[0]
+
+
+def test_two_policies_see_the_same_scene_instruction_and_noise(robot):
+    first, second = Holding(), Holding(0.2)
+    outcomes = [play(robot, policy) for policy in (first, second)]
+    assert outcomes[0].instruction == outcomes[1].instruction == first.asked[0][1]
+    for (_, _, one), (_, _, other) in zip(first.asked, second.asked, strict=False):
+        assert np.array_equal(one, other)
+    assert not np.array_equal(first.asked[0][2], first.asked[1][2])
+    third = Holding()
+    play(robot, third, goal=1)
+    assert third.asked[0][1] != first.asked[0][1]
+
+
+def test_the_limits_of_the_joints_are_kept_and_noted(robot):
+    outcome = play(robot, Holding(9.0), seconds=1.5)
+    assert outcome.clamped > 0
+
+
+def test_an_episode_repeats_exactly_with_or_without_its_gif(tmp_path):
+    (variant,) = parse_variants([str(PANDA)])
+    job = Job(variant, PlannedEpisode(0, "pick_place", "none", 5_000_001, 0, -1), 0.1, 2, 1.5)
+    player = Player()
+    try:
+        plain = player.play(job)
+        again = player.play(dataclasses.replace(job, picture=tmp_path / "episode.gif"))
+    finally:
+        player.close()
+    assert plain == again
+    from PIL import Image
+
+    with Image.open(tmp_path / "episode.gif") as picture:
+        assert picture.n_frames >= 7

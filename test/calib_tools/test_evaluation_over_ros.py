@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calib_tools.evaluation.jobs import Job
+from calib_tools.evaluation.over_ros import measured_latencies_ms, play_over_ros
+from calib_tools.evaluation.player import Player
+from calib_tools.evaluation.settings import make_settings
+from calib_tools.evaluation.variants import parse_variants
+
+PANDA = Path(__file__).parents[2] / "policies" / "panda"
+SCENES = 4
+LONGEST_S = 8.0
+ENOUGH = 3  # episodes that both solve, for a median
+RATE = 0.3  # a machine that runs tests is busy: its time is stretched
+IMAGE_AGE_MS = 50.0
+"""Mean age of a 10 Hz picture when it is used, which the node's own figure does not hold."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_over_ros_and_in_process_agree_on_the_same_episodes(tmp_path):
+    """Time runs over ROS, so episodes do not repeat exactly there.
+
+    Stated tolerance: at most two of eight episodes end differently, and where both succeed, the
+    median way of the joints and the median time differ by less than 25 %.
+    """
+    (variant,) = parse_variants([str(PANDA)])
+    settings = make_settings([variant], ["pick_place"], 2 * SCENES, way="ros")
+    jobs = [Job(variant, episode, 0.0, None, LONGEST_S) for episode in settings.plan()]
+    played = play_over_ros(jobs, tmp_path, compiled=False, real_time_factor=RATE)
+    over_ros = {job.episode.index: outcome for job, outcome in played}
+    wall_ms = measured_latencies_ms([variant.label], tmp_path)[variant.label]
+    latency_ms = RATE * wall_ms + IMAGE_AGE_MS
+    player = Player()
+    in_process = {
+        job.episode.index: player.play(dataclasses.replace(job, latency_s=latency_ms / 1000))
+        for job in jobs
+    }
+    player.close()
+    assert set(over_ros) == set(in_process) == set(range(2 * SCENES))
+    for index, outcome in over_ros.items():
+        assert outcome.instruction == in_process[index].instruction
+    differently = [i for i in over_ros if over_ros[i].success != in_process[i].success]
+    assert len(differently) <= 2, (over_ros, in_process)
+    both = [i for i in over_ros if over_ros[i].success and in_process[i].success]
+    if len(both) >= ENOUGH:
+        for figure in ("path_rad", "seconds"):
+            ratios = [getattr(over_ros[i], figure) / getattr(in_process[i], figure) for i in both]
+            assert np.median(ratios) == pytest.approx(1.0, abs=0.25), (figure, ratios)

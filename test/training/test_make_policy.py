@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import importlib
+import inspect
+import itertools
+import json
+
+import pytest
+
+from training import make_policy
+from training.make_policy import Stage, make, stages
+
+
+def stage(name, code):
+    return Stage(name, "timeit", ("-n", "1", "-r", "1", code))
+
+
+def test_stages_that_are_done_are_skipped(tmp_path):
+    note = tmp_path / "ran"
+    first = stage("first", f"open({str(note)!r}, 'a').write('x')")
+    broken = stage("second", "raise SystemExit(3)")
+    with pytest.raises(SystemExit, match="second ended with status 1; start again to resume"):
+        make([first, broken], tmp_path)
+    rows = make([first, stage("second", "pass")], tmp_path)
+    assert note.read_text() == "x"
+    assert [row["done"] for row in rows] == [True, True]
+    spent = json.loads((tmp_path / "stages.json").read_text())
+    assert spent["second"]["seconds"] > 0
+
+
+def test_every_stage_names_options_that_exist(tmp_path):
+    for item in stages(tmp_path):
+        module = importlib.import_module(item.module)
+        command = module.evaluate if item.arguments[0] == "evaluate" else module.main
+        known = {f"--{name.replace('_', '-')}" for name in inspect.signature(command).parameters}
+        used = {argument for argument in item.arguments if argument.startswith("--")}
+        assert used <= known | {"--episodes"}, item.name
+
+
+def test_each_training_reads_what_was_made_before(tmp_path):
+    made = set()
+    for item in stages(tmp_path):
+        words = item.arguments
+        inputs = [
+            w
+            for flag, w in itertools.pairwise(words)
+            if flag in ("--demos", "--corrections", "--init", "--run", "--bundle")
+        ]
+        assert set(inputs) <= made, item.name
+        made |= {w for flag, w in itertools.pairwise(words) if flag == "--out"}
+    assert str(make_policy.BUNDLE) in made

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A training that is killed goes on from its checkpoint as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from made_up_frames import episodes
+from tiny_run import settings
+from waiting import wait_until
+
+from quantvla_ros.errors import QuantVLAError
+from training import runlog
+from training.data.finish import finish
+from training.data.parts import part_path, write_part
+
+STEPS = 40
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def demos(tmp_path_factory):
+    out = tmp_path_factory.mktemp("demos")
+    write_part(part_path(out, "pick_place-0000000"), episodes(0, [20, 20]), 10)
+    finish(out, 10)
+    return out
+
+
+def start(demos, out):
+    script = Path(__file__).with_name("tiny_run.py")
+    return subprocess.Popen(
+        [sys.executable, str(script), str(demos), str(out), str(STEPS)],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def losses(out):
+    return {line["step"]: line["flow"] for line in runlog.read(out)}
+
+
+def test_killed_run_ends_like_an_undisturbed_one(demos, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert start(demos, whole).wait() == 0
+    process = start(demos, killed)
+    wait_until(lambda: (killed / "checkpoint.pt").exists() or process.poll() is not None, 120)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    saved = torch.load(killed / "checkpoint.pt", weights_only=False)["step"]
+    assert 0 < saved < STEPS
+    assert start(demos, killed).wait() == 0
+    assert losses(killed) == losses(whole)
+    assert sorted(losses(killed)) == list(range(1, STEPS + 1))
+    ends = [torch.load(run / "checkpoint.pt", weights_only=False) for run in (whole, killed)]
+    for name, tensor in ends[0]["average"].items():
+        assert torch.equal(tensor, ends[1]["average"][name]), name
+    assert (killed / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_other_settings_are_refused(demos, tmp_path):
+    mine = settings(demos, tmp_path, STEPS)
+    mine.record()
+    mine.record()
+    with pytest.raises(QuantVLAError, match="started with seed = 3, not 4; go on with that"):
+        replace(mine, seed=4).record()
+
+
+def test_log_forgets_what_is_done_again(tmp_path):
+    for step in (1, 2, 3):
+        runlog.append(tmp_path, {"step": step, "flow": 1.0})
+    with (tmp_path / runlog.FILE).open("a") as stream:
+        stream.write('{"step": 4, "fl')
+    runlog.rewind(tmp_path, 2)
+    runlog.append(tmp_path, {"step": 3, "flow": 2.0})
+    assert losses(tmp_path) == {1: 1.0, 2: 1.0, 3: 2.0}
+
+
+POOL = """
+import os, sys, time
+from training.processes import worker_pool
+
+def work(path):
+    open(path, "w").write(str(os.getpid()))
+    time.sleep(600)
+
+if __name__ == "__main__":
+    with worker_pool(1) as pool:
+        pool.map(work, [sys.argv[1]])
+"""
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_workers_end_with_a_killed_parent(tmp_path):
+    script, note = tmp_path / "pool.py", tmp_path / "pid"
+    script.write_text(POOL)
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    parent = subprocess.Popen([sys.executable, str(script), str(note)], env=environment)
+    wait_until(lambda: note.exists() and note.read_text() != "", 60)
+    worker = int(note.read_text())
+    assert alive(worker)
+    parent.kill()
+    parent.wait()
+    wait_until(lambda: not alive(worker), 20)

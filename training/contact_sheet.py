@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of one episode of a data set, as a sheet (.png) or an animation (.gif).
+
+`python -m training.contact_sheet DATASET --episode N --out FILE.gif`
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from PIL import Image, ImageDraw
+
+from quantvla_ros.errors import QuantVLAError
+from training.data.files import replacing
+from training.data.reader import DataSet
+from training.data.schema import IMAGE_KEYS
+
+SCALE = 2
+CAPTION_HEIGHT = 14
+SHEET_FRAMES, SHEET_COLUMNS = 24, 6
+_BACKGROUND, _INK, _DISTURBED_INK = (24, 24, 24), (235, 235, 235), (255, 170, 60)
+
+
+def frame_picture(frames: dict[str, Any], index: int) -> Image.Image:
+    """Both cameras side by side under a caption, which is orange while the arm is disturbed."""
+    pictures = np.concatenate([frames[key][index] for key in IMAGE_KEYS], axis=1)
+    height, width, _ = pictures.shape
+    view = Image.fromarray(pictures).resize((width * SCALE, height * SCALE), Image.Resampling.BOX)
+    out = Image.new("RGB", (view.width, view.height + CAPTION_HEIGHT), _BACKGROUND)
+    out.paste(view, (0, CAPTION_HEIGHT))
+    caption = f"{frames['timestamp'][index]:.1f} s  {frames['task'][index]}"
+    ink = _DISTURBED_INK if frames["disturbed"][index] else _INK
+    ImageDraw.Draw(out).text((3, 1), caption, ink)
+    return out
+
+
+def sheet(frames: dict[str, Any]) -> Image.Image:
+    """A grid of at most `SHEET_FRAMES` moments, evenly spread, in reading order."""
+    count = len(frames["timestamp"])
+    chosen = np.unique(np.linspace(0, count - 1, min(count, SHEET_FRAMES)).round().astype(int))
+    views = [frame_picture(frames, int(index)) for index in chosen]
+    width, height = views[0].size
+    columns = min(len(views), SHEET_COLUMNS)
+    rows = -(-len(views) // columns)
+    out = Image.new("RGB", (columns * width, rows * height), _BACKGROUND)
+    for place, view in enumerate(views):
+        out.paste(view, (place % columns * width, place // columns * height))
+    return out
+
+
+def write_pictures(data: DataSet, episode: int, out: Path) -> None:
+    """Write the pictures of an episode; the suffix of `out` says in which form.
+
+    Raises:
+        QuantVLAError: the suffix is neither .png nor .gif, or there is no such episode.
+    """
+    if out.suffix not in (".png", ".gif"):
+        raise QuantVLAError(f"{out} must end in .png (a sheet) or .gif (an animation).")
+    frames = data.episode(episode)
+    with replacing(out) as temporary:
+        if out.suffix == ".png":
+            sheet(frames).save(temporary, "PNG")
+            return
+        views = [frame_picture(frames, index) for index in range(len(frames["timestamp"]))]
+        period_ms = round(1000 / data.info["fps"])
+        views[0].save(
+            temporary, "GIF", save_all=True, append_images=views[1:], duration=period_ms, loop=0
+        )
+
+
+def main(
+    dataset: Annotated[Path, typer.Argument(help="Directory of the data set.")],
+    out: Annotated[Path, typer.Option(help="Picture to write: .png (sheet) or .gif.")],
+    episode: Annotated[int, typer.Option(help="Number of the episode.")] = 0,
+) -> None:
+    """Show an episode of a data set."""
+    try:
+        write_pictures(DataSet(dataset), episode, out)
+    except QuantVLAError as error:
+        raise SystemExit(f"contact_sheet: {error}") from error
+    print(out)
+
+
+if __name__ == "__main__":
+    typer.run(main)

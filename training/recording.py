@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Record a data set in several processes; what is recorded stays, so a recording resumes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.sim.tasks.registry import TASKS, make_task
+from training.data.finish import finish, finished_parts
+from training.data.parts import PARTS, part_path
+from training.processes import run_all
+
+
+@dataclass(frozen=True)
+class Job:
+    """One part: some seeds of one task family."""
+
+    out: Path
+    family: str
+    seeds: range
+    bundle: Path | None = None
+    """Of the policy that drives, for corrections."""
+
+    @property
+    def name(self) -> str:
+        """Name of the part."""
+        return f"{self.family}-{self.seeds.start:07d}"
+
+    @property
+    def path(self) -> Path:
+        """File of the part."""
+        return part_path(self.out, self.name)
+
+
+def families(tasks: str) -> list[str]:
+    """Names in a list separated by commas; "all" stands for every family.
+
+    Raises:
+        QuantVLAError: there is no such family.
+    """
+    names = list(TASKS) if tasks == "all" else tasks.split(",")
+    for name in names:
+        make_task(name)
+    return names
+
+
+def seed_range(seeds: str) -> range:
+    """Seeds of "FIRST:LAST", the last one excluded.
+
+    Raises:
+        QuantVLAError: it is not of that form, or there is no seed in it.
+    """
+    first, _, last = seeds.partition(":")
+    if not (first.isdigit() and last.isdigit()) or int(first) >= int(last):
+        raise QuantVLAError(f"'{seeds}' names no seeds; write FIRST:LAST, for example 0:200.")
+    return range(int(first), int(last))
+
+
+def jobs(
+    out: Path, tasks: Sequence[str], seeds: range, size: int, bundle: Path | None = None
+) -> list[Job]:
+    """Cut the seeds into parts of `size`; the families take turns."""
+    return [
+        Job(out, family, range(start, min(start + size, seeds.stop)), bundle)
+        for start in range(seeds.start, seeds.stop, size)
+        for family in tasks
+    ]
+
+
+def record(work: Callable[[Job], str], planned: Sequence[Job], processes: int, fps: int) -> None:
+    """Do what is not done yet, then finish the data set.
+
+    Args:
+        work: writes the part of a job and returns a line about it; runs in other processes.
+        planned: all jobs of one data set.
+        processes: worker processes.
+        fps: frames a second of the data set.
+
+    Raises:
+        QuantVLAError: a part has no successful episode, or cannot be read.
+    """
+    out = planned[0].out
+    done = set(finished_parts(out))
+    todo = [job for job in planned if job.name not in done and not job.path.exists()]
+    run_all(work, todo, processes, len(planned) - len(todo), len(planned))
+    if todo or any((out / PARTS).glob("[!.]*.parquet")):
+        finish(out, fps)
