@@ -22,7 +22,7 @@ lint: venv
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m calib_tools.results_table --check
+	$(BIN)/python -m calib_tools.document_tables --check
 
 format: venv
 	$(BIN)/ruff check --fix .

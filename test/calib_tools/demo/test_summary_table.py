@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from calib_tools import results_table
+from calib_tools.demo import summary_table
 from quantvla_ros.errors import QuantVLAError
 
 SUMMARY: dict[str, Any] = {
@@ -53,18 +53,6 @@ SUMMARY: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with a record and a README whose section is still empty."""
-    monkeypatch.chdir(tmp_path)
-    results_table.RECORD.parent.mkdir(parents=True)
-    results_table.RECORD.write_text(json.dumps(SUMMARY))
-    Path("README.md").write_text(
-        f"before\n{results_table.BEGIN}\n{results_table.END}\nafter\n", encoding="utf-8"
-    )
-    return tmp_path
-
-
 def written(folder: Path, summary: dict[str, Any]) -> Path:
     path = folder / "summary.json"
     path.write_text(json.dumps(summary))
@@ -77,7 +65,7 @@ def row(table: str, label: str) -> list[str]:
 
 
 def test_every_figure_stands_in_its_own_cell() -> None:
-    table = results_table.render(SUMMARY)
+    table = summary_table.render(SUMMARY)
     assert row(table, "latency of one chunk, p50") == ["31.2 ms", "20.8 ms"]
     assert row(table, "latency of one chunk, p99") == ["36.0 ms", "25.0 ms"]
     assert row(table, "weights held in memory") == ["36.00 MB", "15.50 MB"]
@@ -97,40 +85,9 @@ def test_a_failed_gate_and_faults_are_told() -> None:
     summary = copy.deepcopy(SUMMARY)
     summary["gate"]["passed"] = False
     summary["faults"] = {"STALE_CAMERA": 2, "WORKER_DIED": 0}
-    table = results_table.render(summary)
+    table = summary_table.render(summary)
     assert row(table, "gate") == ["FAILED"]
     assert row(table, "faults") == ["STALE_CAMERA 2"]
-
-
-def test_writing_then_checking_agrees_and_keeps_the_rest(house: Path) -> None:
-    assert results_table.main(["--check"]) == 1
-    assert results_table.main([]) == 0
-    assert results_table.main(["--check"]) == 0
-    text = Path("README.md").read_text(encoding="utf-8")
-    assert text.startswith("before\n") and text.endswith("\nafter\n")
-    assert sorted(path.name for path in house.iterdir()) == ["README.md", "docs"]
-
-
-def test_check_fails_on_a_typed_figure(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    results_table.main([])
-    readme = Path("README.md")
-    readme.write_text(readme.read_text().replace("1.50x", "2.50x"))
-    assert results_table.main(["--check"]) == 1
-    assert "demo-summary.json" in capsys.readouterr().err
-    assert "2.50x" in readme.read_text()
-
-
-def test_a_missing_record_is_one_sentence(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    results_table.RECORD.unlink()
-    assert results_table.main(["--check"]) == 1
-    assert "make demo" in capsys.readouterr().err
-
-
-def test_markers_must_be_there_once() -> None:
-    with pytest.raises(QuantVLAError, match="markers"):
-        results_table.place("no markers", "table")
-    with pytest.raises(QuantVLAError, match="markers"):
-        results_table.place(f"{results_table.END} {results_table.BEGIN}", "table")
 
 
 @pytest.mark.parametrize(
@@ -143,21 +100,11 @@ def test_a_missing_key_is_named(path: tuple[str, ...], named: str, tmp_path: Pat
         inside = inside[name]
     del inside[path[-1]]
     with pytest.raises(QuantVLAError, match=named):
-        results_table.read_summary(written(tmp_path, summary))
+        summary_table.read_summary(written(tmp_path, summary))
 
 
 def test_an_unknown_key_is_named(tmp_path: Path) -> None:
     summary = copy.deepcopy(SUMMARY)
     summary["gate"]["verdict"] = "good"
     with pytest.raises(QuantVLAError, match=r"gate\.verdict"):
-        results_table.read_summary(written(tmp_path, summary))
-
-
-def test_another_summary_is_checked_and_shown(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = written(tmp_path, SUMMARY)
-    assert results_table.main(["--summary", str(path)]) == 0
-    assert capsys.readouterr().out.strip() == results_table.render(SUMMARY)
-    path.write_text("{")
-    assert results_table.main(["--summary", str(path)]) == 1
+        summary_table.read_summary(written(tmp_path, summary))

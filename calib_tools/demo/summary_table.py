@@ -1,15 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The README's table of measured results, made from the record of one demo and never typed.
-
-Run as a module: without an option it rewrites the README's section, ``--check`` only says whether
-it is up to date, ``--summary FILE`` checks the keys of another record and prints its table.
-"""
+"""The table of measured results of one demo, as Markdown."""
 
 from __future__ import annotations
 
-import argparse
-import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,10 +11,6 @@ from pydantic import ValidationError
 
 from calib_tools.demo.summary import Summary
 from quantvla_ros.errors import QuantVLAError
-
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
-RECORD = Path("docs/records/demo-summary.json")
-README = Path("README.md")
 
 
 def read_summary(path: Path) -> dict[str, Any]:
@@ -97,47 +86,3 @@ def render(summary: Mapping[str, Any]) -> str:
 def _faults(faults: Mapping[str, int]) -> str:
     """The faults as words: "none", or each code with its count."""
     return ", ".join(f"{code} {count}" for code, count in faults.items() if count) or "none"
-
-
-def place(text: str, table: str) -> str:
-    """Put the table between the markers of a document.
-
-    Raises:
-        QuantVLAError: the document does not have both markers once, in order.
-    """
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise QuantVLAError(f"{README} needs the markers {BEGIN} and {END}, once and in order.")
-    head, tail = text.split(BEGIN)[0], text.split(END)[1]
-    return f"{head}{BEGIN}\n{table}\n{END}{tail}"
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Entry of ``python -m calib_tools.results_table``; the exit status."""
-    parser = argparse.ArgumentParser(prog="calib_tools.results_table", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing, only compare")
-    parser.add_argument("--summary", type=Path, help="check and show this summary.json instead")
-    options = parser.parse_args(arguments)
-    try:
-        if options.summary is not None:
-            print(render(read_summary(options.summary)))
-            return 0
-        text = README.read_text(encoding="utf-8")
-        wanted = place(text, render(read_summary(RECORD)))
-        if text == wanted:
-            return 0
-        if options.check:
-            raise QuantVLAError(
-                f"The results in {README} are not those of {RECORD}: "
-                "run `python -m calib_tools.results_table`."
-            )
-        temporary = README.with_name(f".{README.name}.tmp")
-        temporary.write_text(wanted, encoding="utf-8")
-        os.replace(temporary, README)
-    except QuantVLAError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables in the documents, made from records and never typed.
+
+A document asks for the table of a record by a pair of marks, ``<!-- record FILE -->`` and
+``<!-- end of record -->``; FILE is seen from the repository's root. Run as a module in the root:
+without an option it rewrites what stands between the marks, ``--check`` only says whether all of it
+is up to date, ``--record FILE`` checks another record and prints its table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from calib_tools.demo.summary_table import read_summary, render
+from calib_tools.evaluation import table
+from calib_tools.evaluation.record import RECORD as EVALUATION
+from calib_tools.evaluation.record import read_record
+from calib_tools.output import write_file
+from quantvla_ros.errors import QuantVLAError
+
+END = "<!-- end of record -->"
+_BEGIN = re.compile(r"<!-- record (\S+) -->\n")
+
+
+def documents(root: Path) -> list[Path]:
+    """Every document that may hold tables."""
+    return [root / "README.md", root / "policies" / "README.md", *sorted(root.glob("docs/**/*.md"))]
+
+
+def markdown(record: Path) -> str:
+    """The table of a record: an evaluation's where the name ends in its name, else a demo's.
+
+    Raises:
+        QuantVLAError: the record is missing or damaged.
+    """
+    if not record.name.endswith(EVALUATION):
+        return render(read_summary(record))
+    content = read_record(record)
+    parts = [table.summary_line(content), _grid(table.SUCCESS_HEAD, table.success_rows(content))]
+    if content["comparisons"]:
+        parts.append(_grid(table.PAIR_HEAD, table.pair_rows(content)))
+    return "\n\n".join(parts)
+
+
+def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def filled(text: str, name: str, root: Path) -> str:
+    """The text with every table made anew.
+
+    Args:
+        text: of a document.
+        name: of the document, for messages.
+        root: where the records' names start.
+
+    Raises:
+        QuantVLAError: a mark lacks its other one, or a record cannot be read.
+    """
+    head, *rest = _BEGIN.split(text)
+    if len(rest) // 2 != text.count(END):
+        raise QuantVLAError(f"{name} needs '{END}' after every '<!-- record FILE -->'.")
+    parts = [head]
+    for record, section in zip(rest[::2], rest[1::2], strict=True):
+        if END not in section:
+            raise QuantVLAError(f"{name} needs '{END}' after '<!-- record {record} -->'.")
+        after = section.split(END, 1)[1]
+        parts.append(f"<!-- record {record} -->\n{markdown(root / record)}\n{END}{after}")
+    return "".join(parts)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry of ``python -m calib_tools.document_tables``; the exit status."""
+    parser = argparse.ArgumentParser(prog="calib_tools.document_tables", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing, only compare")
+    parser.add_argument("--record", type=Path, help="check and show this record instead")
+    options = parser.parse_args(arguments)
+    root = Path()
+    try:
+        if options.record is not None:
+            print(markdown(options.record))
+            return 0
+        for path in documents(root):
+            text = path.read_text(encoding="utf-8")
+            wanted = filled(text, str(path), root)
+            if text == wanted:
+                continue
+            if options.check:
+                raise QuantVLAError(
+                    f"The tables in {path} are not those of its records: "
+                    "run `python -m calib_tools.document_tables`."
+                )
+            write_file(path, wanted)
+    except QuantVLAError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
