@@ -10,6 +10,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says only how busy the machine is.
+settings.register_profile("quantvla", deadline=None)
+settings.load_profile("quantvla")
 
 # Test networks are tiny: a second thread only waits, and on a busy machine it waits long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
