@@ -244,7 +244,9 @@ def test_an_unknown_task_is_one_sentence_and_a_failure(ros):
     try:
         wait_until(lambda: not process.alive, START, "the node's end")
         assert process.process.returncode == 1
-        assert "Unknown task 'fold_laundry'; choose one of: pick_place" in process.output
+        assert (
+            "Unknown task 'fold_laundry'; choose one of: beside_plate, pick_place" in process.output
+        )
         assert "Traceback" not in process.output
     finally:
         process.close()
