@@ -97,21 +97,47 @@ def select(
     _print(description.model_dump(mode="json")) if as_json else show_selection(out, description)
 
 
-@app.command(epilog="Example: quantvla quantize policies/panda buffer --out int8")
+@app.command(epilog="Example: quantvla quantize policies/panda buffer --scheme w4a8 --out int4")
 def quantize(
     bundle: BundleDir,
     buffer: BufferDir,
     out: Out,
-    scheme: Annotated[str, typer.Option("--scheme", help="Number formats.")] = "w8a8",
-    layout: Annotated[str, typer.Option("--layout", help="Layers to quantize.")] = "llm+dit_mlp",
+    scheme: Annotated[str, typer.Option(help="w8a8, w4a8, w8a16 or w4a16.")] = "w8a8",
+    layout: Annotated[
+        str, typer.Option(help="none, llm, dit, llm+dit, llm+dit_mlp; auto measures and chooses.")
+    ] = "llm+dit_mlp",
+    base: Annotated[str, typer.Option(help="Rounding: rtn, clip or gptq.")] = "gptq",
+    condition: Annotated[
+        list[str] | None, typer.Option(help="smoothquant or hadamard; repeat it for both.")
+    ] = None,
+    activations: Annotated[str, typer.Option(help="dynamic or static ranges.")] = "dynamic",
+    static_range: Annotated[
+        str, typer.Option("--range", help="Static ranges: absmax, percentile or mse.")
+    ] = "mse",
+    group: Annotated[int | None, typer.Option(help="Inputs a scale of 4-bit weights.")] = None,
+    keep_float: Annotated[
+        list[str] | None, typer.Option(help="Pattern of layers that stay float; repeatable.")
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="Bytes of all weights: mixes 8, 4 bits and float.")
+    ] = None,
+    sequential: Annotated[
+        bool, typer.Option("--sequential", help="Fit each layer behind the quantized ones.")
+    ] = False,
+    ray: Annotated[str | None, typer.Option(help="Ray cluster for auto, or: local.")] = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Make an INT8 bundle of a float bundle; its gate is judged and stored with it."""
+    """Make a quantized bundle of a float bundle, with its gate; goes on after a stop."""
     from calib_tools.quantize import quantize as run
+    from calib_tools.recipe import Recipe
     from calib_tools.tables import show_gate
 
-    gate = run(bundle, buffer, scheme, layout, out, force)
+    recipe = Recipe(
+        scheme, layout, base, tuple(condition or ()), activations, static_range, group,
+        tuple(keep_float or ()), budget, sequential,
+    )  # fmt: skip
+    gate = run(bundle, buffer, recipe, out, force, ray)
     _print(gate.model_dump()) if as_json else show_gate(gate)
 
 

@@ -7,56 +7,60 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quantvla_ros.backends.policy import TorchPolicy, load_policy
 from quantvla_ros.bundle.chunk import draw_noise
 from quantvla_ros.bundle.observation import Observation
-from quantvla_ros.bundle.schema import GateRecord
+from quantvla_ros.bundle.schema import BundleManifest, GateRecord
 from quantvla_ros.errors import BundleError
 from quantvla_ros.quantization.gate import Thresholds, compare, load_thresholds
 
 GATE_SEED = 20602203  # noise of the gate; fixed, so that a judgement repeats
 
+Chunks = NDArray[np.float64]
 
-def judge(
-    float_policy: TorchPolicy,
-    quantized_policy: TorchPolicy,
+
+def chunks_of(policy: TorchPolicy, observations: Sequence[Observation]) -> Chunks:
+    """Chunks [N, horizon, actions] in the robot's units, with the gate's noise."""
+    interface = policy.manifest.interface
+    chunks = [
+        policy.infer(observation, draw_noise(policy.manifest, GATE_SEED, counter)).actions
+        for counter, observation in enumerate(observations)
+    ]
+    shape = (len(chunks), interface.horizon, len(interface.action.names))
+    return np.asarray(chunks, dtype=np.float64).reshape(shape)
+
+
+def judge_chunks(
+    manifest: BundleManifest,
+    reference: Chunks,
+    quantized: Chunks,
     observations: Sequence[Observation],
-    thresholds: Thresholds | None = None,
+    thresholds: Thresholds,
+    kernel: str,
 ) -> GateRecord:
-    """Compare chunks of both policies on the same observations and the same noise.
+    """Judge chunks of `chunks_of` on the same observations.
 
     Raises:
         CalibrationBufferError: too few observations.
     """
-    manifest = float_policy.manifest
-    pairs = []
-    for counter, observation in enumerate(observations):
-        noise = draw_noise(manifest, GATE_SEED, counter)
-        pairs.append(
-            [
-                policy.infer(observation, noise).actions
-                for policy in (float_policy, quantized_policy)
-            ]
-        )
-    chunks = np.asarray(pairs, dtype=np.float64).reshape(
-        len(pairs), 2, manifest.interface.horizon, -1
-    )
-    norm = manifest.normalization
+    norm, interface = manifest.normalization, manifest.interface
     mean, std = np.asarray(norm.action_mean), np.asarray(norm.action_std)
-    joints = np.stack([o.joints for o in observations]) if observations else np.zeros((0, 1))
-    index = [manifest.interface.state.names.index(n) for n in manifest.interface.action.names]
-    relative = np.asarray(manifest.interface.action.relative)
-    offset = np.where(relative, joints[:, index], 0.0)[:, None, None] if len(pairs) else 0.0
-    normalized = (chunks - offset - mean) / std
+    offset: NDArray[np.float64] | float = 0.0
+    if observations:
+        index = [interface.state.names.index(name) for name in interface.action.names]
+        joints = np.stack([o.joints for o in observations])[:, index]
+        offset = np.where(np.asarray(interface.action.relative), joints, 0.0)[:, None]
+    normalized = [(chunks - offset - mean) / std for chunks in (reference, quantized)]
     return compare(
-        chunks[:, 0],
-        chunks[:, 1],
-        (normalized[:, 0], normalized[:, 1]),
-        manifest.interface.action,
-        manifest.interface.dt,
-        thresholds or load_thresholds(),
-        quantized_policy.kernel,
+        reference,
+        quantized,
+        (normalized[0], normalized[1]),
+        interface.action,
+        interface.dt,
+        thresholds,
+        kernel,
     )
 
 
@@ -75,6 +79,12 @@ def judge_bundles(
     quantized = load_policy(quantized_path, "cpu", compiled=False)
     if quantized.manifest.quantization is None:
         raise BundleError(f"bundle {quantized_path} is not quantized; the gate needs one that is")
-    return judge(
-        load_policy(float_path, "cpu", compiled=False), quantized, observations, thresholds
+    reference = load_policy(float_path, "cpu", compiled=False)
+    return judge_chunks(
+        reference.manifest,
+        chunks_of(reference, observations),
+        chunks_of(quantized, observations),
+        observations,
+        thresholds or load_thresholds(),
+        quantized.kernel,
     )

@@ -1,35 +1,58 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a float bundle and calibration samples to a quantized bundle with its gate record."""
+"""From a float bundle and calibration samples to a quantized bundle with its gate record.
+
+Only one network is held: the float one is run for all that is needed of it, then conditioned and
+quantized in place. Finished layers lie in a work directory beside the output, so a run that was
+stopped goes on and ends with the same bytes.
+"""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from torch import nn
 
-from calib_tools.judging import judge
-from quantvla_ros.backends.int8_kernel import native_activation_bits
+from calib_tools.choosing import Choice, choose
+from calib_tools.judging import Chunks, chunks_of, judge_chunks
+from calib_tools.layer_records import layer_records, named_scheme, on_disk, round_to_disk
+from calib_tools.measuring import Setup
+from calib_tools.output import write_json
+from calib_tools.recipe import Recipe, check_groups
+from calib_tools.rounding_stage import Progress, RoundedLayers, condition, round_all
+from calib_tools.work_directory import WorkDirectory
+from quantvla_ros.backends.kernels import native_activation_bits
 from quantvla_ros.backends.policy import TorchPolicy, policy_of
 from quantvla_ros.bundle.chunk import draw_noise
 from quantvla_ros.bundle.observation import Observation
-from quantvla_ros.bundle.schema import GateRecord, LayerRecord, Quantization
-from quantvla_ros.bundle.storage import Bundle, load_bundle, prepare_output, save_bundle
-from quantvla_ros.errors import BundleError, CalibrationBufferError
-from quantvla_ros.models.build import float_network
+from quantvla_ros.bundle.schema import GateRecord, Quantization
+from quantvla_ros.bundle.storage import (
+    Bundle,
+    bundle_hash,
+    load_bundle,
+    prepare_output,
+    save_bundle,
+)
+from quantvla_ros.errors import BundleError, CalibrationBufferError, QuantVLAError
 from quantvla_ros.models.pi05 import Pi05, layer_roles
 from quantvla_ros.quantization.fit import Corrections, fit_corrections
-from quantvla_ros.quantization.integer_linear import make_integer
-from quantvla_ros.quantization.layouts import check_scheme, select_layers
-from quantvla_ros.quantization.teacher import Sample
+from quantvla_ros.quantization.gate import load_thresholds
+from quantvla_ros.quantization.layouts import AUTO, select_layers
+from quantvla_ros.quantization.quantized_linear import replace_module
+from quantvla_ros.quantization.streaming import adopt, settle
+from quantvla_ros.quantization.teacher import Sample, TeacherRecord, record_teacher
 
 NOISE_SEED = 7001  # noise of calibration, fixed so that the same buffer gives the same bundle
 VALIDATE_EVERY = 4  # every fourth calibration sample decides what is kept instead of fitting
 MIN_CALIBRATION = 8
+LAYERS_FILE, SENSITIVITY_FILE = "layers.json", "sensitivity.json"
 
-Progress = Callable[[str, float], None]
+_SHARES = {"teacher": 0.1, "round": 0.65, "choose": 0.75, "correct": 0.9, "judge": 0.97}
 
 
 @dataclass(frozen=True)
@@ -49,114 +72,226 @@ class QuantizationReport:
     corrections: Corrections
 
 
+@dataclass(frozen=True)
+class _Data:
+    calibration: Sequence[Observation]
+    held_out: Sequence[Observation]
+    sha256: str
+
+
 def quantize_bundle(
     bundle_path: Path,
     calibration: Sequence[Observation],
     held_out: Sequence[Observation],
     buffer_hash: str,
-    scheme: str,
-    layout: str,
+    recipe: Recipe,
     out: Path,
     force: bool,
+    ray: str | None,
     progress: Progress,
 ) -> QuantizationReport:
     """Quantize a float bundle and write the result, judged, to `out`.
 
     Args:
         bundle_path: float bundle.
-        calibration: samples that ATM and OHB are fitted and checked on.
+        calibration: samples that everything is fitted and checked on.
         held_out: samples of the gate, none of them in `calibration`.
         buffer_hash: hash of the buffer both came from; written into the bundle.
-        scheme: "w8a8".
-        layout: see `quantvla_ros.quantization.layouts`.
+        recipe: how.
         out: directory of the new bundle.
         force: replace `out` when it exists.
-        progress: called with a stage's name and the share done, 0..1.
+        ray: cluster that a search is spread over; None for local processes.
+        progress: called with a stage's or layer's name and the share done, 0..1.
 
     Raises:
-        QuantVLAError: unknown scheme or layout, a bundle that is already quantized or damaged,
-            too few samples, or an output that exists.
+        QuantVLAError: a recipe that cannot be had, a bundle that is already quantized or damaged,
+            too few or useless samples, or an output that exists. Nothing is left behind.
     """
-    check_scheme(scheme)
+    recipe.check()
     prepare_output(out, force)
     progress("load the float bundle", 0.0)
     bundle = load_bundle(bundle_path)
     if bundle.manifest.quantization is not None:
         raise BundleError(f"bundle {bundle_path} is already quantized; give the float bundle")
-    if len(calibration) < MIN_CALIBRATION:
-        raise CalibrationBufferError(
-            f"quantization needs {MIN_CALIBRATION} calibration samples and the buffer has "
-            f"{len(calibration)}; record a larger buffer"
-        )
-    teacher = float_network(bundle)
-    names = select_layers(layer_roles(teacher), layout)
-    bits = native_activation_bits()
-    progress(f"quantize {len(names)} layers", 0.1)
-    student = copy.deepcopy(teacher)
-    make_integer(student, names, bits)
-    corrections = _correct(bundle, teacher, student, calibration, progress)
-    progress("judge on held-out samples", 0.7)
-    teacher_policy = policy_of(bundle, teacher)
-    tensors = {name: value.clone() for name, value in student.state_dict().items()}
-    student_policy = policy_of(bundle, student, "cpu" if names else "reference")
-    gate = judge(teacher_policy, student_policy, held_out)
-    quantization = Quantization(
-        scheme="w8a8",
-        layout=layout,
-        activation_bits=bits,
-        layers=_layer_records(teacher, set(names)),
-        alpha=corrections.alpha,
-        beta=corrections.beta,
-        kept=corrections.kept,
-        calibration_sha256=buffer_hash,
+    data = _Data(calibration, held_out, buffer_hash)
+    _check_counts(data)
+    network = adopt(bundle.manifest, bundle.tensors)
+    bundle = dataclasses.replace(bundle, tensors={})
+    names = select_layers(layer_roles(network), recipe.layout, recipe.keep_float)
+    held = recipe.precisions()
+    check_groups(held, lambda name: _linear(network, name).in_features, names)
+    bits = native_activation_bits(*held.values())
+    work = WorkDirectory(
+        out,
+        {
+            "bundle": bundle_hash(bundle_path),
+            "buffer": buffer_hash,
+            "recipe": dataclasses.asdict(recipe),
+            "activation_bits": bits,
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+        },
     )
-    progress("write the bundle", 0.9)
-    manifest = bundle.manifest.model_copy(update={"quantization": quantization, "gate": gate})
-    path = save_bundle(out, manifest, _on_disk(tensors), bundle.tokenizer.json, force=force)
-    progress("done", 1.0)
-    return QuantizationReport(path, quantization, gate, corrections)
+    try:
+        run = _Run(bundle, network, names, data, recipe, bits, work, ray, progress)
+        report = run.finish(out, force)
+    except QuantVLAError:
+        work.discard()  # the same input would fail again
+        raise
+    except (OSError, SafetensorError) as error:
+        work.discard()
+        if "No space left" not in str(error):
+            raise
+        raise QuantVLAError(
+            f"the disk of {out} is full and nothing was kept; free some space and quantize again"
+        ) from error
+    except BaseException:
+        work.close()
+        raise
+    work.discard()
+    return report
 
 
-def _samples(policy: TorchPolicy, observations: Sequence[Observation]) -> list[Sample]:
-    return [
-        Sample(
-            policy.inputs(observation),
-            torch.from_numpy(draw_noise(policy.manifest, NOISE_SEED, counter))[None],
+class _Run:
+    """One quantization; its parts in the order in which they happen."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        network: Pi05,
+        names: list[str],
+        data: _Data,
+        recipe: Recipe,
+        activation_bits: int,
+        work: WorkDirectory,
+        ray: str | None,
+        progress: Progress,
+    ) -> None:
+        self._bundle, self._network, self._names, self._data = bundle, network, names, data
+        self._recipe, self._bits, self._work, self._ray = recipe, activation_bits, work, ray
+        self._progress, self._roles = progress, layer_roles(network)
+        self._layers = RoundedLayers(work.path, recipe.precisions(), activation_bits)
+        self._skipped: dict[str, dict[str, str]] = {}
+
+    def finish(self, out: Path, force: bool) -> QuantizationReport:
+        """Do all of it."""
+        self._progress("run the float policy", 0.01)
+        reference, teacher = self._observe_teacher()
+        chosen = self._quantize(teacher)
+        self._progress("fit attention temperature and output balance", _SHARES["choose"])
+        corrections = fit_corrections(teacher, self._network)
+        round_to_disk(self._network)
+        self._progress("judge on held-out samples", _SHARES["correct"])
+        tensors = on_disk(self._network)
+        records = layer_records(self._network, self._roles)
+        gate = self._judge(reference)
+        quantization = Quantization(
+            scheme=named_scheme(self._recipe.scheme, records),
+            layout=AUTO if self._recipe.searches else self._recipe.layout,
+            keep_float=list(self._recipe.keep_float),
+            activation_bits=self._bits,
+            layers=records,
+            alpha=corrections.alpha,
+            beta=corrections.beta,
+            kept=corrections.kept,
+            calibration_sha256=self._data.sha256,
         )
-        for counter, observation in enumerate(observations)
-    ]
+        self._progress("write the bundle", _SHARES["judge"])
+        update = {"quantization": quantization, "gate": gate}
+        manifest = self._bundle.manifest.model_copy(update=update)
+        report = self._layer_report(chosen.bits)
+        save_bundle(out, manifest, tensors, self._bundle.tokenizer.json, force=force)
+        write_json(out / LAYERS_FILE, report)
+        if self._recipe.searches:
+            write_json(out / SENSITIVITY_FILE, chosen.record)
+        self._progress("done", 1.0)
+        return QuantizationReport(out, quantization, gate, corrections)
 
+    def _policy(self) -> TorchPolicy:
+        return policy_of(self._bundle, self._network)
 
-def _correct(
-    bundle: Bundle,
-    teacher: Pi05,
-    student: Pi05,
-    calibration: Sequence[Observation],
-    progress: Progress,
-) -> Corrections:
-    progress("fit attention temperature and output balance", 0.2)
-    samples = _samples(policy_of(bundle, teacher), calibration)
-    validate = samples[::VALIDATE_EVERY]
-    fit = [s for i, s in enumerate(samples) if i % VALIDATE_EVERY]
-    return fit_corrections(teacher, student, fit, validate, bundle.manifest.denoise_steps)
+    def _observe_teacher(self) -> tuple[Chunks, TeacherRecord]:
+        policy = self._policy()
+        reference = chunks_of(policy, self._data.held_out)
+        samples = [
+            Sample(
+                policy.inputs(observation),
+                torch.from_numpy(draw_noise(policy.manifest, NOISE_SEED, counter))[None],
+            )
+            for counter, observation in enumerate(self._data.calibration)
+        ]
+        fit = [sample for i, sample in enumerate(samples) if i % VALIDATE_EVERY]
+        steps = self._bundle.manifest.denoise_steps
+        teacher = record_teacher(self._network, fit, samples[::VALIDATE_EVERY], steps)
+        return reference, teacher
 
+    def _quantize(self, teacher: TeacherRecord) -> Choice:
+        """Condition, round, choose, and put the quantized layers in their places."""
+        if not self._names:
+            return Choice({}, {})
+        recipe, network = self._recipe, self._network
+        self._progress("condition", _SHARES["teacher"] / 2)
+        self._skipped = condition(network, self._names, recipe, teacher)
+        rounding = self._part("teacher", "round")
+        round_all(network, self._names, recipe, teacher, self._bits, self._work, rounding)
+        chosen = self._choose(teacher)
+        for name, width in chosen.bits.items():
+            if not recipe.sequential:  # there they are in place
+                replace_module(network, name, self._layers.module(network, name, width))
+        settle(network)
+        round_to_disk(network)
+        return chosen
 
-def _layer_records(network: Pi05, integer: set[str]) -> list[LayerRecord]:
-    records = []
-    for name, role in layer_roles(network).items():
-        rows, cols = network.get_submodule(name).weight.shape  # type: ignore[misc]
-        precision = "int8" if name in integer else "float"
-        records.append(
-            LayerRecord(name=name, role=role, precision=precision, rows=int(rows), cols=int(cols))
+    def _choose(self, teacher: TeacherRecord) -> Choice:
+        widths = list(self._recipe.precisions())
+        if not self._recipe.searches:
+            return Choice(dict.fromkeys(self._names, widths[0]), {})
+        setup = Setup(self._network, self._layers, teacher.validate, teacher.steps)
+        return choose(
+            setup,
+            self._policy(),
+            self._data.calibration,
+            self._names,
+            widths,
+            self._recipe.budget,
+            self._work,
+            self._ray,
+            self._part("round", "choose"),
         )
-    return records
+
+    def _judge(self, reference: Chunks) -> GateRecord:
+        """Run the quantized policy on integer units; takes the network over."""
+        policy = policy_of(self._bundle, self._network, "cpu")
+        got = chunks_of(policy, self._data.held_out)
+        return judge_chunks(
+            policy.manifest, reference, got, self._data.held_out, load_thresholds(), policy.kernel
+        )
+
+    def _part(self, start: str, end: str) -> Progress:
+        low, high = _SHARES[start], _SHARES[end]
+        return lambda text, share: self._progress(text, low + (high - low) * share)
+
+    def _layer_report(self, bits: dict[str, int]) -> dict[str, Any]:
+        return {
+            "recipe": dataclasses.asdict(self._recipe),
+            "layers": [self._work.layer(name, width).record for name, width in bits.items()],
+            "not_conditioned": self._skipped,
+        }
 
 
-def _on_disk(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """16-bit weights as in the float bundle; integers and their scales stay as they are."""
-    return {
-        name: value.half()
-        if value.dtype == torch.float32 and not name.endswith(".scale")
-        else value
-        for name, value in tensors.items()
-    }
+def _check_counts(data: _Data) -> None:
+    for least, samples, kind in (
+        (MIN_CALIBRATION, data.calibration, "calibration"),
+        (load_thresholds().samples, data.held_out, "held-out"),
+    ):
+        if len(samples) < least:
+            raise CalibrationBufferError(
+                f"quantization needs {least} {kind} samples and the buffer has {len(samples)}; "
+                "record a larger buffer"
+            )
+
+
+def _linear(network: nn.Module, name: str) -> nn.Linear:
+    layer = network.get_submodule(name)
+    assert isinstance(layer, nn.Linear)
+    return layer

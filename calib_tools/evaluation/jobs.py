@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from calib_tools.evaluation.outcome import Outcome
 from calib_tools.evaluation.plan import PlannedEpisode
@@ -15,6 +15,21 @@ from calib_tools.evaluation.variants import Variant
 from quantvla_ros.errors import QuantVLAError
 
 MOST_TRIES = 3
+
+
+class Work(Protocol):
+    """Anything that travels to a worker."""
+
+    @property
+    def label(self) -> str:
+        """Its name in a sentence; no two works of one run have the same."""
+        ...
+
+
+AnyWork = TypeVar("AnyWork", bound=Work)
+AnyResult = TypeVar("AnyResult")
+_Given = TypeVar("_Given", bound=Work, contravariant=True)
+_Got = TypeVar("_Got", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -37,36 +52,41 @@ class Job:
     max_seconds: float
     picture: Path | None = None
 
+    @property
+    def label(self) -> str:
+        """Names episode and variant."""
+        return f"Episode {self.episode.index} of '{self.variant.label}'"
 
-class JobPlayer(Protocol):
-    """Lives in a worker process and plays one job after the other."""
 
-    def play(self, job: Job) -> Outcome:
-        """Play it; the same job gives the same outcome."""
+class WorkPlayer(Protocol[_Given, _Got]):
+    """Lives in a worker process and does one work after the other."""
+
+    def play(self, job: _Given, /) -> _Got:
+        """Do it; the same work gives the same result."""
         ...
 
 
-MakePlayer = Callable[[], JobPlayer]
-"""Makes a player in the worker; a function of a module, because it is pickled."""
+JobPlayer = WorkPlayer[Job, Outcome]
+MakePlayer = Callable[[], WorkPlayer[AnyWork, AnyResult]]
+"""Makes a player in the worker; pickled and compared, so a function of a module or a dataclass."""
 
 
 class Lost:
-    """Counts how often an episode took its worker with it."""
+    """Counts how often a work took its worker with it."""
 
     def __init__(self) -> None:
         """None yet."""
-        self._count: Counter[tuple[str, int]] = Counter()
+        self._count: Counter[str] = Counter()
 
-    def note(self, job: Job, why: str) -> None:
+    def note(self, job: Work, why: str) -> None:
         """Note a lost worker.
 
         Raises:
-            QuantVLAError: the same episode was lost `MOST_TRIES` times.
+            QuantVLAError: the same work was lost `MOST_TRIES` times.
         """
-        key = (job.variant.label, job.episode.index)
-        self._count[key] += 1
-        if self._count[key] >= MOST_TRIES:
+        self._count[job.label] += 1
+        if self._count[job.label] >= MOST_TRIES:
             raise QuantVLAError(
-                f"Episode {key[1]} of '{key[0]}' ended its worker {MOST_TRIES} times ({why}); is "
-                "there enough memory? Try fewer --workers."
+                f"{job.label} ended its worker {MOST_TRIES} times ({why}); is there enough memory? "
+                "Try fewer --workers."
             )

@@ -11,20 +11,19 @@ import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
 from multiprocessing import connection
-from typing import Any
+from typing import Any, Generic, cast
 
-from calib_tools.evaluation.jobs import Job, Lost, MakePlayer
-from calib_tools.evaluation.outcome import Outcome
+from calib_tools.evaluation.jobs import AnyResult, AnyWork, Lost, MakePlayer
 from quantvla_ros.errors import QuantVLAError
 
 _PR_SET_PDEATHSIG = 1
 _DONE, _REFUSED, _FAILED = "done", "refused", "failed"
 
 
-class _Worker:
+class _Worker(Generic[AnyWork, AnyResult]):
     """A process, the pipe to it, and the job it has."""
 
-    def __init__(self, make_player: MakePlayer) -> None:
+    def __init__(self, make_player: MakePlayer[AnyWork, AnyResult]) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(
@@ -32,9 +31,9 @@ class _Worker:
         )
         self.process.start()
         theirs.close()  # so that its end is seen as an end of file
-        self.job: Job | None = None
+        self.job: AnyWork | None = None
 
-    def give(self, job: Job) -> None:
+    def give(self, job: AnyWork) -> None:
         self.job = job
         try:
             self.pipe.send(job)
@@ -56,8 +55,8 @@ class _Worker:
 
 
 def play_in_processes(
-    jobs: Sequence[Job], workers: int, make_player: MakePlayer
-) -> Iterator[tuple[Job, Outcome]]:
+    jobs: Sequence[AnyWork], workers: int, make_player: MakePlayer[AnyWork, AnyResult]
+) -> Iterator[tuple[AnyWork, AnyResult]]:
     """Play the jobs, begun in their order; closing the iterator ends the processes at once.
 
     A job whose process died is played again in a new one. No process outlives this one.
@@ -94,23 +93,22 @@ def play_in_processes(
                     waiting.appendleft(job)
                     crew[crew.index(worker)] = _Worker(make_player)
                 else:
-                    yield job, _outcome(worker_answer)
+                    yield job, cast(AnyResult, _outcome(worker_answer))
     finally:
         for worker in crew:
             worker.end()
 
 
-def _outcome(answer: tuple[str, Any]) -> Outcome:
+def _outcome(answer: tuple[str, Any]) -> Any:
     kind, content = answer
     if kind == _REFUSED:
         raise QuantVLAError(content)
     if kind == _FAILED:
         raise RuntimeError(f"a worker failed:\n{content}")
-    assert isinstance(content, Outcome)
     return content
 
 
-def _serve(pipe: Any, make_player: MakePlayer, parent: int) -> None:
+def _serve(pipe: Any, make_player: MakePlayer[Any, Any], parent: int) -> None:
     """The worker's main function."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:

@@ -8,17 +8,18 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from calib_tools.evaluation.jobs import Job, JobPlayer, Lost, MakePlayer
-from calib_tools.evaluation.outcome import Outcome
+from calib_tools.evaluation.jobs import AnyResult, AnyWork, Lost, MakePlayer, WorkPlayer
 from quantvla_ros.errors import QuantVLAError
 
 LOCAL = "local"
 _KNOCK_S = 5.0
 
-_players: dict[MakePlayer, JobPlayer] = {}  # of this process: Ray uses it for many tasks
+_players: dict[
+    MakePlayer[Any, Any], WorkPlayer[Any, Any]
+] = {}  # of this process: Ray uses it for many tasks
 
 
-def play_job(job: Job, make_player: MakePlayer) -> Outcome | QuantVLAError:
+def play_job(job: Any, make_player: MakePlayer[Any, Any]) -> Any:
     """In a Ray worker: play one job; what a user caused comes back as a value."""
     try:
         if make_player not in _players:
@@ -29,8 +30,11 @@ def play_job(job: Job, make_player: MakePlayer) -> Outcome | QuantVLAError:
 
 
 def play_on_ray(
-    jobs: Sequence[Job], address: str, workers: int, make_player: MakePlayer
-) -> Iterator[tuple[Job, Outcome]]:
+    jobs: Sequence[AnyWork],
+    address: str,
+    workers: int,
+    make_player: MakePlayer[AnyWork, AnyResult],
+) -> Iterator[tuple[AnyWork, AnyResult]]:
     """Play the jobs, begun in their order; closing the iterator leaves the cluster.
 
     The package and the bundles must lie at the same places on every node.
@@ -53,7 +57,7 @@ def play_on_ray(
         remote = ray.remote(num_cpus=1, max_retries=0)(play_job)
         slots = max(1, int(ray.cluster_resources().get("CPU", 1)))
         waiting = deque(jobs)
-        running: dict[Any, Job] = {}
+        running: dict[Any, AnyWork] = {}
         lost = Lost()
         while waiting or running:
             while waiting and len(running) < slots:

@@ -44,7 +44,7 @@ def make_record(
     """
     from calib_tools.demo.summary import versions
     from quantvla_ros.backends.bench import cpu_model
-    from quantvla_ros.backends.int8_kernel import has_vnni
+    from quantvla_ros.backends.c_library import has_vnni
 
     labels = [variant.label for variant in settings.variants]
     return {

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from quantvla_ros.backends.int8_kernel import has_vnni
+from quantvla_ros.backends.c_library import has_vnni
 from quantvla_ros.backends.policy import TorchPolicy, load_policy
 from quantvla_ros.bundle.chunk import draw_noise
 from quantvla_ros.bundle.observation import Observation
@@ -40,6 +40,40 @@ def cpu_model() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def time_in_turn(
+    policies: Mapping[str, TorchPolicy],
+    observations: Sequence[Observation],
+    rounds: int,
+    progress: Callable[[float], None],
+) -> tuple[dict[str, list[float]], dict[str, dict[str, float]]]:
+    """Run all policies inference by inference.
+
+    Returns:
+        Milliseconds of every inference, and the median milliseconds of every stage, by policy.
+    """
+    samples: dict[str, list[float]] = {name: [] for name in policies}
+    stages: dict[str, list[dict[str, float]]] = {name: [] for name in policies}
+    for index in range(WARM_UP + rounds):
+        observation = observations[index % len(observations)]
+        for name, policy in policies.items():
+            noise = draw_noise(policy.manifest, 0, index)
+            start = time.perf_counter()
+            chunk = policy.infer(observation, noise)
+            if index >= WARM_UP:
+                samples[name].append((time.perf_counter() - start) * 1e3)
+                stages[name].append(chunk.timings_ms)
+        progress((index + 1) / (WARM_UP + rounds))
+    return samples, {name: _stage_medians(rows) for name, rows in stages.items()}
+
+
+def circumstances(threads: int) -> dict[str, Any]:
+    """What a record says about the machine and the software."""
+    return {
+        "versions": {"torch": torch.__version__, "python": platform.python_version()},
+        "cpu": {"model": cpu_model(), "vnni": has_vnni(), "threads": threads},
+    }
 
 
 def bench(
@@ -68,29 +102,17 @@ def bench(
         "float_compiled": load_policy(float_path, "cpu", True, threads),
         "int8": load_policy(quantized_path, "cpu", True, threads),
     }
-    samples: dict[str, list[float]] = {name: [] for name in policies}
-    stages: dict[str, list[dict[str, float]]] = {name: [] for name in policies}
-    for index in range(WARM_UP + rounds):
-        observation = observations[index % len(observations)]
-        for name, policy in policies.items():
-            noise = draw_noise(policy.manifest, 0, index)
-            start = time.perf_counter()
-            chunk = policy.infer(observation, noise)
-            if index >= WARM_UP:
-                samples[name].append((time.perf_counter() - start) * 1e3)
-                stages[name].append(chunk.timings_ms)
-        progress((index + 1) / (WARM_UP + rounds))
+    samples, stages = time_in_turn(policies, observations, rounds, progress)
     latency = {name: percentiles(values) for name, values in samples.items()}
     return {
         "schema": SCHEMA,
         "bundles": {"float": bundle_hash(float_path), "int8": bundle_hash(quantized_path)},
-        "versions": {"torch": torch.__version__, "python": platform.python_version()},
-        "cpu": {"model": cpu_model(), "vnni": has_vnni(), "threads": threads},
+        **circumstances(threads),
         "kernel": policies["int8"].kernel,
         "integer_layers": policies["int8"].integer_layers,
         "latency_ms": latency,
         "speedup": latency["float_compiled"]["p50"] / latency["int8"]["p50"],
-        "stages_ms": {name: _stage_medians(rows) for name, rows in stages.items()},
+        "stages_ms": stages,
         "weight_bytes": weight_bytes(policies["float_compiled"], policies["int8"]),
         "samples_ms": samples,
     }
@@ -102,12 +124,17 @@ def _stage_medians(rows: list[dict[str, float]]) -> dict[str, float]:
 
 def weight_bytes(float_policy: TorchPolicy, quantized_policy: TorchPolicy) -> dict[str, int]:
     """Bytes held by both loaded backends, whole and for the layers that became integer."""
-    quantization = quantized_policy.manifest.quantization
-    records = [] if quantization is None else quantization.layers
-    names = [record.name for record in records if record.precision == "int8"]
+    names = integer_names(quantized_policy)
     return {
         "float": float_policy.weight_bytes(),
         "int8": quantized_policy.weight_bytes(),
         "quantized_part_float": float_policy.layer_bytes(names),
         "quantized_part_int8": quantized_policy.layer_bytes(names),
     }
+
+
+def integer_names(policy: TorchPolicy) -> list[str]:
+    """Names of the layers that a bundle holds as integers."""
+    quantization = policy.manifest.quantization
+    records = [] if quantization is None else quantization.layers
+    return [record.name for record in records if record.precision != "float"]

@@ -1,53 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Linear layer with 8-bit weights and 7-bit dynamic activations for CPUs with AVX2 and no VNNI.
+// Linear layer with 8-bit weights and 7-bit activations for CPUs with AVX2 and no VNNI.
 //
 // vpmaddubsw multiplies unsigned with signed bytes and adds neighbouring products in 16 bits, with
 // saturation. Activations on the 7-bit grid are 1..127 after the shift by 64, weights -127..127:
 // a pair is at most 2 * 127 * 127 = 32258 and never saturates, so every sum is exact.
 
-#include <immintrin.h>
-#include <math.h>
-#include <stdint.h>
 #include <stdlib.h>
 
-enum { COLUMNS = 16, DEPTH = 4, ROWS = 4, LIMIT = 63, ZERO = 64 };
+#include "quantize_tokens.c"
 
-// Quantize one token; returns its scale, NaN when the token holds a NaN.
-static float quantize_token(const float *x, long n, uint8_t *q) {
-    const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
-    __m256 largest = _mm256_setzero_ps(), broken = _mm256_setzero_ps();
-    long i = 0;
-    for (; i + 8 <= n; i += 8) {
-        __m256 v = _mm256_loadu_ps(x + i);
-        largest = _mm256_max_ps(largest, _mm256_and_ps(v, magnitude));
-        broken = _mm256_or_ps(broken, _mm256_cmp_ps(v, v, _CMP_UNORD_Q));
-    }
-    float lanes[8], top = 0.0f;
-    _mm256_storeu_ps(lanes, largest);
-    for (int j = 0; j < 8; j++) top = fmaxf(top, lanes[j]);
-    int nan = _mm256_movemask_ps(broken);
-    for (long j = i; j < n; j++) {
-        top = fmaxf(top, fabsf(x[j]));
-        nan |= isnan(x[j]);
-    }
-    const float scale = fmaxf(top, 1e-8f) / (float)LIMIT;
-    const __m256 divisor = _mm256_set1_ps(scale);
-    const __m256i zero = _mm256_set1_epi32(ZERO);
-    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    for (i = 0; i + 32 <= n; i += 32) {
-        __m256i v[4];
-        for (int j = 0; j < 4; j++) {
-            // Divide as the reference does: a multiplication by 1 / scale rounds differently.
-            __m256 grid = _mm256_div_ps(_mm256_loadu_ps(x + i + 8 * j), divisor);
-            v[j] = _mm256_add_epi32(_mm256_cvtps_epi32(grid), zero);
-        }
-        __m256i low = _mm256_packs_epi32(v[0], v[1]), high = _mm256_packs_epi32(v[2], v[3]);
-        __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(low, high), order);
-        _mm256_storeu_si256((__m256i *)(q + i), bytes);
-    }
-    for (; i < n; i++) q[i] = (uint8_t)(lrintf(x[i] / scale) + ZERO);
-    return nan ? NAN : scale;
-}
+enum { COLUMNS = 16, DEPTH = 4, ROWS = 4, LIMIT = 63, ZERO = 64 };
 
 // Accumulate `rows` tokens times 16 output channels over the whole depth.
 static inline __attribute__((always_inline)) void tile(
@@ -74,9 +36,11 @@ static inline __attribute__((always_inline)) void tile(
 //
 // weights: blocks of 16 channels, each [depth / 4][16][4], padded with zeros
 // shift:   64 times the sum of each channel's weights, padded to 16 channels
+// fixed:   step of a static activation grid, 0 for a step per token
 // returns 0, or 1 when memory is short
 int quantvla_int8_linear(const float *x, long tokens, long depth, const int8_t *weights,
-                         const int32_t *shift, const float *scales, long channels, float *out) {
+                         const int32_t *shift, const float *scales, long channels, float fixed,
+                         float *out) {
     const long groups = (depth + DEPTH - 1) / DEPTH, stride = groups * DEPTH;
     uint8_t *q = malloc((size_t)(tokens * stride));
     float *token_scale = malloc((size_t)tokens * sizeof(float));
@@ -86,8 +50,9 @@ int quantvla_int8_linear(const float *x, long tokens, long depth, const int8_t *
         return 1;
     }
     for (long t = 0; t < tokens; t++) {
-        token_scale[t] = quantize_token(x + t * depth, depth, q + t * stride);
-        for (long k = depth; k < stride; k++) q[t * stride + k] = ZERO;
+        uint8_t *token = q + t * stride;
+        token_scale[t] = quantize_token(x + t * depth, depth, LIMIT, ZERO, fixed, token);
+        for (long k = depth; k < stride; k++) token[k] = ZERO;
     }
     for (long c = 0; c < channels; c += COLUMNS) {
         const int8_t *block = weights + c * stride;

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Swap integer layers for packed ones; layers that read the same input share one product."""
+"""Swap quantized layers for packed ones; layers that read the same input share one product."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from quantvla_ros.backends.int8_kernel import PackedWeight, multiply, pack, register
-from quantvla_ros.quantization.integer_linear import (
-    IntegerLinear,
-    integer_layers,
+from quantvla_ros.backends.kernels import pack
+from quantvla_ros.backends.linear_operator import multiply, register
+from quantvla_ros.backends.packed_weight import PackedWeight, product_of
+from quantvla_ros.quantization.quantized_linear import (
+    QuantizedLinear,
+    quantized_layers,
     replace_module,
+    rotated,
 )
 
 # Siblings that are called on the same tensor; a compiled graph then quantizes it once and
@@ -27,16 +29,16 @@ class PackedLinear(nn.Module):
     bias: Tensor | None
 
     def __init__(
-        self, packed: PackedWeight, handle: int, rows: slice, layer: IntegerLinear
+        self, packed: PackedWeight, handle: int, rows: slice, layer: QuantizedLinear
     ) -> None:
         super().__init__()
-        self.handle, self.rows = handle, rows
+        self.handle, self.rows, self.rotation = handle, rows, layer.rotation
         self.packed = packed
         self.register_buffer("bias", layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map float [..., in] to float [..., out]."""
-        product = multiply(x.flatten(0, -2), self.handle)
+        product = multiply(rotated(x, self.rotation).flatten(0, -2), self.handle)
         out = product.view(*x.shape[:-1], product.shape[-1])[..., self.rows]
         return out if self.bias is None else out + self.bias
 
@@ -49,7 +51,7 @@ class PackedLinear(nn.Module):
 
 
 def pack_network(network: nn.Module, unused: frozenset[str] = frozenset()) -> int:
-    """Swap every integer layer of `network` for its packed form.
+    """Swap every quantized layer of `network` for its packed form.
 
     Args:
         network: changed in place.
@@ -58,38 +60,43 @@ def pack_network(network: nn.Module, unused: frozenset[str] = frozenset()) -> in
 
     Returns:
         The number of layers packed.
+
+    Raises:
+        BackendError: this CPU does not multiply a layer's integers exactly.
     """
-    names = integer_layers(network)
-    for group in _groups(names, unused):
-        layers = [network.get_submodule(name) for name in group]
-        integer = [layer for layer in layers if isinstance(layer, IntegerLinear)]
-        packed = pack(
-            torch.cat([layer.weight for layer in integer]),
-            torch.cat([layer.scale for layer in integer]),
-            integer[0].activation_bits,
-        )
+    layers = quantized_layers(network)
+    for group in _groups(layers, unused):
+        packed = pack(product_of([layers[name] for name in group]))
         handle, start = register(packed), 0
-        for name, layer in zip(group, integer, strict=True):
-            rows = slice(start, start + layer.weight.shape[0])
-            replace_module(network, name, PackedLinear(packed, handle, rows, layer))
+        for name in group:
+            rows = slice(start, start + layers[name].scale.shape[0])
+            replace_module(network, name, PackedLinear(packed, handle, rows, layers[name]))
             start = rows.stop
-    return len(names)
+    return len(layers)
 
 
-def _groups(names: list[str], unused: frozenset[str]) -> list[list[str]]:
+def _groups(layers: dict[str, QuantizedLinear], unused: frozenset[str]) -> list[list[str]]:
     """Lists of layers to be packed together, each in the order of `SIBLINGS`."""
-    remaining, groups = dict.fromkeys(names), []
-    for name in names:
+    remaining, groups = dict.fromkeys(layers), []
+    for name in layers:
         if name not in remaining:
             continue
         parent, _, leaf = name.rpartition(".")
         siblings = next((s for s in SIBLINGS if leaf in s), (leaf,))
         group = [f"{parent}.{s}" for s in siblings if f"{parent}.{s}" in remaining]
-        group = [name] if name in unused else [n for n in group if n not in unused]
+        form = _form(layers[name])
+        group = [n for n in group if n not in unused and _form(layers[n]) == form]
+        group = [name] if name in unused else group
         groups.append(group)
         for member in group:
             del remaining[member]
     return groups
+
+
+def _form(layer: QuantizedLinear) -> tuple[object, ...]:
+    """What siblings must have in common to share a product."""
+    step = None if layer.activation_scale is None else float(layer.activation_scale)
+    return layer.precision, layer.activation_bits, layer.rotation, step
 
 
 def packed_kernel(network: nn.Module) -> str:

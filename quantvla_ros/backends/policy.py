@@ -19,8 +19,8 @@ from quantvla_ros.bundle.observation import Observation, check_observation, stat
 from quantvla_ros.bundle.schema import BundleManifest, Interface
 from quantvla_ros.bundle.storage import Bundle, load_bundle
 from quantvla_ros.models.pi05 import Pi05, Prefix, integrate, unused_layers
-from quantvla_ros.quantization.integer_linear import IntegerLinear, integer_layers
 from quantvla_ros.quantization.network import load_network
+from quantvla_ros.quantization.quantized_linear import QuantizedLinear, quantized_layers
 
 BackendName = Literal["cpu", "reference"]
 
@@ -143,7 +143,13 @@ class TorchPolicy:
 
 def _count(network: nn.Module) -> int:
     packed = sum(isinstance(m, PackedLinear) for m in network.modules())
-    return packed + len(integer_layers(network))
+    return packed + len(quantized_layers(network))
+
+
+def _activations(layers: list[QuantizedLinear]) -> str:
+    """The activation grid for the record of kernels; nothing where all activations are float."""
+    bits = {m.activation_bits for m in layers if m.precision.activation != "float"}
+    return f", {bits.pop()}-bit activations" if bits else ""
 
 
 def policy_of(
@@ -153,18 +159,16 @@ def policy_of(
 
     Args:
         bundle: where interface, normalization and tokenizer come from.
-        network: float or with integer layers.
+        network: float or with quantized layers.
         backend: "reference" computes on the integer grid in float32, "cpu" on integer units.
         compiled: compile the network now; takes a minute, or seconds from the compiler's cache.
     """
-    names = integer_layers(network)
+    layers = quantized_layers(network)
     kernel = "float32"
-    if names and backend == "cpu":
-        first = network.get_submodule(names[0])
-        assert isinstance(first, IntegerLinear)
+    if layers and backend == "cpu":
         pack_network(network, frozenset(unused_layers(network.config)))
-        kernel = f"{packed_kernel(network)}, {first.activation_bits}-bit activations"
-    elif names:
+        kernel = packed_kernel(network) + _activations(list(layers.values()))
+    elif layers:
         kernel = "reference"
     return TorchPolicy(bundle, network, kernel, compiled)
 

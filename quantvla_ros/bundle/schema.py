@@ -139,24 +139,44 @@ class TokenizerSpec(_Model):
 
 
 class LayerRecord(_Model):
-    """One linear layer and how it is computed."""
+    """One linear layer and how it is held and computed.
+
+    Integer layers: `group` inputs share a weight scale (None: one per output channel);
+    `activation` says how the input is quantized; `rotation` is the block of the Hadamard transform
+    of the input (None: no transform).
+    """
 
     name: str
     role: str
-    precision: Literal["float", "int8"]
+    precision: Literal["float", "int8", "int4"]
     rows: int = Field(gt=0)
     cols: int = Field(gt=0)
+    group: int | None = Field(default=None, gt=0)
+    activation: Literal["dynamic", "static", "float"] | None = None
+    rotation: int | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _integer_layers_say_how(self) -> LayerRecord:
+        if (self.precision == "float") != (self.activation is None):
+            raise ValueError(
+                f"layer '{self.name}' has an activation exactly when its weights are integers"
+            )
+        return self
 
 
 class Quantization(_Model):
     """How the integer weights were made.
 
-    `alpha` (per attention, a temperature per head) and `beta` (per attention) are already folded
-    into the weights; `kept` names the ones that lowered the error.
+    `scheme` is "mixed" where layers differ in their bits; the layers' records say which is which.
+    `activation_bits` is the grid of all integer activations. `keep_float` holds the patterns of
+    layers that were taken out of the layout. `alpha` (per attention, a temperature per head) and
+    `beta` (per attention) are already folded into the weights; `kept` names the ones that lowered
+    the error.
     """
 
-    scheme: Literal["w8a8"]
+    scheme: Literal["w8a8", "w4a8", "w8a16", "w4a16", "mixed"]
     layout: str
+    keep_float: list[str] = []
     activation_bits: Literal[7, 8]
     layers: list[LayerRecord]
     alpha: dict[str, list[float]]

@@ -10,6 +10,7 @@ through hooks instead of flags in the hot path.
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -84,11 +85,40 @@ class ScaledDotProduct(nn.Module):
         return out.transpose(1, 2).flatten(2)
 
 
+class HeadNorm(nn.Module):
+    """Root-mean-square norm of each head's query or key (QK-norm), with a plain gain.
+
+    Qwen3's form has one gain [E] for all heads; the other form has one per head, [H, E].
+    """
+
+    def __init__(self, head_width: int, heads: int | None = None) -> None:
+        super().__init__()
+        shape = (head_width,) if heads is None else (heads, head_width)
+        self.weight = nn.Parameter(torch.ones(shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize ``x`` of shape [B, H, T, E] over its last axis."""
+        return F.rms_norm(x, (x.shape[-1],), eps=EPS) * self.weight.unsqueeze(-2)
+
+
 class Attention(nn.Module):
-    """Projections of grouped-query attention around a `ScaledDotProduct` core."""
+    """Projections of grouped-query attention around a `ScaledDotProduct` core.
+
+    With `qk_norm`, queries and keys pass a norm before they are rotated; "shared" has one gain for
+    all heads, "per_head" one for each.
+    """
+
+    q_norm: HeadNorm | None
+    k_norm: HeadNorm | None
 
     def __init__(
-        self, width: int, heads: int, kv_heads: int, head_width: int, bias: bool = False
+        self,
+        width: int,
+        heads: int,
+        kv_heads: int,
+        head_width: int,
+        bias: bool = False,
+        qk_norm: Literal["shared", "per_head"] | None = None,
     ) -> None:
         super().__init__()
         self.heads, self.kv_heads, self.head_width = heads, kv_heads, head_width
@@ -97,6 +127,11 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(width, kv_heads * head_width, bias=bias)
         self.o_proj = nn.Linear(heads * head_width, width, bias=bias)
         self.core = ScaledDotProduct()
+        self.q_norm = self.k_norm = None
+        if qk_norm is not None:
+            per_head = qk_norm == "per_head"
+            self.q_norm = HeadNorm(head_width, heads if per_head else None)
+            self.k_norm = HeadNorm(head_width, kv_heads if per_head else None)
 
     def _split(self, x: Tensor, heads: int) -> Tensor:
         return x.view(x.shape[0], x.shape[1], heads, self.head_width).transpose(1, 2)
@@ -104,11 +139,15 @@ class Attention(nn.Module):
     def query(self, x: Tensor, table: tuple[Tensor, Tensor] | None) -> Tensor:
         """Queries [B, H, T, E], rotated when a rotary table is given."""
         query = self._split(self.q_proj(x), self.heads)
+        if self.q_norm is not None:
+            query = self.q_norm(query)
         return query if table is None else rotate(query, table)
 
     def key_value(self, x: Tensor, table: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
         """Keys (rotated when a table is given) and values, each [B, G, T, E]."""
         key = self._split(self.k_proj(x), self.kv_heads)
+        if self.k_norm is not None:
+            key = self.k_norm(key)
         value = self._split(self.v_proj(x), self.kv_heads)
         return (key if table is None else rotate(key, table)), value
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from quantvla_ros.models.blocks import Attention, ScaledDotProduct
+from quantvla_ros.quantization.conditioning.temperature import foldable_spread
 
 NEUTRAL = 0.03  # |log| below this is noise and becomes 1
 CLIP = 0.30  # |log| is limited to this
@@ -87,12 +88,15 @@ def _output_hook(moments: Moments) -> Callable[..., None]:
 
 
 def observe_logits(expert: nn.Module, run: Callable[[], None]) -> dict[str, Tensor]:
-    """Standard deviation of the pre-softmax logits, [H] per attention, over all that `run` does."""
+    """Standard deviation of the pre-softmax logits, [H] per attention, over all that `run` does.
+
+    Heads whose temperatures must be equal to fold have one value (see `foldable_spread`).
+    """
     moments = {name: Moments() for name in attentions(expert)}
     hooks = [(m.core, _logit_hook(moments[name])) for name, m in attentions(expert).items()]
     with torch.no_grad(), _hooks(list(hooks)):
         run()
-    return {name: m.std() for name, m in moments.items()}
+    return {name: foldable_spread(m, moments[name].std()) for name, m in attentions(expert).items()}
 
 
 def observe_outputs(expert: nn.Module, run: Callable[[], None]) -> dict[str, Tensor]:

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from quantvla_ros.models.pi05 import Pi05
 from quantvla_ros.quantization.corrections import (
@@ -18,7 +17,7 @@ from quantvla_ros.quantization.corrections import (
     observe_outputs,
 )
 from quantvla_ros.quantization.folding import fold_balance, fold_temperature
-from quantvla_ros.quantization.teacher import FlowPath, Sample, chunks, encode_all
+from quantvla_ros.quantization.teacher import TeacherRecord, chunks, encode_all
 
 Apply = Callable[[Pi05, str, Tensor], None]
 
@@ -60,14 +59,18 @@ class _Judge:
     The student may change in its action head only.
     """
 
-    def __init__(self, teacher: Pi05, student: Pi05, samples: Sequence[Sample], steps: int) -> None:
-        self._samples, self._steps = samples, steps
-        self._target = chunks(teacher, samples, encode_all(teacher, samples), steps)
-        self._prefixes = encode_all(student, samples)
+    def __init__(self, record: TeacherRecord, student: Pi05) -> None:
+        self._record = record
+        self._prefixes = encode_all(student, record.validate)
 
     def error(self, student: Pi05) -> float:
-        got = chunks(student, self._samples, self._prefixes, self._steps)
-        return float((got - self._target).abs().mean())
+        record = self._record
+        got = chunks(student, record.validate, self._prefixes, record.steps)
+        return float((got - record.target).abs().mean())
+
+
+def _state(module: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in module.state_dict().items()}
 
 
 def _keep_what_helps(
@@ -75,51 +78,44 @@ def _keep_what_helps(
 ) -> tuple[dict[str, Tensor], float]:
     """Fold each coefficient that lowers the error, layer by layer, into `student`."""
     kept: dict[str, Tensor] = {}
+    modules = attentions(student.action_expert)
     for name, value in fitted.items():
         if bool((value == 1.0).all()):
             continue
-        trial = copy.deepcopy(student)
-        apply(trial, name, value)
-        error = judge.error(trial)
+        before = _state(modules[name])
+        apply(student, name, value)
+        error = judge.error(student)
         if error < best:
-            apply(student, name, value)
             kept[name], best = value, error
+        else:
+            modules[name].load_state_dict(before)
     return kept, best
 
 
-def fit_corrections(
-    teacher: Pi05,
-    student: Pi05,
-    fit: Sequence[Sample],
-    validate: Sequence[Sample],
-    steps: int,
-) -> Corrections:
+def fit_corrections(record: TeacherRecord, student: Pi05) -> Corrections:
     """Fit and fold both corrections into `student`.
 
     Args:
-        teacher: the float network.
-        student: its quantized copy, changed in place.
-        fit: samples that the coefficients are measured on.
-        validate: other samples, which decide whether a coefficient is kept.
-        steps: denoise steps.
+        record: what the float network did.
+        student: its quantized form, changed in place.
     """
-    prefixes_t, prefixes_s = encode_all(teacher, fit), encode_all(student, fit)
-    path = FlowPath(teacher, fit, prefixes_t, steps)
-    judge = _Judge(teacher, student, validate, steps)
+    expert = student.action_expert
+    prefixes = encode_all(student, record.fit)
+    judge = _Judge(record, student)
     result = Corrections(error_plain=judge.error(student))
     best = result.error_plain
-    expert_t, expert_s = teacher.action_expert, student.action_expert
 
-    logits = observe_logits(expert_t, lambda: path.replay(teacher, prefixes_t))
-    alpha = match(logits, observe_logits(expert_s, lambda: path.replay(student, prefixes_s)))
+    def run() -> None:
+        record.path.replay(student, prefixes)
+
+    alpha = match(record.logits, observe_logits(expert, run))
     kept_alpha, best = _keep_what_helps(student, alpha, apply_alpha, judge, best)
 
-    outputs = observe_outputs(expert_t, lambda: path.replay(teacher, prefixes_t))
-    beta = match(outputs, observe_outputs(expert_s, lambda: path.replay(student, prefixes_s)))
+    beta = match(record.outputs, observe_outputs(expert, run))
     kept_beta, best = _keep_what_helps(student, beta, apply_beta, judge, best)
 
     heads = student.config.heads
-    for name in attentions(expert_s):
+    for name in attentions(expert):
         result.alpha[name] = kept_alpha.get(name, torch.ones(heads)).tolist()
         result.beta[name] = float(kept_beta.get(name, torch.ones(1)))
     for kind, values, kept in (("alpha", alpha, kept_alpha), ("beta", beta, kept_beta)):

@@ -11,14 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from quantvla_ros.models.blocks import Attention
-from quantvla_ros.quantization.integer_linear import IntegerLinear
+from quantvla_ros.quantization.conditioning.temperature import fold_into_gain
+from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 
 
 def scale_rows(layer: nn.Module, factor: Tensor) -> None:
-    """Multiply a layer's outputs by `factor` [out], in its scales when it is integer."""
+    """Multiply a layer's outputs by `factor` [out], in its weight scales when it has them."""
     with torch.no_grad():
-        if isinstance(layer, IntegerLinear):
-            layer.scale.mul_(factor)
+        if isinstance(layer, QuantizedLinear):
+            layer.scale.mul_(factor[:, None])
         else:
             assert isinstance(layer, nn.Linear)
             layer.weight.mul_(factor[:, None])
@@ -30,14 +31,20 @@ def scale_rows(layer: nn.Module, factor: Tensor) -> None:
 def fold_temperature(attention: Attention, alpha: Tensor) -> None:
     """Fold one temperature per head, [H], into the rows of Wq.
 
-    A scalar per head commutes with rotary positions and with grouped heads. These networks have
-    no norm on q behind Wq; where one stands there the coefficient belongs into its gain.
+    A scalar per head commutes with rotary positions and with grouped heads. A norm on the queries
+    behind Wq would undo it; there it goes into the norm's gain.
+
+    Raises:
+        QuantVLAError: the heads share that gain and their temperatures differ.
     """
-    scale_rows(attention.q_proj, alpha.repeat_interleave(attention.head_width))
+    if attention.q_norm is not None:
+        fold_into_gain(attention.q_norm, alpha)
+    else:
+        scale_rows(attention.q_proj, alpha.repeat_interleave(attention.head_width))
 
 
 def fold_balance(attention: Attention, beta: float) -> None:
     """Fold the output factor of one layer into Wo and its bias."""
     layer = attention.o_proj
-    rows = layer.scale.shape[0] if isinstance(layer, IntegerLinear) else layer.weight.shape[0]
+    rows = layer.scale.shape[0] if isinstance(layer, QuantizedLinear) else layer.weight.shape[0]
     scale_rows(layer, torch.full((rows,), beta))

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 
 from quantvla_ros.errors import QuantVLAError
 
@@ -13,26 +14,34 @@ LAYOUTS: dict[str, frozenset[str]] = {
     "dit": frozenset({"dit_attn", "dit_mlp"}),
     "llm+dit": frozenset({"llm_attn", "llm_mlp", "dit_attn", "dit_mlp"}),
     "llm+dit_mlp": frozenset({"llm_attn", "llm_mlp", "dit_mlp"}),
+    "auto": frozenset({"llm_attn", "llm_mlp", "dit_attn", "dit_mlp"}),
 }
-SCHEMES = ("w8a8",)
+AUTO = "auto"  # its layers are candidates; a search on the calibration buffer chooses from them
 
 
-def check_scheme(scheme: str) -> None:
-    """Raise QuantVLAError for a scheme that this package does not know."""
-    if scheme not in SCHEMES:
-        raise QuantVLAError(f"unknown scheme '{scheme}'; known schemes: {', '.join(SCHEMES)}")
-
-
-def select_layers(roles: Mapping[str, str], layout: str) -> list[str]:
+def select_layers(
+    roles: Mapping[str, str], layout: str, keep_float: Sequence[str] = ()
+) -> list[str]:
     """Names of the linears that `layout` makes integer, in the network's order.
 
     Args:
         roles: role by module name, from the model family's `layer_roles`.
-        layout: a key of `LAYOUTS`.
+        layout: a key of `LAYOUTS`; of "auto" these are the candidates.
+        keep_float: patterns as in a shell (``*.layers.0.*``) of layers that stay float.
 
     Raises:
-        QuantVLAError: unknown layout.
+        QuantVLAError: unknown layout, or a pattern that no layer matches.
     """
     if layout not in LAYOUTS:
         raise QuantVLAError(f"unknown layout '{layout}'; known layouts: {', '.join(LAYOUTS)}")
-    return [name for name, role in roles.items() if role in LAYOUTS[layout]]
+    for pattern in keep_float:
+        if not any(fnmatchcase(name, pattern) for name in roles):
+            raise QuantVLAError(
+                f"no layer matches '{pattern}' to be kept float; names look like "
+                f"'{next(iter(roles), '')}'"
+            )
+    return [
+        name
+        for name, role in roles.items()
+        if role in LAYOUTS[layout] and not any(fnmatchcase(name, p) for p in keep_float)
+    ]

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from quantvla_ros.models.pi05 import Pi05, Prefix, integrate
+from quantvla_ros.quantization.corrections import observe_logits, observe_outputs
 
 NetworkInputs = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -67,3 +68,42 @@ def chunks(
     pairs = zip(samples, prefixes, strict=True)
     with torch.no_grad():
         return torch.cat([integrate(network, s.noise, prefix, steps) for s, prefix in pairs])
+
+
+@dataclass(frozen=True)
+class TeacherRecord:
+    """All that is needed of the float network, so that it need not stay in memory.
+
+    Attributes:
+        fit: samples that everything is fitted on.
+        validate: other samples, which decide what is kept.
+        steps: denoise steps.
+        path: where the teacher's flow goes on `fit`.
+        logits: standard deviation of the logits on `fit`, [H] per attention.
+        outputs: root mean square of the attention outputs on `fit`, [1] per attention.
+        target: chunks [N, horizon, actions] on `validate`.
+    """
+
+    fit: Sequence[Sample]
+    validate: Sequence[Sample]
+    steps: int
+    path: FlowPath
+    logits: dict[str, Tensor]
+    outputs: dict[str, Tensor]
+    target: Tensor
+
+
+def record_teacher(
+    teacher: Pi05, fit: Sequence[Sample], validate: Sequence[Sample], steps: int
+) -> TeacherRecord:
+    """Run the float network on both sets of samples (see `TeacherRecord`)."""
+    prefixes = encode_all(teacher, fit)
+    path = FlowPath(teacher, fit, prefixes, steps)
+
+    def run() -> None:
+        path.replay(teacher, prefixes)
+
+    logits = observe_logits(teacher.action_expert, run)
+    outputs = observe_outputs(teacher.action_expert, run)
+    target = chunks(teacher, validate, encode_all(teacher, validate), steps)
+    return TeacherRecord(fit, validate, steps, path, logits, outputs, target)

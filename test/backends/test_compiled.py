@@ -3,11 +3,19 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from tiny_policy import tiny_network
 from torch._dynamo.utils import counters
 
+from quantvla_ros.backends import linear_operator
 from quantvla_ros.backends.compiled import CompiledNetwork
+from quantvla_ros.backends.kernels import native_activation_bits
+from quantvla_ros.backends.packing import pack_network
+from quantvla_ros.models.pi05 import unused_layers
+from quantvla_ros.quantization.quantized_linear import QuantizedLinear, replace_module
+from quantvla_ros.quantization.rounding.nearest import round_nearest
+from quantvla_ros.quantization.schemes import Precision
 
 
 def example(network):
@@ -36,3 +44,41 @@ def test_the_cache_is_used_and_gives_each_network_its_own_weights():
             torch.testing.assert_close(outputs[-1], expected, atol=1e-5, rtol=1e-4)
     assert (outputs[0] - outputs[1]).abs().max() > 1e-3
     assert hits[1:] == [2, 2]  # the first fills the cache, unless an earlier run has
+
+
+@pytest.mark.slow
+def test_packed_layers_of_every_form_compile_and_siblings_multiply_once(monkeypatch):
+    network = tiny_network()
+    for layer in (0, 1):
+        name = f"language_model.layers.{layer}.mlp"
+        for leaf in ("gate_proj", "up_proj"):
+            codes = round_nearest(network.get_submodule(f"{name}.{leaf}").weight, 4, 16)
+            linear = QuantizedLinear.from_codes(codes, None, Precision(4, 16), 8, rotation=8)
+            replace_module(network, f"{name}.{leaf}", linear)
+        codes = round_nearest(network.get_submodule(f"{name}.down_proj").weight, 8)
+        form = Precision(8, None, "static")
+        step, bits = torch.tensor(0.1), native_activation_bits(form)
+        linear = QuantizedLinear.from_codes(codes, None, form, bits, step)
+        replace_module(network, f"{name}.down_proj", linear)
+    inputs = example(network)
+    expected = network.encode(*inputs)
+    pack_network(network, frozenset(unused_layers(network.config)))
+    compiled = CompiledNetwork(network, inputs)
+    handles = []
+    for packed in linear_operator._PACKED:
+        monkeypatch.setattr(packed, "apply", counted(packed, handles))
+    got = compiled.encode(*inputs)
+    for a, b in zip(got.keys, expected.keys, strict=True):
+        torch.testing.assert_close(a, b, atol=5e-3, rtol=1e-3)
+    # No action depends on the MLP of the last layer, so the graph holds two products of the first.
+    assert len(handles) == 2
+
+
+def counted(packed, handles):
+    apply = packed.apply
+
+    def counting(x):
+        handles.append(packed)
+        return apply(x)
+
+    return counting

@@ -13,6 +13,7 @@ from calib_tools.chunk_pairs import chunk_pairs
 from calib_tools.gate import gate
 from calib_tools.inspect_bundle import inspect_bundle
 from calib_tools.quantize import quantize
+from calib_tools.recipe import Recipe
 from calib_tools.tables import gate_rows
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import OutputExistsError, QuantVLAError
@@ -22,7 +23,7 @@ from quantvla_ros.quantization.gate import failures
 @pytest.fixture(scope="module")
 def quantized(tmp_path_factory, tiny_bundle, tiny_buffer):
     out = tmp_path_factory.mktemp("quantized") / "int8"
-    quantize(tiny_bundle, tiny_buffer, "w8a8", "llm+dit_mlp", out, force=False)
+    quantize(tiny_bundle, tiny_buffer, Recipe(), out, force=False)
     return out
 
 
@@ -103,5 +104,5 @@ def test_a_buffer_of_another_robot_names_the_joint(tmp_path, quantized, tiny_bun
     )
     path = save_bundle(tmp_path / "other", other, loaded.tensors, loaded.tokenizer.json)
     with pytest.raises(QuantVLAError, match=r"'claw'; it has shoulder, elbow, finger"):
-        quantize(path, tiny_buffer, "w8a8", "llm", tmp_path / "int8", force=False)
+        quantize(path, tiny_buffer, Recipe(layout="llm"), tmp_path / "int8", force=False)
     assert not (tmp_path / "int8").exists()

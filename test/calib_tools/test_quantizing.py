@@ -7,6 +7,7 @@ from tiny_policy import observations, save_tiny_bundle
 
 from calib_tools.judging import judge_bundles
 from calib_tools.quantizing import quantize_bundle
+from calib_tools.recipe import Recipe
 from quantvla_ros.backends.bench import bench
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.chunk import draw_noise
@@ -18,15 +19,15 @@ SAMPLES = observations(24)
 CALIBRATION, HELD_OUT = SAMPLES[:14], SAMPLES[14:]
 
 
-def quantize(path, out, **changes):
+def quantize(path, out, recipe=None, **changes):
     values = {
         "calibration": CALIBRATION,
         "held_out": HELD_OUT,
         "buffer_hash": "0" * 64,
-        "scheme": "w8a8",
-        "layout": "llm+dit_mlp",
+        "recipe": Recipe(**recipe or {}),
         "out": out,
         "force": False,
+        "ray": None,
         "progress": lambda text, done: None,
         **changes,
     }
@@ -89,7 +90,7 @@ def test_same_buffer_same_bytes(path, report, tmp_path):
 
 
 def test_layout_none_is_the_float_policy(path, tmp_path):
-    none = quantize(path, tmp_path / "none", layout="none")
+    none = quantize(path, tmp_path / "none", recipe={"layout": "none"})
     assert none.gate.chunk_mae == 0.0
     assert none.gate.passed
 
@@ -97,8 +98,8 @@ def test_layout_none_is_the_float_policy(path, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"scheme": "w3a3"}, "unknown scheme 'w3a3'"),
-        ({"layout": "all"}, "unknown layout 'all'"),
+        ({"recipe": {"scheme": "w3a3"}}, "unknown scheme 'w3a3'"),
+        ({"recipe": {"layout": "all"}}, "unknown layout 'all'"),
         ({"calibration": CALIBRATION[:3]}, "needs 8 calibration samples"),
         ({"held_out": HELD_OUT[:2]}, "needs 8 held-out samples"),
     ],
@@ -128,7 +129,9 @@ def test_too_few_samples_to_judge_a_bundle(path, report):
 def test_fewer_integer_layers_than_the_layout_says_are_refused(path, report, tmp_path):
     bundle = load_bundle(report.path)
     layers = [
-        r.model_copy(update={"precision": "float"}) if r.name.endswith("up_proj") else r
+        r.model_copy(update={"precision": "float", "activation": None})
+        if r.name.endswith("up_proj")
+        else r
         for r in bundle.manifest.quantization.layers
     ]
     quantization = bundle.manifest.quantization.model_copy(update={"layers": layers})

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 import math
 
+import pytest
 import torch
 
 from quantvla_ros.models.blocks import (
     AdaptiveRMSNorm,
+    Attention,
     RMSNorm,
     ScaledDotProduct,
     rotary_table,
@@ -72,3 +74,29 @@ def test_time_embedding_spans_the_periods():
     expected = [math.sin(2 * math.pi * 0.3 / p) for p in periods]
     expected += [math.cos(2 * math.pi * 0.3 / p) for p in periods]
     torch.testing.assert_close(out, torch.tensor(expected), atol=2e-4, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["shared", "per_head"])
+def test_queries_and_keys_are_normed_by_head_before_they_are_rotated(kind):
+    torch.manual_seed(0)
+    attention = Attention(12, 4, 2, 8, qk_norm=kind).requires_grad_(False)
+    gains = {}
+    for norm, heads in ((attention.q_norm, 4), (attention.k_norm, 2)):
+        assert norm.weight.shape == ((8,) if kind == "shared" else (heads, 8))
+        gains[heads] = norm.weight.copy_(torch.rand_like(norm.weight)).expand(heads, 8)
+    x, table = torch.randn(1, 3, 12), rotary_table(torch.tensor([[4, 5, 6]]), 8, 100.0)
+    key, value = attention.key_value(x, table)
+    for got, projection, heads in (
+        (attention.query(x, table), attention.q_proj, 4),
+        (key, attention.k_proj, 2),
+    ):
+        each = projection(x).view(1, 3, heads, 8)
+        normed = each / each.square().mean(dim=-1, keepdim=True).sqrt() * gains[heads]
+        torch.testing.assert_close(got, rotate(normed.transpose(1, 2), table), atol=1e-4, rtol=0)
+    torch.testing.assert_close(value, attention.v_proj(x).view(1, 3, 2, 8).transpose(1, 2))
+
+
+def test_without_the_option_an_attention_has_no_norm():
+    assert {n.partition(".")[0] for n in Attention(12, 4, 2, 8).state_dict()} == {
+        f"{part}_proj" for part in "qkvo"
+    }

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from quantized_networks import quantize_nearest
 from tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_network
 
 from quantvla_ros.models.pi05 import integrate, layer_roles
@@ -15,9 +16,9 @@ from quantvla_ros.quantization.corrections import (
 )
 from quantvla_ros.quantization.fit import fit_corrections
 from quantvla_ros.quantization.folding import fold_balance, fold_temperature
-from quantvla_ros.quantization.integer_linear import make_integer
 from quantvla_ros.quantization.layouts import select_layers
-from quantvla_ros.quantization.teacher import FlowPath, Sample, encode_all
+from quantvla_ros.quantization.schemes import Precision
+from quantvla_ros.quantization.teacher import FlowPath, Sample, encode_all, record_teacher
 
 ALPHA = torch.tensor([1.2, 0.8, 1.0, 1.1])
 BETA = 0.9
@@ -29,7 +30,7 @@ def samples(count, first=0):
 
 def student_of(network, layout):
     student = copy.deepcopy(network)
-    make_integer(student, select_layers(layer_roles(network), layout), 8)
+    quantize_nearest(student, select_layers(layer_roles(network), layout), Precision(8), 8)
     return student
 
 
@@ -97,7 +98,8 @@ def test_a_disturbed_student_is_corrected_back():
     for attention in attentions(student.action_expert).values():
         fold_temperature(attention, torch.full((CONFIG.heads,), 0.8))
         fold_balance(attention, 1.15)
-    result = fit_corrections(teacher, student, samples(3), samples(3, first=10), STEPS)
+    record = record_teacher(teacher, samples(3), samples(3, first=10), STEPS)
+    result = fit_corrections(record, student)
     assert result.error_corrected < 0.3 * result.error_plain
     # The first layer sees undisturbed inputs, so its coefficients are the exact inverse.
     assert result.alpha["layers.0.self_attn"] == pytest.approx([1.25] * CONFIG.heads, abs=1e-3)
@@ -109,7 +111,8 @@ def test_what_does_not_help_is_not_kept():
     teacher = tiny_network()
     student = copy.deepcopy(teacher)
     before = copy.deepcopy(student.state_dict())
-    result = fit_corrections(teacher, student, samples(2), samples(2, first=10), STEPS)
+    record = record_teacher(teacher, samples(2), samples(2, first=10), STEPS)
+    result = fit_corrections(record, student)
     assert result.kept == []
     assert result.error_plain == result.error_corrected == 0.0
     assert all(torch.equal(before[k], v) for k, v in student.state_dict().items())

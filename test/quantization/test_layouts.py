@@ -2,7 +2,7 @@
 import pytest
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.quantization.layouts import LAYOUTS, check_scheme, select_layers
+from quantvla_ros.quantization.layouts import LAYOUTS, select_layers
 
 ROLES = {
     "a.q": "llm_attn",
@@ -36,7 +36,10 @@ def test_unknown_layout_lists_the_known_ones():
     assert all(name in str(error.value) for name in LAYOUTS)
 
 
-def test_unknown_scheme_lists_the_known_ones():
-    check_scheme("w8a8")
-    with pytest.raises(QuantVLAError, match=r"'w2a2'.*w8a8"):
-        check_scheme("w2a2")
+def test_layers_that_match_a_pattern_stay_float():
+    assert select_layers(ROLES, "llm+dit", ["e.*", "*.up"]) == ["a.q"]
+
+
+def test_a_pattern_that_matches_nothing_is_named():
+    with pytest.raises(QuantVLAError, match=r"no layer matches 'b\.\*'.*'a\.q'"):
+        select_layers(ROLES, "llm", ["b.*"])

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which layers become integer with how many bits: for `--layout auto` and `--budget`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from calib_tools.judging import chunks_of, judge_chunks
+from calib_tools.measuring import Progress, Setup, measure_layers
+from calib_tools.rounding_stage import RoundedLayers
+from calib_tools.work_directory import WorkDirectory
+from quantvla_ros.backends.policy import TorchPolicy
+from quantvla_ros.bundle.observation import Observation
+from quantvla_ros.quantization.gate import Thresholds, load_thresholds
+from quantvla_ros.quantization.quantized_linear import QuantizedLinear
+from quantvla_ros.quantization.selection import (
+    Move,
+    Option,
+    ranked_moves,
+    within_budget,
+    within_gate,
+)
+from quantvla_ros.quantization.sensitivity import ActionError, swapped
+
+MARGIN = 0.8  # of the gate's limits: the search sees other samples than the gate
+JUDGED = 16  # calibration samples that a set of layers is judged on
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a search found.
+
+    Attributes:
+        bits: by layer; a layer that stays float is absent.
+        record: the whole table, for `sensitivity.json`.
+    """
+
+    bits: dict[str, int]
+    record: dict[str, Any]
+
+
+def stricter(thresholds: Thresholds) -> Thresholds:
+    """Limits for the search, which must hold on samples that it does not see."""
+    return thresholds.model_copy(
+        update={
+            "chunk_mae": thresholds.chunk_mae * MARGIN,
+            "chunk_max": thresholds.chunk_max * MARGIN,
+            "cosine": 1.0 - (1.0 - thresholds.cosine) * MARGIN,
+            "jerk_ratio": 1.0 + (thresholds.jerk_ratio - 1.0) * MARGIN,
+        }
+    )
+
+
+def saved_bytes(layer: QuantizedLinear) -> int:
+    """Bytes on disk that a quantized layer saves against 16-bit weights."""
+    rows = layer.scale.shape[0]
+    held = layer.weight.nbytes + layer.scale.nbytes
+    held += 0 if layer.activation_scale is None else layer.activation_scale.nbytes
+    return 2 * rows * layer.columns - held
+
+
+def choose(
+    setup: Setup,
+    policy: TorchPolicy,
+    observations: Sequence[Observation],
+    names: Sequence[str],
+    bits: Sequence[int],
+    budget: int | None,
+    work: WorkDirectory,
+    ray: str | None,
+    progress: Progress,
+) -> Choice:
+    """Measure every layer alone, then choose.
+
+    Args:
+        setup: conditioned float network, rounded layers, and the samples of the measurement.
+        policy: around the same network.
+        observations: calibration samples that sets of layers are judged on.
+        names: candidates.
+        bits: that each may get.
+        budget: bytes of all weights on disk; None takes what the gate allows.
+        work: where measurements are kept.
+        ray: see `measure_layers`.
+        progress: called with a text and the share done, 0..1.
+
+    Raises:
+        QuantVLAError: the budget cannot be met, or a worker fails.
+    """
+    trials = [(name, width) for name in names for width in bits]
+    errors = measure_layers(setup, trials, work, ray, progress)
+
+    def option(name: str, width: int) -> Option:
+        layer = setup.layers.module(setup.network, name, width)
+        return Option(width, errors[name, width].chunk, saved_bytes(layer))
+
+    options = {name: [option(name, width) for width in bits] for name in names}
+    moves = ranked_moves(options)
+    if budget is None:
+        judge = _SetJudge(policy, observations, setup.layers, progress)
+        chosen = within_gate(moves, judge.passes)
+    else:
+        held = 2 * sum(parameter.numel() for parameter in setup.network.parameters())
+        chosen = within_budget(moves, held, budget)
+    return Choice(chosen, _record(moves, options, errors, chosen, budget))
+
+
+class _SetJudge:
+    """Judges sets of quantized layers by the gate's measures, on calibration samples."""
+
+    def __init__(
+        self,
+        policy: TorchPolicy,
+        observations: Sequence[Observation],
+        layers: RoundedLayers,
+        progress: Progress,
+    ) -> None:
+        step = max(1, len(observations) // JUDGED)
+        self._observations = observations[::step][:JUDGED]
+        if len(self._observations) < load_thresholds().samples:
+            self._observations = observations
+        self._policy, self._layers, self._progress = policy, layers, progress
+        self._reference = chunks_of(policy, self._observations)
+
+    def passes(self, bits: dict[str, int]) -> bool:
+        self._progress(f"judge {len(bits)} layers together", 1.0)
+        with ExitStack() as stack:
+            for name, width in bits.items():
+                module = self._layers.module(self._policy.network, name, width)
+                stack.enter_context(swapped(self._policy.network, name, module))
+            got = chunks_of(self._policy, self._observations)
+        limits = stricter(load_thresholds())
+        return judge_chunks(
+            self._policy.manifest, self._reference, got, self._observations, limits, "reference"
+        ).passed
+
+
+def _record(
+    moves: Sequence[Move],
+    options: dict[str, list[Option]],
+    errors: dict[tuple[str, int], ActionError],
+    chosen: dict[str, int],
+    budget: int | None,
+) -> dict[str, Any]:
+    """Layers by what they do to the action, the worst first."""
+    rows = [
+        {
+            "name": name,
+            "bits": option.bits,
+            "action_error": option.error,
+            "step_errors": errors[name, option.bits].steps,
+            "saved_bytes": option.saved,
+            "chosen": chosen.get(name) == option.bits,
+        }
+        for name, some in options.items()
+        for option in some
+    ]
+    rows.sort(key=lambda row: -errors[str(row["name"]), int(str(row["bits"]))].chunk)
+    return {
+        "unit": "mean absolute error of the normalized action chunk, this layer alone quantized",
+        "budget_bytes": budget,
+        "layers": rows,
+        "order": [[move.name, move.bits] for move in moves],
+    }

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measures what each layer alone does to the action, in local processes or on a Ray cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from calib_tools.evaluation.jobs import WorkPlayer
+from calib_tools.evaluation.pool import play_in_processes
+from calib_tools.evaluation.ray_cluster import play_on_ray
+from calib_tools.rounding_stage import RoundedLayers
+from calib_tools.work_directory import WorkDirectory
+from quantvla_ros.models.pi05 import Pi05
+from quantvla_ros.quantization.sensitivity import ActionError, ActionMeter, measure_layer
+from quantvla_ros.quantization.teacher import Sample
+
+_SETUP = "measuring.pt"
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One layer in one precision."""
+
+    name: str
+    bits: int
+
+    @property
+    def label(self) -> str:
+        """Names layer and bits."""
+        return f"Layer '{self.name}' with {self.bits} bits"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What every worker needs: a conditioned float network, its rounded layers and samples."""
+
+    network: Pi05
+    layers: RoundedLayers
+    samples: Sequence[Sample]
+    steps: int
+
+
+class MeterPlayer:
+    """Measures one layer after the other in a worker process."""
+
+    def __init__(self, file: Path) -> None:
+        """Read the setup; the weights are mapped into memory, which all workers share."""
+        import torch
+
+        torch.set_num_threads(1)
+        setup: Setup = torch.load(file, weights_only=False, mmap=True)
+        self._network, self._layers = setup.network, setup.layers
+        self._meter = ActionMeter(setup.network, setup.samples, setup.steps)
+
+    def play(self, job: Trial, /) -> ActionError:
+        """Error of the action with this layer alone quantized."""
+        module = self._layers.module(self._network, job.name, job.bits)
+        return measure_layer(self._network, job.name, module, self._meter)
+
+
+@dataclass(frozen=True)
+class MakeMeter:
+    """Makes the player from the setup's file, which lies at the same place on every node."""
+
+    file: Path
+
+    def __call__(self) -> WorkPlayer[Trial, ActionError]:
+        """Load it."""
+        return MeterPlayer(self.file)
+
+
+def measure_layers(
+    setup: Setup,
+    trials: Sequence[tuple[str, int]],
+    work: WorkDirectory,
+    ray: str | None,
+    progress: Progress,
+) -> dict[tuple[str, int], ActionError]:
+    """Measure every layer in every precision, except those that `work` already holds.
+
+    Args:
+        setup: float network, rounded layers and samples.
+        trials: names and bits.
+        work: where results are kept.
+        ray: address of a cluster, "local", or None for processes without Ray.
+        progress: called with a layer's name and the share done, 0..1.
+
+    Raises:
+        QuantVLAError: the cluster cannot be reached, or a layer ended its worker again and again.
+    """
+    missing = [trial for trial in trials if work.measure(*trial) is None]
+    done = len(trials) - len(missing)
+    if missing:
+        file = work.keep_object(_SETUP, setup)
+        jobs = [Trial(name, bits) for name, bits in missing]
+        workers = os.cpu_count() or 1
+        played = (
+            play_in_processes(jobs, workers, MakeMeter(file))
+            if ray is None
+            else play_on_ray(jobs, ray, workers, MakeMeter(file))
+        )
+        for job, error in played:
+            work.keep_measure(job.name, job.bits, asdict(error))
+            done += 1
+            progress(job.name, done / len(trials))
+    found = {}
+    for trial in trials:
+        content = work.measure(*trial)
+        assert content is not None
+        found[trial] = ActionError(**content)
+    return found

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a user asks of a quantization, and whether it can be had."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.quantization.layouts import AUTO, select_layers
+from quantvla_ros.quantization.schemes import Activation, Precision, check_scheme, precision
+
+BASES = ("rtn", "clip", "gptq")
+CONDITIONS = ("smoothquant", "hadamard")
+ACTIVATIONS: dict[str, Activation] = {"dynamic": "dynamic", "static": "static"}
+RANGES = ("absmax", "percentile", "mse")
+BUDGET_BITS = (8, 4)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The options of `quantvla quantize`; the defaults suit a user who gives none.
+
+    Attributes:
+        scheme: a key of `SCHEMES`; with a budget it says how activations are held.
+        layout: a key of `LAYOUTS`.
+        base: how weights are rounded.
+        condition: transforms before the rounding, in their order.
+        activations: ranges of integer activations.
+        range: how static ranges are chosen.
+        group: inputs that share a scale of 4-bit weights.
+        keep_float: patterns of layers that stay float.
+        budget: bytes of all weights, met by mixing 8 bits, 4 bits and float.
+        sequential: GPTQ sees the inputs that the already quantized layers give.
+    """
+
+    scheme: str = "w8a8"
+    layout: str = "llm+dit_mlp"
+    base: str = "gptq"
+    condition: tuple[str, ...] = ()
+    activations: str = "dynamic"
+    range: str = "mse"
+    group: int | None = None
+    keep_float: tuple[str, ...] = ()
+    budget: int | None = None
+    sequential: bool = False
+
+    def check(self) -> None:
+        """Refuse what cannot be had, before anything is loaded.
+
+        Raises:
+            QuantVLAError: an unknown name, or options that do not go together.
+        """
+        check_scheme(self.scheme)
+        select_layers({}, self.layout)
+        _known("base", self.base, BASES)
+        _known("kind of activation range", self.activations, tuple(ACTIVATIONS))
+        _known("range", self.range, RANGES)
+        if "duquant" in self.condition:
+            raise QuantVLAError(
+                "duquant's rotations run online and no integer kernel computes them, so it is for "
+                f"studies only; choose --condition {' or '.join(CONDITIONS)}"
+            )
+        for name in self.condition:
+            _known("condition", name, CONDITIONS)
+        if self.searches and self.sequential:
+            raise QuantVLAError(
+                "--sequential fits each layer to the layers before it, which a search still "
+                "changes; leave it out with --layout auto and with --budget"
+            )
+        if self.budget is not None and self.layout == "none":
+            raise QuantVLAError(
+                "--budget with --layout none has nothing to quantize; give a layout"
+            )
+        self.precisions()
+
+    @property
+    def searches(self) -> bool:
+        """True when layers are chosen by their effect on the action."""
+        return self.layout == AUTO or self.budget is not None
+
+    def precisions(self) -> dict[int, Precision]:
+        """The precisions that a layer may get, by bits of its weights.
+
+        Raises:
+            QuantVLAError: the group or the kind of range does not go with the scheme.
+        """
+        activation = ACTIVATIONS[self.activations]
+        only = precision(self.scheme, activation, self.group if self.budget is None else None)
+        if self.budget is None:
+            return {only.weight_bits: only}
+        suffix = self.scheme[2:]
+        return {
+            bits: precision(f"w{bits}{suffix}", activation, self.group if bits == 4 else None)
+            for bits in BUDGET_BITS
+        }
+
+
+def check_groups(
+    precisions: dict[int, Precision], columns: Callable[[str], int], names: list[str]
+) -> None:
+    """Raise QuantVLAError naming a layer whose inputs the group size does not divide."""
+    for name in names:
+        for held in precisions.values():
+            try:
+                held.groups(columns(name))
+            except QuantVLAError as error:
+                raise QuantVLAError(f"layer '{name}': {error}") from error
+
+
+def _known(what: str, name: str, names: tuple[str, ...]) -> None:
+    if name not in names:
+        raise QuantVLAError(f"unknown {what} '{name}'; known: {', '.join(names)}")

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Condition the float network and round its layers, a few Hessians at a time; can be resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from calib_tools.recipe import Recipe
+from calib_tools.work_directory import StoredLayer, WorkDirectory, read_layer
+from quantvla_ros.models.pi05 import Pi05, Prefix
+from quantvla_ros.quantization.activations import activation_limit
+from quantvla_ros.quantization.conditioning.base import Conditioning
+from quantvla_ros.quantization.conditioning.rotation import HadamardRotation
+from quantvla_ros.quantization.conditioning.smoothquant import SmoothQuant
+from quantvla_ros.quantization.observe import InputStatistics, observe_inputs
+from quantvla_ros.quantization.quantized_linear import QuantizedLinear, replace_module
+from quantvla_ros.quantization.ranges import static_range
+from quantvla_ros.quantization.schemes import Precision
+from quantvla_ros.quantization.streaming import (
+    HESSIAN_SHARE,
+    batches,
+    blocks,
+    quantized,
+    round_layer,
+    rounding_error,
+    stage_of,
+)
+from quantvla_ros.quantization.teacher import TeacherRecord, encode_all
+
+Progress = Callable[[str, float], None]
+
+_CONDITIONINGS: dict[str, Callable[[], Conditioning]] = {
+    "smoothquant": SmoothQuant,
+    "hadamard": HadamardRotation,
+}
+
+
+class _Runs:
+    """Runs the halves of a network on the samples that everything is fitted on."""
+
+    def __init__(self, network: Pi05, teacher: TeacherRecord) -> None:
+        self._network, self._teacher = network, teacher
+        self._prefixes: list[Prefix] | None = None
+
+    def encode(self) -> None:
+        with torch.no_grad():
+            for sample in self._teacher.fit:
+                self._network.encode(*sample.inputs)
+
+    def denoise(self) -> None:
+        """Only for when the first half changes no more: its result is kept."""
+        if self._prefixes is None:
+            self._prefixes = encode_all(self._network, self._teacher.fit)
+        self._teacher.path.replay(self._network, self._prefixes)
+
+    def both(self) -> None:
+        prefixes = encode_all(self._network, self._teacher.fit)
+        self._teacher.path.replay(self._network, prefixes)
+
+    def of(self, names: Sequence[str]) -> Callable[[], None]:
+        return self.denoise if stage_of(names[0]) == "denoise" else self.encode
+
+
+def condition(
+    network: Pi05, names: Sequence[str], recipe: Recipe, teacher: TeacherRecord
+) -> dict[str, dict[str, str]]:
+    """Condition the network in place.
+
+    Returns:
+        By transform, the layers that it left alone and why.
+    """
+    skipped = {}
+    for kind in recipe.condition:
+        seen = observe_inputs(network, names, _Runs(network, teacher).both, hessian=False)
+        transform = _CONDITIONINGS[kind]()
+        transform.fit(network, seen)
+        transform.fold(network)
+        skipped[kind] = dict(getattr(transform, "skipped", {}))
+    return skipped
+
+
+def round_all(
+    network: Pi05,
+    names: Sequence[str],
+    recipe: Recipe,
+    teacher: TeacherRecord,
+    activation_bits: int,
+    work: WorkDirectory,
+    progress: Progress,
+) -> None:
+    """Round every named layer in every precision of the recipe, into `work`.
+
+    Args:
+        network: conditioned, float; stays so unless the recipe is sequential.
+        names: layers.
+        recipe: how.
+        teacher: samples and flow that the inputs are observed on.
+        activation_bits: grid of integer activations.
+        work: layers found there are not done again.
+        progress: called with a layer's name and the share done, 0..1.
+    """
+    held = recipe.precisions()
+    limit = HESSIAN_SHARE * sum(p.nbytes for p in network.parameters())
+    parts = blocks(names) if recipe.sequential else batches(network, names, limit)
+    runs, done = _Runs(network, teacher), 0
+    for part in parts:
+        if not all(work.has_layer(name, bits) for name in part for bits in held):
+            progress(f"inputs of {part[0]}", done / len(names))
+            seen = observe_inputs(network, part, runs.of(part), recipe.base == "gptq")
+            for name in part:
+                progress(name, done / len(names))
+                _round_one(network, name, seen.get(name), recipe, held, activation_bits, work)
+                done += 1
+        else:
+            done += len(part)
+        if recipe.sequential:
+            (bits,) = held
+            made = RoundedLayers(work.path, held, activation_bits)
+            for name in part:
+                replace_module(network, name, made.module(network, name, bits))
+    progress("layers rounded", 1.0)
+
+
+def _round_one(
+    network: nn.Module,
+    name: str,
+    seen: InputStatistics | None,
+    recipe: Recipe,
+    held: dict[int, Precision],
+    activation_bits: int,
+    work: WorkDirectory,
+) -> None:
+    linear = network.get_submodule(name)
+    assert isinstance(linear, nn.Linear)
+    for bits, precision in held.items():
+        if work.has_layer(name, bits):
+            continue
+        codes = round_layer(name, linear, precision, seen, recipe.base)
+        error = rounding_error(linear, codes, seen)
+        record: dict[str, Any] = {
+            "name": name,
+            "bits": bits,
+            "weight_error": error.weight,
+            "output_error": error.output,
+        }
+        clip = None
+        if seen is not None:
+            record |= {
+                "input_absmax": float(seen.absmax.max()),
+                "input_rms": float(seen.mean_square.mean().sqrt()),
+                "tail_ratio": seen.tail_ratio,
+                "tokens": seen.count,
+            }
+        if precision.activation == "static":
+            chosen = (
+                None
+                if seen is None
+                else static_range(seen, recipe.range, activation_limit(activation_bits))
+            )
+            # No action depends on a layer that was never reached: any range will do.
+            clip = 1.0 if chosen is None else chosen.clip
+            if chosen is not None:
+                record |= {"range": chosen.method, "clip": clip, "range_error": chosen.error}
+        work.keep_layer(name, bits, StoredLayer(codes, clip, record))
+
+
+@dataclass(frozen=True)
+class RoundedLayers:
+    """Finished layers in a work directory, for this process and for workers.
+
+    Attributes:
+        folder: the work directory.
+        precisions: by bits of the weights.
+        activation_bits: grid of integer activations.
+    """
+
+    folder: Path
+    precisions: dict[int, Precision]
+    activation_bits: int
+
+    def module(self, network: nn.Module, name: str, bits: int) -> QuantizedLinear:
+        """What takes the place of the float layer `name` of the conditioned `network`."""
+        linear, stored = network.get_submodule(name), read_layer(self.folder, name, bits)
+        assert isinstance(linear, nn.Linear)
+        scale = None
+        if stored.clip is not None:
+            scale = torch.tensor(stored.clip / activation_limit(self.activation_bits))
+        return quantized(linear, stored.codes, self.precisions[bits], self.activation_bits, scale)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finished layers of a quantization, kept beside its output until that is written."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from calib_tools.output import write_json
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.quantization.rounding.codes import Codes
+
+_SETTINGS, _LOCK, _MEASURES = "settings.json", "lock", "measures"
+
+
+@dataclass(frozen=True)
+class StoredLayer:
+    """One rounded layer.
+
+    Attributes:
+        codes: of its weight.
+        clip: of its static activation range; None otherwise.
+        record: what was observed and lost, for the report.
+    """
+
+    codes: Codes
+    clip: float | None
+    record: dict[str, Any]
+
+
+class WorkDirectory:
+    """``.NAME.work`` beside the output; used by one process at a time.
+
+    It is taken over when it was made with the same settings, and begun anew otherwise.
+    """
+
+    def __init__(self, out: Path, settings: Mapping[str, Any]) -> None:
+        """Open it.
+
+        Raises:
+            QuantVLAError: another process uses it.
+        """
+        out = out.resolve()
+        self.path = out.with_name(f".{out.name}.work")
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.path / _LOCK).open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            raise QuantVLAError(
+                f"another `quantvla quantize` is making {out}; wait for it, or give another --out"
+            ) from error
+        wanted = json.loads(json.dumps(dict(settings)))
+        if _read(self.path / _SETTINGS) != wanted:
+            for entry in self.path.iterdir():
+                if entry.name != _LOCK:
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            write_json(self.path / _SETTINGS, wanted)
+
+    def has_layer(self, name: str, bits: int) -> bool:
+        """True when the layer is finished."""
+        return self._file(name, bits).exists()
+
+    def layer(self, name: str, bits: int) -> StoredLayer:
+        """A finished layer."""
+        return read_layer(self.path, name, bits)
+
+    def keep_layer(self, name: str, bits: int, layer: StoredLayer) -> None:
+        """Keep a finished layer."""
+        from safetensors.torch import save_file
+
+        file = self._file(name, bits)
+        content = json.dumps({"clip": layer.clip, "record": layer.record})
+        tensors: dict[str, Tensor] = {
+            "values": layer.codes.values.contiguous(),
+            "scales": layer.codes.scales.contiguous(),
+        }
+        draft = file.with_name(f"{uuid.uuid4().hex}.tmp")
+        save_file(tensors, draft, {"content": content})
+        os.replace(draft, file)
+
+    def measure(self, name: str, bits: int) -> dict[str, Any] | None:
+        """A finished measurement of a layer's effect, or None."""
+        found: dict[str, Any] | None = _read(self.path / _MEASURES / f"{name}.{bits}.json")
+        return found
+
+    def keep_measure(self, name: str, bits: int, content: Mapping[str, Any]) -> None:
+        """Keep a finished measurement."""
+        write_json(self.path / _MEASURES / f"{name}.{bits}.json", content)
+
+    def keep_object(self, name: str, content: Any) -> Path:
+        """Write something for worker processes of this quantization."""
+        file = self.path / name
+        draft = self.path / f"{uuid.uuid4().hex}.tmp"
+        torch.save(content, draft)
+        os.replace(draft, file)
+        return file
+
+    def close(self) -> None:
+        """Leave it for the next start."""
+        self._lock.close()
+
+    def discard(self) -> None:
+        """Delete it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.close()
+
+    def _file(self, name: str, bits: int) -> Path:
+        return _layer_file(self.path, name, bits)
+
+
+def read_layer(folder: Path, name: str, bits: int) -> StoredLayer:
+    """A finished layer, for processes that do not own the work directory."""
+    from safetensors import safe_open
+
+    with safe_open(_layer_file(folder, name, bits), "pt") as stored:
+        codes = Codes(stored.get_tensor("values"), stored.get_tensor("scales"))
+        content = json.loads(stored.metadata()["content"])
+    return StoredLayer(codes, content["clip"], content["record"])
+
+
+def _layer_file(folder: Path, name: str, bits: int) -> Path:
+    return folder / f"{name}.{bits}.safetensors"
+
+
+def _read(file: Path) -> Any:
+    return json.loads(file.read_text()) if file.exists() else None

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Call `float_linear.c`: integer weights times float activations."""
+
+from __future__ import annotations
+
+import ctypes
+
+import torch
+from torch import Tensor
+
+from quantvla_ros.backends.packed_weight import Product
+from quantvla_ros.quantization.nibbles import OFFSET
+
+COLUMNS = 16
+_POINTER, _SIZE = ctypes.c_void_p, ctypes.c_long
+
+
+class CFloat:
+    """Weights of 8 or 4 bits in the kernel's layout: blocks of 16 channels, input by input."""
+
+    def __init__(self, library: ctypes.CDLL, product: Product) -> None:
+        self._kernel = library.quantvla_float_linear
+        self._kernel.argtypes = [
+            *(_POINTER, _SIZE, _SIZE, _SIZE, ctypes.c_int),
+            *(_POINTER, _POINTER, _SIZE, _POINTER),
+        ]
+        self._kernel.restype = None
+        self.rows, self._columns = product.rows, product.columns
+        self._group = product.precision.group or self._columns
+        self._bits = 4 if product.precision.packed else 8
+        self.name = f"avx2 f32 on {self._bits}-bit weights"
+        blocks, groups = -(-self.rows // COLUMNS), product.scales.shape[1]
+        codes = torch.zeros(blocks * COLUMNS, self._columns, dtype=torch.int8)
+        codes[: self.rows] = product.codes
+        weight = codes.view(blocks, COLUMNS, self._columns).transpose(1, 2)
+        if product.precision.packed:
+            low, high = ((half + OFFSET).to(torch.uint8) for half in weight.chunk(2, dim=2))
+            weight = low | (high << 4)
+        self._weight = weight.contiguous()
+        scales = torch.zeros(blocks * COLUMNS, groups)
+        scales[: self.rows] = product.scales
+        self._scale = scales.view(blocks, COLUMNS, groups).transpose(1, 2).contiguous()
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the packed tensors."""
+        return self._weight.nbytes + self._scale.nbytes
+
+    def apply(self, x: Tensor) -> Tensor:
+        """Map float [M, in] to float [M, out]."""
+        x = x.contiguous()
+        out = torch.empty(x.shape[0], self.rows)
+        self._kernel(
+            x.data_ptr(),
+            x.shape[0],
+            self._columns,
+            self._group,
+            self._bits,
+            self._weight.data_ptr(),
+            self._scale.data_ptr(),
+            self.rows,
+            out.data_ptr(),
+        )
+        return out

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Call `int4_linear.c`: 4-bit weights, unpacked in registers, times integer activations."""
+
+from __future__ import annotations
+
+import ctypes
+
+import torch
+from torch import Tensor
+
+from quantvla_ros.backends.packed_weight import Product
+from quantvla_ros.quantization.nibbles import OFFSET
+
+DEPTH = 4  # inputs side by side
+_POINTER, _SIZE = ctypes.c_void_p, ctypes.c_long
+
+
+class CInt4:
+    """4-bit weights in the kernel's layout: blocks of channels, four inputs side by side."""
+
+    name = "u4s8"
+
+    def __init__(self, library: ctypes.CDLL, product: Product) -> None:
+        self._kernel = library.quantvla_int4_linear
+        self._kernel.argtypes = [
+            *(_POINTER, _SIZE, _SIZE, _SIZE, _POINTER, _POINTER, _SIZE),
+            *(ctypes.c_int, ctypes.c_float, _POINTER),
+        ]
+        self.rows, self._columns, self._limit = product.rows, product.columns, product.limit
+        self._step = product.step or 0.0
+        self._group = product.precision.group or self._columns
+        block = int(library.quantvla_int4_columns())
+        rows = -(-self.rows // block) * block
+        steps = -(-self._columns // DEPTH)
+        padded = torch.full((rows, steps * DEPTH), OFFSET, dtype=torch.uint8)
+        padded[: self.rows, : self._columns] = (product.codes + OFFSET).to(torch.uint8)
+        # [block, half of the channels, lane, step, input] -> [block, step, lane, input]
+        halves = padded.view(rows // block, 2, block // 2, steps, DEPTH)
+        low, high = (halves[:, i].permute(0, 2, 1, 3) for i in (0, 1))
+        self._weight = (low | (high << 4)).contiguous()
+        groups = product.scales.shape[1]
+        scales = torch.zeros(rows, groups)
+        scales[: self.rows] = product.scales
+        self._scale = scales.view(rows // block, block, groups).transpose(1, 2).contiguous()
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the packed tensors."""
+        return self._weight.nbytes + self._scale.nbytes
+
+    def apply(self, x: Tensor) -> Tensor:
+        """Map float [M, in] to float [M, out]."""
+        x = x.contiguous()
+        out = torch.empty(x.shape[0], self.rows)
+        failed = self._kernel(
+            x.data_ptr(),
+            x.shape[0],
+            self._columns,
+            self._group,
+            self._weight.data_ptr(),
+            self._scale.data_ptr(),
+            self.rows,
+            self._limit,
+            self._step,
+            out.data_ptr(),
+        )
+        if failed:
+            raise MemoryError("no memory for the activations of an integer layer")
+        return out

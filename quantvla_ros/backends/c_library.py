@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Build the C kernels of this folder, once, into the user's cache, and load them."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import torch
+
+SOURCES = ("int8_linear_avx2.c", "int4_linear.c", "float_linear.c")
+INCLUDED = ("quantize_tokens.c",)
+FLAGS = ("-O3", "-mavx2", "-mfma", "-shared", "-fPIC")
+VNNI_FLAGS = ("-mavx512f", "-mavx512vl", "-mavx512vnni")
+
+
+def has_vnni() -> bool:
+    """True when the CPU multiplies and adds int8 in 32 bits."""
+    return bool(torch.cpu._is_vnni_supported())
+
+
+def _cache_directory() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(home) / "quantvla_ros" / "kernels"
+
+
+@cache
+def load_library() -> ctypes.CDLL | None:
+    """The compiled kernels, or None without AVX2 or without a C compiler."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None or torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
+        return None
+    folder = resources.files("quantvla_ros.backends")
+    texts = {name: folder.joinpath(name).read_bytes() for name in (*SOURCES, *INCLUDED)}
+    flags = (*FLAGS, *VNNI_FLAGS) if has_vnni() else FLAGS
+    name = hashlib.sha256(b"".join([*texts.values(), " ".join(flags).encode()])).hexdigest()[:16]
+    library = _cache_directory() / f"kernels_{name}.so"
+    if not library.exists() and not _build(compiler, texts, flags, library):
+        return None
+    return ctypes.CDLL(str(library))
+
+
+def _build(compiler: str, texts: dict[str, bytes], flags: tuple[str, ...], library: Path) -> bool:
+    """Compile beside the final place and rename, so that two processes may build at once."""
+    library.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=library.parent) as directory:
+        for name, text in texts.items():
+            (Path(directory) / name).write_bytes(text)
+        draft = Path(directory) / "kernels.so"
+        command = [compiler, *SOURCES, "-o", str(draft), *flags, "-lm"]
+        if subprocess.run(command, capture_output=True, check=False, cwd=directory).returncode:
+            return False
+        os.replace(draft, library)
+    return True

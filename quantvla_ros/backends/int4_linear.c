@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// Linear layer with 4-bit weights, unpacked in registers, and integer activations.
+//
+// Weights are held as w + 8 in 1..15, two to a byte, and take the unsigned side of the product;
+// activations are signed bytes. What the offset adds, 8 times the sum of the activations, is taken
+// off per token and group. All sums are exact: with AVX2 a pair of products is at most
+// 2 * 15 * 127 = 3810, and eight of them (30480) fit in 16 bits; VNNI adds in 32 bits.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "quantize_tokens.c"
+
+#ifdef __AVX512VNNI__
+enum { WIDTH = 64, ROWS = 4, BATCH = 1 };
+#else
+enum { WIDTH = 32, ROWS = 4, BATCH = 8 };
+#endif
+enum { DEPTH = 4, OFFSET = 8, LANES = WIDTH / 4, COLUMNS = 2 * LANES };
+
+typedef uint16_t Words __attribute__((vector_size(WIDTH)));
+typedef int32_t Ints __attribute__((vector_size(WIDTH)));
+typedef float Floats __attribute__((vector_size(WIDTH)));
+
+// What a run of up to BATCH depth steps is added up in.
+typedef int16_t Partial __attribute__((vector_size(WIDTH)));
+
+#ifdef __AVX512VNNI__
+static inline Ints add_products(Ints sum, Words weights, Ints activations) {
+    return (Ints)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)weights, (__m512i)activations);
+}
+#else
+static inline Partial products(Words weights, Ints activations) {
+    return (Partial)_mm256_maddubs_epi16((__m256i)weights, (__m256i)activations);
+}
+static inline Ints widened(Partial sum) {
+    return (Ints)_mm256_madd_epi16((__m256i)sum, _mm256_set1_epi16(1));
+}
+#endif
+
+static inline Ints four_activations(const uint8_t *q) {
+    int32_t four;
+    memcpy(&four, q, sizeof four);
+    return (Ints){0} + four;
+}
+
+// Accumulate `rows` tokens times COLUMNS output channels over `steps` times four inputs.
+static inline __attribute__((always_inline)) void tile(
+    const uint8_t *q, long stride, const uint8_t *weights, long steps, const int rows,
+    Ints sums[ROWS][2]) {
+    for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = (Ints){0};
+    for (long first = 0; first < steps; first += BATCH) {
+        const long end = first + BATCH < steps ? first + BATCH : steps;
+#ifndef __AVX512VNNI__
+        Partial low_sums[ROWS] = {0}, high_sums[ROWS] = {0};
+#endif
+        for (long s = first; s < end; s++) {
+            Words both;
+            memcpy(&both, weights + WIDTH * s, WIDTH);
+            const Words low = both & 0x0f0f, high = (both >> 4) & 0x0f0f;
+            for (int r = 0; r < rows; r++) {
+                const Ints four = four_activations(q + r * stride + DEPTH * s);
+#ifdef __AVX512VNNI__
+                sums[r][0] = add_products(sums[r][0], low, four);
+                sums[r][1] = add_products(sums[r][1], high, four);
+#else
+                low_sums[r] += products(low, four);
+                high_sums[r] += products(high, four);
+#endif
+            }
+        }
+#ifndef __AVX512VNNI__
+        for (int r = 0; r < rows; r++) {
+            sums[r][0] += widened(low_sums[r]);
+            sums[r][1] += widened(high_sums[r]);
+        }
+#endif
+    }
+}
+
+static inline void run_tile(const uint8_t *q, long stride, const uint8_t *weights, long steps,
+                            int rows, Ints sums[ROWS][2]) {
+    switch (rows) {  // the row count as a constant keeps the sums in registers
+        case 1: tile(q, stride, weights, steps, 1, sums); break;
+        case 2: tile(q, stride, weights, steps, 2, sums); break;
+        case 3: tile(q, stride, weights, steps, 3, sums); break;
+        default: tile(q, stride, weights, steps, ROWS, sums);
+    }
+}
+
+static void store(Floats low, Floats high, long channels, float *out) {
+    if (channels >= COLUMNS) {
+        memcpy(out, &low, WIDTH);
+        memcpy(out + LANES, &high, WIDTH);
+    } else {
+        float last[COLUMNS];
+        memcpy(last, &low, WIDTH);
+        memcpy(last + LANES, &high, WIDTH);
+        memcpy(out, last, (size_t)channels * sizeof(float));
+    }
+}
+
+// Channels of a block in the layout of the weights.
+int quantvla_int4_columns(void) { return COLUMNS; }
+
+// out[tokens][channels] = sum over groups of (grid(x) . weights) * group scale, times token step
+//
+// group:   inputs that share a scale, a multiple of 4 where there are several groups
+// weights: blocks of COLUMNS channels, each [depth / 4][WIDTH]; a byte holds the weight of a
+//          channel in its low half and of the channel LANES further in its high half
+// scales:  blocks of COLUMNS channels, each [depth / group][COLUMNS]
+// fixed:   step of a static activation grid, 0 for a step per token
+// returns 0, or 1 when memory is short
+int quantvla_int4_linear(const float *x, long tokens, long depth, long group,
+                         const uint8_t *weights, const float *scales, long channels, int limit,
+                         float fixed, float *out) {
+    const long groups = depth / group, stride = (depth + DEPTH - 1) / DEPTH * DEPTH;
+    const long steps = (group + DEPTH - 1) / DEPTH;
+    uint8_t *q = malloc((size_t)(tokens * stride));
+    float *token_step = malloc((size_t)tokens * sizeof(float));
+    int32_t *excess = malloc((size_t)(tokens * groups) * sizeof(int32_t));
+    const int failed = !q || !token_step || !excess;
+    for (long t = 0; t < tokens && !failed; t++) {
+        uint8_t *token = q + t * stride;
+        token_step[t] = quantize_token(x + t * depth, depth, limit, 0, fixed, token);
+        for (long k = depth; k < stride; k++) token[k] = 0;
+        for (long g = 0; g < groups; g++) {
+            int32_t sum = 0;
+            for (long k = 0; k < group; k++) sum += (int8_t)token[g * group + k];
+            excess[t * groups + g] = OFFSET * sum;
+        }
+    }
+    for (long c = 0; c < channels && !failed; c += COLUMNS) {
+        const uint8_t *block = weights + c / COLUMNS * (stride / DEPTH) * WIDTH;
+        const float *block_scales = scales + c * groups;
+        for (long t = 0; t < tokens; t += ROWS) {
+            const int rows = tokens - t < ROWS ? (int)(tokens - t) : ROWS;
+            Floats total[ROWS][2] = {0};
+            for (long g = 0; g < groups; g++) {
+                Ints sums[ROWS][2];
+                Floats low, high;
+                run_tile(q + t * stride + g * group, stride, block + g * steps * WIDTH, steps, rows,
+                         sums);
+                memcpy(&low, block_scales + g * COLUMNS, WIDTH);
+                memcpy(&high, block_scales + g * COLUMNS + LANES, WIDTH);
+                for (int r = 0; r < rows; r++) {
+                    const int32_t extra = excess[(t + r) * groups + g];
+                    total[r][0] += __builtin_convertvector(sums[r][0] - extra, Floats) * low;
+                    total[r][1] += __builtin_convertvector(sums[r][1] - extra, Floats) * high;
+                }
+            }
+            for (int r = 0; r < rows; r++) {
+                const float step = token_step[t + r];
+                store(total[r][0] * step, total[r][1] * step, channels - c,
+                      out + (t + r) * channels + c);
+            }
+        }
+    }
+    free(q);
+    free(token_step);
+    free(excess);
+    return failed;
+}

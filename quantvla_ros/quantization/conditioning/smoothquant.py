@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SmoothQuant: move the outliers of a layer's input into its weight, one factor a channel.
+
+``s_j = max|X_j|^a / max|W_j|^(1 - a)`` (Xiao et al. 2022). The input is divided by ``s`` where it
+is made, in the norm in front or, through a gated MLP, in up's rows; the weight's columns are
+multiplied by it. Nothing is left at run time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.quantization.conditioning.scaling import (
+    divide_norm,
+    divide_rows,
+    multiply_columns,
+    plain_linears,
+)
+from quantvla_ros.quantization.conditioning.sites import GatedSite, NormSite, Sites, find_sites
+
+if TYPE_CHECKING:
+    from quantvla_ros.quantization.observe import InputStatistics
+
+FLOOR = 1e-3  # of the largest factor; a dead channel must not blow up its weight
+WEIGHT_FLOOR = 1e-5  # of the largest weight
+
+
+def smoothing_scale(absmax: Tensor, weights: Sequence[Tensor], strength: float) -> Tensor:
+    """Factors of one input.
+
+    A common factor changes nothing, so the largest is 1. Then no gain shrinks: a gain of the form
+    ``1 + w`` near zero would lose its digits.
+
+    Args:
+        absmax: largest magnitude of each input channel [in].
+        weights: weights [out, in] of the layers that read the input.
+        strength: 0 leaves all to the activations, 1 moves all into the weights.
+
+    Returns:
+        float64 [in] in 1e-3..1.
+    """
+    widest = torch.stack([w.detach().double().abs().amax(dim=0) for w in weights]).amax(dim=0)
+    widest = widest.clamp(min=max(float(widest.max()) * WEIGHT_FLOOR, 1e-30))
+    scale = absmax.double().pow(strength) / widest.pow(1.0 - strength)
+    largest = float(scale.max())
+    return (scale / largest).clamp(min=FLOOR) if largest > 0 else torch.ones_like(scale)
+
+
+class SmoothQuant:
+    """Smoothing of every layer that it folds for.
+
+    Attributes:
+        skipped: reason by layer, for those of the observed layers that it left alone.
+    """
+
+    def __init__(self, strength: float = 0.5, layers: Sequence[str] | None = None) -> None:
+        """Take the strength, and the layers to smooth; None takes all observed ones that fold.
+
+        Layers that are named and do not fold are an error; otherwise they are `skipped`.
+        """
+        if not 0.0 <= strength <= 1.0:
+            raise QuantVLAError(f"a smoothing strength of {strength} is not between 0 and 1")
+        self.strength, self.layers = strength, layers
+        self.skipped: dict[str, str] = {}
+        self._scales: dict[NormSite | GatedSite, Tensor] = {}
+
+    def fit(self, network: nn.Module, statistics: Mapping[str, InputStatistics]) -> None:
+        """Choose the factors; see `Conditioning`.
+
+        Raises:
+            QuantVLAError: a layer was named that was not observed, or whose input does not fold.
+        """
+        self.skipped, self._scales = {}, {}
+        sites = find_sites(network)
+        source: dict[str, NormSite | GatedSite] = {s.down: s for s in sites.gated}
+        source.update({name: s for s in sites.norms for name in s.readers})
+        members: dict[NormSite | GatedSite, list[str]] = {}
+        for name in statistics if self.layers is None else self.layers:
+            if name in source:
+                members.setdefault(source[name], []).append(name)
+            elif self.layers is None:
+                self.skipped[name] = _reason(name, sites)
+            else:
+                raise QuantVLAError(f"{name} cannot be smoothed: {_reason(name, sites)}")
+        for site, names in members.items():
+            missing = [name for name in names if name not in statistics]
+            if missing:
+                raise QuantVLAError(f"{missing[0]} cannot be smoothed: its input was not observed")
+            # All of them read the same tensor, but one may run more often than another.
+            absmax = torch.stack([statistics[name].absmax for name in names]).amax(dim=0)
+            weights = [layer.weight for layer in plain_linears(network, names, _source_name(site))]
+            self._scales[site] = smoothing_scale(absmax, weights, self.strength)
+
+    def fold(self, network: nn.Module) -> None:
+        """Change the network in place; see `Conditioning`."""
+        for site, scale in self._scales.items():
+            if isinstance(site, NormSite):
+                readers = plain_linears(network, site.readers, site.norm)
+                divide_norm(network.get_submodule(site.norm), scale)
+            else:
+                up, *readers = plain_linears(network, (site.up, site.down), "a gated MLP")
+                divide_rows(up, scale)
+            for reader in readers:
+                multiply_columns(reader, scale)
+
+
+def _source_name(site: NormSite | GatedSite) -> str:
+    return site.norm if isinstance(site, NormSite) else site.up
+
+
+def _reason(name: str, sites: Sites) -> str:
+    if name in sites.plain:
+        return "its input comes through a plain GELU, which a scale does not pass"
+    if any(name in site.readers for site in sites.values):
+        return "its input is an attention's output, with no norm in front; rotate it instead"
+    return "no norm and no gated MLP stands in front of it"

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rounding one layer after the other with little memory beside the float network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from quantvla_ros.bundle.schema import BundleManifest
+from quantvla_ros.bundle.storage import check_tensors
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.models.build import FAMILIES
+from quantvla_ros.models.pi05 import Pi05
+from quantvla_ros.quantization.conditioning.hadamard import hadamard
+from quantvla_ros.quantization.conditioning.rotation import RotatedLinear
+from quantvla_ros.quantization.observe import InputStatistics
+from quantvla_ros.quantization.quantized_linear import QuantizedLinear, replace_module
+from quantvla_ros.quantization.rounding.clip_search import round_clipped
+from quantvla_ros.quantization.rounding.codes import Codes, dequantize
+from quantvla_ros.quantization.rounding.gptq import round_gptq
+from quantvla_ros.quantization.rounding.nearest import round_nearest
+from quantvla_ros.quantization.schemes import Precision
+
+HESSIAN_SHARE = 0.2  # of the float network's bytes: what all Hessians in memory may take
+
+Round = Callable[[Tensor, Precision, "InputStatistics | None"], Codes]
+
+
+def adopt(manifest: BundleManifest, tensors: dict[str, Tensor]) -> Pi05:
+    """The float network of a bundle on the very tensors given: nothing is held twice.
+
+    Raises:
+        BundleError: a tensor is missing, too many, or of another shape.
+    """
+    network_class, config_class = FAMILIES[manifest.family]
+    with torch.device("meta"):
+        network = network_class(config_class.model_validate(manifest.architecture))
+    state = network.state_dict()
+    check_tensors(tensors, {name: tuple(value.shape) for name, value in state.items()})
+    network.load_state_dict(tensors, assign=True)
+    return network.eval().requires_grad_(False)
+
+
+def batches(network: nn.Module, names: Sequence[str], limit: float) -> list[list[str]]:
+    """Consecutive layers whose Hessians together stay below `limit` bytes, at least one each.
+
+    A batch never joins layers of different `stage_of`.
+    """
+    out: list[list[str]] = []
+    used, stage = 0.0, ""
+    for name in names:
+        need = 4.0 * _linear(network, name).in_features ** 2
+        if not out or used + need > limit or stage_of(name) != stage:
+            out.append([])
+            used, stage = 0.0, stage_of(name)
+        out[-1].append(name)
+        used += need
+    return out
+
+
+def blocks(names: Sequence[str]) -> list[list[str]]:
+    """Layers of one transformer block (``x.layers.3``) together, in their order."""
+    out: dict[str, list[str]] = {}
+    for name in names:
+        head, dot, rest = name.partition(".layers.")
+        out.setdefault(f"{head}{dot}{rest.split('.')[0]}", []).append(name)
+    return list(out.values())
+
+
+def stage_of(name: str) -> str:
+    """The part of the network that must run to reach a layer: "denoise" or "encode"."""
+    return "denoise" if name.startswith(("action_", "time_")) else "encode"
+
+
+def _nearest(weight: Tensor, precision: Precision, _: InputStatistics | None) -> Codes:
+    return round_nearest(weight, precision.weight_bits, precision.group)
+
+
+def _clip(weight: Tensor, precision: Precision, seen: InputStatistics | None) -> Codes:
+    importance = None if seen is None else seen.mean_square
+    return round_clipped(weight, precision.weight_bits, precision.group, importance)
+
+
+def _gptq(weight: Tensor, precision: Precision, seen: InputStatistics | None) -> Codes:
+    if seen is None or seen.hessian is None:
+        return _clip(weight, precision, seen)
+    return round_gptq(weight, precision.weight_bits, seen.hessian, precision.group)
+
+
+BASES: dict[str, Round] = {"rtn": _nearest, "clip": _clip, "gptq": _gptq}
+
+
+def round_layer(
+    name: str, linear: nn.Linear, precision: Precision, seen: InputStatistics | None, base: str
+) -> Codes:
+    """Round one layer's weight.
+
+    Args:
+        name: of the layer, for errors.
+        linear: its weight is in the frame of the observed input.
+        precision: bits and group.
+        seen: its input; None for a layer that no action depends on, whose weight is then rounded
+            for its own sake.
+        base: a key of `BASES`.
+
+    Raises:
+        QuantVLAError: the weight cannot be rounded; the sentence names the layer.
+    """
+    try:
+        return BASES[base](linear.weight.detach(), precision, seen)
+    except QuantVLAError as error:
+        raise QuantVLAError(f"layer '{name}' cannot be quantized: {error}") from error
+
+
+@dataclass(frozen=True)
+class RoundingError:
+    """Relative squared errors of a rounded layer.
+
+    Attributes:
+        weight: of the weight.
+        output: of the output on the observed inputs; None without observations. Without a Hessian
+            the columns of the input are taken as uncorrelated.
+    """
+
+    weight: float
+    output: float | None
+
+
+def rounding_error(linear: nn.Linear, codes: Codes, seen: InputStatistics | None) -> RoundingError:
+    """Measure what the rounding of one layer lost."""
+    weight = linear.weight.detach()
+    lost = dequantize(codes) - weight
+
+    def power(matrix: Tensor) -> float:
+        assert seen is not None
+        if seen.hessian is None:
+            return float((matrix.square() @ seen.mean_square).sum())
+        return float(((matrix @ seen.hessian) * matrix).sum())
+
+    output = None if seen is None else power(lost) / max(power(weight), 1e-30)
+    total = max(float(weight.square().sum()), 1e-30)
+    return RoundingError(float(lost.square().sum()) / total, output)
+
+
+def quantized(
+    linear: nn.Linear,
+    codes: Codes,
+    precision: Precision,
+    activation_bits: int,
+    activation_scale: Tensor | None,
+) -> QuantizedLinear:
+    """The layer that takes the place of `linear`; an online rotation goes along."""
+    rotation = linear.rotation if isinstance(linear, RotatedLinear) else None
+    return QuantizedLinear.from_codes(
+        codes, linear.bias, precision, activation_bits, activation_scale, rotation
+    )
+
+
+def settle(network: nn.Module) -> None:
+    """Turn rotated layers that stayed float back into plain ones, in place."""
+    for name, layer in list(network.named_modules()):
+        if isinstance(layer, RotatedLinear):
+            plain = nn.Linear(
+                layer.in_features, layer.out_features, layer.bias is not None, device="meta"
+            )
+            plain.weight = nn.Parameter(
+                hadamard(layer.weight.double(), layer.rotation).float(), requires_grad=False
+            )
+            plain.bias = layer.bias
+            replace_module(network, name, plain)
+
+
+def _linear(network: nn.Module, name: str) -> nn.Linear:
+    layer = network.get_submodule(name)
+    assert isinstance(layer, nn.Linear)
+    return layer

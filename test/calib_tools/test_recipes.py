@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every kind of quantization on a tiny policy: what is written, and what it is worth."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from tiny_policy import observations, save_tiny_bundle
+
+from calib_tools.judging import chunks_of
+from calib_tools.quantizing import quantize_bundle
+from calib_tools.recipe import BASES, RANGES, Recipe
+from quantvla_ros.backends.policy import load_policy
+from quantvla_ros.bundle.storage import load_manifest
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.quantization import ranges, streaming
+
+SAMPLES = observations(40)
+CALIBRATION, HELD_OUT = SAMPLES[:30], SAMPLES[30:]
+DOWN = "language_model.layers.0.mlp.down_proj"
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return save_tiny_bundle(tmp_path_factory.mktemp("bundles") / "float")
+
+
+def quantize(path, out, **recipe):
+    return quantize_bundle(
+        path, CALIBRATION, HELD_OUT, "0" * 64, Recipe(**recipe), out, False, None,
+        lambda text, done: None,
+    )  # fmt: skip
+
+
+def error_of(path, bundle):
+    reference = load_policy(path, "reference", compiled=False)
+    got = load_policy(bundle, "reference", compiled=False)
+    return float(np.abs(chunks_of(reference, HELD_OUT) - chunks_of(got, HELD_OUT)).mean())
+
+
+def records(bundle):
+    return {r.name: r for r in load_manifest(bundle).quantization.layers}
+
+
+def test_names_that_need_no_torch_are_those_of_the_code_behind_them():
+    assert set(BASES) == set(streaming.BASES)
+    assert RANGES == ranges.RANGES
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"scheme": "w4a8"},
+        {"scheme": "w4a8", "group": 8, "base": "clip"},
+        {"scheme": "w8a16", "base": "rtn"},
+        {"scheme": "w4a16", "condition": ("smoothquant", "hadamard")},
+        {"scheme": "w8a8", "activations": "static", "condition": ("hadamard",)},
+        {"scheme": "w4a8", "layout": "llm+dit", "sequential": True},
+    ],
+    ids=str,
+)
+def test_what_was_judged_is_what_is_loaded(path, tmp_path, recipe):
+    report = quantize(path, tmp_path / "out", **recipe)
+    assert {p.name for p in tmp_path.iterdir()} == {"out"}
+    policy = load_policy(report.path, "cpu", compiled=False)
+    reference = load_policy(path, "reference", compiled=False)
+    wanted, got = chunks_of(reference, HELD_OUT), chunks_of(policy, HELD_OUT)
+    mae = np.abs(wanted - got)[..., :2].mean()
+    assert mae == pytest.approx(report.gate.chunk_mae, rel=1e-3)
+    layer = records(report.path)[DOWN]
+    assert layer.precision == f"int{recipe['scheme'][1]}"
+    assert layer.group == recipe.get("group")
+    assert (layer.rotation is not None) == ("hadamard" in recipe.get("condition", ()))
+    wanted = "float" if "a16" in recipe["scheme"] else recipe.get("activations", "dynamic")
+    assert layer.activation == wanted
+
+
+def test_four_bits_are_better_with_gptq_than_to_nearest(path, tmp_path):
+    """One layer's output, on the inputs that were observed: what GPTQ promises."""
+    lost = {}
+    for base in BASES:
+        report = quantize(path, tmp_path / base, scheme="w4a8", base=base)
+        rows = json.loads((report.path / "layers.json").read_text())["layers"]
+        seen = [row["output_error"] for row in rows if row["output_error"] is not None]
+        assert len(seen) == 2 * 7 + 2 * 3 - 5  # the last layer's queries and MLP reach no action
+        lost[base] = sum(seen)
+    assert lost["gptq"] < 0.7 * lost["rtn"]
+
+
+def test_static_ranges_and_tails_are_recorded(path, tmp_path):
+    clips = {}
+    for method in RANGES:
+        report = quantize(path, tmp_path / method, activations="static", range=method, base="rtn")
+        rows = json.loads((report.path / "layers.json").read_text())["layers"]
+        row = next(row for row in rows if row["name"] == DOWN)
+        assert row["range"] == method and row["tail_ratio"] > 1
+        clips[method] = row["clip"]
+        assert row["clip"] <= row["input_absmax"] * (1 + 1e-6)
+    assert clips["percentile"] < clips["absmax"]
+
+
+def test_layers_kept_float_are_float_and_the_bundle_loads(path, tmp_path):
+    report = quantize(path, tmp_path / "out", keep_float=("*.layers.0.mlp.*",))
+    kept = [name for name, r in records(report.path).items() if ".layers.0.mlp." in name]
+    assert len(kept) == 6
+    assert all(records(report.path)[name].precision == "float" for name in kept)
+    assert load_policy(report.path, "reference", compiled=False).integer_layers == 20 - 6
+
+
+def test_a_rotated_layer_that_stays_float_is_plain_again(path, tmp_path, monkeypatch):
+    """A search that rejects every layer leaves the float policy, conditioned or not."""
+    monkeypatch.setattr("calib_tools.choosing.within_gate", lambda moves, passes: {})
+    report = quantize(path, tmp_path / "out", layout="auto", condition=("hadamard",), base="rtn")
+    assert all(r.precision == "float" for r in records(report.path).values())
+    assert error_of(path, report.path) < 2e-3  # rounding of rotated weights to 16 bits
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        ({"group": 24, "scheme": "w4a8"}, "layer 'language_model.layers.0.self_attn.q_proj'.*24"),
+        ({"keep_float": ("*nothing*",)}, "no layer matches"),
+        ({"base": "best"}, "unknown base 'best'"),
+        ({"condition": ("magic",)}, "unknown condition"),
+        ({"condition": ("duquant",)}, "studies only"),
+        ({"range": "widest"}, "unknown range"),
+        ({"activations": "none"}, "unknown kind of activation range"),
+        ({"layout": "auto", "sequential": True}, "--sequential"),
+        ({"budget": 10, "layout": "none"}, "nothing to quantize"),
+        ({"scheme": "w4a16", "activations": "static"}, "static"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_had_is_one_sentence_and_leaves_nothing(path, tmp_path, recipe, words):
+    with pytest.raises(QuantVLAError, match=words) as error:
+        quantize(path, tmp_path / "out", **recipe)
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(path, tmp_path, monkeypatch):
+    from safetensors import SafetensorError
+
+    def full(*_, **__):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device")
+
+    monkeypatch.setattr("safetensors.torch.save_file", full)
+    with pytest.raises(QuantVLAError, match=r"disk of .* is full"):
+        quantize(path, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []

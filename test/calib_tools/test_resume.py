@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A quantization that is stopped goes on and ends with the same bytes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiny_policy import observations, save_tiny_bundle
+from waiting import wait_until
+
+from calib_tools import rounding_stage
+from calib_tools.quantizing import quantize_bundle
+from calib_tools.recipe import Recipe
+from calib_tools.work_directory import WorkDirectory
+from quantvla_ros.errors import QuantVLAError
+
+SAMPLES = observations(24)
+FILES = ("weights.safetensors", "bundle.yaml", "tokenizer.json", "layers.json")
+
+
+def quantize(path, out, recipe, progress=lambda text, done: None):
+    return quantize_bundle(
+        path, SAMPLES[:14], SAMPLES[14:], "0" * 64, recipe, out, False, None, progress
+    )
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return save_tiny_bundle(tmp_path_factory.mktemp("bundles") / "float")
+
+
+@pytest.mark.parametrize("sequential", [False, True])
+def test_after_ctrl_c_finished_layers_are_not_done_again(path, tmp_path, monkeypatch, sequential):
+    recipe = Recipe(scheme="w4a8", sequential=sequential)
+    whole = quantize(path, tmp_path / "whole", recipe)
+    rounded = []
+    real = rounding_stage.round_layer
+
+    def counted(name, *rest):
+        if len(rounded) == 9:
+            raise KeyboardInterrupt
+        rounded.append(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(rounding_stage, "round_layer", counted)
+    with pytest.raises(KeyboardInterrupt):
+        quantize(path, tmp_path / "out", recipe)
+    assert not (tmp_path / "out").exists()
+    monkeypatch.setattr(
+        rounding_stage, "round_layer", lambda n, *r: rounded.append(n) or real(n, *r)
+    )
+    quantize(path, tmp_path / "out", recipe)
+    assert len(rounded) == len(set(rounded)) == 20
+    for name in FILES:
+        assert (tmp_path / "out" / name).read_bytes() == (whole.path / name).read_bytes()
+    assert {p.name for p in tmp_path.iterdir()} == {"whole", "out"}
+
+
+def test_after_kill_it_goes_on(path, tmp_path):
+    """The process is killed in the midst of the layers, by the one signal that nobody can catch."""
+    code = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from test_resume import Recipe, quantize\n"
+        "def progress(text, done):\n"
+        "    if text == 'action_expert.layers.0.mlp.gate_proj':\n"
+        "        Path(sys.argv[2]).touch()\n"
+        "        while True: time.sleep(60)\n"
+        "quantize(Path(sys.argv[1]), Path(sys.argv[3]), Recipe(scheme='w4a8'), progress)\n"
+    )
+    here = Path(__file__).parent
+    places = (here, here.parent, here.parents[1])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, places))}
+    mark, out = tmp_path / "mark", tmp_path / "out"
+    process = subprocess.Popen([sys.executable, "-c", code, path, mark, out], env=environment)
+    try:
+        wait_until(mark.exists, 120)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    kept = list((tmp_path / ".out.work").glob("*.safetensors"))
+    assert len(kept) == 14 and not out.exists()
+    quantize(path, out, Recipe(scheme="w4a8"))
+    whole = quantize(path, tmp_path / "whole", Recipe(scheme="w4a8"))
+    for name in FILES:
+        assert (out / name).read_bytes() == (whole.path / name).read_bytes()
+    assert not (tmp_path / ".out.work").exists()
+
+
+def test_other_settings_begin_anew(tmp_path):
+    first = WorkDirectory(tmp_path / "out", {"scheme": "w8a8"})
+    first.keep_measure("a", 8, {"chunk": 1.0})
+    first.close()
+    same = WorkDirectory(tmp_path / "out", {"scheme": "w8a8"})
+    assert same.measure("a", 8) == {"chunk": 1.0}
+    same.close()
+    other = WorkDirectory(tmp_path / "out", {"scheme": "w4a8"})
+    assert other.measure("a", 8) is None
+    other.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_at_once_are_refused(tmp_path):
+    first = WorkDirectory(tmp_path / "out", {})
+    with pytest.raises(QuantVLAError, match="another `quantvla quantize` is making"):
+        WorkDirectory(tmp_path / "out", {})
+    first.discard()

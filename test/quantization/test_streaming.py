@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_manifest, tiny_network
+
+from quantvla_ros.errors import BundleError
+from quantvla_ros.models.pi05 import integrate, layer_roles
+from quantvla_ros.quantization.conditioning.rotation import HadamardRotation, RotatedLinear
+from quantvla_ros.quantization.layouts import select_layers
+from quantvla_ros.quantization.observe import observe_inputs
+from quantvla_ros.quantization.schemes import Precision
+from quantvla_ros.quantization.streaming import (
+    adopt,
+    batches,
+    blocks,
+    round_layer,
+    rounding_error,
+    settle,
+    stage_of,
+)
+
+NAMES = select_layers(layer_roles(tiny_network()), "llm+dit")
+DOWN = "language_model.layers.0.mlp.down_proj"
+
+
+def run(network):
+    return integrate(network, noise(), network.encode(*network_inputs()), STEPS)
+
+
+def test_an_adopted_network_is_the_same_and_holds_nothing_twice():
+    tensors = tiny_network().state_dict()
+    network = adopt(tiny_manifest(), tensors)
+    held = dict(network.named_parameters())
+    assert all(held[name].data_ptr() == value.data_ptr() for name, value in tensors.items())
+    torch.testing.assert_close(run(network), run(tiny_network()), rtol=0, atol=0)
+    with pytest.raises(BundleError, match="lacks tensor 'action_in_proj"):
+        adopt(tiny_manifest(), {k: v for k, v in tensors.items() if "action_in_proj" not in k})
+
+
+@pytest.mark.parametrize("limit", [0.0, 4.0 * CONFIG.width**2 * 3, 1e9])
+def test_hessians_in_memory_stay_below_the_limit(limit):
+    network = tiny_network()
+    parts = batches(network, NAMES, limit)
+    assert [name for part in parts for name in part] == NAMES
+    for part in parts:
+        need = sum(4 * network.get_submodule(name).in_features ** 2 for name in part)
+        assert len(part) == 1 or need <= limit
+        assert len({stage_of(name) for name in part}) == 1
+    assert (len(parts) == len(NAMES)) == (limit == 0.0)
+
+
+def test_a_block_is_a_transformer_layer():
+    parts = blocks(NAMES)
+    assert [len(part) for part in parts] == [7] * 4
+    assert [name for part in parts for name in part] == NAMES
+
+
+def test_the_output_error_is_that_of_the_observed_inputs():
+    network = tiny_network()
+    inputs = []
+    linear = network.get_submodule(DOWN)
+    hook = linear.register_forward_hook(lambda _, x, __: inputs.append(x[0].flatten(0, -2)))
+    seen = observe_inputs(
+        network, [DOWN], lambda: [network.encode(*network_inputs(i)) for i in range(5)], True
+    )[DOWN]
+    hook.remove()
+    x = torch.cat(inputs)
+    errors = {}
+    for base in ("rtn", "clip", "gptq"):
+        codes = round_layer(DOWN, linear, Precision(4), seen, base)
+        grid = (codes.values.float() * codes.scales) @ x.T
+        exact = linear.weight @ x.T
+        errors[base] = float((grid - exact).square().sum() / exact.square().sum())
+        assert rounding_error(linear, codes, seen).output == pytest.approx(errors[base], rel=1e-3)
+    assert errors["gptq"] < errors["rtn"]
+
+
+def test_settling_undoes_the_online_rotation():
+    network = tiny_network()
+    before = run(network)
+    rotated = copy.deepcopy(network)
+    seen = observe_inputs(rotated, NAMES, lambda: run(rotated), hessian=False)
+    transform = HadamardRotation()
+    transform.fit(rotated, seen)
+    transform.fold(rotated)
+    assert isinstance(rotated.get_submodule(DOWN), RotatedLinear)
+    settle(rotated)
+    assert not any(isinstance(m, RotatedLinear) for m in rotated.modules())
+    torch.testing.assert_close(run(rotated), before, rtol=1e-4, atol=1e-4)
