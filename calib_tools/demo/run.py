@@ -109,7 +109,7 @@ def _run(
             tool.run("quantize", [*what, "--out", places["int8"]], say)
             quantized = _gated(places["int8"])
             assert quantized.quantization is not None
-            layers = sum(r.precision == "int8" for r in quantized.quantization.layers)
+            layers = sum(r.precision != "float" for r in quantized.quantization.layers)
             say(f"{layers} integer layers")
         with stages.stage("gate", "INT8 judged against float on held-out samples") as say:
             tool.run("gate", [places["int8"], places["float"], places["buffer"]], say)

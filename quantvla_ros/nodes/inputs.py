@@ -22,7 +22,7 @@ from quantvla_ros.nodes.conversion import (
     stamp_to_seconds,
 )
 from quantvla_ros.nodes.input_buffer import Frame, InputBuffer, JointSample
-from quantvla_ros.nodes.periodic import PeriodicThread
+from quantvla_ros.nodes.periodic import HELPER_PRIORITY, PeriodicThread
 from quantvla_ros.nodes.qos import LATCHED, SENSOR
 
 if TYPE_CHECKING:
@@ -118,7 +118,9 @@ class Inputs:
             )
         if self._thread is None:
             self._take_over_clock()
-            self._thread = PeriodicThread("inputs", POLL_S, self._poll, self._on_error)
+            self._thread = PeriodicThread(
+                "inputs", POLL_S, self._poll, self._on_error, HELPER_PRIORITY
+            )
             self._thread.start()
 
     def disconnect(self) -> None:

@@ -9,6 +9,11 @@ import threading
 import time
 from collections.abc import Callable
 
+HELPER_PRIORITY = 40
+"""Real-time priority of threads beside the control thread, where the system grants one. They share
+Python's lock with it: one that is put aside for the inference process while it holds the lock would
+hold up the control thread too."""
+
 
 class PeriodicThread:
     """Calls ``step`` every ``period_s`` by absolute deadlines of the steady clock.

@@ -23,7 +23,7 @@ from quantvla_ros.nodes.clock_watch import ClockWatch
 from quantvla_ros.nodes.conversion import window_to_trajectory
 from quantvla_ros.nodes.inference_loop import InferenceLoop
 from quantvla_ros.nodes.input_buffer import Gates, InputBuffer, JointSample
-from quantvla_ros.nodes.periodic import PeriodicThread
+from quantvla_ros.nodes.periodic import HELPER_PRIORITY, PeriodicThread
 from quantvla_ros.nodes.record import NodeRecord, write_record
 
 if TYPE_CHECKING:
@@ -130,7 +130,9 @@ class PolicySession:
             PeriodicThread(
                 "control", self._period, self._control_step, self._on_error, CONTROL_PRIORITY
             ),
-            PeriodicThread("inference", POLL_S, self._inference_step, self._on_error),
+            PeriodicThread(
+                "inference", POLL_S, self._inference_step, self._on_error, HELPER_PRIORITY
+            ),
         ]
         for thread in self._threads:
             thread.start()
