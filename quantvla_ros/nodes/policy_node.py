@@ -6,6 +6,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from rcl_interfaces.msg import SetParametersResult
@@ -37,6 +38,8 @@ END_TIMEOUT_S = 10.0
 """Longest wait at the end of the process for a transition that is under way."""
 SETTLE_S = 1.0
 """Longest wait at the end of the process for callbacks under way."""
+REPORT_S = 1.0
+"""Longest time between two messages of diagnostics."""
 SWITCH_INTERVAL_S = 0.0005
 """How long a Python thread may keep the control thread waiting; Python's own 5 ms is a quarter
 of a control period."""
@@ -78,7 +81,8 @@ class PolicyNode(LifecycleNode):
         self.create_service(Trigger, "~/reset_fault", self._on_reset, callback_group=services)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         reports = MutuallyExclusiveCallbackGroup()
-        self.create_timer(1.0, self._report, callback_group=reports, clock=steady)
+        self._reported = 0.0
+        self.create_timer(REPORT_S, self._report_idle, callback_group=reports, clock=steady)
 
     @logged
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -164,13 +168,21 @@ class PolicyNode(LifecycleNode):
             self.get_logger().error(str(error))
 
     def _report(self) -> None:
+        self._reported = time.monotonic()
         if self._session is not None:
             report_session(self._session, self.diagnostics)
         self.diagnostics.publish()
 
+    def _report_idle(self) -> None:
+        if self._session is None or not self._session.active:
+            self._report()
+
     def _report_changes(self) -> None:
+        """Called by a thread of the session, which the inference cannot put aside."""
         session = self._session
-        if session is not None and report_changes(session, self.diagnostics):
+        if time.monotonic() - self._reported >= REPORT_S:
+            self._report()
+        elif session is not None and report_changes(session, self.diagnostics):
             self.diagnostics.publish()
 
     def _on_arm(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:

@@ -116,6 +116,11 @@ class PolicySession:
         return self._client.pid
 
     @property
+    def active(self) -> bool:
+        """Whether its threads run."""
+        return bool(self._threads)
+
+    @property
     def realtime(self) -> bool:
         """Whether the control thread runs with real-time priority."""
         return bool(self._threads) and self._threads[0].realtime
