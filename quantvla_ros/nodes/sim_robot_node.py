@@ -166,6 +166,7 @@ class SimRobotNode(Node):
         self._commander.reset(self._robot.commanded)
         self._epoch = self._time + TICKS_S[0]  # the robot's own time is 0 again; /clock must rise
         self._ticks = 0
+        self._resets += 1  # not before: whoever waits for it acts on the new scene
         self._publish()
         return f"seed {self._seed}: {self._robot.instruction}"
 
@@ -200,7 +201,6 @@ class SimRobotNode(Node):
         return response
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._resets += 1
         return self._call(self._reset, response)
 
     def _on_step(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
