@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FIRST_SEED = 7000  # scenes that no demonstration was made on
 _SIMULATOR_S = 90.0  # the first start builds and caches the scene
-_WARM_UP_S = 240.0  # the policy is compiled then, perhaps on a busy machine
+_WARM_UP_S = 900.0  # the policy is compiled then, which takes minutes on a busy machine
 _CONFIGURE_S = _WARM_UP_S + 30.0
 _TOPICS_S = 20.0
 _RECORDER_S = 60.0

@@ -64,7 +64,7 @@ class PolicyNodeParameters(BaseModel):
         "Advanced: `module:function` that the inference process calls to load the policy.",
     )
     warmup_timeout_s: float = _parameter(
-        120.0, "Longest wait for the policy to load, compile and warm up.", unit="s", gt=0, le=3600
+        300.0, "Longest wait for the policy to load, compile and warm up.", unit="s", gt=0, le=3600
     )
     inference_timeout_s: float = _parameter(
         1.0,

@@ -23,7 +23,8 @@ from quantvla_ros.nodes.clock_watch import ClockWatch
 from quantvla_ros.nodes.conversion import window_to_trajectory
 from quantvla_ros.nodes.inference_loop import InferenceLoop
 from quantvla_ros.nodes.input_buffer import Gates, InputBuffer, JointSample
-from quantvla_ros.nodes.periodic import HELPER_PRIORITY, PeriodicThread
+from quantvla_ros.nodes.periodic import PeriodicThread
+from quantvla_ros.nodes.realtime import CONTROL_PRIORITY, HELPER_PRIORITY, RaisedThreads
 from quantvla_ros.nodes.record import NodeRecord, write_record
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 POLL_S = 0.005
 """How often a finished inference is looked for; every tenth time the diagnostics are renewed."""
 REPORT_POLLS = 10
-CONTROL_PRIORITY = 50
-"""Real-time priority of the control thread, where the system grants one; as ros2_control's."""
 OUTPUT_SHARE = 0.4
 """Share of a control period after which the window is published, for which it is made: how long
 the computing took, which varies, does not show in the rhythm of the windows."""
@@ -107,6 +106,7 @@ class PolicySession:
         )  # fmt: skip
         self._rested = threading.Event()
         self._threads: list[PeriodicThread] = []
+        self._raised = RaisedThreads()
         inputs.on_joints = self._observe_joints
         inputs.on_instruction = self._change_instruction
 
@@ -131,6 +131,7 @@ class PolicySession:
             self._clock.start(self.now(), time.monotonic())
             self.motion.activate(self.now())
         self._rested.clear()
+        self._raised.begin()
         self._threads = [
             PeriodicThread(
                 "control", self._period, self._control_step, self._on_error, CONTROL_PRIORITY
@@ -156,6 +157,7 @@ class PolicySession:
         for thread in self._threads:
             thread.stop()
         self._threads = []
+        self._raised.end()
         self.record.note_pause()
         deadline = time.monotonic() + self._parameters().inference_timeout_s
         while self._client.busy and time.monotonic() < deadline:

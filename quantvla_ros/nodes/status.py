@@ -21,6 +21,7 @@ def report_changes(session: PolicySession, diagnostics: Diagnostics) -> bool:
 def report_session(session: PolicySession, diagnostics: Diagnostics) -> None:
     """Renew everything, figures included."""
     report_changes(session, diagnostics)
+    jitter = session.record.recent_jitter_ms()
     with session.lock:
         motion = session.motion
         figures: dict[str, object] = {
@@ -28,7 +29,7 @@ def report_session(session: PolicySession, diagnostics: Diagnostics) -> None:
             "at_rest": motion.at_rest,
             "realtime": session.realtime,
             "published": session.record.published,
-            **{f"jitter_ms_{k}": v for k, v in session.record.jitter_ms().items()},
+            **{f"jitter_ms_{k}": v for k, v in jitter.items()},
             **motion.metrics.as_dict(),
             "clamped": sum(motion.clamped.values()),
             "limited": sum(motion.limited.values()),
