@@ -25,10 +25,10 @@ from calib_tools.measuring import Setup
 from calib_tools.output import write_json
 from calib_tools.recipe import Recipe, check_groups
 from calib_tools.rounding_stage import Progress, RoundedLayers, condition, round_all
+from calib_tools.teaching import teach
 from calib_tools.work_directory import WorkDirectory
 from quantvla_ros.backends.kernels import native_activation_bits
 from quantvla_ros.backends.policy import TorchPolicy, policy_of
-from quantvla_ros.bundle.chunk import draw_noise
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import GateRecord, Quantization
 from quantvla_ros.bundle.storage import (
@@ -45,10 +45,8 @@ from quantvla_ros.quantization.gate import load_thresholds
 from quantvla_ros.quantization.layouts import AUTO, select_layers
 from quantvla_ros.quantization.quantized_linear import replace_module
 from quantvla_ros.quantization.streaming import adopt, settle
-from quantvla_ros.quantization.teacher import Sample, TeacherRecord, record_teacher
+from quantvla_ros.quantization.teacher import TeacherRecord
 
-NOISE_SEED = 7001  # noise of calibration, fixed so that the same buffer gives the same bundle
-VALIDATE_EVERY = 4  # every fourth calibration sample decides what is kept instead of fitting
 MIN_CALIBRATION = 8
 LAYERS_FILE, SENSITIVITY_FILE = "layers.json", "sensitivity.json"
 
@@ -179,7 +177,7 @@ class _Run:
         reference, teacher = self._observe_teacher()
         chosen = self._quantize(teacher)
         self._progress("fit attention temperature and output balance", _SHARES["choose"])
-        corrections = fit_corrections(teacher, self._network)
+        corrections = fit_corrections(teacher, self._network, self._recipe.corrections)
         round_to_disk(self._network)
         self._progress("judge on held-out samples", _SHARES["correct"])
         tensors = on_disk(self._network)
@@ -213,17 +211,7 @@ class _Run:
     def _observe_teacher(self) -> tuple[Chunks, TeacherRecord]:
         policy = self._policy()
         reference = chunks_of(policy, self._data.held_out)
-        samples = [
-            Sample(
-                policy.inputs(observation),
-                torch.from_numpy(draw_noise(policy.manifest, NOISE_SEED, counter))[None],
-            )
-            for counter, observation in enumerate(self._data.calibration)
-        ]
-        fit = [sample for i, sample in enumerate(samples) if i % VALIDATE_EVERY]
-        steps = self._bundle.manifest.denoise_steps
-        teacher = record_teacher(self._network, fit, samples[::VALIDATE_EVERY], steps)
-        return reference, teacher
+        return reference, teach(policy, self._data.calibration)
 
     def _quantize(self, teacher: TeacherRecord) -> Choice:
         """Condition, round, choose, and put the quantized layers in their places."""
@@ -231,7 +219,7 @@ class _Run:
             return Choice({}, {})
         recipe, network = self._recipe, self._network
         self._progress("condition", _SHARES["teacher"] / 2)
-        self._skipped = condition(network, self._names, recipe, teacher)
+        self._skipped = condition(network, self._names, recipe.condition, teacher)
         rounding = self._part("teacher", "round")
         round_all(network, self._names, recipe, teacher, self._bits, self._work, rounding)
         chosen = self._choose(teacher)

@@ -85,7 +85,8 @@ def _clip(weight: Tensor, precision: Precision, seen: InputStatistics | None) ->
 
 
 def _gptq(weight: Tensor, precision: Precision, seen: InputStatistics | None) -> Codes:
-    if seen is None or seen.hessian is None:
+    # With fewer tokens than inputs the second moment says nothing of most directions.
+    if seen is None or seen.hessian is None or seen.count < weight.shape[1]:
         return _clip(weight, precision, seen)
     return round_gptq(weight, precision.weight_bits, seen.hessian, precision.group)
 
