@@ -8,6 +8,7 @@ down; a bundle that is there already is not made again. Then all are timed in tu
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import sys
 import time
@@ -24,7 +25,7 @@ from calib_tools.quantize import TimeLeft
 from calib_tools.random_policy import random_observations, save_random_bundle
 from calib_tools.recipe import Recipe
 from quantvla_ros.bundle.observation import Observation
-from quantvla_ros.bundle.storage import bundle_hash, load_manifest
+from quantvla_ros.bundle.storage import bundle_hash, load_manifest, tensor_header
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.schemes import SCHEMES, check_scheme
 
@@ -209,18 +210,9 @@ def _timed(
 
 
 def _network(bundle: Path, random: bool) -> dict[str, Any]:
-    from safetensors import safe_open
-
     manifest = load_manifest(bundle)
-    with safe_open(bundle / "weights.safetensors", "np") as weights:
-        names = list(weights.keys())
-        shapes = [weights.get_slice(name).get_shape() for name in names]
-    count = 0
-    for shape in shapes:
-        size = 1
-        for length in shape:
-            size *= length
-        count += size
+    header = tensor_header(bundle)
+    count = sum(math.prod(entry["shape"]) for entry in header.values())
     return {
         "random": random,
         "family": manifest.family,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -271,7 +272,10 @@ def evaluate(
 @app.command(epilog="Example: quantvla report demo_out --out report.html")
 def report(
     run_directory: Annotated[
-        Path, typer.Argument(metavar="RUN", help="Directory of a demo or an evaluation.")
+        Path,
+        typer.Argument(
+            metavar="RUN", help="A demo, an evaluation, an ablation, or a quantized bundle."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", help="HTML file to write.")],
     force: Force = False,
@@ -322,6 +326,13 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            print(
+                f"quantvla: the disk is full ({error.filename or 'while writing'}); free some "
+                "space and run the same command again.",
+                file=sys.stderr,
+            )
+            sys.exit(1)
         kind = type(error).__name__
         print(
             f"quantvla: an error inside the program ({kind}: {error}); `quantvla --debug ...` "

@@ -18,6 +18,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from calib_tools.action_errors import action_errors
 from calib_tools.choosing import Choice, choose
 from calib_tools.judging import Chunks, chunks_of, judge_chunks
 from calib_tools.layer_records import layer_records, named_scheme, on_disk, round_to_disk
@@ -170,6 +171,7 @@ class _Run:
         self._progress, self._roles = progress, layer_roles(network)
         self._layers = RoundedLayers(work.path, recipe.precisions(), activation_bits)
         self._skipped: dict[str, dict[str, str]] = {}
+        self._effects: dict[str, float] = {}
 
     def finish(self, out: Path, force: bool) -> QuantizationReport:
         """Do all of it."""
@@ -197,7 +199,7 @@ class _Run:
         self._progress("write the bundle", _SHARES["judge"])
         update = {"quantization": quantization, "gate": gate}
         manifest = self._bundle.manifest.model_copy(update=update)
-        report = self._layer_report(chosen.bits)
+        report = self._layer_report(chosen.bits, corrections)
         save_bundle(out, manifest, tensors, self._bundle.tokenizer.json, force=force)
         write_json(out / LAYERS_FILE, report)
         if self._recipe.searches:
@@ -223,6 +225,7 @@ class _Run:
         rounding = self._part("teacher", "round")
         round_all(network, self._names, recipe, teacher, self._bits, self._work, rounding)
         chosen = self._choose(teacher)
+        self._effects = self._action_errors(chosen, teacher)
         for name, width in chosen.bits.items():
             if not recipe.sequential:  # there they are in place
                 replace_module(network, name, self._layers.module(network, name, width))
@@ -247,6 +250,15 @@ class _Run:
             self._part("round", "choose"),
         )
 
+    def _action_errors(self, chosen: Choice, teacher: TeacherRecord) -> dict[str, float]:
+        if self._recipe.searches:
+            rows = chosen.record["layers"]
+            return {row["name"]: row["action_error"] for row in rows if row["chosen"]}
+        if self._recipe.sequential:  # no layer is alone there
+            return {}
+        part = self._part("round", "choose")
+        return action_errors(self._network, self._layers, chosen.bits, teacher, self._work, part)
+
     def _judge(self, reference: Chunks) -> GateRecord:
         """Run the quantized policy on integer units; takes the network over."""
         policy = policy_of(self._bundle, self._network, "cpu")
@@ -259,11 +271,16 @@ class _Run:
         low, high = _SHARES[start], _SHARES[end]
         return lambda text, share: self._progress(text, low + (high - low) * share)
 
-    def _layer_report(self, bits: dict[str, int]) -> dict[str, Any]:
+    def _layer_report(self, bits: dict[str, int], corrections: Corrections) -> dict[str, Any]:
+        effects = self._effects
         return {
             "recipe": dataclasses.asdict(self._recipe),
-            "layers": [self._work.layer(name, width).record for name, width in bits.items()],
+            "layers": [
+                {**self._work.layer(name, width).record, "action_error": effects.get(name)}
+                for name, width in bits.items()
+            ],
             "not_conditioned": self._skipped,
+            "corrections": dataclasses.asdict(corrections),
         }
 
 

@@ -36,6 +36,8 @@ from quantvla_ros.quantization.teacher import TeacherRecord, encode_all
 
 Progress = Callable[[str, float], None]
 
+PERCENTILES = (0.5, 0.99, 0.999, 0.9999)  # of an input's magnitudes, for the report
+
 _CONDITIONINGS: dict[str, Callable[[], Conditioning]] = {
     "smoothquant": SmoothQuant,
     "hadamard": HadamardRotation,
@@ -160,6 +162,7 @@ def _round_one(
             record |= {
                 "input_absmax": float(seen.absmax.max()),
                 "input_rms": float(seen.mean_square.mean().sqrt()),
+                "input_percentiles": {str(share): seen.percentile(share) for share in PERCENTILES},
                 "tail_ratio": seen.tail_ratio,
                 "tokens": seen.count,
             }

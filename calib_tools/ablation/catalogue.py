@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FLOAT = "float"
 ATM, OHB = ("alpha",), ("beta",)
 BOTH = (*ATM, *OHB)
-_WHOLE = {"base": "gptq", "condition": ("smoothquant", "hadamard"), "corrections": BOTH}
+_WHOLE: Any = {"base": "gptq", "condition": ("smoothquant", "hadamard"), "corrections": BOTH}
 
 
 @dataclass(frozen=True)
@@ -165,6 +165,6 @@ def budget_between(manifest: BundleManifest) -> int:
     held = 2 * sum(parameter.numel() for parameter in network.parameters())
     saved = 0
     for name in select_layers(layer_roles(network), "llm+dit_mlp"):
-        rows, columns = network.get_submodule(name).weight.shape  # type: ignore[union-attr, misc]
+        rows, columns = network.get_submodule(name).weight.shape  # type: ignore[misc]
         saved += rows * columns * 5 // 4 - 4 * rows  # 1 byte a weight at 8 bits, 1.5 at 4
     return int(held - saved)

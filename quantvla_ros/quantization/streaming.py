@@ -24,7 +24,7 @@ from quantvla_ros.quantization.rounding.gptq import round_gptq
 from quantvla_ros.quantization.rounding.nearest import round_nearest
 from quantvla_ros.quantization.schemes import Precision
 
-HESSIAN_SHARE = 0.2  # of the float network's bytes: what all Hessians in memory may take
+HESSIAN_SHARE = 0.1  # of the float network's bytes: what all Hessians in memory may take
 
 Round = Callable[[Tensor, Precision, "InputStatistics | None"], Codes]
 
