@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import multiprocessing
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from calib_tools.buffer.store import load_buffer
+from calib_tools.evaluation.pool import tie_to_parent
 from calib_tools.output import claim_directory, write_json
 from calib_tools.progress import Bar
 from calib_tools.quantize import TimeLeft
@@ -122,7 +124,9 @@ def _quantized(subject: _Subject, recipe: Recipe, out: Path, bar: Bar) -> dict[s
         return found
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_make, args=(theirs, subject, recipe, path), daemon=True)
+    process = context.Process(
+        target=_make, args=(theirs, subject, recipe, path, os.getpid()), daemon=True
+    )
     process.start()
     theirs.close()
     left = TimeLeft()
@@ -146,8 +150,9 @@ def _quantized(subject: _Subject, recipe: Recipe, out: Path, bar: Bar) -> dict[s
     return dict(content)
 
 
-def _make(pipe: Connection, subject: _Subject, recipe: Recipe, path: Path) -> None:
+def _make(pipe: Connection, subject: _Subject, recipe: Recipe, path: Path, parent: int) -> None:
     """In a process of its own."""
+    tie_to_parent(parent)
     from calib_tools.quantizing import quantize_bundle
 
     start = time.perf_counter()

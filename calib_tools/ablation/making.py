@@ -65,6 +65,8 @@ class Workshop:
         return self.out / VARIANTS / f"{variant.name}{SUFFIX if variant.fake else ''}"
 
     def _real(self, variant: AblationVariant, progress: Progress) -> dict[str, Any]:
+        import torch
+
         from calib_tools.quantizing import quantize_bundle
         from quantvla_ros.backends.bench_schemes import held_bytes
         from quantvla_ros.backends.policy import load_policy
@@ -82,8 +84,12 @@ class Workshop:
             None,
             progress,
         )
-        control = load_policy(self.bundle, "cpu", compiled=False)
-        held = held_bytes(control, load_policy(report.path, "cpu", compiled=False))
+        threads = torch.get_num_threads()  # of the variants to come, too
+        control, loaded = (
+            load_policy(path, "cpu", compiled=False, threads=threads)
+            for path in (self.bundle, report.path)
+        )
+        held = held_bytes(control, loaded)
         layers = [r for r in report.quantization.layers if r.precision != "float"]
         return {
             "gate": report.gate.model_dump(),
