@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.nodes.diagnostics import ERROR, OK, WARN, Diagnostics
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ def report_session(session: PolicySession, diagnostics: Diagnostics) -> None:
             **motion.metrics.as_dict(),
             "clamped": sum(motion.clamped.values()),
             "limited": sum(motion.limited.values()),
-            **{f"fault_{code.value}": n for code, n in motion.fault_counts.items()},
+            "tracking_error": float(session.supervisor.tracking_error.max()),
+            # All of them, always: a plot needs keys that stay.
+            **{f"fault_{code.value}": motion.fault_counts[code] for code in FaultCode},
         }
         latency = motion.latency_p95
     diagnostics.set_values("control", figures)
