@@ -19,6 +19,7 @@ from calib_tools.demo.summary_table import read_summary, render
 from calib_tools.evaluation import table
 from calib_tools.evaluation.record import RECORD as EVALUATION
 from calib_tools.evaluation.record import read_record
+from calib_tools.fault_study import table as fault_table
 from calib_tools.output import write_file
 from quantvla_ros.errors import QuantVLAError
 
@@ -32,11 +33,13 @@ def documents(root: Path) -> list[Path]:
 
 
 def markdown(record: Path) -> str:
-    """The table of a record: an evaluation's where the name ends in its name, else a demo's.
+    """The table of a record, by the end of its name: an evaluation's, a fault study's, or a demo's.
 
     Raises:
         QuantVLAError: the record is missing or damaged.
     """
+    if record.name.endswith(fault_table.RECORD):
+        return fault_table.markdown(fault_table.read(record))
     if not record.name.endswith(EVALUATION):
         return render(read_summary(record))
     content = read_record(record)
