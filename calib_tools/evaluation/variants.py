@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is compared: bundles, and bundles with fake-quantized weights (`BUNDLE@rtn4-all`)."""
+"""What is compared: bundles, and fake-quantized ones (`BUNDLE@rtn4-all`, `BUNDLE@STUDY_FILE`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calib_tools.evaluation.rounding import fake_quantize, parse_rounding
-from quantvla_ros.bundle.storage import bundle_hash, load_manifest
+from calib_tools.evaluation.study_head import SUFFIX, read_head
+from quantvla_ros.bundle.storage import bundle_hash, file_hash, load_manifest
 from quantvla_ros.errors import BundleError, QuantVLAError
 
 if TYPE_CHECKING:
@@ -24,25 +25,28 @@ class Variant:
     Attributes:
         label: how tables name it; unlike those of all other variants.
         bundle: its directory.
-        rounding: such as "rtn4-all" (see `rounding`), empty for the bundle as it is.
+        rounding: such as "rtn4-all" (see `rounding`), or the sha256 of the study; empty for the
+            bundle as it is.
         sha256: of the bundle.
+        study: file of a fake-quantized form of the bundle (see `study_file`).
     """
 
     label: str
     bundle: Path
     rounding: str
     sha256: str
+    study: Path | None = None
 
 
 def parse_variants(arguments: Sequence[str]) -> list[Variant]:
     """Find the bundles and check that they can drive the simulated robot.
 
     Args:
-        arguments: `BUNDLE` or `BUNDLE@ROUNDING` each.
+        arguments: `BUNDLE`, `BUNDLE@ROUNDING` or `BUNDLE@STUDY_FILE` each.
 
     Raises:
         QuantVLAError: no bundle, a damaged one, one for another robot, an unknown rounding, a
-            variant given twice.
+            study of another bundle, a variant given twice.
     """
     if not arguments:
         raise QuantVLAError("There is nothing to evaluate; give at least one bundle.")
@@ -57,10 +61,16 @@ def parse_variants(arguments: Sequence[str]) -> list[Variant]:
             raise BundleError(
                 f"The bundle '{path}' is quantized already; '@{rounding}' needs a float bundle."
             )
-        full = path.resolve()
+        full, sha256 = path.resolve(), bundle_hash(path)
         name = full.name if clear else f"{full.parent.name}/{full.name}"
-        label = f"{name}@{rounding}" if rounding else name
-        variants.append(Variant(label, full, rounding, bundle_hash(path)))
+        if rounding.endswith(SUFFIX):
+            study = Path(rounding).resolve()
+            _check_study(study, path, sha256)
+            label = f"{name}@{study.stem}"
+            variants.append(Variant(label, full, file_hash(study), sha256, study))
+        else:
+            label = f"{name}@{rounding}" if rounding else name
+            variants.append(Variant(label, full, rounding, sha256))
     labels = [variant.label for variant in variants]
     for label in labels:
         if labels.count(label) > 1:
@@ -73,8 +83,16 @@ def _split(argument: str) -> tuple[Path, str]:
     head, mark, tail = argument.rpartition("@")
     if not mark or Path(argument).is_dir():
         return Path(argument), ""
-    parse_rounding(tail)
+    if not tail.endswith(SUFFIX):
+        parse_rounding(tail)
     return Path(head), tail
+
+
+def _check_study(study: Path, path: Path, sha256: str) -> None:
+    if read_head(study).bundle_sha256 != sha256:
+        raise QuantVLAError(
+            f"The study '{study}' was made from another bundle than '{path}'; give that one."
+        )
 
 
 def check_fits_robot(manifest: BundleManifest, path: Path) -> None:
@@ -127,6 +145,7 @@ def load_variant(variant: Variant, denoise_steps: int | None, compiled: bool) ->
     """
     import torch
 
+    from calib_tools.evaluation.study_file import apply_study
     from quantvla_ros.backends.policy import policy_of
     from quantvla_ros.bundle.storage import load_bundle
     from quantvla_ros.quantization.network import load_network
@@ -139,7 +158,14 @@ def load_variant(variant: Variant, denoise_steps: int | None, compiled: bool) ->
         )
     bundle = load_bundle(variant.bundle)
     network = load_network(bundle)
-    if variant.rounding:
+    if variant.study is not None:
+        if file_hash(variant.study) != variant.rounding:
+            raise BundleError(
+                f"The study '{variant.study}' was changed since the evaluation began; start again "
+                "with another --out."
+            )
+        apply_study(network, variant.study)
+    elif variant.rounding:
         fake_quantize(network, *parse_rounding(variant.rounding))
     policy = policy_of(bundle, network, "cpu", compiled)
     if denoise_steps is not None:
