@@ -31,6 +31,7 @@ class TrackingWatch:
         """
         self._limits = limits
         self._tolerances = tolerances
+        self._allowed_for: tuple[float, FloatArray] = (np.nan, tolerances)
         self._commands: deque[tuple[float, FloatArray]] = deque(maxlen=round(HISTORY_S / period_s))
         self._far = Lasting()
         self._compared = -np.inf
@@ -96,8 +97,11 @@ class TrackingWatch:
         )
 
     def _allowed(self, lag_s: float) -> FloatArray:
-        by_velocity = lag_s * self._limits.velocity
-        return np.where(np.isnan(self._tolerances), by_velocity, self._tolerances)
+        if self._allowed_for[0] != lag_s:  # a live parameter; computed when it changes
+            by_velocity = lag_s * self._limits.velocity
+            allowed = np.where(np.isnan(self._tolerances), by_velocity, self._tolerances)
+            self._allowed_for = (lag_s, allowed)
+        return self._allowed_for[1]
 
     def _at(self, time: float) -> FloatArray | None:
         """The command for ``time``; None before the first one and after the last one."""
@@ -133,8 +137,8 @@ class LimitWatch:
             tolerance: share of a joint's range that does not count.
             most_s: how much of the last ``VIOLATION_WINDOW_S`` may be worse.
         """
-        beyond = excess > tolerance * self._range
-        if self._recent.update(bool(beyond.any())) <= most_s or not beyond.any():
+        beyond = bool(excess.any()) and bool((excess > tolerance * self._range).any())
+        if self._recent.update(beyond) <= most_s or not beyond:
             return None
         joint = int(np.argmax(excess / self._range))
         return (

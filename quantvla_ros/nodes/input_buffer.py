@@ -8,6 +8,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,9 +48,8 @@ class JointSample:
     velocities: FloatArray
 
 
-@dataclass(frozen=True)
-class Gates:
-    """Limits for the inputs, in s.
+class Gates(NamedTuple):
+    """Limits for the inputs, in s; made anew for every message, so a tuple.
 
     Attributes:
         camera_age: oldest frame that is used.
