@@ -26,6 +26,7 @@ from calib_tools.demo.summary_table import read_summary, render
 from calib_tools.evaluation import table
 from calib_tools.evaluation.record import RECORD as EVALUATION
 from calib_tools.evaluation.record import read_record
+from calib_tools.fault_study import table as fault_table
 from calib_tools.output import write_file
 from quantvla_ros.errors import QuantVLAError
 
@@ -39,7 +40,7 @@ def documents(root: Path) -> list[Path]:
 
 
 def markdown(record: Path) -> str:
-    """The tables of a record; its name ends in that of its kind, or it is a demo's.
+    """The tables of a record, by the end of its name: that of its kind, or a demo's.
 
     Raises:
         QuantVLAError: the record is missing or damaged.
@@ -48,6 +49,8 @@ def markdown(record: Path) -> str:
         return _ablation(read_ablation(record))
     if record.name.endswith(BENCH):
         return _bench(read_bench(record))
+    if record.name.endswith(fault_table.RECORD):
+        return fault_table.markdown(fault_table.read(record))
     if not record.name.endswith(EVALUATION):
         return render(read_summary(record))
     content = read_record(record)

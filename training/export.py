@@ -22,10 +22,10 @@ from quantvla_ros.bundle.schema import (
     TokenizerSpec,
 )
 from quantvla_ros.bundle.storage import save_bundle
+from quantvla_ros.models.pi05 import Pi05Config
 from training.data.schema import HORIZON, JOINTS
 from training.dataset import ARM
 from training.language import MAX_LENGTH, tokenizer_json
-from training.trainer import network_config
 
 STEP_S = 0.1
 DENOISE_STEPS = 5
@@ -67,7 +67,7 @@ def export(run: Path, out: Path, force: bool) -> Path:
     manifest = BundleManifest(
         schema_version=1,
         family="pi05",
-        architecture=network_config().model_dump(mode="json"),
+        architecture=Pi05Config.model_validate(state["config"]).model_dump(mode="json"),
         interface=interface(panda_urdf()),
         normalization=normalization,
         noise=NoiseSpec(distribution="normal", scale=1.0),

@@ -2,7 +2,8 @@
 """Make the bundled policy from nothing: `make policy`.
 
 Demonstrations of all task families, a first training, corrections on the states that this policy
-visits, a second training, more corrections, a third training, and the evaluation. Under four hours
+visits, a second training, more corrections, and so on; then the evaluation. The first trainings are
+of a narrow network; the last ones go on from it with the wide one that is bundled. Under four hours
 on two quiet cores. Every stage resumes where it was stopped; delete the work directory to start
 anew.
 """
@@ -42,42 +43,58 @@ class Stage:
         return f"python -m {self.module} {' '.join(self.arguments)}"
 
 
-def stages(work: Path) -> list[Stage]:
+@dataclass(frozen=True)
+class Round:
+    """One training, and then corrections on the states that its policy comes to.
+
+    Attributes:
+        steps: of the training; it starts from the weights of the round before.
+        narrow: whether the network has half the channels.
+        seeds: of the corrections, for each task family; none after the last training.
+    """
+
+    steps: int
+    narrow: bool
+    seeds: str | None
+
+
+DEMONSTRATIONS = "0:300"
+ROUNDS = (
+    Round(1600, True, "20000:20060"),
+    Round(1600, True, "30000:30060"),
+    Round(1200, False, "40000:40060"),
+    Round(800, False, None),
+)
+
+
+def stages(work: Path, rounds: tuple[Round, ...] = ROUNDS) -> list[Stage]:
     """All stages, in order."""
     demos = str(work / "demos")
-    runs = [str(work / f"run{i}") for i in (1, 2, 3)]
-    drafts = [str(work / f"bundle{i}") for i in (1, 2)]
-    corrections = [str(work / f"corrections{i}") for i in (1, 2)]
-    one, two = corrections
-
-    def train(run: int, steps: int, *more: str) -> Stage:
-        arguments = ("--demos", demos, "--out", runs[run], "--steps", str(steps), *more)
-        return Stage(f"train {run + 1}", "training.train", arguments)
-
-    def export(run: int, out: str) -> Stage:
-        arguments = ("--run", runs[run], "--out", out, "--force")
-        return Stage(f"export {run + 1}", "training.export", arguments)
-
-    def correct(driver: int, seeds: str) -> Stage:
-        arguments = ("--bundle", drafts[driver], "--out", corrections[driver], "--seeds", seeds)
-        return Stage(f"corrections {driver + 1}", "training.corrections", arguments)
-
-    return [
-        Stage("demonstrations", "training.demonstrations", ("--out", demos, "--seeds", "0:700")),
-        train(0, 1600),
-        export(0, drafts[0]),
-        correct(0, "20000:20080"),
-        train(1, 1600, "--corrections", one, "--init", runs[0]),
-        export(1, drafts[1]),
-        correct(1, "30000:30040"),
-        train(2, 1000, "--corrections", one, "--corrections", two, "--init", runs[1]),
-        export(2, str(BUNDLE)),
+    planned = [
         Stage(
-            "evaluation",
-            "calib_tools.cli",
-            ("evaluate", str(BUNDLE), "--episodes", "200", "--out", str(work / "evaluation")),
-        ),
+            "demonstrations",
+            "training.demonstrations",
+            ("--out", demos, "--seeds", DEMONSTRATIONS),
+        )
     ]
+    so_far: list[str] = []
+    for number, item in enumerate(rounds, 1):
+        run, last = str(work / f"run{number}"), number == len(rounds)
+        bundle = str(BUNDLE if last else work / f"bundle{number}")
+        start = [] if number == 1 else ["--init", str(work / f"run{number - 1}")]
+        narrow = ["--narrow"] if item.narrow else []
+        train = ["--demos", demos, "--out", run, "--steps", str(item.steps), *narrow, *start]
+        for corrections in so_far:
+            train += ["--corrections", corrections]
+        planned.append(Stage(f"train {number}", "training.train", tuple(train)))
+        export = ("--run", run, "--out", bundle, "--force")
+        planned.append(Stage(f"export {number}", "training.export", export))
+        if item.seeds is not None:
+            so_far.append(str(work / f"corrections{number}"))
+            correct = ("--bundle", bundle, "--out", so_far[-1], "--seeds", item.seeds)
+            planned.append(Stage(f"corrections {number}", "training.corrections", correct))
+    evaluate = ("evaluate", str(BUNDLE), "--episodes", "200", "--out", str(work / "evaluation"))
+    return [*planned, Stage("evaluation", "calib_tools.cli", evaluate)]
 
 
 def run(stage: Stage) -> None:

@@ -31,6 +31,7 @@ class Settings:
         check_every: steps between two closed-loop checks; 0 for none.
         check_scenes: scenes of each family in a check, two episodes each.
         checkpoint_s: longest time between two checkpoints, s.
+        narrow: half the channels; a run that starts from a narrow one is widened.
     """
 
     out: Path
@@ -45,6 +46,7 @@ class Settings:
     check_every: int
     check_scenes: int
     checkpoint_s: float
+    narrow: bool
 
     def recorded(self) -> dict[str, Any]:
         """What decides the result of the run, as plain values."""

@@ -71,7 +71,9 @@ def train(rank: int, settings: Settings, store: str, parent: int) -> None:
     ranks = settings.processes
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=ranks)
     frames = read_frames(settings)
-    trainer = Trainer(frames, settings.steps, settings.batch, settings.seed, rank, ranks)
+    trainer = Trainer(
+        frames, settings.steps, settings.batch, settings.seed, rank, ranks, settings.narrow
+    )
     checkpoint = settings.out / CHECKPOINT
     if checkpoint.exists():
         trainer.restore(torch.load(checkpoint, weights_only=False))
@@ -181,6 +183,9 @@ def main(
     processes: Annotated[int, typer.Option(help="Processes that share the batch.")] = 2,
     check_every: Annotated[int, typer.Option(help="Steps between checks; 0: none.")] = 400,
     check_scenes: Annotated[int, typer.Option(help="Scenes a family and check.")] = 4,
+    narrow: Annotated[
+        bool, typer.Option(help="Half the channels, in a third of the time; --init widens it.")
+    ] = False,
 ) -> None:
     """Train, or go on with a training that was stopped."""
     settings = Settings(
@@ -196,6 +201,7 @@ def main(
         check_every=check_every,
         check_scenes=check_scenes,
         checkpoint_s=CHECKPOINT_S,
+        narrow=narrow,
     )
     try:
         run(settings)

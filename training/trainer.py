@@ -16,6 +16,7 @@ from training.dataset import Frames, sampling_probability
 from training.grounding import GroundingHeads, flow_pair, flow_times
 from training.language import instruction_tokens, vocabulary_size
 from training.muon import Muon
+from training.widening import halved, widen
 
 NOISE_SAMPLES = 2
 RATE = 1e-3
@@ -26,9 +27,12 @@ MAX_GRADIENT_NORM = 1.0
 BLOCKS = ("language_model.layers", "action_expert.layers", "vision_tower.layers")
 
 
-def network_config() -> Pi05Config:
-    """Sizes of the bundled policy: 8 million parameters in pi0.5's shape."""
-    return Pi05Config(
+def network_config(narrow: bool = False) -> Pi05Config:
+    """Sizes of the bundled policy: 8 million parameters in pi0.5's shape.
+
+    The narrow one has half the channels, for training that a wide one then goes on from.
+    """
+    config = Pi05Config(
         vocabulary=vocabulary_size(),
         cameras=2,
         image_size=96,
@@ -36,6 +40,7 @@ def network_config() -> Pi05Config:
         action_width=8,
         horizon=16,
     )
+    return halved(config) if narrow else config
 
 
 def reaches_actions(name: str, config: Pi05Config) -> bool:
@@ -76,12 +81,19 @@ class Trainer:
     """One process of a run; all processes hold the same weights and optimizer states."""
 
     def __init__(
-        self, frames: Frames, steps: int, batch: int, seed: int, rank: int, ranks: int
+        self,
+        frames: Frames,
+        steps: int,
+        batch: int,
+        seed: int,
+        rank: int,
+        ranks: int,
+        narrow: bool = False,
     ) -> None:
         torch.manual_seed(seed)
         self.frames, self.steps, self.batch_size = frames, steps, batch
-        self.rank, self.ranks = rank, ranks
-        self.network = Pi05(network_config())
+        self.rank, self.ranks, self.seed = rank, ranks, seed
+        self.network = Pi05(network_config(narrow))
         initialize(self.network)
         # The convolutions are a few per cent faster with the channels innermost.
         self.network.vision_tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -108,6 +120,7 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         """Everything that resuming needs."""
         return {
+            "config": self.network.config.model_dump(),
             "network": self.network.state_dict(),
             "heads": self.heads.state_dict(),
             "average": self.average,
@@ -130,9 +143,13 @@ class Trainer:
         self.rng.bit_generator.state = state["rng"]
 
     def start_from(self, state: dict[str, Any]) -> None:
-        """Begin a new run from another run's averaged weights."""
-        self.network.load_state_dict(state["average"])
-        self.heads.load_state_dict(state["heads"])
+        """Begin a new run from another run's averaged weights, which may be a narrow network's."""
+        weights, heads = state["average"], state["heads"]
+        if Pi05Config.model_validate(state["config"]) != self.network.config:
+            weights = widen(weights, self.network.state_dict(), self.seed)
+            heads = widen(heads, self.heads.state_dict(), self.seed)
+        self.network.load_state_dict(weights)
+        self.heads.load_state_dict(heads)
         self.average = {k: v.clone() for k, v in self.network.state_dict().items()}
 
     def batch(self) -> dict[str, Tensor]:

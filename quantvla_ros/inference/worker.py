@@ -23,10 +23,10 @@ from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import BackendError, BundleError, QuantVLAError
-from quantvla_ros.inference.channel import Channel
+from quantvla_ros.inference.channel import Channel, chunk_checksum
 from quantvla_ros.inference.messages import Done, Failed, Ready, Request, Start, receive, send
 
-NICENESS = 5  # below the node, whose control loop must keep its rate on a busy machine
+NICENESS = 5
 WARM_UPS = 3
 STARTING = 0  # id of failures before the first request
 
@@ -48,11 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     end_with(options.life)
-    os.nice(NICENESS)
+    yield_to_node()
     connection = Connection(options.connection)
     with contextlib.suppress(EOFError, OSError):  # the node is gone
         _work(connection, options.memory)
     os._exit(0)  # nothing is left to save, and unloading the backend's libraries takes seconds
+
+
+def yield_to_node() -> None:
+    """Run below the node, whose control loop must keep its rate on a busy machine."""
+    # A node with real-time threads hands their priority on to the processes that they start.
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    os.nice(NICENESS)
 
 
 def end_with(life: int) -> None:
@@ -136,7 +143,8 @@ def _answer(
         channel.write_chunk(chunk.actions, chunk.stamp)
     except Exception as error:
         return _failed(request.id, error)
-    return Done(id=request.id, timings_ms=chunk.timings_ms)
+    checksum = chunk_checksum(chunk.actions, chunk.stamp)
+    return Done(id=request.id, checksum=checksum, timings_ms=chunk.timings_ms)
 
 
 def _failed(request_id: int, error: Exception) -> Failed:

@@ -22,8 +22,9 @@ from quantvla_ros.nodes.conversion import (
     stamp_to_seconds,
 )
 from quantvla_ros.nodes.input_buffer import Frame, InputBuffer, JointSample
-from quantvla_ros.nodes.periodic import HELPER_PRIORITY, PeriodicThread
+from quantvla_ros.nodes.periodic import PeriodicThread
 from quantvla_ros.nodes.qos import LATCHED, SENSOR
+from quantvla_ros.nodes.realtime import HELPER_PRIORITY
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -153,6 +154,9 @@ class Inputs:
             return compressed_image_to_rgb(message, topic)
         return image_to_rgb(message, topic)
 
+    def _now(self) -> float:
+        return float(self._node.get_clock().now().nanoseconds) * 1e-9
+
     def _subscribe(self, kind: Any, name: str, callback: Any, qos: QoSProfile) -> None:
         # A group of its own: parallel to every other callback, but in the order of arrival.
         group = MutuallyExclusiveCallbackGroup()
@@ -184,7 +188,7 @@ class Inputs:
         def take(data: bytes) -> None:
             buffer = self._buffer
             if buffer is not None and transport == self._transport and camera in buffer.cameras:
-                buffer.add_frame(camera, serialized_stamp(data), data)
+                buffer.add_frame(camera, serialized_stamp(data), data, self._now())
                 self._arrived.set()
 
         return take
@@ -198,6 +202,7 @@ class Inputs:
             message.name,
             message.position,
             message.velocity,
+            self._now(),
         )
         self._arrived.set()
         if sample is not None:

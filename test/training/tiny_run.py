@@ -9,13 +9,13 @@ import tempfile
 from pathlib import Path
 
 from quantvla_ros.models.pi05 import Pi05Config
-from training import train, trainer
+from training import train, trainer, widening
 from training.language import vocabulary_size
 from training.settings import Settings
 
 
-def tiny_config() -> Pi05Config:
-    return Pi05Config(
+def tiny_config(narrow: bool = False) -> Pi05Config:
+    config = Pi05Config(
         vocabulary=vocabulary_size(),
         cameras=2,
         image_size=96,
@@ -34,6 +34,7 @@ def tiny_config() -> Pi05Config:
         vision_heads=2,
         stem_channels=(4, 8),
     )
+    return widening.halved(config) if narrow else config
 
 
 def settings(demos: Path, out: Path, steps: int) -> Settings:
@@ -50,6 +51,7 @@ def settings(demos: Path, out: Path, steps: int) -> Settings:
         check_every=0,
         check_scenes=1,
         checkpoint_s=0.0,
+        narrow=False,
     )
 
 
