@@ -120,9 +120,10 @@ FAULTS: Mapping[FaultCode, FaultEntry] = {
         "look at `~/chunk`: the bundle may be of another robot, or its inputs wrong",
     ),
     FaultCode.CHUNK_UNDERRUN: FaultEntry(
-        "the executed part of a chunk ended and no next one came",
+        "the executed part of a chunk ended and no next one came; the text tells which input is "
+        "missing, if one is",
         ("execute_steps",),
-        "inference is too slow: `quantvla bench`, fewer other programs",
+        "if none is, inference is too slow: `quantvla bench`, fewer other programs",
     ),
     FaultCode.INFERENCE_TIMEOUT: FaultEntry(
         "one inference took too long; the inference process is ended",
