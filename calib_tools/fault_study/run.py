@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 BUNDLE = "policies/panda"
-LOADER = "calib_tools.fault_study.wave_policy:load"
+PARAMETERS = {
+    "loader": "calib_tools.fault_study.wave_policy:load",
+    "inference_timeout_s": 0.6,  # with the default the chunk under way runs out first
+}
 _TOPICS = {
     "/joint_trajectory": (TRAJECTORY_TYPE,),
     "/joint_states": (JOINT_STATE_TYPE,),
@@ -70,7 +73,7 @@ def study(
             Processes(logs, environment) as processes,
             robot_and_policy(
                 processes, "study", shared_file(BUNDLE), Path(scratch) / "record.json", _TOPICS,
-                {}, say, compiled=False, loader=LOADER,
+                {}, say, compiled=False, more=PARAMETERS,
             ) as (operator, children),
         ):  # fmt: skip
             disturber = Disturber(operator.tap.node)

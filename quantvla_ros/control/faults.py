@@ -114,9 +114,10 @@ FAULTS: Mapping[FaultCode, FaultEntry] = {
         dry_run="latches",
     ),
     FaultCode.LIMIT_VIOLATION: FaultEntry(
-        "the policy keeps asking for positions outside a joint's limits, by more than a share of "
-        "the joint's range, for too long within 5 s; each such target is clamped all the while",
-        ("limit_tolerance", "max_violation_s"),
+        "the policy keeps asking for positions outside a joint's limits, by more than its velocity "
+        "limit covers in `limit_tolerance_s`, for too long within 5 s; each such target is clamped "
+        "all the while",
+        ("limit_tolerance_s", "max_violation_s"),
         "look at `~/chunk`: the bundle may be of another robot, or its inputs wrong",
     ),
     FaultCode.CHUNK_UNDERRUN: FaultEntry(

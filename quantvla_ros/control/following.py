@@ -122,25 +122,25 @@ class LimitWatch:
     def __init__(self, limits: JointLimits, period_s: float) -> None:
         """Take the joints and the control period."""
         self._names = limits.names
-        self._range = limits.upper - limits.lower
+        self._velocity = limits.velocity
         self._recent = Recent(VIOLATION_WINDOW_S, period_s)
 
     def begin(self) -> None:
         """Forget another motion."""
         self._recent.forget()
 
-    def check(self, excess: FloatArray, tolerance: float, most_s: float) -> Condition | None:
+    def check(self, excess: FloatArray, tolerance_s: float, most_s: float) -> Condition | None:
         """Note how far [n] the path lay outside the limits at this tick.
 
         Args:
             excess: rad or m, zero inside.
-            tolerance: share of a joint's range that does not count.
+            tolerance_s: what a joint's velocity limit covers in this time (s) does not count.
             most_s: how much of the last ``VIOLATION_WINDOW_S`` may be worse.
         """
-        beyond = bool(excess.any()) and bool((excess > tolerance * self._range).any())
+        beyond = bool(excess.any()) and bool((excess > tolerance_s * self._velocity).any())
         if self._recent.update(beyond) <= most_s or not beyond:
             return None
-        joint = int(np.argmax(excess / self._range))
+        joint = int(np.argmax(excess / self._velocity))
         return (
             FaultCode.LIMIT_VIOLATION,
             f"the policy asks for positions of joint '{self._names[joint]}' that lie "

@@ -85,6 +85,8 @@ class InferenceLoop:
         elif isinstance(result, Failure):
             self._fail(result, now)
         self._watch_skew(now)
+        if self._client.busy:
+            self._motion().missing = "an inference is under way"
         if not self._wants(now):
             return
         choice = self._buffer.choose(now)

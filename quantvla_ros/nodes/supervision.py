@@ -120,7 +120,7 @@ class Supervisor:
         for code, text in self.conditions(now):
             motion.raise_fault(code, text, now)
         violation = self._limits.check(
-            motion.excess, parameters.limit_tolerance, parameters.max_violation_s
+            motion.excess, parameters.limit_tolerance_s, parameters.max_violation_s
         )
         sample = self._buffer.newest_joints()
         lost = None if sample is None else self._follows(sample)

@@ -118,14 +118,14 @@ def test_violations_now_and_then_add_up() -> None:
     found = None
     for _ in range(5):
         assert run(watch, [0.0, 0.0], 0.5) is None
-        found = run(watch, [0.0, 0.01], 0.12)
+        found = run(watch, [0.0, 0.02], 0.12)
     assert "'finger'" in found[1]
     assert run(watch, [0.0, 0.0], 5.0) is None
-    assert run(watch, [0.0, 0.01], 0.4) is None, "what is long ago does not count"
+    assert run(watch, [0.0, 0.02], 0.4) is None, "what is long ago does not count"
 
 
 def test_small_excess_and_joints_without_limits_are_no_violation() -> None:
-    assert run(LimitWatch(LIMITS, PERIOD), [0.39, 0.003], 9.0) is None
+    assert run(LimitWatch(LIMITS, PERIOD), [0.19, 0.009], 9.0) is None
     endless = JointLimits(("wheel",), [-np.inf], [np.inf], [2.0], [9.0], [99.0])
     assert run(LimitWatch(endless, PERIOD), [0.0], 9.0) is None
 
