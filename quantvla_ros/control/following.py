@@ -119,28 +119,31 @@ class TrackingWatch:
 class LimitWatch:
     """Adds up the time at which a path was clamped by more than a tolerance."""
 
-    def __init__(self, limits: JointLimits, period_s: float) -> None:
-        """Take the joints and the control period."""
+    def __init__(self, limits: JointLimits) -> None:
+        """Take the joints."""
         self._names = limits.names
-        self._range = limits.upper - limits.lower
-        self._recent = Recent(VIOLATION_WINDOW_S, period_s)
+        self._velocity = limits.velocity
+        self._recent = Recent(VIOLATION_WINDOW_S)
 
     def begin(self) -> None:
         """Forget another motion."""
         self._recent.forget()
 
-    def check(self, excess: FloatArray, tolerance: float, most_s: float) -> Condition | None:
+    def check(
+        self, excess: FloatArray, now: float, tolerance_s: float, most_s: float
+    ) -> Condition | None:
         """Note how far [n] the path lay outside the limits at this tick.
 
         Args:
             excess: rad or m, zero inside.
-            tolerance: share of a joint's range that does not count.
+            now: s, ROS clock: a slow simulation has slow violations.
+            tolerance_s: what a joint's velocity limit covers in this time (s) does not count.
             most_s: how much of the last ``VIOLATION_WINDOW_S`` may be worse.
         """
-        beyond = bool(excess.any()) and bool((excess > tolerance * self._range).any())
-        if self._recent.update(beyond) <= most_s or not beyond:
+        beyond = bool(excess.any()) and bool((excess > tolerance_s * self._velocity).any())
+        if self._recent.update(beyond, now) <= most_s or not beyond:
             return None
-        joint = int(np.argmax(excess / self._range))
+        joint = int(np.argmax(excess / self._velocity))
         return (
             FaultCode.LIMIT_VIOLATION,
             f"the policy asks for positions of joint '{self._names[joint]}' that lie "

@@ -88,3 +88,7 @@ def load(path, backend="cpu", compiled=True, threads=1):
 
 def dying(path, backend="cpu", compiled=True, threads=1):
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def slow_start(path, backend="cpu", compiled=True, threads=1):
+    time.sleep(600)
