@@ -81,9 +81,10 @@ def _groups(layers: dict[str, QuantizedLinear], unused: frozenset[str]) -> list[
     for name in layers:
         if name not in remaining:
             continue
-        parent, _, leaf = name.rpartition(".")
+        leaf = name.rpartition(".")[2]
+        parent = name.removesuffix(leaf)  # with its dot; empty for a layer of the network itself
         siblings = next((s for s in SIBLINGS if leaf in s), (leaf,))
-        group = [f"{parent}.{s}" for s in siblings if f"{parent}.{s}" in remaining]
+        group = [f"{parent}{s}" for s in siblings if f"{parent}{s}" in remaining]
         form = _form(layers[name])
         group = [n for n in group if n not in unused and _form(layers[n]) == form]
         group = [name] if name in unused else group
