@@ -35,19 +35,19 @@ class TrackingWatch:
         self._commands: deque[tuple[float, FloatArray]] = deque(maxlen=round(HISTORY_S / period_s))
         self._far = Lasting()
         self._compared = -np.inf
-        self._error = np.zeros(len(limits.names))
+        self._ratio = 0.0
 
     @property
-    def error(self) -> FloatArray:
-        """Newest distance [n] of the measured positions from the command (rad or m)."""
-        return self._error
+    def ratio(self) -> float:
+        """Newest distance from the command as a share of its tolerance, of the worst joint."""
+        return self._ratio
 
     def begin(self) -> None:
         """Forget the commands of another motion."""
         self._commands.clear()
         self._far = Lasting()
         self._compared = -np.inf
-        self._error = np.zeros(len(self._limits.names))
+        self._ratio = 0.0
 
     def commanded(self, time: float, position: FloatArray) -> None:
         """Note that the arm was told to be at ``position`` [n] at ``time`` (s, ROS clock)."""
@@ -70,15 +70,15 @@ class TrackingWatch:
         command = self._at(stamp)
         if command is None:
             return None
-        self._error = np.abs(position - command)
-        allowed = self._allowed(lag_s)
-        far = self._error > allowed
-        if self._far.update(bool(far.any()), stamp) <= timeout_s:
+        error, allowed = np.abs(position - command), self._allowed(lag_s)
+        ratios = error / allowed
+        joint = int(ratios.argmax())
+        self._ratio = float(ratios[joint])
+        if self._far.update(self._ratio > 1.0, stamp) <= timeout_s:
             return None
-        joint = int(np.argmax(self._error / allowed))
         return (
             FaultCode.TRACKING_ERROR,
-            f"joint '{self._limits.names[joint]}' is {self._error[joint]:.3f} from its command for "
+            f"joint '{self._limits.names[joint]}' is {error[joint]:.3f} from its command for "
             f"longer than {timeout_s:g} s, its tolerance is {allowed[joint]:.3f}",
         )
 

@@ -65,9 +65,9 @@ class Supervisor:
         self._limits = LimitWatch(limits)
 
     @property
-    def tracking_error(self) -> FloatArray:
-        """Newest distance [n] of the arm from its command (rad or m)."""
-        return self._tracking.error
+    def tracking_ratio(self) -> float:
+        """Newest distance of the arm from its command as a share of its tolerance."""
+        return self._tracking.ratio
 
     def begin_motion(self) -> None:
         """Forget the motion before."""
