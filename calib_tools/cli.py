@@ -180,7 +180,11 @@ def bench(
 )
 def evaluate(
     bundles: Annotated[
-        list[str], typer.Argument(help="Bundles; BUNDLE@rtn4-all has fake 4-bit weights.")
+        list[str],
+        typer.Argument(
+            help="Bundles; BUNDLE@rtc runs with real-time chunking, BUNDLE@rtn4-all has fake 4-bit "
+            "weights."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Directory; an evaluation there goes on.")],
     tasks: Annotated[list[str] | None, typer.Option("--task", help="Family; all if none.")] = None,

@@ -93,6 +93,7 @@ def robot_and_policy(
     robot_parameters: Mapping[str, str],
     say: Say,
     compiled: bool = True,
+    continues: bool = False,
 ) -> Iterator[tuple[Operator, list[Child]]]:
     """Both nodes running, the policy node active and in dry run; both end after the block.
 
@@ -105,6 +106,7 @@ def robot_and_policy(
         robot_parameters: of the simulated robot.
         say: shows what happens.
         compiled: whether the policy is compiled, as on a robot; it takes minutes on a busy machine.
+        continues: whether it runs with real-time chunking.
 
     Raises:
         QuantVLAError: a process ended, the node refused, or something did not come in time.
@@ -120,7 +122,7 @@ def robot_and_policy(
     node = processes.start(
         f"{name}_policy_node",
         "quantvla_ros.nodes.policy_node",
-        *_arguments(bundle, record_path, compiled),
+        *_arguments(bundle, record_path, compiled, continues),
     )
     with Operator(topics) as operator:
         operator.instruct("")
@@ -136,7 +138,7 @@ def robot_and_policy(
     processes.end(robot)
 
 
-def _arguments(bundle: Path, record_path: Path, compiled: bool) -> list[str]:
+def _arguments(bundle: Path, record_path: Path, compiled: bool, continues: bool) -> list[str]:
     arguments = ["--ros-args"]
     for file in ("config/policy.yaml", "config/panda_limits.yaml"):
         arguments += ["--params-file", str(shared_file(file))]
@@ -144,6 +146,7 @@ def _arguments(bundle: Path, record_path: Path, compiled: bool) -> list[str]:
         "bundle": json.dumps(str(bundle)),
         "record_path": json.dumps(str(record_path)),
         "compiled": json.dumps(compiled),
+        "realtime_chunking": json.dumps(continues),
         "use_sim_time": "true",
         "warmup_timeout_s": str(_WARM_UP_S),
     }

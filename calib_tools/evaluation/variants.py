@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is compared: bundles, and bundles with fake-quantized weights (`BUNDLE@rtn4-all`)."""
+"""What is compared: bundles, and bundles run in another way.
+
+`BUNDLE@rtn4-all` has fake-quantized weights, `BUNDLE@rtc` runs with real-time chunking, and
+`BUNDLE@rtn4-all@rtc` with both.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +30,24 @@ class Variant:
         bundle: its directory.
         rounding: such as "rtn4-all" (see `rounding`), empty for the bundle as it is.
         sha256: of the bundle.
+        continues: whether it runs with real-time chunking.
     """
 
     label: str
     bundle: Path
     rounding: str
     sha256: str
+    continues: bool = False
+
+
+CHUNKING = "rtc"
 
 
 def parse_variants(arguments: Sequence[str]) -> list[Variant]:
     """Find the bundles and check that they can drive the simulated robot.
 
     Args:
-        arguments: `BUNDLE` or `BUNDLE@ROUNDING` each.
+        arguments: `BUNDLE`, `BUNDLE@ROUNDING`, `BUNDLE@rtc` or `BUNDLE@ROUNDING@rtc` each.
 
     Raises:
         QuantVLAError: no bundle, a damaged one, one for another robot, an unknown rounding, a
@@ -47,10 +56,10 @@ def parse_variants(arguments: Sequence[str]) -> list[Variant]:
     if not arguments:
         raise QuantVLAError("There is nothing to evaluate; give at least one bundle.")
     parsed = [_split(argument) for argument in arguments]
-    paths = {path.resolve() for path, _ in parsed}
+    paths = {path.resolve() for path, _, _ in parsed}
     clear = len({path.name for path in paths}) == len(paths)
     variants = []
-    for path, rounding in parsed:
+    for path, rounding, continues in parsed:
         manifest = load_manifest(path, check_files=True)
         check_fits_robot(manifest, path)
         if rounding and manifest.quantization is not None:
@@ -59,8 +68,8 @@ def parse_variants(arguments: Sequence[str]) -> list[Variant]:
             )
         full = path.resolve()
         name = full.name if clear else f"{full.parent.name}/{full.name}"
-        label = f"{name}@{rounding}" if rounding else name
-        variants.append(Variant(label, full, rounding, bundle_hash(path)))
+        label = "@".join([name, *([rounding] if rounding else []), *([CHUNKING] * continues)])
+        variants.append(Variant(label, full, rounding, bundle_hash(path), continues))
     labels = [variant.label for variant in variants]
     for label in labels:
         if labels.count(label) > 1:
@@ -68,13 +77,17 @@ def parse_variants(arguments: Sequence[str]) -> list[Variant]:
     return variants
 
 
-def _split(argument: str) -> tuple[Path, str]:
-    """Bundle and rounding; a directory that exists is a bundle whatever its name holds."""
-    head, mark, tail = argument.rpartition("@")
-    if not mark or Path(argument).is_dir():
-        return Path(argument), ""
+def _split(argument: str) -> tuple[Path, str, bool]:
+    """Bundle, rounding and chunking; a directory that exists is a bundle whatever its name is."""
+    if Path(argument).is_dir():
+        return Path(argument), "", False
+    rest = argument.removesuffix(f"@{CHUNKING}")
+    continues = rest != argument
+    head, mark, tail = rest.rpartition("@")
+    if not mark or Path(rest).is_dir():
+        return Path(rest), "", continues
     parse_rounding(tail)
-    return Path(head), tail
+    return Path(head), tail, continues
 
 
 def check_fits_robot(manifest: BundleManifest, path: Path) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 
 import numpy as np
 
+from quantvla_ros.control.commanded import CommandedMotion, CommittedRows
 from quantvla_ros.control.config import Mode, MotionConfig
 from quantvla_ros.control.faults import Fault, FaultCode
 from quantvla_ros.control.latency import LatencyTracker
@@ -17,6 +18,9 @@ from quantvla_ros.control.timeline import Path
 from quantvla_ros.control.tracker import Tracker
 from quantvla_ros.control.window import Window, build_window
 from quantvla_ros.errors import QuantVLAError
+
+
+_ROUNDING = 1e-6
 
 
 class MotionController:
@@ -40,11 +44,13 @@ class MotionController:
         self._tracker = Tracker(
             limits, self.config.lookahead_s, self.config.window_s, np.zeros(len(limits.names))
         )
+        self._commanded = CommandedMotion(limits, self.config.window_s)
         self._latency = LatencyTracker(self.config.initial_latency_s)
         self._after_stop = Mode.DRY_RUN
         self._now = -np.inf
         self._first = -np.inf
         self._measured: tuple[float, FloatArray, FloatArray] | None = None
+        self._compared = -np.inf
         self._moving = False
         self._stop_planned = False
         self._schedule = ChunkSchedule(self.config, period_s)
@@ -115,6 +121,7 @@ class MotionController:
         self._advance(now)
         self._first = max(self._first, now + self.config.transport_margin_s)
         self._tracker.start_at(position, self._first)
+        self._commanded.begin()
         self.metrics.began()
         self._schedule.begin_at(position, self._first)
         self._moving = True
@@ -166,6 +173,25 @@ class MotionController:
         """Whether inference should run now, so that its chunk comes when this one is done."""
         working = self.mode in (Mode.DRY_RUN, Mode.ARMED)
         return working and self._schedule.wants(now, self._latency.p95)
+
+    def committed(self, stamp: float, dt: float, rows: int, now: float) -> CommittedRows | None:
+        """Beginning of the chunk that would be asked for now, as the one in execution has it.
+
+        Args:
+            stamp: of the observation.
+            dt: step of the chunk.
+            rows: of the chunk; row k is due at ``stamp + (k + 1) * dt``.
+            now: the time.
+
+        Returns:
+            None while no chunk moves the arm.
+        """
+        path, end = self._schedule.path, self._schedule.end
+        if self.mode is not Mode.ARMED or path is None or end is None:
+            return None
+        times = stamp + dt * np.arange(1.0, rows + 1)
+        taken_over = now + self._latency.p95 + self.config.transport_margin_s
+        return self._commanded.rows(path, times[times <= end + _ROUNDING], taken_over)
 
     def note_latency(self, seconds: float) -> None:
         """Add a measured time from observation to chunk (s)."""
@@ -219,6 +245,7 @@ class MotionController:
             return None
         first = max(self._first, self._now + self.config.transport_margin_s)
         self._first = first
+        self._compare()
         gap = self._schedule.take(first)
         self.metrics.late_chunks = self._schedule.late
         if self._schedule.runs_out(first) and self.mode is Mode.ARMED:
@@ -237,6 +264,7 @@ class MotionController:
         self._move(first)
         if not self._moving:
             return None
+        self._commanded.note(self._tracker.plan)
         window = build_window(
             self._tracker.plan, self._now, first, self._period_s, self.config.window_s
         )
@@ -246,6 +274,16 @@ class MotionController:
     def _advance(self, now: float) -> None:
         """Never let time go backwards."""
         self._now = max(self._now, now)
+
+    def _compare(self) -> None:
+        """Note how far the newest measured state is from what was commanded for its instant."""
+        if self._measured is None or not self._moving or self._measured[0] <= self._compared:
+            return
+        stamp, position, _ = self._measured
+        commanded = self._commanded.at(stamp)
+        if commanded is not None:
+            self._compared = stamp
+            self.metrics.tracked(position - commanded)
 
     def _measured_at_rest(self, now: float) -> FloatArray:
         """The fresh measured position, refused while the robot moves."""

@@ -33,6 +33,11 @@ class ChunkSchedule:
         self._take_over = 0.0
         self._pending: tuple[FloatArray, float, float] | None = None
 
+    @property
+    def end(self) -> float | None:
+        """When the last row of the chunk in execution is due; None without one."""
+        return self._end
+
     def forget(self) -> None:
         """No path, no chunk."""
         self.path = self._end = self._pending = None

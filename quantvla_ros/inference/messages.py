@@ -35,7 +35,7 @@ class Ready(_Message):
 
 
 class Request(_Message):
-    """Node to worker: the observation in the channel is complete."""
+    """Node to worker: observation and prefix in the channel are complete."""
 
     kind: Literal["request"] = "request"
     id: int
@@ -49,6 +49,7 @@ class Done(_Message):
     kind: Literal["done"] = "done"
     id: int
     timings_ms: dict[str, float]
+    steps_ms: tuple[float, ...] = ()
 
 
 class Failed(_Message):

@@ -132,11 +132,11 @@ def _answer(
 ) -> Done | Failed:
     try:
         noise = draw_noise(manifest, request.seed, request.counter)
-        chunk = policy.infer(channel.read_observation(), noise)
+        chunk = policy.infer(channel.read_observation(), noise, channel.read_prefix())
         channel.write_chunk(chunk.actions, chunk.stamp)
     except Exception as error:
         return _failed(request.id, error)
-    return Done(id=request.id, timings_ms=chunk.timings_ms)
+    return Done(id=request.id, timings_ms=chunk.timings_ms, steps_ms=chunk.steps_ms)
 
 
 def _failed(request_id: int, error: Exception) -> Failed:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from quantvla_ros.bundle.action_prefix import ActionPrefix
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.control.faults import FaultCode
@@ -39,8 +40,12 @@ class InferenceLoop:
         gates: Callable[[], Gates],
         seed: Callable[[], int],
         display: ChunkDisplay,
+        continues: Callable[[], bool],
     ) -> None:
-        """Take the parts; ``lock`` guards the motion controller that ``motion`` returns."""
+        """Take the parts; ``lock`` guards the motion controller that ``motion`` returns.
+
+        ``continues`` says whether the policy is told what the arm does while it thinks.
+        """
         self._cameras = {camera.name: camera for camera in manifest.interface.cameras}
         self._interface = manifest.interface
         self._client = client
@@ -52,6 +57,7 @@ class InferenceLoop:
         self._gates = gates
         self._seed = seed
         self._display = display
+        self._continues = continues
         self._counter = 0
         self._asked_generation = 0
         self._decode_ms = 0.0
@@ -79,7 +85,7 @@ class InferenceLoop:
         if wanted:
             choice = self._buffer.choose(now, self._gates())
             if isinstance(choice, Choice):
-                self._ask(choice)
+                self._ask(choice, now)
 
     def restart_worker(self, timeout_s: float) -> None:
         """Start a new inference process in place of a lost one.
@@ -91,7 +97,7 @@ class InferenceLoop:
         if self.worker_lost:
             self._client.start(timeout_s)
 
-    def _ask(self, choice: Choice) -> None:
+    def _ask(self, choice: Choice, now: float) -> None:
         started = time.perf_counter()
         images = {}
         for name, frame in choice.frames.items():
@@ -114,11 +120,21 @@ class InferenceLoop:
         )
         self._asked_generation = choice.generation
         try:
-            self._client.request(observation, self._seed(), self._counter)
+            self._client.request(
+                observation, self._seed(), self._counter, self._prefix(observation.stamp, now)
+            )
         except QuantVLAError:
             self._buffer.skipped["unfit_observation"] += 1
             return
         self._counter += 1
+
+    def _prefix(self, stamp: float, now: float) -> ActionPrefix | None:
+        if not self._continues():
+            return None
+        interface = self._interface
+        with self._lock:
+            rows = self._motion().committed(stamp, interface.dt, interface.horizon, now)
+        return None if rows is None else ActionPrefix(rows.points, rows.count)
 
     def _take(self, result: ChunkResult) -> None:
         chunk = result.chunk

@@ -126,6 +126,12 @@ class PolicyNodeParameters(BaseModel):
         _MOTION.execute_steps, "Points of a chunk to execute before the next one takes over.",
         ge=1, le=1000,
     )  # fmt: skip
+    realtime_chunking: bool = _parameter(
+        False,
+        "Tell the policy what the arm does while it computes, so that its chunk continues that "
+        "(guided inpainting, Black et al. 2025).",
+        live=True,
+    )
     record_path: str = _parameter(
         "", "File for the JSON record of timing and motion, written at deactivate.", live=True
     )

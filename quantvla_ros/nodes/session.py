@@ -104,6 +104,7 @@ class PolicySession:
         self.inference = InferenceLoop(
             manifest, client, inputs, buffer, lambda: self.motion, self.lock, self.record,
             self._gates, lambda: parameters().seed, display,
+            lambda: parameters().realtime_chunking,
         )  # fmt: skip
         self._rested = threading.Event()
         self._threads: list[PeriodicThread] = []

@@ -25,7 +25,7 @@ class FakePolicy:
     def __init__(self, path):
         self.manifest = load_manifest(path)
 
-    def infer(self, observation, noise):
+    def infer(self, observation, noise, prefix=None):
         mode = Path(os.environ[MODE_VARIABLE]).read_text()
         if mode == "slow":
             time.sleep(0.4)
