@@ -19,7 +19,6 @@ from quantvla_ros.control.tracker import Tracker
 from quantvla_ros.control.window import Window, build_window
 from quantvla_ros.errors import QuantVLAError
 
-
 _ROUNDING = 1e-6
 
 

@@ -46,7 +46,7 @@ def test_chunk_continues_a_prefix_given_in_the_robots_units(policy):
     observation = observations(1)[0]
     noise = draw_noise(policy.manifest, 3, 0)
     free = policy.infer(observation, noise).actions
-    prefix = ActionPrefix(free[:4] + [0.1, -0.1, 0.01], committed=2)
+    prefix = ActionPrefix(free[:4] + np.array([0.1, -0.1, 0.01]), committed=2)
     guided = policy.infer(observation, noise, prefix).actions
     np.testing.assert_allclose(guided[:2], prefix.actions[:2], atol=1e-5)
     off = np.abs(guided[2:4] - prefix.actions[2:4]).mean()
