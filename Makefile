@@ -23,6 +23,7 @@ lint: venv
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m calib_tools.document_tables --check
+	$(BIN)/python -m quantvla_ros.nodes.reference_pages --check
 
 format: venv
 	$(BIN)/ruff check --fix .

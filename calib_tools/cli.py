@@ -142,12 +142,20 @@ def quantize(
 
 
 @app.command(epilog="Example: quantvla gate int8 policies/panda buffer")
-def gate(quantized: BundleDir, bundle: BundleDir, buffer: BufferDir, as_json: Json = False) -> None:
+def gate(
+    quantized: BundleDir,
+    bundle: BundleDir,
+    buffer: BufferDir,
+    write: Annotated[
+        bool, typer.Option("--write", help="Put the judgement into the INT8 bundle.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Judge an INT8 bundle against its float bundle again; exit status 1 when it fails."""
     from calib_tools.gate import gate as run
     from calib_tools.tables import show_gate
 
-    judged = run(quantized, bundle, buffer)
+    judged = run(quantized, bundle, buffer, write)
     _print(judged.model_dump()) if as_json else show_gate(judged)
     if not judged.passed:
         raise typer.Exit(1)

@@ -7,14 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calib_tools.buffer.store import load_buffer
+from quantvla_ros.bundle.manifest_file import write_manifest
 from quantvla_ros.bundle.storage import load_manifest
 
 if TYPE_CHECKING:
     from quantvla_ros.bundle.schema import GateRecord
 
 
-def gate(quantized: Path, bundle: Path, buffer: Path) -> GateRecord:
-    """Judge again with the package's thresholds.
+def gate(quantized: Path, bundle: Path, buffer: Path, write: bool = False) -> GateRecord:
+    """Judge again with the package's thresholds, on this machine.
+
+    Args:
+        quantized: INT8 bundle.
+        bundle: its float bundle.
+        buffer: calibration buffer.
+        write: put the judgement into the INT8 bundle, in place of the one it has.
 
     Raises:
         QuantVLAError: a bundle or the buffer cannot be used.
@@ -23,4 +30,7 @@ def gate(quantized: Path, bundle: Path, buffer: Path) -> GateRecord:
     samples = load_buffer(buffer, manifest.interface.state.names)
     from calib_tools.judging import judge_bundles
 
-    return judge_bundles(bundle, quantized, samples.held_out)
+    judged = judge_bundles(bundle, quantized, samples.held_out)
+    if write:
+        write_manifest(quantized, manifest.model_copy(update={"gate": judged}))
+    return judged

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from quantvla_ros.backends.fingerprint import cpu_kind
 from quantvla_ros.backends.policy import TorchPolicy, load_policy
 from quantvla_ros.bundle.chunk import draw_noise
 from quantvla_ros.bundle.observation import Observation
@@ -61,6 +62,7 @@ def judge_chunks(
         interface.dt,
         thresholds,
         kernel,
+        cpu_kind(),
     )
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 
@@ -24,9 +25,11 @@ def seal(body: bytes) -> bytes:
 
 
 def write_manifest(directory: Path, manifest: BundleManifest) -> None:
-    """Write `bundle.yaml` into a bundle directory that is still being made."""
+    """Write `bundle.yaml` into a bundle directory, whole or not at all."""
     text = yaml.safe_dump(manifest.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    (directory / MANIFEST).write_bytes(seal(text.encode()))
+    temporary = directory / f".{MANIFEST}.tmp"
+    temporary.write_bytes(seal(text.encode()))
+    os.replace(temporary, directory / MANIFEST)
 
 
 def read_manifest(directory: Path) -> BundleManifest:

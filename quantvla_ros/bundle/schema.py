@@ -190,7 +190,7 @@ class GateRecord(_Model):
 
     Chunk errors are in rad over the arm's joints; `gripper_flips` counts commands whose sign
     changed, of `samples * gripper_commands`; `mae_per_action` is in each action's own unit;
-    `kernel` is what computed the quantized chunks.
+    `kernel` is what computed the quantized chunks, on a CPU of the kind `cpu` (empty: unknown).
     """
 
     passed: bool
@@ -204,6 +204,7 @@ class GateRecord(_Model):
     mae_per_action: dict[str, float]
     thresholds: dict[str, float]
     kernel: str
+    cpu: str = ""
 
 
 class BundleManifest(_Model):

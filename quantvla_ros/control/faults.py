@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of everything that stops the arm, and the record of one stop."""
+"""The one table of everything that stops the arm or refuses to start it.
+
+The node raises these names, the diagnostics show them, and the reference page is made from here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Literal
 
 
 class FaultCode(str, Enum):
@@ -24,6 +29,21 @@ class FaultCode(str, Enum):
     OUTPUT_CONFLICT = "OUTPUT_CONFLICT"
 
 
+class RefusalCode(str, Enum):
+    """Why the node was not configured; the value is the name shown in diagnostics."""
+
+    BUNDLE_INVALID = "BUNDLE_INVALID"
+    GATE_FAILED = "GATE_FAILED"
+    FINGERPRINT_MISMATCH = "FINGERPRINT_MISMATCH"
+    JOINT_MISMATCH = "JOINT_MISMATCH"
+    CAMERA_MISMATCH = "CAMERA_MISMATCH"
+    LIMITS_MISSING = "LIMITS_MISSING"
+    INPUT_MISSING = "INPUT_MISSING"
+    BACKEND_ERROR = "BACKEND_ERROR"
+    PARAMETER_INVALID = "PARAMETER_INVALID"
+    ABORTED = "ABORTED"
+
+
 @dataclass(frozen=True)
 class Fault:
     """A latched fault: what, one sentence for the user, and when (s, ROS clock)."""
@@ -31,3 +51,158 @@ class Fault:
     code: FaultCode
     text: str
     stamp: float
+
+
+Condition = tuple[FaultCode, str]
+"""A fault that holds now, as a code and a sentence; what it leads to depends on the mode."""
+
+
+@dataclass(frozen=True)
+class FaultEntry:
+    """What a user should know of one fault.
+
+    Attributes:
+        condition: raised when.
+        parameters: of the node, that set the threshold.
+        remedy: what to do before ``~/reset_fault``.
+        dry_run: what its condition does in dry run, where nothing moves.
+        arm: what the arm does.
+    """
+
+    condition: str
+    parameters: tuple[str, ...]
+    remedy: str
+    dry_run: Literal["latches", "refuses arming", "nothing"] = "nothing"
+    arm: str = "decelerates along its path"
+
+
+FAULTS: Mapping[FaultCode, FaultEntry] = {
+    FaultCode.STALE_CAMERA: FaultEntry(
+        "the newest usable frame of a camera is too old: nothing comes, or every frame is skipped "
+        "for the reason that the text gives (stamp zero, in the future, repeated or going back; "
+        "another size or encoding; an unchanging picture, where that is checked)",
+        ("max_camera_age_s", "max_future_s", "max_frozen_s"),
+        "check the camera and its clock; the text names both",
+        dry_run="refuses arming",
+    ),
+    FaultCode.STALE_JOINT_STATE: FaultEntry(
+        "the newest complete joint state is too old: nothing comes, a joint is missing from it, or "
+        "every message is skipped for the reason that the text gives (stamps as above; a position "
+        "that is not a number)",
+        ("max_joint_age_s", "max_future_s"),
+        "check the joint state broadcaster; the text names the joint",
+        dry_run="refuses arming",
+    ),
+    FaultCode.SKEWED_INPUTS: FaultEntry(
+        "each input is fresh, but for some time no set of them is of one instant",
+        ("max_skew_s", "skew_timeout_s"),
+        "synchronise the cameras' clocks, or allow more skew",
+        dry_run="refuses arming",
+    ),
+    FaultCode.CLOCK_JUMP: FaultEntry(
+        "the ROS clock stands still, goes back, or jumps ahead, against the steady clock",
+        ("clock_timeout_s", "max_clock_step_s"),
+        "check `/clock`, or time synchronisation",
+        arm="a clock that stands still: no new window, and a deceleration when it runs again; a "
+        "jump: no new window at all, the last one ends at rest by itself",
+    ),
+    FaultCode.NONFINITE_ACTION: FaultEntry(
+        "a chunk holds NaN, infinity or a number that no joint has, has a wrong shape, or a stamp "
+        "in the future; it is dropped whole",
+        (),
+        "check the inputs and the bundle",
+        dry_run="latches",
+    ),
+    FaultCode.LIMIT_VIOLATION: FaultEntry(
+        "the policy keeps asking for positions outside a joint's limits, by more than a share of "
+        "the joint's range, for too long within 5 s; each such target is clamped all the while",
+        ("limit_tolerance", "max_violation_s"),
+        "look at `~/chunk`: the bundle may be of another robot, or its inputs wrong",
+    ),
+    FaultCode.CHUNK_UNDERRUN: FaultEntry(
+        "the executed part of a chunk ended and no next one came",
+        ("execute_steps",),
+        "inference is too slow: `quantvla bench`, fewer other programs",
+    ),
+    FaultCode.INFERENCE_TIMEOUT: FaultEntry(
+        "one inference took too long; the inference process is ended",
+        ("inference_timeout_s",),
+        "as above; the reset starts another inference process",
+        dry_run="latches",
+    ),
+    FaultCode.WORKER_DIED: FaultEntry(
+        "the inference process is gone: crash, kill, out of memory",
+        (),
+        "look at the system's log; the reset starts another inference process",
+        dry_run="latches",
+    ),
+    FaultCode.BACKEND_ERROR: FaultEntry(
+        "inference raised an error, or its answer is damaged",
+        (),
+        "the text holds its sentence",
+        dry_run="latches",
+    ),
+    FaultCode.TRACKING_ERROR: FaultEntry(
+        "a joint is further from its command than its tolerance, for some time; the tolerance is "
+        "the joint's own, or what its velocity limit covers in `tracking_lag_s`",
+        ("tracking_lag_s", "tracking_timeout_s", "joint_limits.<joint>.tracking_tolerance"),
+        "see what holds the arm, or whether its controller runs",
+    ),
+    FaultCode.OUTPUT_CONFLICT: FaultEntry(
+        "another node publishes on the command topic",
+        (),
+        "end the other node; the text names it. One that was killed stays in the ROS graph for "
+        "about 20 s",
+        dry_run="refuses arming",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class RefusalEntry:
+    """What a user should know of one refusal at configure."""
+
+    reason: str
+    remedy: str
+
+
+REFUSALS: Mapping[RefusalCode, RefusalEntry] = {
+    RefusalCode.BUNDLE_INVALID: RefusalEntry(
+        "no bundle, a changed file, another schema, or actions that this node cannot drive",
+        "make or copy the bundle again",
+    ),
+    RefusalCode.GATE_FAILED: RefusalEntry(
+        "the gate of a quantized bundle failed or is missing",
+        "quantize with a better buffer; `allow_failed_gate` overrides it, and the node then warns "
+        "at every start",
+    ),
+    RefusalCode.FINGERPRINT_MISMATCH: RefusalEntry(
+        "the gate of a quantized bundle judged another kind of CPU or another kernel than runs now",
+        "judge it here by `quantvla gate ... --write`; `allow_failed_gate` overrides it",
+    ),
+    RefusalCode.JOINT_MISMATCH: RefusalEntry(
+        "joint states or URDF lack a joint of the bundle; names both sides",
+        "use a bundle of this robot, or rename the joints",
+    ),
+    RefusalCode.CAMERA_MISMATCH: RefusalEntry(
+        "a picture has another size or an encoding that cannot be read; names the camera",
+        "resize or convert the pictures before this node",
+    ),
+    RefusalCode.LIMITS_MISSING: RefusalEntry(
+        "a joint has no position, velocity, acceleration or jerk limit; names both",
+        "add it to the URDF or to `joint_limits.<joint>`",
+    ),
+    RefusalCode.INPUT_MISSING: RefusalEntry(
+        "nothing usable arrived on a topic within `input_timeout_s`; names it, and what is wrong "
+        "with what did arrive",
+        "start the driver, or correct the topic's name",
+    ),
+    RefusalCode.BACKEND_ERROR: RefusalEntry(
+        "the inference process could not load the bundle, or not within `warmup_timeout_s`",
+        "the text holds its sentence",
+    ),
+    RefusalCode.PARAMETER_INVALID: RefusalEntry(
+        "parameters that do not fit each other", "the text names them"
+    ),
+    RefusalCode.ABORTED: RefusalEntry("the node is being shut down", "nothing"),
+}

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 
 import numpy as np
 
@@ -19,6 +19,10 @@ from quantvla_ros.control.tracker import Tracker
 from quantvla_ros.control.window import Window, build_window
 from quantvla_ros.errors import QuantVLAError
 
+MAX_ACTION = 1e4
+"""No joint is so far away (rad or m): larger numbers are damage, and squares of them overflow."""
+MAX_AHEAD_S = 1.0
+"""No chunk is of an observation so far in the future."""
 _ROUNDING = 1e-6
 
 
@@ -37,6 +41,7 @@ class MotionController:
         self.mode = Mode.INACTIVE
         self.fault: Fault | None = None
         self.fault_counts: Counter[FaultCode] = Counter()
+        self.raised: deque[Fault] = deque(maxlen=64)  # whoever logs them takes them out
         self.metrics = MotionMetrics(limits)
         self._limits = limits
         self._period_s = period_s
@@ -73,6 +78,11 @@ class MotionController:
     def clamped(self) -> dict[str, int]:
         """Joint -> ticks at which its path left the position limits and was clamped."""
         return dict(zip(self._limits.names, self._tracker.clamped.tolist(), strict=True))
+
+    @property
+    def excess(self) -> FloatArray:
+        """How far [n] the path lies outside the position limits now (rad or m)."""
+        return self._tracker.excess
 
     @property
     def limited(self) -> dict[str, int]:
@@ -146,9 +156,9 @@ class MotionController:
     def offer_chunk(self, actions: FloatArray, stamp: float, dt: float) -> FaultCode | None:
         """Take positions [H, n], row k due at ``stamp + (k + 1) * dt``, from the next tick on.
 
-        A chunk of a wrong shape or with a value that is not finite is dropped whole and raises the
-        fault NONFINITE_ACTION, which is returned. In INACTIVE, STOPPING and FAULT a good chunk is
-        ignored.
+        A chunk of a wrong shape, with a value that no joint can have or of a future time is dropped
+        whole and raises the fault NONFINITE_ACTION, which is returned. In INACTIVE, STOPPING and
+        FAULT a good chunk is ignored.
         """
         points = np.array(actions, dtype=np.float64)
         names = self._limits.names
@@ -156,11 +166,13 @@ class MotionController:
             return None
         if points.ndim != 2 or len(points) == 0 or points.shape[1] != len(names):
             text = f"a chunk has shape {points.shape}, the robot has {len(names)} joints"
-        elif not np.isfinite(points).all():
-            row, joint = np.argwhere(~np.isfinite(points))[0]
+        elif not (np.abs(points) <= MAX_ACTION).all():
+            row, joint = np.argwhere(~(np.abs(points) <= MAX_ACTION))[0]
             text = f"a chunk has {points[row, joint]} for joint '{names[joint]}' in row {row}"
         elif not (np.isfinite(stamp) and np.isfinite(dt) and dt > 0):
             text = f"a chunk has stamp {stamp} and dt {dt}"
+        elif stamp > self._now + MAX_AHEAD_S:
+            text = f"a chunk has a stamp {stamp - self._now:.1f} s in the future"
         else:
             if self.mode in (Mode.DRY_RUN, Mode.ARMED):
                 self._schedule.offer(points, stamp, dt)
@@ -208,9 +220,11 @@ class MotionController:
         """Latch a fault and decelerate; a further one while one is latched is only counted."""
         self._advance(now)
         self.fault_counts[code] += 1
+        fault = Fault(code, text, now)
+        self.raised.append(fault)
         if self.fault is not None:
             return
-        self.fault = Fault(code, text, now)
+        self.fault = fault
         if self.mode is Mode.INACTIVE:
             return
         if not (self.mode is Mode.STOPPING and self._after_stop is Mode.INACTIVE):
@@ -236,6 +250,20 @@ class MotionController:
         self.fault = None
         if self.mode is Mode.FAULT:
             self._rest(Mode.DRY_RUN)
+
+    def begin_again(self, now: float) -> None:
+        """Forget plan and time after a jump of the clock: nothing is commanded any more.
+
+        The arm stops by itself, for the last window ends at rest. The mode is then DRY_RUN, FAULT
+        or, when that was under way, INACTIVE; moving again takes ``arm``.
+        """
+        ending = self.mode in (Mode.STOPPING, Mode.FAULT) and self._after_stop is Mode.INACTIVE
+        self._now = self._first = now
+        self._measured = None
+        if self.mode is Mode.INACTIVE or (ending and self._moving):
+            self._rest(Mode.INACTIVE)
+        else:
+            self._rest(Mode.DRY_RUN if self.fault is None else Mode.FAULT)
 
     def tick(self, now: float) -> Window | None:
         """Advance to ``now`` and return what to publish, None when nothing is to be commanded."""

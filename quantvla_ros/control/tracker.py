@@ -43,6 +43,7 @@ class Tracker:
     Attributes:
         plan: the committed motion.
         clamped: [n] how often the path left the position limits and was clamped.
+        excess: [n] how far outside the limits the path lay the last time, rad or m.
         limited: [n] how often no join to the path kept the limits, so that the path was not met.
     """
 
@@ -72,6 +73,7 @@ class Tracker:
         self._columns = np.arange(count)
         self.plan = Plan.resting(position, 0.0)
         self.clamped = np.zeros(count, dtype=np.int64)
+        self.excess = np.zeros(count)
         self.limited = np.zeros(count, dtype=np.int64)
 
     def start_at(self, position: FloatArray, time: float) -> None:
@@ -133,8 +135,10 @@ class Tracker:
     def _goals(self, wish: PathState) -> FloatArray:
         """States [K, 3, n] to aim for: rest at the limit where the path leaves the positions."""
         position = np.clip(wish.position, self._limits.lower, self._limits.upper)
-        outside = np.abs(position - wish.position) > _ROUNDING
+        excess = np.abs(position - wish.position)
+        outside = excess > _ROUNDING
         self.clamped += outside[0]
+        self.excess = excess[0]
         goals = np.stack([position, wish.velocity, wish.acceleration], axis=1)
         goals[:, 1:][np.stack([outside, outside], axis=1)] = 0.0
         return goals

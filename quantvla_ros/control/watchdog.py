@@ -3,61 +3,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-from quantvla_ros.control.faults import FaultCode
+from quantvla_ros.control.faults import Condition, FaultCode
 
 
-class Watchdog:
-    """Age limits (s) for each camera and for the joint states."""
+@dataclass(frozen=True)
+class Source:
+    """What is known of one input.
 
-    def __init__(self, cameras: Mapping[str, float], joint_state_s: float) -> None:
-        """Take the oldest age allowed of each camera, by name, and of the joint states."""
-        self._limits = {
-            "joint_states": (joint_state_s, FaultCode.STALE_JOINT_STATE, "joint states"),
-            **{
-                f"camera:{name}": (limit, FaultCode.STALE_CAMERA, f"camera '{name}'")
-                for name, limit in cameras.items()
-            },
-        }
-        self._seen: dict[str, float] = {}
-        self._since = 0.0
+    Attributes:
+        code: its fault when it falls silent.
+        name: as the user knows it, such as "camera 'wrist'".
+        newest: stamp of the newest usable message (s); None when none has ever come.
+        limit: oldest age allowed (s).
+        trouble: why later messages were not used, empty when they were.
+    """
 
-    def start(self, now: float) -> None:
-        """Count ages from ``now`` on for sources that send nothing at all."""
-        self._since = now
-        self._seen.clear()
+    code: FaultCode
+    name: str
+    newest: float | None
+    limit: float
+    trouble: str = ""
 
-    def saw_camera(self, name: str, stamp: float) -> None:
-        """Note an image by the stamp it carries (s); an older one than the last counts for nothing.
 
-        Raises:
-            KeyError: the watchdog was not told of this camera.
-        """
-        self._saw(f"camera:{name}", stamp)
+def stale(sources: Iterable[Source], now: float) -> list[Condition]:
+    """Each source that is too old at ``now`` (s); empty when all are fresh.
 
-    def saw_joint_state(self, stamp: float) -> None:
-        """Note a joint state by the stamp it carries (s)."""
-        self._saw("joint_states", stamp)
-
-    def ages(self, now: float) -> dict[str, float]:
-        """Age in s of every source's newest message; keys 'joint_states' and 'camera:NAME'."""
-        return {key: now - self._seen.get(key, self._since) for key in self._limits}
-
-    def check(self, now: float) -> list[tuple[FaultCode, str]]:
-        """Each stale source as a fault code and a sentence; empty when all are fresh."""
-        stale = []
-        for key, age in self.ages(now).items():
-            limit, code, what = self._limits[key]
-            if age > limit:
-                never = "" if key in self._seen else " (none has ever arrived)"
-                stale.append(
-                    (code, f"no {what} message for {age:.2f} s{never}, the limit is {limit:.2f} s")
-                )
-        return stale
-
-    def _saw(self, key: str, stamp: float) -> None:
-        """Keep the newest stamp."""
-        if key not in self._limits:
-            raise KeyError(key)
-        self._seen[key] = max(self._seen.get(key, stamp), stamp)
+    The sentences hold no figure that changes while nothing else does.
+    """
+    found = []
+    for source in sources:
+        # A stamp far in the future is as good as none: the clock was set back since.
+        if source.newest is not None and abs(now - source.newest) <= source.limit:
+            continue
+        since = "has come yet" if source.newest is None else f"for more than {source.limit:g} s"
+        trouble = f": {source.trouble}" if source.trouble else ""
+        found.append((source.code, f"no usable message of {source.name} {since}{trouble}"))
+    return found

@@ -15,6 +15,7 @@ from quantvla_ros.bundle.chunk import Chunk
 from quantvla_ros.bundle.observation import Observation, check_observation
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import BackendError
+from quantvla_ros.inference.channel import chunk_checksum
 from quantvla_ros.inference.messages import Done, Failed, Ready, Request, Start, receive, send
 from quantvla_ros.inference.process import WorkerProcess
 
@@ -32,7 +33,7 @@ class ChunkResult:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why no chunk came; after the first two codes only a new `start` helps."""
+    """Why no chunk came; where `InferenceClient.running` is false only a new `start` helps."""
 
     code: Literal["WORKER_DIED", "INFERENCE_TIMEOUT", "BACKEND_ERROR"]
     text: str
@@ -192,15 +193,27 @@ class InferenceClient:
         except (EOFError, OSError):
             self._flight, self._alive = None, False
             return Failure("WORKER_DIED", worker.describe_end(_END_S))
+        except ValueError:
+            return self._give_up(worker, "sent something that is no message")
         flight, self._flight = self._flight, None
-        assert flight is not None and isinstance(message, Done | Failed)
-        assert message.id == flight.id
+        if flight is None or not isinstance(message, Done | Failed) or message.id != flight.id:
+            return self._give_up(worker, "sent an answer that nobody asked for")
         if isinstance(message, Failed):
             return Failure("BACKEND_ERROR", message.text)
         actions, stamp = worker.channel.read_chunk()
+        if chunk_checksum(actions, stamp) != message.checksum:
+            return self._give_up(worker, "left a damaged chunk in the shared memory")
         latency_s = time.monotonic() - flight.since
         chunk = Chunk(actions, stamp, message.timings_ms, message.steps_ms)
         return ChunkResult(chunk, latency_s)
+
+    def _give_up(self, worker: WorkerProcess, what: str) -> Failure:
+        """End a worker that cannot be trusted any more."""
+        worker.kill()
+        self._flight, self._alive = None, False
+        return Failure(
+            "BACKEND_ERROR", f"the inference worker (process {worker.pid}) {what}; it was ended"
+        )
 
     def close(self) -> None:
         """End the worker, or the start of one in another thread; may be called twice."""

@@ -44,10 +44,11 @@ class Request(_Message):
 
 
 class Done(_Message):
-    """Worker to node: the chunk in the channel is complete."""
+    """Worker to node: the chunk in the channel is complete; `checksum`: see `chunk_checksum`."""
 
     kind: Literal["done"] = "done"
     id: int
+    checksum: int
     timings_ms: dict[str, float]
     steps_ms: tuple[float, ...] = ()
 
@@ -80,5 +81,6 @@ def receive(connection: Connection) -> Message:
     Raises:
         EOFError: the other side is gone.
         OSError: the same, noticed in another way.
+        ValueError: what came is no message.
     """
     return _ADAPTER.validate_json(connection.recv_bytes())

@@ -105,9 +105,12 @@ class WorkerProcess:
             raise BackendError(
                 f"{self.describe_end(1.0)} while it was starting; see its output above"
             ) from None
+        except ValueError:
+            raise BackendError("the inference worker sent something that is no message") from None
         if isinstance(message, Ready):
             return message
-        assert isinstance(message, Failed)
+        if not isinstance(message, Failed):
+            raise BackendError("the inference worker answered before it was asked")
         raise (BundleError if message.bundle else BackendError)(message.text)
 
     def describe_end(self, wait_s: float) -> str:
@@ -118,7 +121,9 @@ class WorkerProcess:
             return f"the inference worker (process {self.pid}) closed its connection"
         if status < 0:
             name = signal.Signals(-status).name
-            return f"the inference worker (process {self.pid}) was ended by {name}"
+            # The kernel sends it to whom memory runs out for, and leaves no other trace here.
+            hint = " (out of memory?)" if name == "SIGKILL" else ""
+            return f"the inference worker (process {self.pid}) was ended by {name}{hint}"
         return f"the inference worker (process {self.pid}) ended with status {status}"
 
     def kill(self) -> None:

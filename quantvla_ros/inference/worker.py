@@ -23,7 +23,7 @@ from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import BackendError, BundleError, QuantVLAError
-from quantvla_ros.inference.channel import Channel
+from quantvla_ros.inference.channel import Channel, chunk_checksum
 from quantvla_ros.inference.messages import Done, Failed, Ready, Request, Start, receive, send
 
 NICENESS = 5  # below the node, whose control loop must keep its rate on a busy machine
@@ -136,7 +136,12 @@ def _answer(
         channel.write_chunk(chunk.actions, chunk.stamp)
     except Exception as error:
         return _failed(request.id, error)
-    return Done(id=request.id, timings_ms=chunk.timings_ms, steps_ms=chunk.steps_ms)
+    return Done(
+        id=request.id,
+        checksum=chunk_checksum(chunk.actions, chunk.stamp),
+        timings_ms=chunk.timings_ms,
+        steps_ms=chunk.steps_ms,
+    )
 
 
 def _failed(request_id: int, error: Exception) -> Failed:

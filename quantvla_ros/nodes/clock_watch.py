@@ -5,23 +5,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-TOLERANCE_S = 0.1
-"""A step back by less (a clock being disciplined) only makes the motion wait."""
+FASTEST_SIMULATION = 10.0
+"""A simulation's clock may run so much faster than the steady clock."""
 
 
 @dataclass(frozen=True)
-class ClockJump:
-    """What the ROS clock did, in words, and whether it went back."""
+class ClockFault:
+    """What the ROS clock did, in words, and whether times before and after it have no relation."""
 
     text: str
-    backwards: bool
+    jumped: bool
 
 
 class ClockWatch:
     """Checked at every control tick."""
 
-    def __init__(self) -> None:
-        """Start unset; call ``start`` before ``check``."""
+    def __init__(self, simulated: bool) -> None:
+        """Start unset; call ``start`` before ``check``.
+
+        Args:
+            simulated: whether the ROS clock comes from ``/clock``.
+        """
+        self._fastest = FASTEST_SIMULATION if simulated else 1.0
         self._now = 0.0
         self._steady = 0.0
 
@@ -34,18 +39,27 @@ class ClockWatch:
         """Return for how long (s) the ROS clock has not advanced at steady time ``steady``."""
         return steady - self._steady
 
-    def check(self, now: float, steady: float, timeout_s: float) -> ClockJump | None:
-        """Return what is wrong at ROS time ``now`` and steady time ``steady`` (s), or None."""
+    def check(
+        self, now: float, steady: float, timeout_s: float, step_s: float
+    ) -> ClockFault | None:
+        """Return what is wrong with the ROS clock, told once for each jump.
+
+        Args:
+            now: ROS clock, s.
+            steady: steady clock, s.
+            timeout_s: how long the ROS clock may stand still.
+            step_s: how far it may go back (the motion then waits) or jump ahead.
+        """
         advance = now - self._now
         waited = steady - self._steady
-        if -TOLERANCE_S < advance <= 0.0:
+        if -step_s <= advance <= 0.0:
             if waited > timeout_s:
-                return ClockJump(f"the ROS clock has stood still for {waited:.1f} s", False)
+                return ClockFault(f"the ROS clock has stood still for {waited:.1f} s", False)
             return None
         self._now = now
         self._steady = steady
         if advance < 0.0:
-            return ClockJump(f"the ROS clock went back by {-advance:.3f} s", True)
-        if advance - waited > timeout_s:
-            return ClockJump(f"the ROS clock jumped ahead by {advance:.1f} s", False)
+            return ClockFault(f"the ROS clock went back by {-advance:.3f} s", True)
+        if advance > self._fastest * waited + step_s:
+            return ClockFault(f"the ROS clock jumped ahead by {advance:.3f} s", True)
         return None

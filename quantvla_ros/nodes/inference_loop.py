@@ -9,15 +9,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quantvla_ros.bundle.action_prefix import ActionPrefix
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.control.motion import MotionController
+from quantvla_ros.control.persistence import Lasting
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.inference.client import ChunkResult, Failure, InferenceClient
-from quantvla_ros.nodes.input_buffer import Choice, Gates, InputBuffer
+from quantvla_ros.nodes.input_buffer import SKEWED, Choice, Frame, InputBuffer
 from quantvla_ros.nodes.record import NodeRecord
 
 if TYPE_CHECKING:
@@ -26,7 +28,12 @@ if TYPE_CHECKING:
 
 
 class InferenceLoop:
-    """Called often (``step``); never blocks for an inference."""
+    """Called often (``step``); never blocks for an inference.
+
+    Attributes:
+        chunks: how many were handed to the motion.
+        skewed_s: for how long (s) inputs were wanted and fresh, but not of one instant.
+    """
 
     def __init__(
         self,
@@ -37,7 +44,6 @@ class InferenceLoop:
         motion: Callable[[], MotionController],
         lock: threading.Lock,
         record: NodeRecord,
-        gates: Callable[[], Gates],
         seed: Callable[[], int],
         display: ChunkDisplay,
         continues: Callable[[], bool],
@@ -54,13 +60,14 @@ class InferenceLoop:
         self._motion = motion
         self._lock = lock
         self._record = record
-        self._gates = gates
         self._seed = seed
         self._display = display
         self._continues = continues
         self._counter = 0
         self._asked_generation = 0
         self._decode_ms = 0.0
+        self._skewed = Lasting()
+        self.skewed_s = 0.0
         self.chunks = 0
 
     @property
@@ -78,14 +85,17 @@ class InferenceLoop:
             self._take(result)
         elif isinstance(result, Failure):
             self._fail(result, now)
+        choice = self._buffer.choose(now) if self._wants(now) else None
+        if not self._client.busy:
+            self.skewed_s = self._skewed.update(choice == SKEWED, now)
+        if isinstance(choice, Choice):
+            self._ask(choice, now)
+
+    def _wants(self, now: float) -> bool:
         if self.worker_lost or self._client.busy or not self._buffer.instruction:
-            return
+            return False
         with self._lock:
-            wanted = self._motion().wants_chunk(now)
-        if wanted:
-            choice = self._buffer.choose(now, self._gates())
-            if isinstance(choice, Choice):
-                self._ask(choice, now)
+            return self._motion().wants_chunk(now)
 
     def restart_worker(self, timeout_s: float) -> None:
         """Start a new inference process in place of a lost one.
@@ -101,14 +111,8 @@ class InferenceLoop:
         started = time.perf_counter()
         images = {}
         for name, frame in choice.frames.items():
-            try:
-                picture = self._inputs.decode(name, frame)
-            except QuantVLAError:
-                self._buffer.skipped[f"undecodable_{name}"] += 1
-                return
-            camera = self._cameras[name]
-            if picture.shape != (camera.height, camera.width, 3):
-                self._buffer.skipped[f"wrong_size_{name}"] += 1
+            picture = self._picture(name, frame)
+            if picture is None:
                 return
             images[name] = picture
         self._decode_ms = (time.perf_counter() - started) * 1e3
@@ -128,6 +132,22 @@ class InferenceLoop:
             return
         self._counter += 1
 
+    def _picture(self, name: str, frame: Frame) -> NDArray[np.uint8] | None:
+        """Return the decoded picture of a camera; None, and refuse the frame, if it is no use."""
+        camera = self._cameras[name]
+        try:
+            picture = self._inputs.decode(name, frame)
+        except QuantVLAError as error:
+            self._buffer.refuse_frame(name, frame, "undecodable", str(error))
+            return None
+        height, width = picture.shape[:2]
+        if (height, width) != (camera.height, camera.width):
+            text = f"its pictures are {width}x{height}, not {camera.width}x{camera.height}"
+            self._buffer.refuse_frame(name, frame, "wrong_size", text)
+            return None
+        self._buffer.accept_frame(name)
+        return picture
+
     def _prefix(self, stamp: float, now: float) -> ActionPrefix | None:
         if not self._continues():
             return None
@@ -143,7 +163,7 @@ class InferenceLoop:
         )
         with self._lock:
             if self._asked_generation != self._buffer.generation:
-                self._buffer.skipped["chunk_of_an_old_instruction"] += 1
+                self._buffer.skipped["outdated_chunk"] += 1
                 return
             motion = self._motion()
             motion.note_latency(result.latency_s)

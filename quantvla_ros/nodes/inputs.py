@@ -153,6 +153,9 @@ class Inputs:
             return compressed_image_to_rgb(message, topic)
         return image_to_rgb(message, topic)
 
+    def _now(self) -> float:
+        return float(self._node.get_clock().now().nanoseconds) * 1e-9
+
     def _subscribe(self, kind: Any, name: str, callback: Any, qos: QoSProfile) -> None:
         # A group of its own: parallel to every other callback, but in the order of arrival.
         group = MutuallyExclusiveCallbackGroup()
@@ -184,7 +187,7 @@ class Inputs:
         def take(data: bytes) -> None:
             buffer = self._buffer
             if buffer is not None and transport == self._transport and camera in buffer.cameras:
-                buffer.add_frame(camera, serialized_stamp(data), data)
+                buffer.add_frame(camera, serialized_stamp(data), data, self._now())
                 self._arrived.set()
 
         return take
@@ -198,6 +201,7 @@ class Inputs:
             message.name,
             message.position,
             message.velocity,
+            self._now(),
         )
         self._arrived.set()
         if sample is not None:

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from quantvla_ros.control.config import MotionConfig
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.nodes.input_buffer import Gates
 
 _MOTION = MotionConfig()
 
@@ -93,9 +94,45 @@ class PolicyNodeParameters(BaseModel):
         0.06, "Largest difference of the stamps of one observation.", unit="s", live=True,
         gt=0, le=10,
     )  # fmt: skip
+    skew_timeout_s: float = _parameter(
+        0.5, "Inputs that are not of one instant for longer are the fault SKEWED_INPUTS.", unit="s",
+        live=True, gt=0, le=10,
+    )  # fmt: skip
+    max_future_s: float = _parameter(
+        0.2, "How far a stamp may be ahead of the ROS clock; messages beyond it are not used.",
+        unit="s", live=True, gt=0, le=10,
+    )  # fmt: skip
+    max_frozen_s: float = _parameter(
+        0.0, "How long a picture may stay the same to the last bit, as a camera that hangs sends "
+        "it; later ones are not used. 0: for ever, as simulated cameras do.", unit="s", live=True,
+        ge=0, le=60,
+    )  # fmt: skip
     clock_timeout_s: float = _parameter(
         1.0, "A ROS clock that stands still for longer is the fault CLOCK_JUMP.", unit="s",
         live=True, gt=0, le=60,
+    )  # fmt: skip
+    max_clock_step_s: float = _parameter(
+        0.1, "A ROS clock that goes back, or jumps ahead of the steady clock, by more is the fault "
+        "CLOCK_JUMP; a simulation may run up to 10 times as fast as real time.", unit="s",
+        live=True, gt=0, le=60,
+    )  # fmt: skip
+    limit_tolerance: float = _parameter(
+        0.1, "How far outside a joint's position limits, as a share of its range, the policy may "
+        "ask it to go without a violation; targets outside the limits are always clamped.",
+        live=True, ge=0, le=10,
+    )  # fmt: skip
+    max_violation_s: float = _parameter(
+        0.5, "Violations for more than this time within 5 s are the fault LIMIT_VIOLATION.",
+        unit="s", live=True, gt=0, le=5,
+    )  # fmt: skip
+    tracking_lag_s: float = _parameter(
+        0.1, "A joint may be as far from its command as its velocity limit covers in this time; "
+        "`joint_limits.<joint>.tracking_tolerance` sets it for one joint.", unit="s", live=True,
+        gt=0, le=10,
+    )  # fmt: skip
+    tracking_timeout_s: float = _parameter(
+        0.3, "A joint that is further away for longer is the fault TRACKING_ERROR.", unit="s",
+        live=True, gt=0, le=10,
     )  # fmt: skip
     control_rate_hz: float = _parameter(
         50.0, "Rate at which trajectory windows are published.", unit="Hz", ge=10, le=200
@@ -136,6 +173,16 @@ class PolicyNodeParameters(BaseModel):
         "", "File for the JSON record of timing and motion, written at deactivate.", live=True
     )
 
+    def gates(self) -> Gates:
+        """Return the limits for the inputs."""
+        return Gates(
+            self.max_camera_age_s,
+            self.max_joint_age_s,
+            self.max_skew_s,
+            self.max_future_s,
+            self.max_frozen_s,
+        )
+
     def motion_config(self) -> MotionConfig:
         """Return the part of the parameters that the motion controller uses.
 
@@ -154,12 +201,19 @@ class PolicyNodeParameters(BaseModel):
         return MotionConfig(**values, joint_state_age_s=self.max_joint_age_s)
 
 
+TRACKING_TOLERANCE = "tracking_tolerance"
 JOINT_LIMIT_TEXTS: Mapping[str, tuple[str, str]] = {
     "max_velocity": ("Velocity limit; may only lower the URDF's.", "rad/s or m/s"),
     "max_acceleration": ("Acceleration limit. Required.", "rad/s^2 or m/s^2"),
     "max_jerk": ("Jerk limit. Required.", "rad/s^3 or m/s^3"),
+    TRACKING_TOLERANCE: (
+        "Distance from the command beyond which the joint does not follow. 0: not watched, for "
+        "fingers that close on an object. Without it the tolerance follows from `tracking_lag_s`.",
+        "rad or m",
+    ),
 }
-"""Parameters ``joint_limits.<joint>.<key>`` (the names MoveIt and ros2_control use): text, unit."""
+"""Parameters ``joint_limits.<joint>.<key>``: text, unit. The limits' names are those of MoveIt and
+ros2_control."""
 
 
 @dataclass(frozen=True)

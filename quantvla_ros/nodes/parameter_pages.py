@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make ``config/policy.yaml`` and ``docs/reference/parameters.md`` from the parameter model."""
+"""Texts of ``config/policy.yaml`` and ``docs/reference/parameters.md``, from the model."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import textwrap
 from pathlib import Path
 
@@ -15,10 +13,9 @@ from quantvla_ros.nodes.parameter_model import (
     parameter_table,
 )
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIG = Path("config/policy.yaml")
 PAGE = Path("docs/reference/parameters.md")
-COMMAND = "python -m quantvla_ros.nodes.parameters --write"
+COMMAND = "python -m quantvla_ros.nodes.reference_pages"
 
 
 def config_text() -> str:
@@ -73,30 +70,6 @@ def page_text() -> str:
     for key, (text, unit) in JOINT_LIMIT_TEXTS.items():
         lines.append(f"| `joint_limits.<joint>.{key}` | double | {unit} | {text} |")
     return "\n".join(lines) + "\n"
-
-
-def write(root: Path) -> list[Path]:
-    """Write both files under ``root`` (a source tree) and return their paths."""
-    written = []
-    for relative, text in ((CONFIG, config_text()), (PAGE, page_text())):
-        path = root / relative
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-        written.append(path)
-    return written
-
-
-def main() -> None:
-    """Write the files when asked to, otherwise print the reference page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="renew the files in the source tree")
-    if parser.parse_args().write:
-        for path in write(REPOSITORY):
-            print(path)
-    else:
-        print(page_text(), end="")
 
 
 def _literal(info: ParameterInfo) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Declare and read the policy node's parameters; ``--write`` renews the files made from them."""
+"""Declare and read the policy node's parameters."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.parameter_model import (
     JOINT_LIMIT_TEXTS,
+    TRACKING_TOLERANCE,
     ParameterError,
     ParameterInfo,
     PolicyNodeParameters,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.parameter import Parameter
 
+_JOINT_LIMITS = "joint_limits."
 _TYPES = {
     "string": ParameterType.PARAMETER_STRING,
     "bool": ParameterType.PARAMETER_BOOL,
@@ -93,15 +95,18 @@ def check_change(
     values = {name: node.get_parameter(name).value for name in table if node.has_parameter(name)}
     for parameter in parameters:
         info = table.get(parameter.name)
-        if info is None:
+        joint_limit = parameter.name.startswith(_JOINT_LIMITS)
+        if info is None and not joint_limit:
             continue
-        if configured and not info.live:
+        if configured and (joint_limit or (info is not None and not info.live)):
             return SetParametersResult(
                 successful=False,
-                reason=f"Parameter '{info.name}' is read when the node is configured: "
+                reason=f"Parameter '{parameter.name}' is read when the node is configured: "
                 "clean the node up, set it, and configure again.",
             )
-        values[info.name] = parameter.value
+        if joint_limit:
+            continue
+        values[parameter.name] = parameter.value
     try:
         validate(values)
     except QuantVLAError as error:
@@ -110,18 +115,18 @@ def check_change(
 
 
 def declare_joint_limits(node: Node, joints: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Declare and read ``joint_limits.<joint>.{max_velocity,max_acceleration,max_jerk}``.
+    """Declare and read ``joint_limits.<joint>.<key>``, the keys of `JOINT_LIMIT_TEXTS`.
 
     Returns:
         key -> joint -> value; joints without a value are left out.
 
     Raises:
-        ParameterError: a value that is not a positive number.
+        ParameterError: a value that is not a positive number (a tolerance may be 0).
     """
     limits: dict[str, dict[str, float]] = {key: {} for key in JOINT_LIMIT_TEXTS}
     for joint in joints:
         for key, (text, unit) in JOINT_LIMIT_TEXTS.items():
-            name = f"joint_limits.{joint}.{key}"
+            name = f"{_JOINT_LIMITS}{joint}.{key}"
             if not node.has_parameter(name):
                 node.declare_parameter(
                     name,
@@ -131,7 +136,7 @@ def declare_joint_limits(node: Node, joints: Sequence[str]) -> dict[str, dict[st
             value = node.get_parameter(name).value
             if value is None:
                 continue
-            if not _positive(value):
+            if not (_positive(value) or (key == TRACKING_TOLERANCE and value == 0)):
                 raise ParameterError(f"Parameter '{name}' is {value!r}, it must be above 0.")
             limits[key][joint] = float(value)
     return limits
@@ -140,9 +145,3 @@ def declare_joint_limits(node: Node, joints: Sequence[str]) -> dict[str, dict[st
 def _positive(value: Any) -> bool:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return is_number and math.isfinite(value) and value > 0
-
-
-if __name__ == "__main__":
-    from quantvla_ros.nodes.parameter_pages import main
-
-    main()

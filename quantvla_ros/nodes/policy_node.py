@@ -23,6 +23,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
 
+from quantvla_ros.control.faults import RefusalCode
 from quantvla_ros.errors import BackendError, BundleError, QuantVLAError
 from quantvla_ros.nodes import parameters as node_parameters
 from quantvla_ros.nodes.diagnostics import ERROR, Diagnostics
@@ -93,11 +94,11 @@ class PolicyNode(LifecycleNode):
         except RefusalError as refusal:
             return self._refuse(refusal)
         except BundleError as error:
-            return self._refuse(RefusalError("BUNDLE_INVALID", str(error), "bundle"))
+            return self._refuse(RefusalError(RefusalCode.BUNDLE_INVALID, str(error), "bundle"))
         except BackendError as error:
-            return self._refuse(RefusalError("BACKEND_ERROR", str(error), "inference"))
+            return self._refuse(RefusalError(RefusalCode.BACKEND_ERROR, str(error), "inference"))
         except QuantVLAError as error:
-            return self._refuse(RefusalError("PARAMETER_INVALID", str(error), "control"))
+            return self._refuse(RefusalError(RefusalCode.PARAMETER_INVALID, str(error), "control"))
         self._report()
         return TransitionCallbackReturn.SUCCESS
 
@@ -170,6 +171,7 @@ class PolicyNode(LifecycleNode):
     def _report(self) -> None:
         self._reported = time.monotonic()
         if self._session is not None:
+            self._log_faults(self._session)
             report_session(self._session, self.diagnostics)
         self.diagnostics.publish()
 
@@ -182,8 +184,14 @@ class PolicyNode(LifecycleNode):
         session = self._session
         if time.monotonic() - self._reported >= REPORT_S:
             self._report()
-        elif session is not None and report_changes(session, self.diagnostics):
-            self.diagnostics.publish()
+        elif session is not None:
+            self._log_faults(session)
+            if report_changes(session, self.diagnostics):
+                self.diagnostics.publish()
+
+    def _log_faults(self, session: PolicySession) -> None:
+        for fault in session.take_raised():
+            self.get_logger().error(f"{fault.code.value}: {fault.text}")
 
     def _on_arm(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         def act(session: PolicySession) -> str:

@@ -9,20 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.control.config import Mode
-from quantvla_ros.control.faults import FaultCode
-from quantvla_ros.control.limits import JointLimits
+from quantvla_ros.control.faults import Condition, Fault, FaultCode
+from quantvla_ros.control.limits import FloatArray, JointLimits
 from quantvla_ros.control.motion import MotionController
-from quantvla_ros.control.watchdog import Watchdog
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.inference.client import InferenceClient
-from quantvla_ros.nodes.clock_watch import ClockWatch
 from quantvla_ros.nodes.conversion import window_to_trajectory
 from quantvla_ros.nodes.inference_loop import InferenceLoop
-from quantvla_ros.nodes.input_buffer import Gates, InputBuffer, JointSample
+from quantvla_ros.nodes.input_buffer import InputBuffer, JointSample
+from quantvla_ros.nodes.output_watch import OutputWatch
 from quantvla_ros.nodes.periodic import HELPER_PRIORITY, PeriodicThread
 from quantvla_ros.nodes.record import NodeRecord, write_record
 
@@ -34,7 +31,8 @@ if TYPE_CHECKING:
     from quantvla_ros.nodes.visuals import ChunkDisplay
 
 POLL_S = 0.005
-"""How often a finished inference is looked for; every tenth time the diagnostics are renewed."""
+"""How often a finished inference is looked for; every tenth time other publishers of commands are
+looked for and the diagnostics are renewed."""
 REPORT_POLLS = 10
 CONTROL_PRIORITY = 50
 """Real-time priority of the control thread, where the system grants one; as ros2_control's."""
@@ -57,11 +55,14 @@ class PolicySession:
         parameters: Callable[[], PolicyNodeParameters],
         manifest: BundleManifest,
         limits: JointLimits,
+        tolerances: FloatArray,
         client: InferenceClient,
         inputs: Inputs,
         buffer: InputBuffer,
         now: Callable[[], float],
+        simulated: bool,
         trajectory: Publisher,
+        output: OutputWatch,
         display: ChunkDisplay,
         report: Callable[[], None],
         on_error: Callable[[Exception], None],
@@ -72,11 +73,14 @@ class PolicySession:
             parameters: the newest parameters, live ones included.
             manifest: of the bundle.
             limits: of the action's joints, in the action's order.
+            tolerances: [n] of the tracking error, see `TrackingWatch`.
             client: started.
             inputs: connected to ``buffer``.
             buffer: of the state's joints.
             now: ROS clock in s.
+            simulated: whether the ROS clock comes from ``/clock``.
             trajectory: publishes the windows.
+            output: looks for others who publish there.
             display: shows the chunks.
             report: called every ``REPORT_POLLS * POLL_S`` while active, to tell what changed. A
                 timer would do, but each wake-up of rclpy's executor is dear.
@@ -100,10 +104,10 @@ class PolicySession:
         self.lock = threading.Lock()
         self.motion = MotionController(limits, self._period, self._config)
         self.record = NodeRecord(self._period)
-        self._clock = ClockWatch()
+        self._output = output
         self.inference = InferenceLoop(
             manifest, client, inputs, buffer, lambda: self.motion, self.lock, self.record,
-            self._gates, lambda: parameters().seed, display,
+            lambda: parameters().seed, display,
             lambda: parameters().realtime_chunking,
         )  # fmt: skip
         self._rested = threading.Event()
@@ -129,7 +133,7 @@ class PolicySession:
     def activate(self) -> None:
         """Start both threads, in dry run (or with the fault that is still latched)."""
         with self.lock:
-            self._clock.start(self.now(), time.monotonic())
+            self.supervisor.clock.start(self.now(), time.monotonic())
             self.motion.activate(self.now())
         self._rested.clear()
         self._threads = [
@@ -180,13 +184,17 @@ class PolicySession:
         """Start commanding from the measured position.
 
         Raises:
-            QuantVLAError: an input is stale, a fault is latched, the robot moves.
+            QuantVLAError: an input is stale, another node holds the command topic, a fault is
+                latched, the robot moves or is outside its limits.
         """
         now = self.now()
-        stale = self.stale_inputs(now)
-        if stale:
-            raise QuantVLAError(f"Cannot arm: {stale[0][0].value}: {stale[0][1]}.")
+        self._output.look()
+        for code, text in self.supervisor.before_arming(now):
+            raise QuantVLAError(f"Cannot arm: {code.value}: {text}.")
         with self.lock:
+            if self.motion.mode is Mode.DRY_RUN:
+                self.motion.config = self._parameters().motion_config()
+                self.supervisor.begin_motion()
             self.motion.arm(now)
 
     def disarm(self) -> None:
@@ -207,20 +215,16 @@ class PolicySession:
         with self.lock:
             self.motion.reset_fault(self.now())
 
-    def stale_inputs(self, now: float) -> list[tuple[FaultCode, str]]:
-        """Return each input that is too old at ``now`` as a fault code and a sentence."""
-        parameters = self._parameters()
-        watchdog = Watchdog(
-            dict.fromkeys(self.buffer.cameras, parameters.max_camera_age_s),
-            parameters.max_joint_age_s,
-        )
-        cameras, joints = self.buffer.stamps()
-        watchdog.start(-np.inf)
-        for name, stamp in cameras.items():
-            watchdog.saw_camera(name, stamp)
-        if joints is not None:
-            watchdog.saw_joint_state(joints)
-        return watchdog.check(now)
+    def take_raised(self) -> list[Fault]:
+        """Return the faults raised since the last call, those behind a latched one included."""
+        with self.lock:
+            faults = list(self.motion.raised)
+            self.motion.raised.clear()
+        return faults
+
+    def conditions(self) -> list[Condition]:
+        """Return what would refuse arming now, or stops the armed arm."""
+        return self.supervisor.conditions(self.now())
 
     def report(self) -> dict[str, object]:
         """Return the record of everything since configure, for the JSON file."""
@@ -236,10 +240,6 @@ class PolicySession:
                 "chunks": self.inference.chunks,
             }
 
-    def _gates(self) -> Gates:
-        parameters = self._parameters()
-        return Gates(parameters.max_camera_age_s, parameters.max_joint_age_s, parameters.max_skew_s)
-
     def _control_step(self, deadline: float) -> None:
         steady = time.monotonic()
         output_at = deadline + OUTPUT_SHARE * self._period
@@ -247,8 +247,10 @@ class PolicySession:
         with self.lock:
             self._watch(now, steady)
             window = self.motion.tick(now + max(0.0, output_at - steady))
-            if self._clock.still(steady) > self._config.window_s:
+            if self.supervisor.clock.still(steady) > self._config.window_s:
                 window = None  # it would be the last one again, and soon lie in the past
+            if window is not None:
+                self.supervisor.published(window)
             at_rest = self.motion.mode is Mode.INACTIVE and self.motion.at_rest
         if window is None:
             self.record.note_pause()
@@ -261,37 +263,21 @@ class PolicySession:
             self._rested.set()
 
     def _watch(self, now: float, steady: float) -> None:
-        jump = self._clock.check(now, steady, self._parameters().clock_timeout_s)
-        moving = not self.motion.at_rest
-        if jump is not None and jump.backwards:
-            self._begin_again(now)
-        if not moving:
-            return
-        if jump is not None:
-            self._fault_once(FaultCode.CLOCK_JUMP, jump.text, now)
-        if self.motion.mode is Mode.ARMED:
-            for code, text in self.stale_inputs(now)[:1]:
-                self.motion.raise_fault(code, text, now)
-
-    def _fault_once(self, code: FaultCode, text: str, now: float) -> None:
-        if self.motion.fault is None:
-            self.motion.raise_fault(code, text, now)
-
-    def _begin_again(self, now: float) -> None:
-        """Replace the motion controller, whose time cannot go back; faults and figures stay."""
-        old = self.motion
-        self.buffer.clear_measurements()
-        self.motion = MotionController(self._limits, self._period, self._config)
-        self.motion.metrics = old.metrics
-        self.motion.activate(now)
-        if old.fault is not None:
-            self.motion.raise_fault(old.fault.code, old.fault.text, now)
-        self.motion.fault_counts = old.fault_counts
+        clock = self.supervisor.clock_fault(now, steady)
+        if clock is not None:
+            moving = not self.motion.at_rest
+            if clock.jumped:
+                self.buffer.clear_measurements()
+                self.motion.begin_again(now)
+            if moving and (clock.jumped or self.motion.fault is None):
+                self.motion.raise_fault(FaultCode.CLOCK_JUMP, clock.text, now)
+        self.supervisor.watch(self.motion, now)
 
     def _inference_step(self, deadline: float) -> None:
         self.inference.step(self.now())
         self._polls += 1
         if self._polls % REPORT_POLLS == 0:
+            self._output.look()
             self._report()
 
     def _observe_joints(self, sample: JointSample) -> None:

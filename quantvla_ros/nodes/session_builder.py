@@ -11,26 +11,32 @@ from typing import TYPE_CHECKING
 from trajectory_msgs.msg import JointTrajectory
 
 from quantvla_ros.bundle.storage import bundle_hash
+from quantvla_ros.control.faults import RefusalCode
 from quantvla_ros.inference.client import InferenceClient
 from quantvla_ros.nodes import parameters as node_parameters
 from quantvla_ros.nodes.diagnostics import OK, WARN, Diagnostics
 from quantvla_ros.nodes.input_buffer import InputBuffer
 from quantvla_ros.nodes.inputs import Inputs
+from quantvla_ros.nodes.output_watch import OutputWatch
+from quantvla_ros.nodes.parameter_model import TRACKING_TOLERANCE
 from quantvla_ros.nodes.qos import COMMAND
 from quantvla_ros.nodes.session import PolicySession
 from quantvla_ros.nodes.startup import (
     RefusalError,
     check_cameras,
+    check_fingerprint,
     check_gate,
     read_bundle,
     read_limits,
     wait_for_inputs,
 )
+from quantvla_ros.nodes.supervision import tracking_tolerances
 from quantvla_ros.nodes.visuals import ChunkDisplay
 
 if TYPE_CHECKING:
     from rclpy.node import Node
 
+    from quantvla_ros.bundle.schema import BundleManifest
     from quantvla_ros.nodes.parameter_model import PolicyNodeParameters
 
 
@@ -61,6 +67,7 @@ class SessionBuilder:
         self._on_error = on_error
         self._inputs = Inputs(node, on_error)
         self._trajectory = node.create_publisher(JointTrajectory, "joint_trajectory", COMMAND)
+        self._output = OutputWatch(node, self._trajectory)
         self._display = ChunkDisplay(node)
         self._aborted = threading.Event()
         self._starting: InferenceClient | None = None
@@ -80,7 +87,11 @@ class SessionBuilder:
         warning = check_gate(manifest, parameters.bundle, parameters.allow_failed_gate)
         parameters.motion_config()
         given = node_parameters.declare_joint_limits(self._node, interface.action.names)
-        buffer = InputBuffer([c.name for c in interface.cameras], interface.state.names)
+        buffer = InputBuffer(
+            [c.name for c in interface.cameras],
+            interface.state.names,
+            lambda: self._parameters().gates(),
+        )
         self._inputs.connect(buffer, parameters.image_transport)
         try:
             wait_for_inputs(self._inputs, buffer, parameters.input_timeout_s, self._aborted)
@@ -89,6 +100,7 @@ class SessionBuilder:
             assert description is not None  # wait_for_inputs saw it
             limits = read_limits(interface, description, self._inputs.description_topic, given)
             client = self._start_worker(parameters)
+            warning = warning or self._check_fingerprint(manifest, parameters, client)
         except BaseException:
             self._inputs.disconnect()
             raise
@@ -97,11 +109,14 @@ class SessionBuilder:
             self._parameters,
             manifest,
             limits,
+            tracking_tolerances(limits.names, given[TRACKING_TOLERANCE]),
             client,
             self._inputs,
             buffer,
             self._now,
+            self._node.get_parameter("use_sim_time").value,
             self._trajectory,
+            self._output,
             self._display,
             self._report,
             self._on_error,
@@ -135,10 +150,22 @@ class SessionBuilder:
             client.start(parameters.warmup_timeout_s)
             if self._aborted.is_set():
                 client.close()
-                raise RefusalError("ABORTED", "The node is being shut down.", "inference")
+                raise RefusalError(RefusalCode.ABORTED, "The node is being shut down.", "inference")
         finally:
             self._starting = None
         return client
+
+    def _check_fingerprint(
+        self, manifest: BundleManifest, parameters: PolicyNodeParameters, client: InferenceClient
+    ) -> str:
+        assert client.ready is not None
+        try:
+            return check_fingerprint(
+                manifest, parameters.bundle, client.ready.kernel, parameters.allow_failed_gate
+            )
+        except RefusalError:
+            client.close()
+            raise
 
     def _report_bundle(self, warning: str, path: Path, client: InferenceClient) -> None:
         if warning:

@@ -12,8 +12,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from quantvla_ros.backends.fingerprint import cpu_kind, same_arithmetic
 from quantvla_ros.bundle.schema import BundleManifest, Interface
 from quantvla_ros.bundle.storage import load_manifest
+from quantvla_ros.control.faults import RefusalCode
 from quantvla_ros.control.limits import JointLimits, LimitsMissingError, limits_from_urdf
 from quantvla_ros.errors import BundleError, QuantVLAError
 from quantvla_ros.nodes.diagnostics import Check
@@ -27,9 +29,9 @@ JOINT_GRACE_S = 1.0
 class RefusalError(QuantVLAError):
     """The node refuses to be configured; the text begins with the code."""
 
-    def __init__(self, code: str, text: str, check: Check) -> None:
+    def __init__(self, code: RefusalCode, text: str, check: Check) -> None:
         """Keep the code and the diagnostics entry that shows it."""
-        super().__init__(f"{code}: {text}")
+        super().__init__(f"{code.value}: {text}")
         self.code = code
         self.check = check
 
@@ -42,21 +44,21 @@ def read_bundle(path: str) -> BundleManifest:
     """
     if not path:
         raise RefusalError(
-            "BUNDLE_INVALID", "Parameter 'bundle' is empty: give a directory.", "bundle"
+            RefusalCode.BUNDLE_INVALID, "Parameter 'bundle' is empty: give a directory.", "bundle"
         )
     try:
         manifest = load_manifest(Path(path).expanduser(), check_files=True)
     except BundleError as error:
-        raise RefusalError("BUNDLE_INVALID", str(error), "bundle") from error
+        raise RefusalError(RefusalCode.BUNDLE_INVALID, str(error), "bundle") from error
     if manifest.interface.action.kind == "ee_delta":
         raise RefusalError(
-            "BUNDLE_INVALID",
+            RefusalCode.BUNDLE_INVALID,
             f"The policy in '{path}' moves the end effector; this node drives joints only.",
             "bundle",
         )
     if set(manifest.interface.action.names) - set(manifest.interface.state.names):
         raise RefusalError(
-            "BUNDLE_INVALID",
+            RefusalCode.BUNDLE_INVALID,
             f"The policy in '{path}' commands joints that it does not observe.",
             "bundle",
         )
@@ -76,8 +78,40 @@ def check_gate(manifest: BundleManifest, path: str, allow_failed: bool) -> str:
     if allow_failed:
         return f"GATE_FAILED: {text}; it runs because allow_failed_gate is set."
     raise RefusalError(
-        "GATE_FAILED",
+        RefusalCode.GATE_FAILED,
         f"{text}: quantize it again with a better calibration buffer, or set allow_failed_gate.",
+        "bundle",
+    )
+
+
+def check_fingerprint(manifest: BundleManifest, path: str, kernel: str, allow_other: bool) -> str:
+    """Return a warning (empty for none) about a gate that judged something else than runs now.
+
+    Args:
+        manifest: of the bundle.
+        path: of the bundle.
+        kernel: what the inference process runs.
+        allow_other: run it all the same.
+
+    Raises:
+        RefusalError: FINGERPRINT_MISMATCH, unless ``allow_other``.
+    """
+    gate = manifest.gate
+    if manifest.quantization is None or gate is None:
+        return ""
+    here = cpu_kind()
+    if gate.cpu in ("", here) and same_arithmetic(gate.kernel, kernel):
+        return ""
+    text = (
+        f"The gate of '{path}' judged kernel '{gate.kernel}' on CPU '{gate.cpu or 'not recorded'}'"
+        f"; here runs '{kernel}' on '{here}'"
+    )
+    if allow_other:
+        return f"FINGERPRINT_MISMATCH: {text}; it runs because allow_failed_gate is set."
+    raise RefusalError(
+        RefusalCode.FINGERPRINT_MISMATCH,
+        f"{text}: judge it on this machine by `quantvla gate {path} FLOAT_BUNDLE BUFFER --write`, "
+        "or set allow_failed_gate.",
         "bundle",
     )
 
@@ -94,7 +128,7 @@ def wait_for_inputs(
     joints_since: float | None = None
     while not aborted.is_set():
         now = time.monotonic()
-        silent = _silent_topic(inputs, buffer)
+        silent = _silent_source(inputs, buffer)
         if buffer.joint_names_seen and joints_since is None:
             joints_since = now
         joints_late = joints_since is not None and now - joints_since > JOINT_GRACE_S
@@ -104,26 +138,37 @@ def wait_for_inputs(
             if silent is None:
                 break
             raise RefusalError(
-                "INPUT_MISSING",
-                f"Nothing arrived on {silent} in {timeout_s:g} s: is it published, under this "
-                "name and in this ROS domain?",
+                RefusalCode.INPUT_MISSING,
+                _why_silent(silent, buffer, timeout_s),
                 "inputs",
             )
         inputs.wait(0.05)
     if aborted.is_set():
-        raise RefusalError("ABORTED", "The node is being shut down.", "inputs")
+        raise RefusalError(RefusalCode.ABORTED, "The node is being shut down.", "inputs")
     _check_joint_states(inputs, buffer)
 
 
-def _silent_topic(inputs: Inputs, buffer: InputBuffer) -> str | None:
+def _silent_source(inputs: Inputs, buffer: InputBuffer) -> tuple[str, str] | None:
+    """Return name and topic of an input of which nothing usable has come."""
     for camera in buffer.cameras:
         if buffer.frame(camera) is None:
-            return inputs.camera_topic(camera)
+            return camera, inputs.camera_topic(camera)
     if not buffer.joint_names_seen:
-        return inputs.joint_topic
+        return "joint_states", inputs.joint_topic
     if inputs.robot_description is None:
-        return inputs.description_topic
+        return "robot_description", inputs.description_topic
     return None
+
+
+def _why_silent(silent: tuple[str, str], buffer: InputBuffer, timeout_s: float) -> str:
+    source, topic = silent
+    trouble = buffer.trouble(source)
+    if trouble:
+        return f"Messages arrive on {topic}, but none was usable in {timeout_s:g} s: {trouble}."
+    return (
+        f"Nothing arrived on {topic} in {timeout_s:g} s: is it published, under this "
+        "name and in this ROS domain?"
+    )
 
 
 def _check_joint_states(inputs: Inputs, buffer: InputBuffer) -> None:
@@ -131,16 +176,18 @@ def _check_joint_states(inputs: Inputs, buffer: InputBuffer) -> None:
     if missing:
         _mismatch(buffer.joints, sorted(buffer.joint_names_seen), missing, inputs.joint_topic)
     if buffer.newest_joints() is None:
+        trouble = buffer.trouble("joint_states")
         raise RefusalError(
-            "JOINT_MISMATCH",
-            f"{inputs.joint_topic} names the policy's joints but gives no usable positions.",
+            RefusalCode.JOINT_MISMATCH,
+            f"{inputs.joint_topic} names the policy's joints but gives no usable positions"
+            f"{': ' if trouble else ''}{trouble}.",
             "inputs",
         )
 
 
 def _mismatch(wanted: tuple[str, ...], offered: list[str], missing: list[str], source: str) -> None:
     raise RefusalError(
-        "JOINT_MISMATCH",
+        RefusalCode.JOINT_MISMATCH,
         f"The policy's joints are {', '.join(wanted)}; {source} has {', '.join(offered)}; "
         f"missing: {', '.join(missing)}.",
         "inputs",
@@ -160,11 +207,11 @@ def check_cameras(inputs: Inputs, buffer: InputBuffer, interface: Interface) -> 
         try:
             picture = inputs.decode(camera.name, frame)
         except QuantVLAError as error:
-            raise RefusalError("CAMERA_MISMATCH", str(error), "inputs") from error
+            raise RefusalError(RefusalCode.CAMERA_MISMATCH, str(error), "inputs") from error
         height, width = picture.shape[:2]
         if (height, width) != (camera.height, camera.width):
             raise RefusalError(
-                "CAMERA_MISMATCH",
+                RefusalCode.CAMERA_MISMATCH,
                 f"Camera '{camera.name}' on {topic} sends {width}x{height} pictures, the policy "
                 f"needs {camera.width}x{camera.height}: resize them before this node.",
                 "inputs",
@@ -191,7 +238,7 @@ def read_limits(
         }
     except ElementTree.ParseError as error:
         raise RefusalError(
-            "LIMITS_MISSING", f"{topic} is not a URDF ({error}).", "control"
+            RefusalCode.LIMITS_MISSING, f"{topic} is not a URDF ({error}).", "control"
         ) from error
     missing = [name for name in names if name not in offered]
     if missing:
@@ -199,6 +246,6 @@ def read_limits(
     try:
         limits = limits_from_urdf(description, names, given["max_acceleration"], given["max_jerk"])
     except LimitsMissingError as error:
-        raise RefusalError("LIMITS_MISSING", str(error), "control") from error
+        raise RefusalError(RefusalCode.LIMITS_MISSING, str(error), "control") from error
     lowered = [given["max_velocity"].get(name, np.inf) for name in names]
     return dataclasses.replace(limits, velocity=np.minimum(limits.velocity, lowered))

@@ -79,10 +79,11 @@ def _inference(session: PolicySession, diagnostics: Diagnostics) -> bool:
 
 
 def _inputs(session: PolicySession, diagnostics: Diagnostics) -> bool:
-    stale = session.stale_inputs(session.now())
-    if stale:
-        names = ", ".join(code.value for code, _ in stale)
-        return diagnostics.update("inputs", WARN, f"{names}: see the ages")
+    conditions = session.conditions()
+    if conditions:
+        code, text = conditions[0]
+        more = f" (and {', '.join(c.value for c, _ in conditions[1:])})" if conditions[1:] else ""
+        return diagnostics.update("inputs", WARN, f"{code.value}: {text}{more}")
     if not session.buffer.instruction:
         return diagnostics.update("inputs", OK, "waiting for an instruction")
     return diagnostics.update("inputs", OK, "fresh")

@@ -63,6 +63,7 @@ def compare(
     dt: float,
     thresholds: Thresholds,
     kernel: str,
+    cpu: str,
 ) -> GateRecord:
     """Judge chunks of the quantized policy against those of the float policy.
 
@@ -74,6 +75,7 @@ def compare(
         dt: step of the chunk, s.
         thresholds: limits.
         kernel: what computed the quantized chunks.
+        cpu: kind of CPU that did.
 
     Raises:
         CalibrationBufferError: fewer samples than the thresholds ask for.
@@ -104,6 +106,7 @@ def compare(
         samples=count,
         gripper_commands=int(flips.size // count),
         kernel=kernel,
+        cpu=cpu,
         mae_per_action={n: float(v) for n, v in zip(action.names, per_joint, strict=True)},
         thresholds=thresholds.model_dump(),
         **values,

@@ -16,10 +16,11 @@ from sensor_msgs.msg import CompressedImage, Image
 from waiting import wait_until
 
 from quantvla_ros.nodes.conversion import rgb_to_image
-from quantvla_ros.nodes.input_buffer import InputBuffer
+from quantvla_ros.nodes.input_buffer import Gates, InputBuffer
 from quantvla_ros.nodes.inputs import Inputs, serialized_stamp
 from quantvla_ros.nodes.qos import CLOCK, SENSOR
 
+GATES = Gates(camera_age=1.0, joint_age=1.0, skew=1.0, future=1.0, frozen=0.0)
 PICTURE = np.arange(8 * 6 * 3, dtype=np.uint8).reshape(8, 6, 3)
 
 
@@ -49,7 +50,7 @@ def png() -> CompressedImage:
 def test_frame_arrives_and_decodes(graph, transport, topic, message):
     errors = []
     inputs = Inputs(graph.node, errors.append)
-    buffer = InputBuffer(["top"], ["a"])
+    buffer = InputBuffer(["top"], ["a"], lambda: GATES)
     inputs.connect(buffer, transport)
     assert inputs.camera_topic("top") == f"/{topic}"
     publisher = graph.publisher(type(message), topic, SENSOR)
@@ -68,7 +69,7 @@ def test_frame_arrives_and_decodes(graph, transport, topic, message):
 def test_clock_of_a_simulation_goes_on(graph):
     graph.node.set_parameters([Parameter("use_sim_time", value=True)])
     inputs = Inputs(graph.node, lambda error: None)
-    inputs.connect(InputBuffer(["top"], ["a"]), "raw")
+    inputs.connect(InputBuffer(["top"], ["a"], lambda: GATES), "raw")
     publisher = graph.publisher(Clock, "/clock", CLOCK)
     try:
         for seconds in (50, 51):

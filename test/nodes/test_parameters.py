@@ -68,6 +68,8 @@ def test_open_bound_and_choices_are_refused_when_read(make_node):
         ("backend", "reference", False, True),
         ("backend", "gpu", False, False),
         ("backend", "reference", True, False),
+        ("joint_limits.a.max_velocity", 0.5, True, False),
+        ("joint_limits.a.max_velocity", 0.5, False, True),
     ],
 )
 def test_change_is_judged(make_node, name, value, configured, successful):
@@ -85,8 +87,14 @@ def test_joint_limits_are_read_by_joint(make_node):
         "max_velocity": {},
         "max_acceleration": {"b": 2.5},
         "max_jerk": {"a": 7.0},
+        "tracking_tolerance": {},
     }
     assert declare_joint_limits(node, ["a", "b"]) == limits
+
+
+def test_tolerance_may_be_zero(make_node):
+    node = make_node(**{"joint_limits.a.tracking_tolerance": 0.0})
+    assert declare_joint_limits(node, ["a"])["tracking_tolerance"] == {"a": 0.0}
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), "fast", True])

@@ -7,8 +7,14 @@ import pytest
 from fake_robot import JOINTS, VELOCITY, urdf
 from policy_graph import manifest
 
+from quantvla_ros.backends.fingerprint import cpu_kind
 from quantvla_ros.bundle.schema import GateRecord, Quantization
-from quantvla_ros.nodes.startup import RefusalError, check_gate, read_limits
+from quantvla_ros.nodes.startup import (
+    RefusalError,
+    check_fingerprint,
+    check_gate,
+    read_limits,
+)
 
 GIVEN = {
     "max_velocity": {},
@@ -27,10 +33,11 @@ QUANTIZATION = Quantization(
 )
 
 
-def gate(passed: bool) -> GateRecord:
+def gate(passed: bool, **changes) -> GateRecord:
     return GateRecord(
         passed=passed, samples=1, chunk_mae=0.0, chunk_max=0.0, cosine=1.0, gripper_flips=0,
-        gripper_commands=1, jerk_ratio=1.0, mae_per_action={}, thresholds={}, kernel="reference",
+        gripper_commands=1, jerk_ratio=1.0, mae_per_action={}, thresholds={},
+        kernel="avx2 u7s8, 7-bit activations", **changes,
     )  # fmt: skip
 
 
@@ -74,3 +81,30 @@ def test_quantized_bundle_needs_a_passed_gate(changes, accepted):
     with pytest.raises(RefusalError, match="GATE_FAILED"):
         check_gate(bundle, "b", allow_failed=False)
     assert check_gate(bundle, "b", allow_failed=True).startswith("GATE_FAILED: ")
+
+
+@pytest.mark.parametrize(
+    ("cpu", "kernel", "fits"),
+    [
+        (cpu_kind(), "avx2 u7s8, 7-bit activations", True),
+        (cpu_kind(), "onednn u8s8, 7-bit activations", True),
+        ("", "avx2 u7s8, 7-bit activations", True),
+        ("another kind", "avx2 u7s8, 7-bit activations", False),
+        (cpu_kind(), "reference", False),
+        (cpu_kind(), "avx2 u7s8, 8-bit activations", False),
+    ],
+)
+def test_gate_holds_for_the_cpu_and_the_kernel_that_it_judged(cpu, kernel, fits):
+    bundle = manifest(quantization=QUANTIZATION, gate=gate(True, cpu=cpu))
+    if fits:
+        assert check_fingerprint(bundle, "b", kernel, allow_other=False) == ""
+        return
+    with pytest.raises(RefusalError, match="FINGERPRINT_MISMATCH") as refusal:
+        check_fingerprint(bundle, "b", kernel, allow_other=False)
+    assert kernel in str(refusal.value) and cpu_kind() in str(refusal.value)
+    warning = check_fingerprint(bundle, "b", kernel, allow_other=True)
+    assert warning.startswith("FINGERPRINT_MISMATCH: ")
+
+
+def test_float_bundle_has_no_fingerprint():
+    assert check_fingerprint(manifest(), "b", "float32", allow_other=False) == ""

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the arm follows its command, and whether the command had to be clamped."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from quantvla_ros.control.faults import Condition, FaultCode
+from quantvla_ros.control.limits import FloatArray, JointLimits
+from quantvla_ros.control.persistence import Lasting, Recent
+
+HISTORY_S = 1.0
+"""Commands are kept this long; a joint state that is older is stale anyway."""
+VIOLATION_WINDOW_S = 5.0
+"""Violations of the position limits are added up over this time."""
+
+
+class TrackingWatch:
+    """Compares measured positions with what was commanded for the same instant."""
+
+    def __init__(self, limits: JointLimits, period_s: float, tolerances: FloatArray) -> None:
+        """Take the joints and the control period.
+
+        Args:
+            limits: of n joints.
+            period_s: between commands.
+            tolerances: [n] in rad or m; infinite: not watched; NaN: what the joint's velocity
+                limit covers in the lag that `check` is given.
+        """
+        self._limits = limits
+        self._tolerances = tolerances
+        self._commands: deque[tuple[float, FloatArray]] = deque(maxlen=round(HISTORY_S / period_s))
+        self._far = Lasting()
+        self._compared = -np.inf
+        self._error = np.zeros(len(limits.names))
+
+    @property
+    def error(self) -> FloatArray:
+        """Newest distance [n] of the measured positions from the command (rad or m)."""
+        return self._error
+
+    def begin(self) -> None:
+        """Forget the commands of another motion."""
+        self._commands.clear()
+        self._far = Lasting()
+        self._compared = -np.inf
+        self._error = np.zeros(len(self._limits.names))
+
+    def commanded(self, time: float, position: FloatArray) -> None:
+        """Note that the arm was told to be at ``position`` [n] at ``time`` (s, ROS clock)."""
+        self._commands.append((time, position))
+
+    def check(
+        self, stamp: float, position: FloatArray, lag_s: float, timeout_s: float
+    ) -> Condition | None:
+        """Compare a measured position [n] of time ``stamp``; a later call with it changes nothing.
+
+        Args:
+            stamp: s, ROS clock.
+            position: in the limits' order.
+            lag_s: how far (s) the arm may lag behind at its velocity limit.
+            timeout_s: how long (s) a joint may be too far away.
+        """
+        if stamp <= self._compared:
+            return None
+        self._compared = stamp
+        command = self._at(stamp)
+        if command is None:
+            return None
+        self._error = np.abs(position - command)
+        allowed = self._allowed(lag_s)
+        far = self._error > allowed
+        if self._far.update(bool(far.any()), stamp) <= timeout_s:
+            return None
+        joint = int(np.argmax(self._error / allowed))
+        return (
+            FaultCode.TRACKING_ERROR,
+            f"joint '{self._limits.names[joint]}' is {self._error[joint]:.3f} from its command for "
+            f"longer than {timeout_s:g} s, its tolerance is {allowed[joint]:.3f}",
+        )
+
+    def outside(self, position: FloatArray, lag_s: float) -> Condition | None:
+        """Return the joint that is measured outside its limits by more than its tolerance."""
+        limits, allowed = self._limits, self._allowed(lag_s)
+        excess = np.maximum(limits.lower - position, position - limits.upper)
+        joint = int(np.argmax(excess - allowed))
+        if excess[joint] <= allowed[joint]:
+            return None
+        return (
+            FaultCode.LIMIT_VIOLATION,
+            f"joint '{limits.names[joint]}' is measured at {position[joint]:.3f}, its limits are "
+            f"{limits.lower[joint]:.3f} and {limits.upper[joint]:.3f}; move it back or correct "
+            "the encoder",
+        )
+
+    def _allowed(self, lag_s: float) -> FloatArray:
+        by_velocity = lag_s * self._limits.velocity
+        return np.where(np.isnan(self._tolerances), by_velocity, self._tolerances)
+
+    def _at(self, time: float) -> FloatArray | None:
+        """The command for ``time``; None before the first one and after the last one."""
+        later: tuple[float, FloatArray] | None = None
+        for entry in reversed(self._commands):
+            if entry[0] <= time:
+                if later is None:
+                    return None if entry[0] < time else entry[1]
+                share = (time - entry[0]) / (later[0] - entry[0])
+                return entry[1] + share * (later[1] - entry[1])
+            later = entry
+        return None
+
+
+class LimitWatch:
+    """Adds up the time at which a path was clamped by more than a tolerance."""
+
+    def __init__(self, limits: JointLimits, period_s: float) -> None:
+        """Take the joints and the control period."""
+        self._names = limits.names
+        self._range = limits.upper - limits.lower
+        self._recent = Recent(VIOLATION_WINDOW_S, period_s)
+
+    def begin(self) -> None:
+        """Forget another motion."""
+        self._recent.forget()
+
+    def check(self, excess: FloatArray, tolerance: float, most_s: float) -> Condition | None:
+        """Note how far [n] the path lay outside the limits at this tick.
+
+        Args:
+            excess: rad or m, zero inside.
+            tolerance: share of a joint's range that does not count.
+            most_s: how much of the last ``VIOLATION_WINDOW_S`` may be worse.
+        """
+        beyond = excess > tolerance * self._range
+        if self._recent.update(bool(beyond.any())) <= most_s or not beyond.any():
+            return None
+        joint = int(np.argmax(excess / self._range))
+        return (
+            FaultCode.LIMIT_VIOLATION,
+            f"the policy asks for positions of joint '{self._names[joint]}' that lie "
+            f"{excess[joint]:.3f} outside its limits, for more than {most_s:g} s within "
+            f"{VIOLATION_WINDOW_S:g} s",
+        )

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What makes a message unusable before anything of it is decoded. No ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_CONTENT = 12
+"""First byte of a serialized message after CDR's four bytes and the stamp's eight."""
+
+TROUBLES: Mapping[str, str] = {
+    "zero_stamp": "its stamps are zero",
+    "future_stamp": "its stamps lie in the future of the ROS clock",
+    "repeated_stamp": "its stamps repeat",
+    "stamp_went_back": "its stamps go back",
+    "frozen": "its picture does not change",
+    "wrong_width": "its arrays have different lengths",
+    "not_finite": "a position is not a finite number",
+}
+"""Reasons, as they are counted, in words."""
+
+
+def unfit_stamp(stamp: float, newest: float, now: float, future_s: float) -> str:
+    """Return why a message with this stamp is not used, a key of `TROUBLES`; empty when it is.
+
+    Args:
+        stamp: of the message, s.
+        newest: stamp of the last message that was used; minus infinity for none.
+        now: ROS clock, s.
+        future_s: how far a stamp may be ahead of the ROS clock.
+    """
+    if stamp == 0.0:
+        return "zero_stamp"
+    if stamp > now + future_s:
+        return "future_stamp"
+    if newest > now + future_s:  # the ROS clock was set back: what came before is void
+        return ""
+    if stamp == newest:
+        return "repeated_stamp"
+    return "stamp_went_back" if stamp < newest else ""
+
+
+def same_content(first: bytes, second: bytes) -> bool:
+    """Whether two serialized messages are equal but for their stamps."""
+    return len(first) == len(second) and first[_CONTENT:] == second[_CONTENT:]

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every condition under which the arm must not move, judged at every control tick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quantvla_ros.control.config import Mode
+from quantvla_ros.control.faults import Condition, FaultCode
+from quantvla_ros.control.following import LimitWatch, TrackingWatch
+from quantvla_ros.control.limits import FloatArray, JointLimits
+from quantvla_ros.control.motion import MotionController
+from quantvla_ros.control.watchdog import stale
+from quantvla_ros.control.window import Window
+from quantvla_ros.nodes.clock_watch import ClockFault, ClockWatch
+from quantvla_ros.nodes.input_buffer import InputBuffer, JointSample
+
+if TYPE_CHECKING:
+    from quantvla_ros.nodes.parameter_model import PolicyNodeParameters
+
+
+def tracking_tolerances(names: tuple[str, ...], given: Mapping[str, float]) -> FloatArray:
+    """Return tolerances [n] as `TrackingWatch` takes them from the parameter (0: not watched)."""
+    values = np.array([given.get(name, np.nan) for name in names], dtype=np.float64)
+    values[values == 0.0] = np.inf
+    return values
+
+
+class Supervisor:
+    """Owns the watches of inputs, output, clock and motion; knows nothing of topics."""
+
+    def __init__(
+        self,
+        parameters: Callable[[], PolicyNodeParameters],
+        limits: JointLimits,
+        period_s: float,
+        tolerances: FloatArray,
+        buffer: InputBuffer,
+        skewed_s: Callable[[], float],
+        conflict: Callable[[], Condition | None],
+        simulated: bool,
+    ) -> None:
+        """Take what is watched.
+
+        Args:
+            parameters: the newest ones, with the thresholds.
+            limits: of n joints.
+            period_s: of the control tick.
+            tolerances: [n], see `TrackingWatch`.
+            buffer: inputs, whose joints contain the limits' ones.
+            skewed_s: for how long (s) no set of inputs was of one instant.
+            conflict: who else publishes on the command topic.
+            simulated: whether the ROS clock comes from ``/clock``.
+        """
+        self._parameters = parameters
+        self._order = [buffer.joints.index(name) for name in limits.names]
+        self._buffer = buffer
+        self._skewed_s = skewed_s
+        self._conflict = conflict
+        self.clock = ClockWatch(simulated)
+        self._tracking = TrackingWatch(limits, period_s, tolerances)
+        self._limits = LimitWatch(limits, period_s)
+
+    @property
+    def tracking_error(self) -> FloatArray:
+        """Newest distance [n] of the arm from its command (rad or m)."""
+        return self._tracking.error
+
+    def begin_motion(self) -> None:
+        """Forget the motion before."""
+        self._tracking.begin()
+        self._limits.begin()
+
+    def published(self, window: Window) -> None:
+        """Note a window that the arm is to follow."""
+        first = window.stamp + float(window.times_from_start[0])
+        self._tracking.commanded(first, window.positions[0])
+
+    def conditions(self, now: float) -> list[Condition]:
+        """Return what refuses arming, and stops an armed arm, at ``now`` (s, ROS clock)."""
+        parameters = self._parameters()
+        found = stale(self._buffer.sources(), now)
+        if self._skewed_s() > parameters.skew_timeout_s:
+            found.append((FaultCode.SKEWED_INPUTS, self._describe_skew(parameters)))
+        conflict = self._conflict()
+        if conflict is not None:
+            found.append(conflict)
+        return found
+
+    def before_arming(self, now: float) -> list[Condition]:
+        """Return what refuses arming: `conditions`, and an arm measured outside its limits."""
+        found = self.conditions(now)
+        sample = self._buffer.newest_joints()
+        if sample is not None:
+            position = sample.positions[self._order]
+            outside = self._tracking.outside(position, self._parameters().tracking_lag_s)
+            found += [outside] if outside is not None else []
+        return found
+
+    def clock_fault(self, now: float, steady: float) -> ClockFault | None:
+        """Compare the clocks; to be called at every tick."""
+        parameters = self._parameters()
+        return self.clock.check(
+            now, steady, parameters.clock_timeout_s, parameters.max_clock_step_s
+        )
+
+    def watch(self, motion: MotionController, now: float) -> None:
+        """Raise every fault that an armed arm has at ``now``; the first one is latched."""
+        if motion.mode is not Mode.ARMED:
+            return
+        parameters = self._parameters()
+        for code, text in self.conditions(now):
+            motion.raise_fault(code, text, now)
+        violation = self._limits.check(
+            motion.excess, parameters.limit_tolerance, parameters.max_violation_s
+        )
+        sample = self._buffer.newest_joints()
+        lost = None if sample is None else self._follows(sample)
+        for condition in (violation, lost):
+            if condition is not None:
+                motion.raise_fault(*condition, now)
+
+    def _follows(self, sample: JointSample) -> Condition | None:
+        parameters = self._parameters()
+        return self._tracking.check(
+            sample.stamp,
+            sample.positions[self._order],
+            parameters.tracking_lag_s,
+            parameters.tracking_timeout_s,
+        )
+
+    def _describe_skew(self, parameters: PolicyNodeParameters) -> str:
+        cameras, joints = self._buffer.stamps()
+        stamps = {f"camera '{name}'": stamp for name, stamp in cameras.items()}
+        stamps["joint states"] = -np.inf if joints is None else joints
+        first, last = min(stamps, key=stamps.__getitem__), max(stamps, key=stamps.__getitem__)
+        return (
+            f"the stamps of the inputs differ by more than {parameters.max_skew_s:g} s for more "
+            f"than {parameters.skew_timeout_s:g} s: {first} lies behind {last}"
+        )
