@@ -39,7 +39,7 @@ class MotionMetrics:
 
     def tracked(self, error: FloatArray) -> None:
         """Note how far each joint [n] was measured from what it was told for that instant."""
-        self.tracking_error = float(np.abs(error).max())
+        self.tracking_error = float(np.abs(error).max(initial=0.0))
         self.max_tracking_error = max(self.max_tracking_error, self.tracking_error)
 
     def switched(self, gap: float) -> None:

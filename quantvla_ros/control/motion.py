@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter, deque
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quantvla_ros.control.commanded import CommandedMotion, CommittedRows
 from quantvla_ros.control.config import Mode, MotionConfig
@@ -34,9 +35,17 @@ class MotionController:
     """
 
     def __init__(
-        self, limits: JointLimits, period_s: float, config: MotionConfig | None = None
+        self,
+        limits: JointLimits,
+        period_s: float,
+        config: MotionConfig | None = None,
+        displaced: NDArray[np.bool_] | None = None,
     ) -> None:
-        """Take the joints' limits, the control period and the tuning."""
+        """Take the joints' limits, the control period and the tuning.
+
+        ``displaced`` [n] marks axes whose chunks say how far to go and not where to: each chunk is
+        moved to where the reference is when it takes over.
+        """
         self.config = config or MotionConfig()
         self.mode = Mode.INACTIVE
         self.fault: Fault | None = None
@@ -54,10 +63,9 @@ class MotionController:
         self._now = -np.inf
         self._first = -np.inf
         self._measured: tuple[float, FloatArray, FloatArray] | None = None
-        self._compared = -np.inf
         self._moving = False
         self._stop_planned = False
-        self._schedule = ChunkSchedule(self.config, period_s)
+        self._schedule = ChunkSchedule(self.config, period_s, displaced)
 
     @property
     def at_rest(self) -> bool:
@@ -272,7 +280,6 @@ class MotionController:
             return None
         first = max(self._first, self._now + self.config.transport_margin_s)
         self._first = first
-        self._compare()
         gap = self._schedule.take(first)
         self.metrics.late_chunks = self._schedule.late
         if self._schedule.runs_out(first) and self.mode is Mode.ARMED:
@@ -301,16 +308,6 @@ class MotionController:
     def _advance(self, now: float) -> None:
         """Never let time go backwards."""
         self._now = max(self._now, now)
-
-    def _compare(self) -> None:
-        """Note how far the newest measured state is from what was commanded for its instant."""
-        if self._measured is None or not self._moving or self._measured[0] <= self._compared:
-            return
-        stamp, position, _ = self._measured
-        commanded = self._commanded.at(stamp)
-        if commanded is not None:
-            self._compared = stamp
-            self.metrics.tracked(position - commanded)
 
     def _measured_at_rest(self, now: float) -> FloatArray:
         """The fresh measured position, refused while the robot moves."""

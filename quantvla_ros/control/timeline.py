@@ -111,6 +111,29 @@ class ChunkTimeline:
         return self
 
 
+class Shifted:
+    """``path`` moved by [n]."""
+
+    def __init__(self, path: Path, by: FloatArray) -> None:
+        """Take the path and how far to move it (rad or m)."""
+        self._path = path
+        self._by = by
+
+    @property
+    def end(self) -> float:
+        """As that of the path."""
+        return self._path.end
+
+    def sample(self, times: FloatArray) -> PathState:
+        """State at ``times`` [K]."""
+        position, velocity, acceleration = self._path.sample(times)
+        return PathState(position + self._by, velocity, acceleration)
+
+    def pruned(self, now: float) -> Shifted:
+        """What is left of the path, moved."""
+        return Shifted(self._path.pruned(now), self._by)
+
+
 def _spline_slopes(points: FloatArray, dt: float) -> FloatArray:
     """First derivatives at the knots of the C2 cubic spline: no curvature first, at rest last."""
     rows = len(points)

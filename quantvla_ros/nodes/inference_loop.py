@@ -23,6 +23,7 @@ from quantvla_ros.nodes.input_buffer import SKEWED, Choice, Frame, InputBuffer
 from quantvla_ros.nodes.record import NodeRecord
 
 if TYPE_CHECKING:
+    from quantvla_ros.nodes.drive import Drive
     from quantvla_ros.nodes.inputs import Inputs
     from quantvla_ros.nodes.visuals import ChunkDisplay
 
@@ -46,11 +47,13 @@ class InferenceLoop:
         record: NodeRecord,
         seed: Callable[[], int],
         display: ChunkDisplay,
+        drive: Drive,
         continues: Callable[[], bool],
     ) -> None:
         """Take the parts; ``lock`` guards the motion controller that ``motion`` returns.
 
-        ``continues`` says whether the policy is told what the arm does while it thinks.
+        ``drive`` turns chunks into points of the motion; ``continues`` says whether the policy is
+        told what the arm does while it thinks.
         """
         self._cameras = {camera.name: camera for camera in manifest.interface.cameras}
         self._interface = manifest.interface
@@ -62,6 +65,7 @@ class InferenceLoop:
         self._record = record
         self._seed = seed
         self._display = display
+        self._drive = drive
         self._continues = continues
         self._counter = 0
         self._asked_generation = 0
@@ -149,7 +153,8 @@ class InferenceLoop:
         return picture
 
     def _prefix(self, stamp: float, now: float) -> ActionPrefix | None:
-        if not self._continues():
+        # The way of displaced axes is not what their policy puts out.
+        if not self._continues() or self._drive.displaced is not None:
             return None
         interface = self._interface
         with self._lock:
@@ -167,7 +172,9 @@ class InferenceLoop:
                 return
             motion = self._motion()
             motion.note_latency(result.latency_s)
-            refused = motion.offer_chunk(chunk.actions, chunk.stamp, self._interface.dt)
+            refused = motion.offer_chunk(
+                self._drive.points(chunk.actions), chunk.stamp, self._interface.dt
+            )
         if refused is None:
             self.chunks += 1
             self._display.show(chunk.actions, chunk.stamp, self._interface)

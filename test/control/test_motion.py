@@ -422,11 +422,3 @@ def test_committed_rows_are_what_is_executed_until_the_next_chunk_takes_over(mov
             np.testing.assert_allclose(rows.points[row], executed[tick], atol=2e-3)
     end = moving.c._schedule.end
     assert due[-1] <= end + 1e-6 < due[-1] + DT  # never beyond the chunk in execution
-
-
-def test_how_far_the_arm_is_from_its_command_is_measured(moving) -> None:
-    commanded = moving.window.sample(moving.now + 0.02).position[0]
-    moving.now += 0.02
-    moving.see(commanded + np.array([0.0, 0.07, 0.0, 0.0]))
-    moving.c.tick(moving.now)
-    assert moving.c.metrics.tracking_error == pytest.approx(0.07, abs=1e-6)

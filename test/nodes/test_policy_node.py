@@ -188,7 +188,7 @@ def test_wrong_parameter_at_start_is_one_sentence(robot, float_bundle, tmp_path)
     try:
         assert policy.process.process.wait(20) == 1
         assert policy.process.output.strip().splitlines()[-1] == (
-            "Parameter 'control_rate_hz' must be of type double from 10 to 200 (write 1.0, not 1)."
+            "Parameter 'control_rate_hz' must be of type double from 20 to 200 (write 1.0, not 1)."
         )
     finally:
         policy.close()
