@@ -39,12 +39,12 @@ class MotionController:
         limits: JointLimits,
         period_s: float,
         config: MotionConfig | None = None,
-        displaced: NDArray[np.bool_] | None = None,
+        speeds: NDArray[np.bool_] | None = None,
     ) -> None:
         """Take the joints' limits, the control period and the tuning.
 
-        ``displaced`` [n] marks axes whose chunks say how far to go and not where to: each chunk is
-        moved to where the reference is when it takes over.
+        ``speeds`` [n] marks axes whose values are no positions but speeds (of a tip): limits hold
+        for them in the same way, but at rest they are zero and not where they happen to be.
         """
         self.config = config or MotionConfig()
         self.mode = Mode.INACTIVE
@@ -55,7 +55,11 @@ class MotionController:
         self._limits = limits
         self._period_s = period_s
         self._tracker = Tracker(
-            limits, self.config.lookahead_s, self.config.window_s, np.zeros(len(limits.names))
+            limits,
+            self.config.lookahead_s,
+            self.config.window_s,
+            np.zeros(len(limits.names)),
+            speeds,
         )
         self._commanded = CommandedMotion(limits, self.config.window_s)
         self._latency = LatencyTracker(self.config.initial_latency_s)
@@ -65,7 +69,7 @@ class MotionController:
         self._measured: tuple[float, FloatArray, FloatArray] | None = None
         self._moving = False
         self._stop_planned = False
-        self._schedule = ChunkSchedule(self.config, period_s, displaced)
+        self._schedule = ChunkSchedule(self.config, period_s, speeds)
 
     @property
     def at_rest(self) -> bool:
@@ -334,7 +338,10 @@ class MotionController:
             self._tracker.stop(self._schedule.stops(first), first)
             self._stop_planned = True
         if self._tracker.plan.end <= first:
-            self._rest(self._after_stop)
+            if self._tracker.stands(first):
+                self._rest(self._after_stop)
+            else:  # what could not stop at once has braked: now it can
+                self._tracker.stop((), first)
 
     def _stop(self, mode: Mode) -> None:
         """Decelerate from the next tick on; a stop under way goes on."""

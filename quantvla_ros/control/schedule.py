@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from quantvla_ros.control.config import MotionConfig
 from quantvla_ros.control.limits import FloatArray
-from quantvla_ros.control.path_clock import Slowed
+from quantvla_ros.control.path_clock import Ended
 from quantvla_ros.control.splicer import Crossfade
-from quantvla_ros.control.timeline import ChunkTimeline, Hold, Path, Shifted
+from quantvla_ros.control.timeline import ChunkTimeline, Hold, Path
 
 _SLOWER = (1.0, 1.5, 2.0)
 """Stops along the path are tried at these multiples of stop_s before braking without it."""
@@ -28,13 +28,13 @@ class ChunkSchedule:
         self,
         config: MotionConfig,
         period_s: float,
-        displaced: NDArray[np.bool_] | None = None,
+        speeds: NDArray[np.bool_] | None = None,
     ) -> None:
-        """Take the tuning, the control period, and see `MotionController` for ``displaced``."""
+        """Take the tuning, the control period, and see `MotionController` for ``speeds``."""
         self.path: Path | None = None
         self.late = 0
         self._config = config
-        self._displaced = displaced
+        self._speeds = speeds
         self._reserve_s = config.stop_s * max(_SLOWER) / 2 + 2 * period_s
         self._end: float | None = None
         self._take_over = 0.0
@@ -70,19 +70,17 @@ class ChunkSchedule:
         if stamp + len(points) * dt <= first:
             self.late += 1
             return None
-        new: Path = ChunkTimeline(points, stamp, dt, first)
-        end = new.end
+        new = ChunkTimeline(points, stamp, dt, first)
         gap = None
         if self.path is None:
             self.path = new
         else:
-            new = self._moved(new, self.path.sample(np.array([first])).position[0], first)
             if self._end is not None:
                 at = np.array([first])
                 between = self.path.sample(at).position - new.sample(at).position
                 gap = float(np.abs(between).max())
             self.path = Crossfade(self.path, new, first, self._config.blend_s)
-        self._end = end
+        self._end = new.end
         self._take_over = first + self._config.execute_steps * dt
         return gap
 
@@ -93,15 +91,14 @@ class ChunkSchedule:
             self.forget()
             self.path = hold
         else:
-            path = self._moved(self.path, position, first)
-            self.path = Crossfade(hold, path, first, self._config.blend_s)
+            self.path = Crossfade(hold, self.path, first, self._config.blend_s)
 
     def drop(self, first: float) -> None:
         """Let the path come to a stop and expect a new chunk."""
         self._pending = None
         if self._end is not None and self.path is not None:
             self._end = None
-            self.path = Slowed(self.path, first, self._config.stop_s)
+            self.path = Ended(self.path, first, self._config.stop_s, self._speeds)
 
     def runs_out(self, first: float) -> bool:
         """Whether the chunk leaves no more time than the slowest stop along it covers."""
@@ -125,11 +122,7 @@ class ChunkSchedule:
         """Ways to stop along the path, quickest first."""
         if self.path is None:
             return []
-        return [Slowed(self.path, first, self._config.stop_s * slower) for slower in _SLOWER]
-
-    def _moved(self, path: Path, position: FloatArray, first: float) -> Path:
-        """The path, its displaced axes moved so that they are at ``position`` [n] at ``first``."""
-        if self._displaced is None:
-            return path
-        away = position - path.sample(np.array([first])).position[0]
-        return Shifted(path, np.where(self._displaced, away, 0.0))
+        return [
+            Ended(self.path, first, self._config.stop_s * slower, self._speeds)
+            for slower in _SLOWER
+        ]

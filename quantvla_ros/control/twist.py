@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chunks of twists on the same path as chunks of joint positions.
+"""Twists of the tip on the same path as positions of joints.
 
-The twists are added up to a way along six axes. This way goes through splicer, limits and stops
-like the joints do; the velocity along it is the twist that goes out. The way is no pose: it only
-serves to be differentiated again, so its angles need not be angles of a rotation.
+The six axes are speeds; their limit takes the place of a joint's position limit, the tip's
+acceleration that of a joint's velocity, and so on. So chunks of twists go through the same splicer,
+limits and state machine, and a twist that is no longer asked for falls to zero within limits.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import numpy as np
 
 from quantvla_ros.control.limits import FloatArray, JointLimits
 
-JERK_TIME_S = 0.1
-"""Time in which the acceleration of the tip may rise to its limit."""
+RISE_S = 0.1
+"""Time in which the acceleration of the tip may rise to its limit, and its jerk likewise."""
 
 
 @dataclass(frozen=True)
 class TwistLimits:
-    """Of the tip: speeds (m/s, rad/s) and accelerations (m/s^2, rad/s^2), as lengths of vectors."""
+    """Of the tip: speeds (m/s, rad/s) and accelerations (m/s^2, rad/s^2)."""
 
     linear: float
     angular: float
@@ -30,13 +30,10 @@ class TwistLimits:
 
 
 def twist_axes(names: Sequence[str], limits: TwistLimits) -> JointLimits:
-    """The six axes as joints without ends."""
-    velocity = np.repeat([limits.linear, limits.angular], 3)
-    acceleration = np.repeat([limits.linear_acceleration, limits.angular_acceleration], 3)
-    infinite = np.full(6, np.inf)
-    return JointLimits(
-        tuple(names), -infinite, infinite, velocity, acceleration, acceleration / JERK_TIME_S
-    )
+    """Limits of the six axes, one derivative higher than the fields' names say."""
+    speed = np.repeat([limits.linear, limits.angular], 3)
+    rise = np.repeat([limits.linear_acceleration, limits.angular_acceleration], 3)
+    return JointLimits(tuple(names), -speed, speed, rise, rise / RISE_S, rise / RISE_S**2)
 
 
 def limited_twist(twist: FloatArray, limits: TwistLimits) -> FloatArray:
@@ -46,12 +43,6 @@ def limited_twist(twist: FloatArray, limits: TwistLimits) -> FloatArray:
         length = np.linalg.norm(part, axis=-1, keepdims=True)
         parts.append(part / np.maximum(length / most, 1.0))
     return np.concatenate(parts, axis=-1)
-
-
-def way_of(twists: FloatArray, dt: float, limits: TwistLimits) -> FloatArray:
-    """Way [H, 6] at the end of each step of ``dt`` (s) with twists [H, 6], shortened to limits."""
-    way: FloatArray = np.cumsum(limited_twist(twists, limits) * dt, axis=0)
-    return way
 
 
 def joined(first: JointLimits, second: JointLimits) -> JointLimits:

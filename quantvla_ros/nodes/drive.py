@@ -25,18 +25,22 @@ class Drive(Protocol):
 
     Attributes:
         limits: of the axes.
-        displaced: [n] see `MotionController`, None: no axis.
+        speeds: [n] see `MotionController`, None: no axis.
         watched: [n] axes whose measured position can be compared with the command.
         publisher: of the arm's commands.
     """
 
     limits: JointLimits
-    displaced: NDArray[np.bool_] | None
+    speeds: NDArray[np.bool_] | None
     watched: NDArray[np.bool_]
     publisher: Publisher
 
     def points(self, actions: FloatArray) -> FloatArray:
-        """Points [H, n] of a chunk [H, actions]."""
+        """Points [H, n] of a chunk [H, n] in the policy's units."""
+        ...
+
+    def actions(self, points: FloatArray) -> FloatArray:
+        """The way back: points [K, n] in the policy's units."""
         ...
 
     def measured(self, sample: JointSample) -> tuple[FloatArray, FloatArray]:
@@ -66,7 +70,7 @@ class Drive(Protocol):
 class JointDrive:
     """Trajectories of all joints, or of all but a gripper that has a topic of its own."""
 
-    displaced = None
+    speeds = None
 
     def __init__(
         self,
@@ -89,6 +93,10 @@ class JointDrive:
     def points(self, actions: FloatArray) -> FloatArray:
         """The actions: they are positions."""
         return actions
+
+    def actions(self, points: FloatArray) -> FloatArray:
+        """The points."""
+        return points
 
     def measured(self, sample: JointSample) -> tuple[FloatArray, FloatArray]:
         """The joints in the limits' order."""

@@ -153,18 +153,18 @@ class InferenceLoop:
         return picture
 
     def _prefix(self, stamp: float, now: float) -> ActionPrefix | None:
-        # The way of displaced axes is not what their policy puts out.
-        if not self._continues() or self._drive.displaced is not None:
+        if not self._continues():
             return None
         interface = self._interface
         with self._lock:
             rows = self._motion().committed(stamp, interface.dt, interface.horizon, now)
-        return None if rows is None else ActionPrefix(rows.points, rows.count)
+        return None if rows is None else ActionPrefix(self._drive.actions(rows.points), rows.count)
 
     def _take(self, result: ChunkResult) -> None:
         chunk = result.chunk
+        steps = {f"denoise_step_{k}": ms for k, ms in enumerate(chunk.steps_ms, 1)}
         self._record.note_inference(
-            result.latency_s, {"decode": self._decode_ms, **chunk.timings_ms}
+            result.latency_s, {"decode": self._decode_ms, **chunk.timings_ms, **steps}
         )
         with self._lock:
             if self._asked_generation != self._buffer.generation:

@@ -96,7 +96,7 @@ class PolicySession:
         self._period = 1.0 / first.control_rate_hz
         self._config = first.motion_config()
         self.lock = threading.Lock()
-        self.motion = MotionController(drive.limits, self._period, self._config, drive.displaced)
+        self.motion = MotionController(drive.limits, self._period, self._config, drive.speeds)
         self.record = NodeRecord(self._period)
         self._output = output
         self.inference = InferenceLoop(
@@ -241,7 +241,9 @@ class PolicySession:
         now = self.now()
         with self.lock:
             self._watch(now, steady)
+            began = time.perf_counter()
             window = self.motion.tick(now + max(0.0, output_at - steady))
+            splice_ms = (time.perf_counter() - began) * 1e3
             if self.supervisor.clock.still(steady) > self._config.window_s:
                 window = None  # it would be the last one again, and soon lie in the past
             if window is not None:
@@ -251,10 +253,16 @@ class PolicySession:
             self.record.note_pause()
             at_rest &= self._drive.idle(now)
         else:
+            began = time.perf_counter()
             publish = self._drive.prepared(window)
+            publish_ms = (time.perf_counter() - began) * 1e3
             time.sleep(max(0.0, output_at - time.monotonic()))
+            began = time.perf_counter()
             publish()
             self.record.note_publish(time.monotonic())
+            publish_ms += (time.perf_counter() - began) * 1e3
+            self.record.note_stage("splice", splice_ms)
+            self.record.note_stage("publish", publish_ms)
         if at_rest:
             self._rested.set()
 

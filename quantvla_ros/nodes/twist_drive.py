@@ -11,7 +11,7 @@ from geometry_msgs.msg import TwistStamped
 
 from quantvla_ros.bundle.schema import TWIST_NAMES, Interface
 from quantvla_ros.control.limits import FloatArray, JointLimits
-from quantvla_ros.control.twist import TwistLimits, joined, limited_twist, twist_axes, way_of
+from quantvla_ros.control.twist import TwistLimits, joined, limited_twist, twist_axes
 from quantvla_ros.control.window import Window
 from quantvla_ros.nodes.conversion import seconds_to_stamp
 from quantvla_ros.nodes.gripper import GripperOutput
@@ -53,12 +53,12 @@ class TwistDrive:
             switch: tells Servo to take twists.
         """
         self.limits = joined(twist_axes(TWIST_NAMES, limits), gripper_limits)
-        self.displaced = np.arange(len(self.limits.names)) < _AXES
-        self.watched = ~self.displaced
+        self.speeds = np.arange(len(self.limits.names)) < _AXES
+        self.watched = ~self.speeds
         self.publisher = publisher
         self._twist_limits = limits
-        self._dt = interface.dt
-        self._per_second = interface.action.units[0] == "m/s"
+        # A policy may put out the way of one step in place of a velocity.
+        self._step_s = 1.0 if interface.action.units[0] == "m/s" else interface.dt
         self._observed = [interface.state.names.index(name) for name in gripper_limits.names]
         self._frame = frame
         self._gripper = gripper
@@ -67,15 +67,18 @@ class TwistDrive:
         self._left = 0
 
     def points(self, actions: FloatArray) -> FloatArray:
-        """Way of the tip, and the gripper's positions; a chunk of another shape as it is."""
+        """Twists within limits, and the gripper's positions; a chunk of another shape as it is."""
         if actions.ndim != 2 or actions.shape[1] != len(self.limits.names):
             return actions
-        twists = actions[:, :_AXES] if self._per_second else actions[:, :_AXES] / self._dt
-        way = way_of(twists, self._dt, self._twist_limits)
-        return np.concatenate([way, actions[:, _AXES:]], axis=1)
+        twists = limited_twist(actions[:, :_AXES] / self._step_s, self._twist_limits)
+        return np.concatenate([twists, actions[:, _AXES:]], axis=1)
+
+    def actions(self, points: FloatArray) -> FloatArray:
+        """Twists in the policy's units, and the gripper's positions."""
+        return np.concatenate([points[:, :_AXES] * self._step_s, points[:, _AXES:]], axis=1)
 
     def measured(self, sample: JointSample) -> tuple[FloatArray, FloatArray]:
-        """The gripper's joint; the tip is where it is."""
+        """The gripper's joint; the tip rests, as far as is known."""
         position, velocity = np.zeros((2, len(self.limits.names)))
         position[_AXES:] = sample.positions[self._observed]
         velocity[_AXES:] = sample.velocities[self._observed]
@@ -89,7 +92,7 @@ class TwistDrive:
     def prepared(self, window: Window) -> Callable[[], None]:
         """Make the twist of the first point, and the gripper's command."""
         twist = self._message(
-            window.stamp, limited_twist(window.velocities[0, :_AXES], self._twist_limits)
+            window.stamp, limited_twist(window.positions[0, :_AXES], self._twist_limits)
         )
         grip = self._gripper.prepared(window, _AXES) if self._gripper is not None else None
         self._left = self._halts

@@ -46,7 +46,7 @@ class FakePolicy:
             actions[3, 1] = np.nan
         # An "old" chunk is one that took longer than it lasts.
         stamp = observation.stamp - 10.0 if mode == "old" else observation.stamp
-        return Chunk(actions, stamp, {"denoise": 1.0})
+        return Chunk(actions, stamp, {"denoise": 1.0}, (0.4, 0.6))
 
     def weight_bytes(self):
         return 0
@@ -54,3 +54,16 @@ class FakePolicy:
 
 def load(path, backend="cpu", compiled=True, threads=1):
     return FakePolicy(path)
+
+
+class LiftingPolicy(FakePolicy):
+    """Of kind `ee_delta`: the tip goes up by 0.06 m/s and the finger to 0.02 m."""
+
+    def infer(self, observation, noise, prefix=None):
+        actions = np.zeros((self.manifest.interface.horizon, 7))
+        actions[:, 2], actions[:, 6] = 0.06, 0.02
+        return Chunk(actions, observation.stamp, {"denoise": 1.0})
+
+
+def load_lifting(path, backend="cpu", compiled=True, threads=1):
+    return LiftingPolicy(path)
