@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -183,6 +184,62 @@ def bench(
 
 
 @app.command(
+    "bench-schemes",
+    epilog="Example: quantvla bench-schemes policies/panda buffer --threads 2 --out schemes; "
+    "without a bundle: a random network of SmolVLA's size",
+)
+def bench_schemes(
+    out: Annotated[Path, typer.Option("--out", help="Directory; a bench there goes on.")],
+    bundle: Annotated[Path | None, typer.Argument(help="Float bundle.")] = None,
+    buffer: Annotated[Path | None, typer.Argument(help="Its calibration buffer.")] = None,
+    schemes: Annotated[
+        list[str] | None, typer.Option("--scheme", help="Of quantize; all if none.")
+    ] = None,
+    base: Annotated[str, typer.Option(help="Rounding: rtn, clip or gptq.")] = "gptq",
+    rounds: Annotated[int, typer.Option("--rounds", min=3, help="Timed inferences each.")] = 50,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Measure every scheme beside compiled float in one run, and how each is made."""
+    from calib_tools.bench_schemes import bench_schemes as run
+    from calib_tools.tables import show_bench_schemes
+
+    record = run(bundle, buffer, schemes or [], base, rounds, threads, out)
+    _print(record) if as_json else show_bench_schemes(record, out)
+
+
+@app.command(
+    epilog="Example: quantvla ablate policies/panda buffer --variant 'w4a8-gptq*' --out ablation"
+)
+def ablate(
+    bundle: BundleDir,
+    buffer: BufferDir,
+    out: Annotated[Path, typer.Option("--out", help="Directory; an ablation there goes on.")],
+    patterns: Annotated[
+        list[str] | None, typer.Option("--variant", help="Name or pattern; all if none.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--setting", help="normal or hard; both if none.")
+    ] = None,
+    tasks: Annotated[list[str] | None, typer.Option("--task", help="Family; all if none.")] = None,
+    episodes: Annotated[
+        int, typer.Option(min=0, help="Of each task and setting, even; 0: open loop alone.")
+    ] = 50,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; one a CPU core if not given.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare the method's parts: make all variants, judge them in open and closed loop."""
+    from calib_tools.ablation.run import ablate as run
+    from calib_tools.tables import show_ablation
+
+    presets = settings or ["normal", "hard"]
+    record = run(bundle, buffer, patterns or [], presets, tasks or [], episodes, workers, out)
+    _print(record) if as_json else show_ablation(record, out)
+
+
+@app.command(
     epilog="Example: quantvla evaluate policies/panda int8 --task pick_place --episodes 100 "
     "--out evaluation_out"
 )
@@ -190,8 +247,8 @@ def evaluate(
     bundles: Annotated[
         list[str],
         typer.Argument(
-            help="Bundles; BUNDLE@rtc runs with real-time chunking, BUNDLE@rtn4-all has fake 4-bit "
-            "weights."
+            help="Bundles; BUNDLE@rtc runs with real-time chunking, BUNDLE@rtn4-all or @STUDY_FILE "
+            "is fake-quantized."
         ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Directory; an evaluation there goes on.")],
@@ -227,7 +284,10 @@ def evaluate(
 @app.command(epilog="Example: quantvla report demo_out --out report.html")
 def report(
     run_directory: Annotated[
-        Path, typer.Argument(metavar="RUN", help="Directory of a demo or an evaluation.")
+        Path,
+        typer.Argument(
+            metavar="RUN", help="A demo, an evaluation, an ablation, or a quantized bundle."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", help="HTML file to write.")],
     force: Force = False,
@@ -278,6 +338,13 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            print(
+                f"quantvla: the disk is full ({error.filename or 'while writing'}); free some "
+                "space and run the same command again.",
+                file=sys.stderr,
+            )
+            sys.exit(1)
         kind = type(error).__name__
         print(
             f"quantvla: an error inside the program ({kind}: {error}); `quantvla --debug ...` "

@@ -12,13 +12,21 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from calib_tools import bench_table
+from calib_tools.ablation import table as ablation
+from calib_tools.ablation.run import RECORD as ABLATION
+from calib_tools.ablation.table import read_ablation
+from calib_tools.bench_schemes import RECORD as BENCH
+from calib_tools.bench_table import read_bench
 from calib_tools.demo.summary_table import read_summary, render
 from calib_tools.evaluation import table
 from calib_tools.evaluation.record import RECORD as EVALUATION
 from calib_tools.evaluation.record import read_record
+from calib_tools.fault_study import table as fault_table
 from calib_tools.output import write_file
 from quantvla_ros.errors import QuantVLAError
 
@@ -32,17 +40,37 @@ def documents(root: Path) -> list[Path]:
 
 
 def markdown(record: Path) -> str:
-    """The table of a record: an evaluation's where the name ends in its name, else a demo's.
+    """The tables of a record, by the end of its name: that of its kind, or a demo's.
 
     Raises:
         QuantVLAError: the record is missing or damaged.
     """
+    if record.name.endswith(ABLATION):
+        return _ablation(read_ablation(record))
+    if record.name.endswith(BENCH):
+        return _bench(read_bench(record))
+    if record.name.endswith(fault_table.RECORD):
+        return fault_table.markdown(fault_table.read(record))
     if not record.name.endswith(EVALUATION):
         return render(read_summary(record))
     content = read_record(record)
     parts = [table.summary_line(content), _grid(table.SUCCESS_HEAD, table.success_rows(content))]
     if content["comparisons"]:
         parts.append(_grid(table.PAIR_HEAD, table.pair_rows(content)))
+    return "\n\n".join(parts)
+
+
+def _ablation(content: Mapping[str, Any]) -> str:
+    parts = [ablation.summary_line(content), _grid(ablation.OPEN_HEAD, ablation.open_rows(content))]
+    if content["float"]:
+        parts.append(_grid(ablation.CLOSED_HEAD, ablation.closed_rows(content)))
+    return "\n\n".join(parts)
+
+
+def _bench(content: Mapping[str, Any]) -> str:
+    parts = [bench_table.summary_line(content)]
+    parts.append(_grid(bench_table.SPEED_HEAD, bench_table.speed_rows(content)))
+    parts.append(_grid(bench_table.MAKING_HEAD, bench_table.making_rows(content)))
     return "\n\n".join(parts)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from quantvla_ros.bundle.storage import bundle_hash, load_manifest
+from quantvla_ros.bundle.storage import bundle_hash, load_manifest, tensor_header
 
 
 def inspect_bundle(path: Path) -> dict[str, Any]:
@@ -60,15 +60,8 @@ def _layers_by_role(layers: list[Any]) -> list[dict[str, Any]]:
 
 def _tensor_bytes(path: Path) -> dict[str, int]:
     """Bytes on disk by number format, from the header of the safetensors file."""
-    import json
-    import struct
-
-    with (path / "weights.safetensors").open("rb") as file:
-        (size,) = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(size))
     totals: dict[str, int] = {}
-    for name, entry in header.items():
-        if name != "__metadata__":
-            begin, end = entry["data_offsets"]
-            totals[entry["dtype"]] = totals.get(entry["dtype"], 0) + end - begin
+    for entry in tensor_header(path).values():
+        begin, end = entry["data_offsets"]
+        totals[entry["dtype"]] = totals.get(entry["dtype"], 0) + end - begin
     return totals

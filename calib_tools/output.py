@@ -6,11 +6,14 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from quantvla_ros.errors import OutputExistsError
+
+_PLAN = "plan.json"
 
 
 def check_file_free(path: Path, force: bool) -> None:
@@ -25,19 +28,49 @@ def check_file_free(path: Path, force: bool) -> None:
         raise OutputExistsError(f"'{path}' exists; choose another name, or --force to replace it.")
 
 
-def write_file(path: Path, content: str | bytes) -> None:
-    """Write a file whole, replacing what was there."""
-    data = content.encode() if isinstance(content, str) else content
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a temporary sibling to write; it becomes `path` when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
+        yield Path(name)
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def write_file(path: Path, content: str | bytes) -> None:
+    """Write a file whole, replacing what was there."""
+    with whole_file(path) as draft:
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def claim_directory(out: Path, plan: Mapping[str, Any]) -> None:
+    """Begin long work in a directory, or go on with the same work there.
+
+    Args:
+        out: directory.
+        plan: what is done there; its "kind" names the command.
+
+    Raises:
+        OutputExistsError: the directory holds something else.
+    """
+    path = out / _PLAN
+    if path.is_file():
+        if json.loads(path.read_text()) != plan:
+            raise OutputExistsError(
+                f"'{out}' holds work on another bundle or buffer; choose another --out."
+            )
+        return
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise OutputExistsError(
+            f"'{out}' exists and was not begun by `{plan['kind']}`; choose another --out."
+        )
+    write_json(path, plan)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

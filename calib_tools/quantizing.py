@@ -18,6 +18,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from calib_tools.action_errors import action_errors
 from calib_tools.choosing import Choice, choose
 from calib_tools.judging import Chunks, chunks_of, judge_chunks
 from calib_tools.layer_records import layer_records, named_scheme, on_disk, round_to_disk
@@ -25,10 +26,10 @@ from calib_tools.measuring import Setup
 from calib_tools.output import write_json
 from calib_tools.recipe import Recipe, check_groups
 from calib_tools.rounding_stage import Progress, RoundedLayers, condition, round_all
+from calib_tools.teaching import teach
 from calib_tools.work_directory import WorkDirectory
 from quantvla_ros.backends.kernels import native_activation_bits
 from quantvla_ros.backends.policy import TorchPolicy, policy_of
-from quantvla_ros.bundle.chunk import draw_noise
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import GateRecord, Quantization
 from quantvla_ros.bundle.storage import (
@@ -45,10 +46,8 @@ from quantvla_ros.quantization.gate import load_thresholds
 from quantvla_ros.quantization.layouts import AUTO, select_layers
 from quantvla_ros.quantization.quantized_linear import replace_module
 from quantvla_ros.quantization.streaming import adopt, settle
-from quantvla_ros.quantization.teacher import Sample, TeacherRecord, record_teacher
+from quantvla_ros.quantization.teacher import TeacherRecord
 
-NOISE_SEED = 7001  # noise of calibration, fixed so that the same buffer gives the same bundle
-VALIDATE_EVERY = 4  # every fourth calibration sample decides what is kept instead of fitting
 MIN_CALIBRATION = 8
 LAYERS_FILE, SENSITIVITY_FILE = "layers.json", "sensitivity.json"
 
@@ -172,6 +171,7 @@ class _Run:
         self._progress, self._roles = progress, layer_roles(network)
         self._layers = RoundedLayers(work.path, recipe.precisions(), activation_bits)
         self._skipped: dict[str, dict[str, str]] = {}
+        self._effects: dict[str, float] = {}
 
     def finish(self, out: Path, force: bool) -> QuantizationReport:
         """Do all of it."""
@@ -179,7 +179,7 @@ class _Run:
         reference, teacher = self._observe_teacher()
         chosen = self._quantize(teacher)
         self._progress("fit attention temperature and output balance", _SHARES["choose"])
-        corrections = fit_corrections(teacher, self._network)
+        corrections = fit_corrections(teacher, self._network, self._recipe.corrections)
         round_to_disk(self._network)
         self._progress("judge on held-out samples", _SHARES["correct"])
         tensors = on_disk(self._network)
@@ -199,7 +199,7 @@ class _Run:
         self._progress("write the bundle", _SHARES["judge"])
         update = {"quantization": quantization, "gate": gate}
         manifest = self._bundle.manifest.model_copy(update=update)
-        report = self._layer_report(chosen.bits)
+        report = self._layer_report(chosen.bits, corrections)
         save_bundle(out, manifest, tensors, self._bundle.tokenizer.json, force=force)
         write_json(out / LAYERS_FILE, report)
         if self._recipe.searches:
@@ -213,17 +213,7 @@ class _Run:
     def _observe_teacher(self) -> tuple[Chunks, TeacherRecord]:
         policy = self._policy()
         reference = chunks_of(policy, self._data.held_out)
-        samples = [
-            Sample(
-                policy.inputs(observation),
-                torch.from_numpy(draw_noise(policy.manifest, NOISE_SEED, counter))[None],
-            )
-            for counter, observation in enumerate(self._data.calibration)
-        ]
-        fit = [sample for i, sample in enumerate(samples) if i % VALIDATE_EVERY]
-        steps = self._bundle.manifest.denoise_steps
-        teacher = record_teacher(self._network, fit, samples[::VALIDATE_EVERY], steps)
-        return reference, teacher
+        return reference, teach(policy, self._data.calibration)
 
     def _quantize(self, teacher: TeacherRecord) -> Choice:
         """Condition, round, choose, and put the quantized layers in their places."""
@@ -231,10 +221,11 @@ class _Run:
             return Choice({}, {})
         recipe, network = self._recipe, self._network
         self._progress("condition", _SHARES["teacher"] / 2)
-        self._skipped = condition(network, self._names, recipe, teacher)
+        self._skipped = condition(network, self._names, recipe.condition, teacher)
         rounding = self._part("teacher", "round")
         round_all(network, self._names, recipe, teacher, self._bits, self._work, rounding)
         chosen = self._choose(teacher)
+        self._effects = self._action_errors(chosen, teacher)
         for name, width in chosen.bits.items():
             if not recipe.sequential:  # there they are in place
                 replace_module(network, name, self._layers.module(network, name, width))
@@ -259,6 +250,15 @@ class _Run:
             self._part("round", "choose"),
         )
 
+    def _action_errors(self, chosen: Choice, teacher: TeacherRecord) -> dict[str, float]:
+        if self._recipe.searches:
+            rows = chosen.record["layers"]
+            return {row["name"]: row["action_error"] for row in rows if row["chosen"]}
+        if self._recipe.sequential:  # no layer is alone there
+            return {}
+        part = self._part("round", "choose")
+        return action_errors(self._network, self._layers, chosen.bits, teacher, self._work, part)
+
     def _judge(self, reference: Chunks) -> GateRecord:
         """Run the quantized policy on integer units; takes the network over."""
         policy = policy_of(self._bundle, self._network, "cpu")
@@ -271,11 +271,16 @@ class _Run:
         low, high = _SHARES[start], _SHARES[end]
         return lambda text, share: self._progress(text, low + (high - low) * share)
 
-    def _layer_report(self, bits: dict[str, int]) -> dict[str, Any]:
+    def _layer_report(self, bits: dict[str, int], corrections: Corrections) -> dict[str, Any]:
+        effects = self._effects
         return {
             "recipe": dataclasses.asdict(self._recipe),
-            "layers": [self._work.layer(name, width).record for name, width in bits.items()],
+            "layers": [
+                {**self._work.layer(name, width).record, "action_error": effects.get(name)}
+                for name, width in bits.items()
+            ],
             "not_conditioned": self._skipped,
+            "corrections": dataclasses.asdict(corrections),
         }
 
 

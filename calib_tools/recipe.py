@@ -32,6 +32,7 @@ class Recipe:
         keep_float: patterns of layers that stay float.
         budget: bytes of all weights, met by mixing 8 bits, 4 bits and float.
         sequential: GPTQ sees the inputs that the already quantized layers give.
+        corrections: "alpha" for ATM and "beta" for OHB; fewer of them in studies only.
     """
 
     scheme: str = "w8a8"
@@ -44,6 +45,7 @@ class Recipe:
     keep_float: tuple[str, ...] = ()
     budget: int | None = None
     sequential: bool = False
+    corrections: tuple[str, ...] = ("alpha", "beta")
 
     def check(self) -> None:
         """Refuse what cannot be had, before anything is loaded.

@@ -18,6 +18,7 @@ from quantvla_ros.quantization.activations import activation_limit
 from quantvla_ros.quantization.conditioning.base import Conditioning
 from quantvla_ros.quantization.conditioning.rotation import HadamardRotation
 from quantvla_ros.quantization.conditioning.smoothquant import SmoothQuant
+from quantvla_ros.quantization.layouts import ALL
 from quantvla_ros.quantization.observe import InputStatistics, observe_inputs
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear, replace_module
 from quantvla_ros.quantization.ranges import static_range
@@ -35,13 +36,15 @@ from quantvla_ros.quantization.teacher import TeacherRecord, encode_all
 
 Progress = Callable[[str, float], None]
 
+PERCENTILES = (0.5, 0.99, 0.999, 0.9999)  # of an input's magnitudes, for the report
+
 _CONDITIONINGS: dict[str, Callable[[], Conditioning]] = {
     "smoothquant": SmoothQuant,
     "hadamard": HadamardRotation,
 }
 
 
-class _Runs:
+class Runs:
     """Runs the halves of a network on the samples that everything is fitted on."""
 
     def __init__(self, network: Pi05, teacher: TeacherRecord) -> None:
@@ -49,6 +52,7 @@ class _Runs:
         self._prefixes: list[Prefix] | None = None
 
     def encode(self) -> None:
+        """Run the language model's half."""
         with torch.no_grad():
             for sample in self._teacher.fit:
                 self._network.encode(*sample.inputs)
@@ -60,24 +64,26 @@ class _Runs:
         self._teacher.path.replay(self._network, self._prefixes)
 
     def both(self) -> None:
+        """Run both halves."""
         prefixes = encode_all(self._network, self._teacher.fit)
         self._teacher.path.replay(self._network, prefixes)
 
     def of(self, names: Sequence[str]) -> Callable[[], None]:
+        """Whatever reaches the named layers, which are all of one half."""
         return self.denoise if stage_of(names[0]) == "denoise" else self.encode
 
 
 def condition(
-    network: Pi05, names: Sequence[str], recipe: Recipe, teacher: TeacherRecord
+    network: Pi05, names: Sequence[str], kinds: Sequence[str], teacher: TeacherRecord
 ) -> dict[str, dict[str, str]]:
-    """Condition the network in place.
+    """Condition the network in place by transforms, one after the other.
 
     Returns:
         By transform, the layers that it left alone and why.
     """
     skipped = {}
-    for kind in recipe.condition:
-        seen = observe_inputs(network, names, _Runs(network, teacher).both, hessian=False)
+    for kind in kinds:
+        seen = observe_inputs(network, names, Runs(network, teacher).both, hessian=False)
         transform = _CONDITIONINGS[kind]()
         transform.fit(network, seen)
         transform.fold(network)
@@ -108,11 +114,13 @@ def round_all(
     held = recipe.precisions()
     limit = HESSIAN_SHARE * sum(p.nbytes for p in network.parameters())
     parts = blocks(names) if recipe.sequential else batches(network, names, limit)
-    runs, done = _Runs(network, teacher), 0
+    runs, done = Runs(network, teacher), 0
     for part in parts:
         if not all(work.has_layer(name, bits) for name in part for bits in held):
             progress(f"inputs of {part[0]}", done / len(names))
-            seen = observe_inputs(network, part, runs.of(part), recipe.base == "gptq")
+            # Some linears outside the named layouts see one token a sample, fewer than inputs.
+            full_rank = recipe.layout != ALL
+            seen = observe_inputs(network, part, runs.of(part), recipe.base == "gptq", full_rank)
             for name in part:
                 progress(name, done / len(names))
                 _round_one(network, name, seen.get(name), recipe, held, activation_bits, work)
@@ -154,6 +162,7 @@ def _round_one(
             record |= {
                 "input_absmax": float(seen.absmax.max()),
                 "input_rms": float(seen.mean_square.mean().sqrt()),
+                "input_percentiles": {str(share): seen.percentile(share) for share in PERCENTILES},
                 "tail_ratio": seen.tail_ratio,
                 "tokens": seen.count,
             }

@@ -124,3 +124,10 @@ class Stuck(Quick):
             while True:
                 time.sleep(60)
         return super().play(job)
+
+
+class Weak(Quick):
+    """Solves all, but with three bits only every other episode; writes nothing."""
+
+    def play(self, job: Job) -> Outcome:
+        return outcome(success="w3a8" not in job.variant.label or job.episode.index % 2 == 0)

@@ -24,8 +24,8 @@ REPOSITORY = Path(__file__).parents[1]
 class Graph:
     """A node of the test, spinning in a thread."""
 
-    def __init__(self) -> None:
-        self.node = Node("test", start_parameter_services=False)
+    def __init__(self, name: str = "test") -> None:
+        self.node = Node(name, start_parameter_services=False)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, daemon=True)

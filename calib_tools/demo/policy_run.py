@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FIRST_SEED = 7000  # scenes that no demonstration was made on
 _SIMULATOR_S = 90.0  # the first start builds and caches the scene
-_WARM_UP_S = 240.0  # the policy is compiled then, perhaps on a busy machine
+_WARM_UP_S = 900.0  # the policy is compiled then, which takes minutes on a busy machine
 _CONFIGURE_S = _WARM_UP_S + 30.0
 _TOPICS_S = 20.0
 _RECORDER_S = 60.0
@@ -93,6 +93,7 @@ def robot_and_policy(
     robot_parameters: Mapping[str, str],
     say: Say,
     compiled: bool = True,
+    loader: str = "",
     continues: bool = False,
 ) -> Iterator[tuple[Operator, list[Child]]]:
     """Both nodes running, the policy node active and in dry run; both end after the block.
@@ -106,6 +107,7 @@ def robot_and_policy(
         robot_parameters: of the simulated robot.
         say: shows what happens.
         compiled: whether the policy is compiled, as on a robot; it takes minutes on a busy machine.
+        loader: what loads the policy, as the node's parameter of that name; its default if empty.
         continues: whether it runs with real-time chunking.
 
     Raises:
@@ -122,7 +124,7 @@ def robot_and_policy(
     node = processes.start(
         f"{name}_policy_node",
         "quantvla_ros.nodes.policy_node",
-        *_arguments(bundle, record_path, compiled, continues),
+        *_arguments(bundle, record_path, compiled, loader, continues),
     )
     with Operator(topics) as operator:
         operator.instruct("")
@@ -138,7 +140,9 @@ def robot_and_policy(
     processes.end(robot)
 
 
-def _arguments(bundle: Path, record_path: Path, compiled: bool, continues: bool) -> list[str]:
+def _arguments(
+    bundle: Path, record_path: Path, compiled: bool, loader: str, continues: bool
+) -> list[str]:
     arguments = ["--ros-args"]
     for file in ("config/policy.yaml", "config/panda_limits.yaml"):
         arguments += ["--params-file", str(shared_file(file))]
@@ -149,6 +153,7 @@ def _arguments(bundle: Path, record_path: Path, compiled: bool, continues: bool)
         "realtime_chunking": json.dumps(continues),
         "use_sim_time": "true",
         "warmup_timeout_s": str(_WARM_UP_S),
+        **({"loader": json.dumps(loader)} if loader else {}),
     }
     for key, value in values.items():
         arguments += ["-p", f"{key}:={value}"]

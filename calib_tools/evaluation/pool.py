@@ -7,6 +7,7 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -108,12 +109,17 @@ def _outcome(answer: tuple[str, Any]) -> Any:
     return content
 
 
-def _serve(pipe: Any, make_player: MakePlayer[Any, Any], parent: int) -> None:
-    """The worker's main function."""
+def tie_to_parent(parent: int) -> None:
+    """In a child: end with the process `parent`, and leave Ctrl-C to it."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        return  # it died before it could be tied to us
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+        sys.exit(1)  # it died before we could be tied to it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _serve(pipe: Any, make_player: MakePlayer[Any, Any], parent: int) -> None:
+    """The worker's main function."""
+    tie_to_parent(parent)
     player = None
     while True:
         try:

@@ -11,12 +11,11 @@ import re
 from typing import TYPE_CHECKING
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.quantization.layouts import LAYOUTS, select_layers
+from quantvla_ros.quantization.layouts import AUTO, LAYOUTS, select_layers
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-ALL = "all"
 _NAME = re.compile(r"rtn([2-8])-(.+)")
 _TINY = 1e-8
 
@@ -28,7 +27,7 @@ def parse_rounding(name: str) -> tuple[int, str]:
         QuantVLAError: it is no such name.
     """
     found = _NAME.fullmatch(name)
-    layouts = [ALL, *(layout for layout in LAYOUTS if layout != "none")]
+    layouts = [layout for layout in LAYOUTS if layout not in ("none", AUTO)]
     if found is None or found.group(2) not in layouts:
         raise QuantVLAError(
             f"Unknown rounding '@{name}'; write @rtnBITS-LAYOUT with 2 to 8 bits and one of the "
@@ -51,7 +50,7 @@ def fake_quantize(network: nn.Module, bits: int, layout: str) -> list[str]:
     Args:
         network: of the pi0.5 family.
         bits: of a weight.
-        layout: a key of `LAYOUTS`, or "all" for every linear there is.
+        layout: a key of `LAYOUTS`.
 
     Returns:
         Names of the rounded layers.
@@ -60,8 +59,7 @@ def fake_quantize(network: nn.Module, bits: int, layout: str) -> list[str]:
 
     from quantvla_ros.models.pi05 import layer_roles
 
-    roles = layer_roles(network)
-    names = list(roles) if layout == ALL else select_layers(roles, layout)
+    names = select_layers(layer_roles(network), layout)
     with torch.no_grad():
         for name in names:
             weight = network.get_submodule(name).weight

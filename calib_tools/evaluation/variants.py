@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is compared: bundles, and bundles run in another way.
+"""What is compared: bundles, fake-quantized ones, and bundles run in another way.
 
-`BUNDLE@rtn4-all` has fake-quantized weights, `BUNDLE@rtc` runs with real-time chunking, and
-`BUNDLE@rtn4-all@rtc` with both.
+`BUNDLE@rtn4-all` and `BUNDLE@STUDY_FILE` are fake-quantized, `BUNDLE@rtc` runs with real-time
+chunking, and `BUNDLE@rtn4-all@rtc` is both.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calib_tools.evaluation.rounding import fake_quantize, parse_rounding
-from quantvla_ros.bundle.storage import bundle_hash, load_manifest
+from calib_tools.evaluation.study_head import SUFFIX, read_head
+from quantvla_ros.bundle.storage import bundle_hash, file_hash, load_manifest
 from quantvla_ros.errors import BundleError, QuantVLAError
 
 if TYPE_CHECKING:
@@ -28,8 +29,10 @@ class Variant:
     Attributes:
         label: how tables name it; unlike those of all other variants.
         bundle: its directory.
-        rounding: such as "rtn4-all" (see `rounding`), empty for the bundle as it is.
+        rounding: such as "rtn4-all" (see `rounding`), or the sha256 of the study; empty for the
+            bundle as it is.
         sha256: of the bundle.
+        study: file of a fake-quantized form of the bundle (see `study_file`).
         continues: whether it runs with real-time chunking.
     """
 
@@ -37,6 +40,7 @@ class Variant:
     bundle: Path
     rounding: str
     sha256: str
+    study: Path | None = None
     continues: bool = False
 
 
@@ -47,11 +51,11 @@ def parse_variants(arguments: Sequence[str]) -> list[Variant]:
     """Find the bundles and check that they can drive the simulated robot.
 
     Args:
-        arguments: `BUNDLE`, `BUNDLE@ROUNDING`, `BUNDLE@rtc` or `BUNDLE@ROUNDING@rtc` each.
+        arguments: `BUNDLE`, `BUNDLE@ROUNDING` or `BUNDLE@STUDY_FILE` each, and `@rtc` after it.
 
     Raises:
         QuantVLAError: no bundle, a damaged one, one for another robot, an unknown rounding, a
-            variant given twice.
+            study of another bundle, a variant given twice.
     """
     if not arguments:
         raise QuantVLAError("There is nothing to evaluate; give at least one bundle.")
@@ -66,10 +70,17 @@ def parse_variants(arguments: Sequence[str]) -> list[Variant]:
             raise BundleError(
                 f"The bundle '{path}' is quantized already; '@{rounding}' needs a float bundle."
             )
-        full = path.resolve()
+        full, sha256 = path.resolve(), bundle_hash(path)
         name = full.name if clear else f"{full.parent.name}/{full.name}"
-        label = "@".join([name, *([rounding] if rounding else []), *([CHUNKING] * continues)])
-        variants.append(Variant(label, full, rounding, bundle_hash(path), continues))
+        study = None
+        if rounding.endswith(SUFFIX):
+            study = Path(rounding).resolve()
+            _check_study(study, path, sha256)
+            rounding, label = file_hash(study), f"{name}@{study.stem}"
+        else:
+            label = f"{name}@{rounding}" if rounding else name
+        label += f"@{CHUNKING}" if continues else ""
+        variants.append(Variant(label, full, rounding, sha256, study, continues))
     labels = [variant.label for variant in variants]
     for label in labels:
         if labels.count(label) > 1:
@@ -86,8 +97,16 @@ def _split(argument: str) -> tuple[Path, str, bool]:
     head, mark, tail = rest.rpartition("@")
     if not mark or Path(rest).is_dir():
         return Path(rest), "", continues
-    parse_rounding(tail)
+    if not tail.endswith(SUFFIX):
+        parse_rounding(tail)
     return Path(head), tail, continues
+
+
+def _check_study(study: Path, path: Path, sha256: str) -> None:
+    if read_head(study).bundle_sha256 != sha256:
+        raise QuantVLAError(
+            f"The study '{study}' was made from another bundle than '{path}'; give that one."
+        )
 
 
 def check_fits_robot(manifest: BundleManifest, path: Path) -> None:
@@ -140,6 +159,7 @@ def load_variant(variant: Variant, denoise_steps: int | None, compiled: bool) ->
     """
     import torch
 
+    from calib_tools.evaluation.study_file import apply_study
     from quantvla_ros.backends.policy import policy_of
     from quantvla_ros.bundle.storage import load_bundle
     from quantvla_ros.quantization.network import load_network
@@ -152,7 +172,14 @@ def load_variant(variant: Variant, denoise_steps: int | None, compiled: bool) ->
         )
     bundle = load_bundle(variant.bundle)
     network = load_network(bundle)
-    if variant.rounding:
+    if variant.study is not None:
+        if file_hash(variant.study) != variant.rounding:
+            raise BundleError(
+                f"The study '{variant.study}' was changed since the evaluation began; start again "
+                "with another --out."
+            )
+        apply_study(network, variant.study)
+    elif variant.rounding:
         fake_quantize(network, *parse_rounding(variant.rounding))
     policy = policy_of(bundle, network, "cpu", compiled)
     if denoise_steps is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page of a demo or an evaluation: one HTML file without outside references."""
+"""The page of a run or of a bundle: one HTML file without outside references."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from typing import Any
 from calib_tools.buffer.store import HELD_OUT_EVERY, BufferDescription
 from calib_tools.output import check_file_free, write_file
 from calib_tools.report import plots
+from calib_tools.report.ablation import ablation_sections, is_ablation
+from calib_tools.report.bundle_data import read_bundle
 from calib_tools.report.evaluation import evaluation_sections, is_evaluation
+from calib_tools.report.quantization import gate_section, is_bundle, quantization_sections
 from calib_tools.report.run_data import Record, RunData, read_run
 from calib_tools.report.section import Section
-from calib_tools.tables import gate_rows
 
 _TEMPLATE = "page.html.j2"
 
@@ -29,9 +31,20 @@ def write_report(run: Path, out: Path, force: bool) -> None:
     if is_evaluation(run):
         title = "Closed-loop evaluation"
         page = _fill(title, run.resolve().name, None, [], evaluation_sections(run))
+    elif is_ablation(run):
+        page = _fill("Ablation", run.resolve().name, None, [], ablation_sections(run))
+    elif is_bundle(run):
+        page = _of_bundle(run)
     else:
         page = render(read_run(run))
     write_file(out, page)
+
+
+def _of_bundle(path: Path) -> str:
+    data = read_bundle(path)
+    verdict = gate_section(data)
+    parts = [*([verdict] if verdict else []), *quantization_sections(data)]
+    return _fill("Quantized policy", path.resolve().name, None, [], parts)
 
 
 def render(data: RunData) -> str:
@@ -63,12 +76,13 @@ def _fill(
 def sections(data: RunData) -> list[Section]:
     """All sections for which there is a record, in the page's order."""
     found: list[Section] = []
+    verdict = gate_section(data.bundle) if data.bundle else None
+    if verdict:
+        found.append(verdict)
     if data.episodes:
         found.append(_episodes(data.episodes))
     if data.chunks:
         found.append(_chunks(data.chunks))
-    if data.bundle and data.bundle.gate:
-        found.append(_gate(data))
     if data.bench:
         found += [_latency(data.bench), _memory(data.bench)]
     if data.motion:
@@ -77,8 +91,8 @@ def sections(data: RunData) -> list[Section]:
         found.append(_control(data.node))
     if data.buffer:
         found.append(_calibration(data.buffer))
-    if data.bundle and data.bundle.quantization:
-        found.append(_layers(data))
+    if data.bundle:
+        found += quantization_sections(data.bundle)
     if data.summary:
         found.append(_circumstances(data.summary))
     return found
@@ -124,17 +138,6 @@ def _largest_difference(samples: list[Record]) -> float:
         for a, b in zip(row_a, row_b, strict=True)
     )
     return largest
-
-
-def _gate(data: RunData) -> Section:
-    assert data.bundle is not None and data.bundle.gate is not None
-    gate = data.bundle.gate
-    rows = [
-        [what, value, limit, "yes" if ok else "no"] for what, value, limit, ok in gate_rows(gate)
-    ]
-    verdict = "passed" if gate.passed else "failed"
-    text = f"The gate {verdict} on {gate.samples} held-out samples; kernel {gate.kernel}."
-    return Section("Gate", text, ["INT8 against float", "value", "threshold", "met"], rows)
 
 
 def _latency(bench: Record) -> Section:
@@ -207,26 +210,6 @@ def _calibration(buffer: BufferDescription) -> Section:
         ["of these held out", str(held_out)],
     ]
     return Section("Calibration", f"From {', '.join(buffer.origin)}.", ["groups", "number"], rows)
-
-
-def _layers(data: RunData) -> Section:
-    assert data.bundle is not None and data.bundle.quantization is not None
-    quantization = data.bundle.quantization
-    totals: dict[tuple[str, str], list[int]] = {}
-    for layer in quantization.layers:
-        total = totals.setdefault((layer.role, layer.precision), [0, 0])
-        total[0] += 1
-        total[1] += layer.rows * layer.cols
-    rows = [
-        [role, precision, str(number), f"{weights:,}"]
-        for (role, precision), (number, weights) in totals.items()
-    ]
-    text = (
-        f"Scheme {quantization.scheme}, layout {quantization.layout}, activations of "
-        f"{quantization.activation_bits} bits, corrections kept: "
-        f"{', '.join(quantization.kept) or 'none'}. Bundle {data.bundle_sha256[:16]}…"
-    )
-    return Section("Layers", text, ["role", "precision", "layers", "weights"], rows)
 
 
 def _circumstances(summary: dict[str, Any]) -> Section:

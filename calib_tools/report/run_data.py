@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from calib_tools.buffer.store import BufferDescription, load_description
-from quantvla_ros.bundle.schema import BundleManifest
-from quantvla_ros.bundle.storage import bundle_hash, load_manifest
+from calib_tools.report.bundle_data import BundleData, read_bundle
 from quantvla_ros.errors import QuantVLAError
 
 Record = dict[str, Any]
@@ -32,8 +31,7 @@ class RunData:
     motion: Record | None
     episodes: Record | None
     node: Record | None
-    bundle: BundleManifest | None
-    bundle_sha256: str
+    bundle: BundleData | None
     buffer: BufferDescription | None
     pictures: list[bytes]
 
@@ -56,8 +54,7 @@ def read_run(path: Path) -> RunData:
         motion=_read(records / "motion.json"),
         episodes=_read(records / "episodes.json"),
         node=_read(records / "int8_node.json"),
-        bundle=load_manifest(path / "int8") if has_bundle else None,
-        bundle_sha256=bundle_hash(path / "int8") if has_bundle else "",
+        bundle=read_bundle(path / "int8") if has_bundle else None,
         buffer=load_description(path / "buffer")
         if (path / "buffer" / "buffer.yaml").is_file()
         else None,

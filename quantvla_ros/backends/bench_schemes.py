@@ -51,7 +51,7 @@ def bench_schemes(
             "latency_ms": latency[name],
             "speedup": latency[FLOAT]["p50"] / latency[name]["p50"],
             "stages_ms": stages[name],
-            "weight_bytes": _held(policies[FLOAT], policy),
+            "weight_bytes": held_bytes(policies[FLOAT], policy),
             "samples_ms": samples[name],
         }
         for name, policy in policies.items()
@@ -59,7 +59,7 @@ def bench_schemes(
     return {"schema": SCHEMA, **circumstances(threads), "policies": entries}
 
 
-def _held(control: TorchPolicy, policy: TorchPolicy) -> dict[str, int]:
+def held_bytes(control: TorchPolicy, policy: TorchPolicy) -> dict[str, int]:
     """Bytes held, whole and for the quantized layers, and what those take in 32 and 16 bits."""
     names = integer_names(policy)
     wide = control.layer_bytes(names)

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from quantvla_ros.bundle.directory import prepare_output, written_directory
 from quantvla_ros.bundle.manifest_file import MANIFEST, read_manifest, write_manifest
@@ -26,6 +28,7 @@ __all__ = [
     "load_manifest",
     "prepare_output",
     "save_bundle",
+    "tensor_header",
 ]
 
 WEIGHTS, TOKENIZER = "weights.safetensors", "tokenizer.json"
@@ -98,24 +101,35 @@ def save_bundle(
         OutputExistsError: `path` exists and `force` is not given.
         BundleError: a tensor is not finite.
     """
-    import torch
     from safetensors.torch import save_file
 
     path = Path(path)
     for name, tensor in tensors.items():
         _check_finite(path, name, tensor)
-    # Own copies: safetensors refuses tensors that share memory.
-    copies = {
-        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, tensor in tensors.items()
-    }
     with written_directory(path, force) as fresh:
-        save_file(copies, fresh / WEIGHTS)
+        save_file(_apart(tensors), fresh / WEIGHTS)
         (fresh / WEIGHTS).chmod(0o644)  # safetensors lets only the owner read
         (fresh / TOKENIZER).write_bytes(tokenizer_json.encode())
         files = {name: file_hash(fresh / name) for name in FILES}
         write_manifest(fresh, manifest.model_copy(update={"files": files}))
     return path
+
+
+def _apart(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors as safetensors takes them: none shares memory; copied only where one does."""
+    import torch
+
+    taken: set[int] = set()
+    out = {}
+    for name, tensor in tensors.items():
+        own = tensor.detach().cpu()
+        storage = own.untyped_storage()
+        alone = storage.nbytes() == own.nbytes and own.is_contiguous()
+        if not alone or storage.data_ptr() in taken:
+            own = own.clone(memory_format=torch.contiguous_format)
+        taken.add(own.untyped_storage().data_ptr())
+        out[name] = own
+    return out
 
 
 def bundle_hash(path: Path) -> str:
@@ -125,6 +139,15 @@ def bundle_hash(path: Path) -> str:
         BundleError: there is no bundle at `path`.
     """
     return file_hash(Path(path) / MANIFEST)
+
+
+def tensor_header(path: Path) -> dict[str, dict[str, Any]]:
+    """Type, shape and offsets of each tensor of a bundle, by name; its weights stay on disk."""
+    with (path / WEIGHTS).open("rb") as file:
+        (size,) = struct.unpack("<Q", file.read(8))
+        header: dict[str, dict[str, Any]] = json.loads(file.read(size))
+    header.pop("__metadata__", None)
+    return header
 
 
 def file_hash(path: Path) -> str:
@@ -194,15 +217,20 @@ def _check_finite(where: Path, name: str, tensor: torch.Tensor) -> None:
 
 def _load_tensors(path: Path) -> dict[str, torch.Tensor]:
     import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors import SafetensorError, safe_open
 
+    tensors = {}
     try:
-        tensors = load_file(path)
+        with safe_open(path, "pt") as stored:
+            names = list(stored.keys())
+        for name in names:
+            # The library maps the file into memory; opened anew for each tensor, the whole of it
+            # is never held beside the tensors.
+            with safe_open(path, "pt") as stored:
+                tensor = stored.get_tensor(name)
+            wide = tensor.dtype in (torch.float16, torch.bfloat16)
+            tensors[name] = tensor.float() if wide else tensor.clone()
+            _check_finite(path, name, tensors[name])
     except (SafetensorError, OSError) as error:
         raise BundleError(f"{path} cannot be read ({error}); make the bundle again") from error
-    for name, tensor in tensors.items():
-        _check_finite(path, name, tensor)
-        if tensor.dtype in (torch.float16, torch.bfloat16):
-            tensors[name] = tensor.float()
     return tensors

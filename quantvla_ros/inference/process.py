@@ -96,8 +96,8 @@ class WorkerProcess:
                 raise BackendError("the start of the inference worker was cancelled")
             if time.monotonic() > deadline:
                 raise BackendError(
-                    f"the inference worker was not ready within {timeout_s:g} s; give it more "
-                    "time or a smaller bundle"
+                    f"the inference worker was not ready within {timeout_s:g} s; the first "
+                    "start compiles the policy: allow it more time (warmup_timeout_s)"
                 )
         try:
             message = receive(self.connection)

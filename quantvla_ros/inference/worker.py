@@ -26,7 +26,7 @@ from quantvla_ros.errors import BackendError, BundleError, QuantVLAError
 from quantvla_ros.inference.channel import Channel, chunk_checksum
 from quantvla_ros.inference.messages import Done, Failed, Ready, Request, Start, receive, send
 
-NICENESS = 5  # below the node, whose control loop must keep its rate on a busy machine
+NICENESS = 5
 WARM_UPS = 3
 STARTING = 0  # id of failures before the first request
 
@@ -48,11 +48,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     end_with(options.life)
-    os.nice(NICENESS)
+    yield_to_node()
     connection = Connection(options.connection)
     with contextlib.suppress(EOFError, OSError):  # the node is gone
         _work(connection, options.memory)
     os._exit(0)  # nothing is left to save, and unloading the backend's libraries takes seconds
+
+
+def yield_to_node() -> None:
+    """Run below the node, whose control loop must keep its rate on a busy machine."""
+    # A node with real-time threads hands their priority on to the processes that they start.
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    os.nice(NICENESS)
+    # This process leads a session, and a kernel that schedules by sessions compares niceness only
+    # within one; the session has a niceness of its own.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(NICENESS))
 
 
 def end_with(life: int) -> None:

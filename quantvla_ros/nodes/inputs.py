@@ -22,8 +22,9 @@ from quantvla_ros.nodes.conversion import (
     stamp_to_seconds,
 )
 from quantvla_ros.nodes.input_buffer import Frame, InputBuffer, JointSample
-from quantvla_ros.nodes.periodic import HELPER_PRIORITY, PeriodicThread
+from quantvla_ros.nodes.periodic import PeriodicThread
 from quantvla_ros.nodes.qos import LATCHED, SENSOR
+from quantvla_ros.nodes.realtime import HELPER_PRIORITY
 
 if TYPE_CHECKING:
     from rclpy.node import Node

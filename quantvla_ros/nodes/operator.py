@@ -81,10 +81,21 @@ class Operator:
             QuantVLAError: the simulated robot does not answer or refuses.
         """
         value = ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=seed)
-        request = SetParameters.Request(parameters=[Parameter(name="seed", value=value)])
-        answer = self._call(self._set_parameters, request, timeout_s)
-        if not answer.results[0].successful:
-            raise QuantVLAError(f"The simulated robot refused the seed {seed}.")
+        self._set("seed", value, timeout_s)
+
+    def silence(self, source: str, silent: bool, timeout_s: float = 30.0) -> None:
+        """Let a source of the simulated robot (a camera, joint_states) fall silent, or speak again.
+
+        Raises:
+            QuantVLAError: the simulated robot does not answer or refuses.
+        """
+        value = ParameterValue(type=ParameterType.PARAMETER_BOOL, bool_value=silent)
+        self._set(f"silence_{source}", value, timeout_s)
+
+    def _set(self, name: str, value: ParameterValue, timeout_s: float) -> None:
+        request = SetParameters.Request(parameters=[Parameter(name=name, value=value)])
+        if not self._call(self._set_parameters, request, timeout_s).results[0].successful:
+            raise QuantVLAError(f"The simulated robot refused a new value of '{name}'.")
 
     def reset_scene(self, timeout_s: float = 30.0) -> Mapping[str, Any]:
         """Reset the scene to the next seed; return the state of the new scene.

@@ -66,7 +66,7 @@ class PolicyNodeParameters(BaseModel):
         "Advanced: `module:function` that the inference process calls to load the policy.",
     )
     warmup_timeout_s: float = _parameter(
-        120.0, "Longest wait for the policy to load, compile and warm up.", unit="s", gt=0, le=3600
+        300.0, "Longest wait for the policy to load, compile and warm up.", unit="s", gt=0, le=3600
     )
     inference_timeout_s: float = _parameter(
         1.0,
@@ -96,8 +96,8 @@ class PolicyNodeParameters(BaseModel):
         gt=0, le=10,
     )  # fmt: skip
     skew_timeout_s: float = _parameter(
-        0.5, "Inputs that are not of one instant for longer are the fault SKEWED_INPUTS.", unit="s",
-        live=True, gt=0, le=10,
+        0.5, "Inputs that are not of one instant for longer, and for longer than the ages allowed, "
+        "are the fault SKEWED_INPUTS.", unit="s", live=True, gt=0, le=10,
     )  # fmt: skip
     max_future_s: float = _parameter(
         0.2, "How far a stamp may be ahead of the ROS clock; messages beyond it are not used.",

@@ -3,16 +3,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable
 
-HELPER_PRIORITY = 40
-"""Real-time priority of threads beside the control thread, where the system grants one. They share
-Python's lock with it: one that is put aside for the inference process while it holds the lock would
-hold up the control thread too."""
+from quantvla_ros.nodes.realtime import take_priority
 
 
 class PeriodicThread:
@@ -38,8 +33,8 @@ class PeriodicThread:
             period_s: between calls.
             step: what to call, with the deadline (steady clock, s) it is called for.
             on_error: called with the exception that ended the calls.
-            priority: above 0, ask for real-time scheduling (SCHED_FIFO) with this priority. It
-                takes a privilege (rtprio in limits.conf); without it all is as with 0.
+            priority: above 0, ask for real-time scheduling with this priority; where it is not
+                granted all is as with 0.
         """
         self._period = period_s
         self._step = step
@@ -61,9 +56,7 @@ class PeriodicThread:
 
     def _run(self) -> None:
         if self._priority > 0:
-            with contextlib.suppress(OSError):
-                os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(self._priority))
-                self.realtime = True
+            self.realtime = take_priority(self._priority)
         deadline = time.monotonic()
         while not self._stop.is_set():
             try:

@@ -187,7 +187,7 @@ class PolicyNode(LifecycleNode):
         elif session is not None:
             self._log_faults(session)
             if report_changes(session, self.diagnostics):
-                self.diagnostics.publish()
+                self._report()  # a new message comes with its figures
 
     def _log_faults(self, session: PolicySession) -> None:
         for fault in session.take_raised():

@@ -19,7 +19,8 @@ from quantvla_ros.inference.client import InferenceClient
 from quantvla_ros.nodes.inference_loop import InferenceLoop
 from quantvla_ros.nodes.input_buffer import InputBuffer, JointSample
 from quantvla_ros.nodes.output_watch import OutputWatch
-from quantvla_ros.nodes.periodic import HELPER_PRIORITY, PeriodicThread
+from quantvla_ros.nodes.periodic import PeriodicThread
+from quantvla_ros.nodes.realtime import CONTROL_PRIORITY, HELPER_PRIORITY, RaisedThreads
 from quantvla_ros.nodes.record import NodeRecord, write_record
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ POLL_S = 0.005
 """How often a finished inference is looked for; every tenth time other publishers of commands are
 looked for and the diagnostics are renewed."""
 REPORT_POLLS = 10
-CONTROL_PRIORITY = 50
-"""Real-time priority of the control thread, where the system grants one; as ros2_control's."""
 OUTPUT_SHARE = 0.4
 """Share of a control period after which the window is published, for which it is made: how long
 the computing took, which varies, does not show in the rhythm of the windows."""
@@ -106,6 +105,7 @@ class PolicySession:
         )  # fmt: skip
         self._rested = threading.Event()
         self._threads: list[PeriodicThread] = []
+        self._raised = RaisedThreads()
         inputs.on_joints = self._observe_joints
         inputs.on_instruction = self._change_instruction
 
@@ -130,6 +130,7 @@ class PolicySession:
             self.supervisor.clock.start(self.now(), time.monotonic())
             self.motion.activate(self.now())
         self._rested.clear()
+        self._raised.begin()
         self._threads = [
             PeriodicThread(
                 "control", self._period, self._control_step, self._on_error, CONTROL_PRIORITY
@@ -155,6 +156,7 @@ class PolicySession:
         for thread in self._threads:
             thread.stop()
         self._threads = []
+        self._raised.end()
         self.record.note_pause()
         deadline = time.monotonic() + self._parameters().inference_timeout_s
         while self._client.busy and time.monotonic() < deadline:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.nodes.diagnostics import ERROR, OK, WARN, Diagnostics
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def report_changes(session: PolicySession, diagnostics: Diagnostics) -> bool:
 def report_session(session: PolicySession, diagnostics: Diagnostics) -> None:
     """Renew everything, figures included."""
     report_changes(session, diagnostics)
+    jitter = session.record.recent_jitter_ms()
     with session.lock:
         motion = session.motion
         figures: dict[str, object] = {
@@ -28,11 +30,14 @@ def report_session(session: PolicySession, diagnostics: Diagnostics) -> None:
             "at_rest": motion.at_rest,
             "realtime": session.realtime,
             "published": session.record.published,
-            **{f"jitter_ms_{k}": v for k, v in session.record.jitter_ms().items()},
+            **{f"jitter_ms_{k}": v for k, v in jitter.items()},
             **motion.metrics.as_dict(),
             "clamped": sum(motion.clamped.values()),
             "limited": sum(motion.limited.values()),
-            **{f"fault_{code.value}": n for code, n in motion.fault_counts.items()},
+            "fault_time_s": "" if motion.fault is None else f"{motion.fault.stamp:.3f}",
+            "tracking_error": float(session.supervisor.tracking_error.max()),
+            # All of them, always: a plot needs keys that stay.
+            **{f"fault_{code.value}": motion.fault_counts[code] for code in FaultCode},
         }
         latency = motion.latency_p95
     diagnostics.set_values("control", figures)

@@ -84,8 +84,13 @@ class Supervisor:
         """Return what refuses arming, and stops an armed arm, at ``now`` (s, ROS clock)."""
         parameters = self._parameters()
         found = stale(self._buffer.sources(), now)
-        if self._skewed_s() > parameters.skew_timeout_s:
-            found.append((FaultCode.SKEWED_INPUTS, self._describe_skew(parameters)))
+        # A source that falls silent looks skewed first; it is to be named as what it is.
+        patience = max(
+            parameters.skew_timeout_s, parameters.max_camera_age_s, parameters.max_joint_age_s
+        )
+        if self._skewed_s() > patience:
+            text = self._describe_skew(parameters.max_skew_s, patience)
+            found.append((FaultCode.SKEWED_INPUTS, text))
         conflict = self._conflict()
         if conflict is not None:
             found.append(conflict)
@@ -134,12 +139,12 @@ class Supervisor:
             parameters.tracking_timeout_s,
         )
 
-    def _describe_skew(self, parameters: PolicyNodeParameters) -> str:
+    def _describe_skew(self, skew_s: float, patience_s: float) -> str:
         cameras, joints = self._buffer.stamps()
         stamps = {f"camera '{name}'": stamp for name, stamp in cameras.items()}
         stamps["joint states"] = -np.inf if joints is None else joints
         first, last = min(stamps, key=stamps.__getitem__), max(stamps, key=stamps.__getitem__)
         return (
-            f"the stamps of the inputs differ by more than {parameters.max_skew_s:g} s for more "
-            f"than {parameters.skew_timeout_s:g} s: {first} lies behind {last}"
+            f"the stamps of the inputs differ by more than {skew_s:g} s for more than "
+            f"{patience_s:g} s: {first} lies behind {last}"
         )

@@ -87,6 +87,18 @@ def _output_hook(moments: Moments) -> Callable[..., None]:
     return hook
 
 
+def observe_attention(
+    expert: nn.Module, run: Callable[[], None]
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """What `observe_logits` and `observe_outputs` give, from one run."""
+    outputs: dict[str, Tensor] = {}
+
+    def watched() -> None:
+        outputs.update(observe_outputs(expert, run))
+
+    return observe_logits(expert, watched), outputs
+
+
 def observe_logits(expert: nn.Module, run: Callable[[], None]) -> dict[str, Tensor]:
     """Standard deviation of the pre-softmax logits, [H] per attention, over all that `run` does.
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -13,13 +13,14 @@ from quantvla_ros.models.pi05 import Pi05
 from quantvla_ros.quantization.corrections import (
     attentions,
     match,
-    observe_logits,
-    observe_outputs,
+    observe_attention,
 )
 from quantvla_ros.quantization.folding import fold_balance, fold_temperature
 from quantvla_ros.quantization.teacher import TeacherRecord, chunks, encode_all
 
 Apply = Callable[[Pi05, str, Tensor], None]
+
+KINDS = ("alpha", "beta")
 
 
 @dataclass
@@ -33,6 +34,8 @@ class Corrections:
         kept: names of those that lowered the error, as ``alpha:<layer>`` or ``beta:<layer>``.
         error_plain: action error without corrections, normalized, on the validation samples.
         error_corrected: the same with the kept ones.
+        logits: standard deviation of the logits per head: of the float policy ("float"), of the
+            quantized one before ("plain") and after ("corrected").
     """
 
     alpha: dict[str, list[float]] = field(default_factory=dict)
@@ -41,6 +44,7 @@ class Corrections:
     kept: list[str] = field(default_factory=list)
     error_plain: float = 0.0
     error_corrected: float = 0.0
+    logits: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
 
 def apply_alpha(network: Pi05, name: str, alpha: Tensor) -> None:
@@ -92,12 +96,15 @@ def _keep_what_helps(
     return kept, best
 
 
-def fit_corrections(record: TeacherRecord, student: Pi05) -> Corrections:
+def fit_corrections(
+    record: TeacherRecord, student: Pi05, kinds: Sequence[str] = KINDS
+) -> Corrections:
     """Fit and fold both corrections into `student`.
 
     Args:
         record: what the float network did.
         student: its quantized form, changed in place.
+        kinds: "alpha" for ATM, "beta" for OHB; in this order whatever theirs.
     """
     expert = student.action_expert
     prefixes = encode_all(student, record.fit)
@@ -108,10 +115,14 @@ def fit_corrections(record: TeacherRecord, student: Pi05) -> Corrections:
     def run() -> None:
         record.path.replay(student, prefixes)
 
-    alpha = match(record.logits, observe_logits(expert, run))
+    plain, outputs = observe_attention(expert, run)
+    corrected = plain
+    alpha = match(record.logits, plain) if "alpha" in kinds else {}
     kept_alpha, best = _keep_what_helps(student, alpha, apply_alpha, judge, best)
 
-    beta = match(record.outputs, observe_outputs(expert, run))
+    if kept_alpha:
+        corrected, outputs = observe_attention(expert, run)
+    beta = match(record.outputs, outputs) if "beta" in kinds else {}
     kept_beta, best = _keep_what_helps(student, beta, apply_beta, judge, best)
 
     heads = student.config.heads
@@ -122,4 +133,9 @@ def fit_corrections(record: TeacherRecord, student: Pi05) -> Corrections:
         result.fitted += [f"{kind}:{n}" for n, v in values.items() if bool((v != 1.0).any())]
         result.kept += [f"{kind}:{name}" for name in kept]
     result.error_corrected = best
+    spreads = {"float": record.logits, "plain": plain, "corrected": corrected}
+    result.logits = {
+        name: {kind: values[name].tolist() for kind, values in spreads.items()}
+        for name in attentions(expert)
+    }
     return result

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from quantvla_ros.models.blocks import Attention
+from quantvla_ros.quantization.conditioning.study import StudyLinear
 from quantvla_ros.quantization.conditioning.temperature import fold_into_gain
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 
@@ -21,7 +22,7 @@ def scale_rows(layer: nn.Module, factor: Tensor) -> None:
         if isinstance(layer, QuantizedLinear):
             layer.scale.mul_(factor[:, None])
         else:
-            assert isinstance(layer, nn.Linear)
+            assert isinstance(layer, nn.Linear | StudyLinear)
             layer.weight.mul_(factor[:, None])
         bias = layer.bias
         if bias is not None:
@@ -46,5 +47,5 @@ def fold_temperature(attention: Attention, alpha: Tensor) -> None:
 def fold_balance(attention: Attention, beta: float) -> None:
     """Fold the output factor of one layer into Wo and its bias."""
     layer = attention.o_proj
-    rows = layer.scale.shape[0] if isinstance(layer, QuantizedLinear) else layer.weight.shape[0]
+    rows = layer.weight.shape[0]
     scale_rows(layer, torch.full((rows,), beta))

@@ -14,8 +14,12 @@ LAYOUTS: dict[str, frozenset[str]] = {
     "dit": frozenset({"dit_attn", "dit_mlp"}),
     "llm+dit": frozenset({"llm_attn", "llm_mlp", "dit_attn", "dit_mlp"}),
     "llm+dit_mlp": frozenset({"llm_attn", "llm_mlp", "dit_mlp"}),
+    "all": frozenset(
+        {"llm_attn", "llm_mlp", "dit_attn", "dit_mlp", "condition", "vision", "projection"}
+    ),
     "auto": frozenset({"llm_attn", "llm_mlp", "dit_attn", "dit_mlp"}),
 }
+ALL = "all"  # every linear there is: the naive baseline of the paper's tables, for studies
 AUTO = "auto"  # its layers are candidates; a search on the calibration buffer chooses from them
 
 

@@ -82,7 +82,7 @@ class _Accumulator:
         if self.products is not None:
             self.products.addmm_(tokens.T, tokens)
 
-    def finish(self, name: str) -> InputStatistics:
+    def finish(self, name: str, full_rank: bool) -> InputStatistics:
         if bool((self.low == self.high).all()):
             raise CalibrationBufferError(
                 f"the input of layer '{name}' is the same in every calibration sample; record a "
@@ -91,7 +91,7 @@ class _Accumulator:
         absmax = torch.maximum(self.low.abs(), self.high.abs())
         hessian = None
         if self.products is not None:
-            if self.count < absmax.numel():
+            if full_rank and self.count < absmax.numel():
                 raise CalibrationBufferError(
                     f"GPTQ needs {absmax.numel()} tokens at layer '{name}' and the buffer gives "
                     f"{self.count}; record a larger buffer, or choose --base clip"
@@ -150,7 +150,11 @@ def _watched(network: nn.Module, names: Sequence[str], watch: _Watch) -> Iterato
 
 
 def observe_inputs(
-    network: nn.Module, names: Sequence[str], run: Callable[[], None], hessian: bool
+    network: nn.Module,
+    names: Sequence[str],
+    run: Callable[[], None],
+    hessian: bool,
+    full_rank: bool = True,
 ) -> dict[str, InputStatistics]:
     """Run the network and gather what the named linears are given.
 
@@ -159,17 +163,18 @@ def observe_inputs(
         names: linears to watch; their Hessians are all in memory at once.
         run: runs the network on the buffer.
         hessian: also gather Hessians.
+        full_rank: refuse fewer tokens than a Hessian of full rank needs.
 
     Returns:
         Statistics by name, without the layers that `run` never reached. Layers that were given
         the same tensor (q, k and v; gate and up) share theirs.
 
     Raises:
-        CalibrationBufferError: an input is not finite or constant, or there are fewer tokens than
-            a Hessian of full rank needs; the sentence names the layer.
+        CalibrationBufferError: an input is not finite or constant, or there are too few tokens;
+            the sentence names the layer.
     """
     watch = _Watch(hessian)
     with torch.no_grad(), _watched(network, names, watch):
         run()
-    finished = {name: found.finish(name) for name, found in watch.found.items()}
+    finished = {name: found.finish(name, full_rank) for name, found in watch.found.items()}
     return {name: finished[watch.owner[name]] for name in names if name in watch.owner}

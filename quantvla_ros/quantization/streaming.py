@@ -24,7 +24,7 @@ from quantvla_ros.quantization.rounding.gptq import round_gptq
 from quantvla_ros.quantization.rounding.nearest import round_nearest
 from quantvla_ros.quantization.schemes import Precision
 
-HESSIAN_SHARE = 0.2  # of the float network's bytes: what all Hessians in memory may take
+HESSIAN_SHARE = 0.1  # of the float network's bytes: what all Hessians in memory may take
 
 Round = Callable[[Tensor, Precision, "InputStatistics | None"], Codes]
 
@@ -85,7 +85,8 @@ def _clip(weight: Tensor, precision: Precision, seen: InputStatistics | None) ->
 
 
 def _gptq(weight: Tensor, precision: Precision, seen: InputStatistics | None) -> Codes:
-    if seen is None or seen.hessian is None:
+    # With fewer tokens than inputs the second moment says nothing of most directions.
+    if seen is None or seen.hessian is None or seen.count < weight.shape[1]:
         return _clip(weight, precision, seen)
     return round_gptq(weight, precision.weight_bits, seen.hessian, precision.group)
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from quantvla_ros.models.pi05 import Pi05, Prefix, integrate
-from quantvla_ros.quantization.corrections import observe_logits, observe_outputs
+from quantvla_ros.quantization.corrections import observe_attention
 
 NetworkInputs = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -98,12 +98,11 @@ def record_teacher(
 ) -> TeacherRecord:
     """Run the float network on both sets of samples (see `TeacherRecord`)."""
     prefixes = encode_all(teacher, fit)
-    path = FlowPath(teacher, fit, prefixes, steps)
+    paths = []
 
     def run() -> None:
-        path.replay(teacher, prefixes)
+        paths.append(FlowPath(teacher, fit, prefixes, steps))
 
-    logits = observe_logits(teacher.action_expert, run)
-    outputs = observe_outputs(teacher.action_expert, run)
+    logits, outputs = observe_attention(teacher.action_expert, run)
     target = chunks(teacher, validate, encode_all(teacher, validate), steps)
-    return TeacherRecord(fit, validate, steps, path, logits, outputs, target)
+    return TeacherRecord(fit, validate, steps, paths[0], logits, outputs, target)

@@ -14,10 +14,9 @@ from calib_tools.evaluation.settings import make_settings
 from calib_tools.evaluation.variants import parse_variants
 
 PANDA = Path(__file__).parents[2] / "policies" / "panda"
-SCENES = 4
-LONGEST_S = 8.0
-ENOUGH = 3  # episodes that both solve, for a median
-RATE = 0.3  # a machine that runs tests is busy: its time is stretched
+SCENES = 2
+LONGEST_S = 6.0
+RATE = 0.4  # a machine that runs tests is busy: its time is stretched
 IMAGE_AGE_MS = 50.0
 """Mean age of a 10 Hz picture when it is used, which the node's own figure does not hold."""
 
@@ -28,9 +27,8 @@ def test_over_ros_and_in_process_agree_on_the_same_episodes(tmp_path):
     """Time runs over ROS, so episodes do not repeat exactly there.
 
     Noise and time differ over ROS, so single episodes of a policy that is not sure of itself end
-    differently both ways. Stated tolerance: the numbers of solved episodes differ by at most three
-    of eight, and where both succeed, the median way of the joints and the median time differ by
-    less than 25 %.
+    differently both ways. Stated tolerance: the numbers of solved episodes differ by at most two
+    of four, and the median of the joints' mean speed, ROS over process, is within 25 % of one.
     """
     (variant,) = parse_variants([str(PANDA)])
     settings = make_settings([variant], ["pick_place"], 2 * SCENES, way="ros")
@@ -49,9 +47,10 @@ def test_over_ros_and_in_process_agree_on_the_same_episodes(tmp_path):
     for index, outcome in over_ros.items():
         assert outcome.instruction == in_process[index].instruction
     solved = [sum(o.success for o in way.values()) for way in (over_ros, in_process)]
-    assert abs(solved[0] - solved[1]) <= 3, (over_ros, in_process)
-    both = [i for i in over_ros if over_ros[i].success and in_process[i].success]
-    if len(both) >= ENOUGH:
-        for figure in ("path_rad", "seconds"):
-            ratios = [getattr(over_ros[i], figure) / getattr(in_process[i], figure) for i in both]
-            assert np.median(ratios) == pytest.approx(1.0, abs=0.25), (figure, ratios)
+    assert abs(solved[0] - solved[1]) <= 2, (over_ros, in_process)
+    speeds = [
+        {i: outcome.path_rad / outcome.seconds for i, outcome in way.items()}
+        for way in (over_ros, in_process)
+    ]
+    ratios = [speeds[0][i] / speeds[1][i] for i in over_ros]
+    assert np.median(ratios) == pytest.approx(1.0, abs=0.25), (over_ros, in_process)

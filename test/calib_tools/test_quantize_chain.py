@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,8 @@ from calib_tools.inspect_bundle import inspect_bundle
 from calib_tools.quantize import quantize
 from calib_tools.recipe import Recipe
 from calib_tools.tables import gate_rows
+from quantvla_ros.backends.fingerprint import cpu_kind
+from quantvla_ros.bundle.manifest_file import write_manifest
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import OutputExistsError, QuantVLAError
 from quantvla_ros.quantization.gate import failures
@@ -38,6 +42,18 @@ def test_judging_again_gives_the_same_verdict(quantized, tiny_bundle, tiny_buffe
     again = gate(quantized, tiny_bundle, tiny_buffer)
     assert again.passed == stored.passed
     assert again.chunk_mae == pytest.approx(stored.chunk_mae, rel=0.05)
+
+
+def test_judgement_names_this_cpu_and_can_be_written(quantized, tiny_bundle, tiny_buffer, tmp_path):
+    assert load_manifest(quantized).gate.cpu == cpu_kind()
+    copy = Path(shutil.copytree(quantized, tmp_path / "copy"))
+    other = load_manifest(copy).gate.model_copy(update={"cpu": "another", "samples": 1})
+    write_manifest(copy, load_manifest(copy).model_copy(update={"gate": other}))
+    gate(copy, tiny_bundle, tiny_buffer)
+    assert load_manifest(copy).gate == other, "only --write changes the bundle"
+    judged = gate(copy, tiny_bundle, tiny_buffer, write=True)
+    assert load_manifest(copy, check_files=True).gate == judged
+    assert judged.cpu == cpu_kind()
 
 
 def test_the_table_marks_exactly_what_the_gate_refuses(quantized):

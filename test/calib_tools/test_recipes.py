@@ -57,6 +57,8 @@ def test_names_that_need_no_torch_are_those_of_the_code_behind_them():
         {"scheme": "w8a16", "base": "rtn"},
         {"scheme": "w4a16", "condition": ("smoothquant", "hadamard")},
         {"scheme": "w8a8", "activations": "static", "condition": ("hadamard",)},
+        {"scheme": "w8a8", "layout": "all"},
+        {"scheme": "w4a8", "layout": "all", "base": "rtn", "corrections": ()},
         {"scheme": "w4a8", "layout": "llm+dit", "sequential": True},
     ],
     ids=str,

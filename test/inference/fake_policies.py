@@ -3,20 +3,24 @@
 
 Give them to the worker as loader `inference.fake_policies:<name>` with test/ on the import path.
 They hold every joint where the observation has it; the instruction says what goes wrong:
-"nan", "slow", "hang", "raise", "exit", "shape"; anything else is answered.
+"nan", "slow", "hang", "raise", "exit", "shape", "garbage" (something else is in the shared memory),
+"noise" (bytes that are no message); anything else is answered.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
+from multiprocessing.connection import Connection
 
 import numpy as np
 
 from quantvla_ros.bundle.chunk import Chunk
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import BackendError, BundleError
+from quantvla_ros.inference.channel import Channel
 
 SLOW_S = 0.3
 
@@ -44,6 +48,10 @@ class HoldingPolicy:
                 time.sleep(60)
         if "slow" in words:
             time.sleep(SLOW_S)
+        if "garbage" in words:
+            damage_memory()
+        if "noise" in words:
+            damage_pipe()
         actions = self.chunk(observation, noise)
         if prefix is not None:
             actions[: prefix.committed] = prefix.actions[: prefix.committed]
@@ -59,6 +67,24 @@ class HoldingPolicy:
         index = [state.index(name) for name in self.manifest.interface.action.names]
         rows = np.asarray(observation.joints, float)[index]
         return np.repeat(rows[None], self.manifest.interface.horizon, axis=0)
+
+
+def damage_memory():
+    """Let something else than the chunk be in the shared memory from now on."""
+    write = Channel.write_chunk
+
+    def damaged(channel, actions, stamp):
+        write(channel, actions, stamp)
+        channel._set("actions", np.random.default_rng(0).uniform(-1, 1, actions.shape))
+
+    Channel.write_chunk = damaged
+
+
+def damage_pipe():
+    """Send bytes that are no message."""
+    for connection in gc.get_objects():
+        if isinstance(connection, Connection):
+            connection.send_bytes(b"\x00\xff{")
 
 
 class EchoPolicy(HoldingPolicy):

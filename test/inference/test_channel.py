@@ -12,7 +12,7 @@ from quantvla_ros.bundle.action_prefix import ActionPrefix
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import CameraSpec
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.inference.channel import MAX_INSTRUCTION_BYTES, Channel
+from quantvla_ros.inference.channel import MAX_INSTRUCTION_BYTES, Channel, chunk_checksum
 
 INTERFACE = example_interface().model_copy(
     update={
@@ -130,3 +130,14 @@ def test_close_gives_the_memory_back():
     channel.close()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(fd)
+
+
+def test_checksum_knows_every_bit_of_a_chunk():
+    actions = np.arange(12.0).reshape(4, 3)
+    first = chunk_checksum(actions, 1.5)
+    assert chunk_checksum(actions.copy(), 1.5) == first
+    assert chunk_checksum(actions, np.nextafter(1.5, 2)) != first
+    actions[3, 2] = np.nextafter(actions[3, 2], 99)
+    assert chunk_checksum(actions, 1.5) != first
+    actions[3, 2] = np.nan
+    assert chunk_checksum(actions, 1.5) == chunk_checksum(actions.copy(), 1.5)

@@ -135,6 +135,22 @@ def test_a_worker_that_ends_itself_tells_its_status(client):
     assert "status 3" in result.text
 
 
+@pytest.mark.parametrize(
+    ("instruction", "text"),
+    [("garbage", "left a damaged chunk in the shared memory"), ("noise", "that is no message")],
+)
+def test_a_worker_that_answers_garbage_is_ended(client, instruction, text):
+    pid = client.pid
+    result = answer(client, observe(instruction))
+    assert result.code == "BACKEND_ERROR"
+    assert text in result.text
+    assert not client.running
+    assert not client.busy
+    wait_until(lambda: not alive(pid), ANSWER_S, "the end of the worker")
+    client.start()
+    assert isinstance(answer(client, observe()), ChunkResult)
+
+
 def test_a_slow_inference_is_a_timeout_and_ends_the_worker(bundle):
     with closing(make(bundle, timeout_s=0.5)) as client:
         client.start()

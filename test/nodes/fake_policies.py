@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import signal
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 
 from quantvla_ros.bundle.chunk import Chunk
 from quantvla_ros.bundle.storage import load_manifest
+from quantvla_ros.inference.channel import Channel
 
 MODE_VARIABLE = "FAKE_POLICY_MODE"
 AMPLITUDE, FREQUENCY = 0.4, 0.9
@@ -33,6 +37,12 @@ class FakePolicy:
             time.sleep(600)
         elif mode == "raise":
             raise RuntimeError("the fake policy was told to raise")
+        elif mode == "memory":
+            raise MemoryError
+        elif mode == "garbage":
+            damage_memory()
+        elif mode == "noise":
+            damage_pipe()
         elif mode == "burn":
             end = time.perf_counter() + 0.2
             while time.perf_counter() < end:
@@ -42,6 +52,8 @@ class FakePolicy:
         sign = -1.0 if observation.instruction == "left" else 1.0
         swing = sign * AMPLITUDE * np.sin(FREQUENCY * due)
         actions = np.repeat(swing[:, None], len(interface.action.names), axis=1)
+        if mode == "outside":
+            actions += 2.5
         if mode == "nan":
             actions[3, 1] = np.nan
         # An "old" chunk is one that took longer than it lasts.
@@ -52,8 +64,30 @@ class FakePolicy:
         return 0
 
 
+def damage_memory():
+    """Let something else than the chunk be in the shared memory from now on."""
+    write = Channel.write_chunk
+
+    def damaged(channel, actions, stamp):
+        write(channel, actions, stamp)
+        channel._set("actions", np.random.default_rng(0).uniform(-1, 1, actions.shape))
+
+    Channel.write_chunk = damaged
+
+
+def damage_pipe():
+    """Send bytes that are no message."""
+    for connection in gc.get_objects():
+        if isinstance(connection, Connection):
+            connection.send_bytes(b"\x00\xff{")
+
+
 def load(path, backend="cpu", compiled=True, threads=1):
     return FakePolicy(path)
+
+
+def dying(path, backend="cpu", compiled=True, threads=1):
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 class LiftingPolicy(FakePolicy):

@@ -53,9 +53,7 @@ class FakeRobot:
 
     def __init__(self) -> None:
         self.node = Node("fake_robot", start_parameter_services=False)
-        self.silent: set[str] = set()
-        self.joint_names = JOINTS
-        self.picture_size = SIZE
+        self.heal()
         self.windows: list[JointTrajectoryMessage] = []
         self.rejections: list[str] = []
         self.setpoints: list[tuple[float, np.ndarray, np.ndarray]] = []
@@ -84,6 +82,15 @@ class FakeRobot:
         self._thread.start()
         self._body = PeriodicThread("robot", 0.01, self._step, self._on_error)
         self._body.start()
+
+    def heal(self) -> None:
+        """Undo every disturbance."""
+        self.silent: set[str] = set()
+        self.joint_names = tuple(reversed(JOINTS))
+        self.picture_size = SIZE
+        self.encoding = "rgb8"
+        self.restamp = {}  # source -> what it makes of the right stamp
+        self.measure = lambda positions: positions  # what the encoders make of them
 
     def describe(self, joints) -> None:
         self._description.publish(String(data=urdf(joints)))
@@ -141,7 +148,7 @@ class FakeRobot:
             assert np.abs(positions).max() <= POSITION + 1e-3
 
     def set_clock_back(self, seconds: float) -> None:
-        """Let the robot's time jump, as a simulation does when it is reset."""
+        """Let the robot's time jump, as a simulation does when it is reset; ahead if negative."""
         with self._lock:
             self._offset -= seconds
             self._controller.reset(self._positions)
@@ -194,16 +201,22 @@ class FakeRobot:
             self._positions, self.velocities = positions, velocities
             self.setpoints.append((now, positions, velocities))
         if "joint_states" not in self.silent:
+            order = [JOINTS.index(name) for name in self.joint_names]
             message = JointState(
-                name=list(reversed(self.joint_names)),
-                position=positions[::-1].tolist(),
-                velocity=velocities[::-1].tolist(),
+                name=list(self.joint_names),
+                position=self.measure(positions)[order].tolist(),
+                velocity=velocities[order].tolist(),
             )
-            message.header.stamp = seconds_to_stamp(now)
+            message.header.stamp = seconds_to_stamp(self._stamp("joint_states", now))
             self._states.publish(message)
         self._tick += 1
         if self._tick % 5 == 0:
             picture = np.full((self.picture_size, self.picture_size, 3), 90, dtype=np.uint8)
             for name, publisher in self._images.items():
                 if name not in self.silent:
-                    publisher.publish(rgb_to_image(picture, now, name))
+                    message = rgb_to_image(picture, self._stamp(name, now), name)
+                    message.encoding = self.encoding
+                    publisher.publish(message)
+
+    def _stamp(self, source: str, now: float) -> float:
+        return self.restamp.get(source, lambda stamp: stamp)(now)

@@ -93,7 +93,15 @@ _numbers = itertools.count()
 class PolicyProcess:
     """The node in a process, its client, and the file that rules its fake policy."""
 
-    def __init__(self, robot, bundle: Path, folder: Path, *parameters: str, limits=LIMITS):
+    def __init__(
+        self,
+        robot,
+        bundle: Path,
+        folder: Path,
+        *parameters: str,
+        limits=LIMITS,
+        module: str = "quantvla_ros.nodes.policy_node",
+    ):
         self.robot = robot
         # Every node of a test process has its own name, so that it has its own services.
         self.name = f"policy_node_{next(_numbers)}"
@@ -104,14 +112,14 @@ class PolicyProcess:
         os.environ["PYTHONPATH"] = str(Path(__file__).parent)
         # Repeated parameters: the last one counts.
         self.process = NodeProcess(
-            "quantvla_ros.nodes.policy_node",
+            module,
             f"bundle:={bundle}",
             "loader:=fake_policies:load",
             "compiled:=false",
             "inference_timeout_s:=1.5",
             "execute_steps:=4",
-            "max_camera_age_s:=1.0",  # a busy machine may hold messages back
-            "max_joint_age_s:=1.0",
+            "max_camera_age_s:=2.0",  # a busy machine may hold messages back
+            "max_joint_age_s:=2.0",
             f"record_path:={self.record}",
             *limits,
             *parameters,
@@ -141,11 +149,28 @@ class PolicyProcess:
         return wait_until(
             lambda: self.message if self.message.startswith(message) else None,
             timeout,
-            f"{message} in diagnostics (it is '{self.message}')",
+            lambda: f"{message} in diagnostics (it is '{self.message}'; {self._log()})",
         )
+
+    def wait_for_inputs(self, message: str, timeout: float = 20.0) -> None:
+        """Wait until the inputs check's message begins so."""
+        wait_until(
+            lambda: self.client.diagnostics("inputs")[0].startswith(message),
+            timeout,
+            lambda: f"{message} of {self.client.diagnostics('inputs')} ({self._log()})",
+        )
+
+    def _log(self) -> str:
+        return "\n".join(["the log ends:", *self.process.output.splitlines()[-15:]])
+
+    def count(self, check: str, name: str) -> int:
+        """A counter in the diagnostics, 0 when it is not there."""
+        return int(self.client.diagnostics(check)[1].get(name, 0))
 
     def bring_to_motion(self) -> None:
         self.wait_for("DRY_RUN")
+        # A policy node that another test killed stays in the graph for a while.
+        self.wait_for_inputs("fresh", 60.0)
         self.robot.forget()
         self.client.arm()
         self.wait_for("ARMED")
@@ -154,7 +179,7 @@ class PolicyProcess:
     def bring_to_dry_run(self) -> None:
         """Undo whatever a test did."""
         self.behave("ok")
-        self.robot.silent.clear()
+        self.robot.heal()
         self.robot.instruct("swing")
         self.client.arm(False)
         wait_until(lambda: self.robot.silence > 0.3 and self.robot.at_rest, 10, "rest")

@@ -3,14 +3,10 @@
 
 from __future__ import annotations
 
-import json
-import signal
-from pathlib import Path
-
 import numpy as np
 import pytest
 from fake_robot import JOINTS
-from policy_graph import HORIZON, PolicyProcess
+from policy_graph import HORIZON
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from trajectory_msgs.msg import JointTrajectory
@@ -108,92 +104,3 @@ def test_configured_node_takes_live_parameters_only(policy, graph):
     result = graph.call(SetParameters, f"/{policy.name}/set_parameters", request).results[0]
     assert not result.successful
     assert "clean the node up" in result.reason
-
-
-def test_whole_life_cycle(robot, float_bundle, tmp_path):
-    policy = PolicyProcess(robot, float_bundle, tmp_path)
-    try:
-        assert policy.client.state() == "unconfigured"
-        with pytest.raises(QuantVLAError, match="not configured"):
-            policy.client.arm()
-        policy.client.configure()
-        assert policy.client.state() == "inactive"
-        pid = policy.process.process.pid
-        assert "libtorch" not in Path(f"/proc/{pid}/maps").read_text()
-        worker = policy.worker_pid()
-        policy.client.activate()
-        policy.bring_to_motion()
-        policy.client.deactivate()
-        assert policy.client.state() == "inactive"
-        wait_until(lambda: robot.at_rest, 5, "rest")
-        robot.assert_within_limits()
-        record = json.loads(policy.record.read_text())
-        assert record["published"] >= len(robot.windows) > 0
-        assert record["motion"]["max_velocity_ratio"] <= 1.0
-        assert record["motion"]["max_acceleration_ratio"] <= 1.0
-        assert record["faults"] == {}
-        assert len(record["latency_ms"]) > 0
-        stages = {"decode", "denoise", "denoise_step_1", "denoise_step_2", "splice", "publish"}
-        assert stages <= set(record["histograms"])
-        assert sum(record["histograms"]["splice"]) == len(record["stages_ms"]["publish"]) > 0
-        assert record["motion"]["rms_jerk"] > 0 and record["motion"]["max_jerk_ratio"] <= 1.0
-        assert 0 < record["motion"]["max_tracking_error"] < 0.5
-        policy.client.activate()
-        policy.wait_for("DRY_RUN")
-        policy.client.deactivate()
-        policy.client.cleanup()
-        assert policy.client.state() == "unconfigured"
-        assert not Path(f"/proc/{worker}").exists()
-        policy.client.configure()
-        policy.client.activate()
-        policy.bring_to_motion()
-        policy.client.shutdown()
-        assert policy.client.state() == "finalized"
-        wait_until(lambda: robot.at_rest, 5, "rest")
-        robot.assert_within_limits()
-        assert policy.process.stop(signal.SIGINT) == 0
-        wait_until(policy.process.group_is_gone, 5, "the end of the worker")
-    finally:
-        policy.close()
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_while_moving_ends_at_rest(robot, float_bundle, tmp_path, number):
-    policy = PolicyProcess(robot, float_bundle, tmp_path)
-    try:
-        policy.client.configure()
-        policy.client.activate()
-        policy.bring_to_motion()
-        assert policy.process.stop(number) == 0, policy.process.output
-        wait_until(policy.process.group_is_gone, 5, "the end of the worker")
-        wait_until(lambda: robot.at_rest, 5, "rest")
-        robot.assert_within_limits()
-        # The last window commands rest from its first point on: the node stopped the arm itself.
-        last = robot.windows[-1]
-        assert np.abs([p.velocities for p in last.points]).max() < 0.2
-    finally:
-        policy.close()
-
-
-def test_killed_node_leaves_an_arm_that_stops(robot, float_bundle, tmp_path):
-    policy = PolicyProcess(robot, float_bundle, tmp_path)
-    try:
-        policy.client.configure()
-        policy.client.activate()
-        policy.bring_to_motion()
-        policy.process.send(signal.SIGKILL)
-        wait_until(lambda: robot.at_rest, 5, "rest")
-        robot.assert_within_limits()
-    finally:
-        policy.close()
-
-
-def test_wrong_parameter_at_start_is_one_sentence(robot, float_bundle, tmp_path):
-    policy = PolicyProcess(robot, float_bundle, tmp_path, "control_rate_hz:=5.0")
-    try:
-        assert policy.process.process.wait(20) == 1
-        assert policy.process.output.strip().splitlines()[-1] == (
-            "Parameter 'control_rate_hz' must be of type double from 20 to 200 (write 1.0, not 1)."
-        )
-    finally:
-        policy.close()

@@ -7,70 +7,116 @@ import os
 import signal
 
 import pytest
-from policy_graph import PolicyProcess
+from trajectory_msgs.msg import JointTrajectory
 from waiting import wait_until
 
+from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.errors import QuantVLAError
 
-
-def provoke(policy, fault):
-    """Disturb a running system from outside."""
-    if fault == "STALE_CAMERA":
-        policy.robot.silent.add("wrist")
-    elif fault == "STALE_JOINT_STATE":
-        policy.robot.silent.add("joint_states")
-    elif fault == "WORKER_DIED":
-        os.kill(policy.worker_pid(), signal.SIGKILL)
-    else:
-        policy.behave(
-            {
-                "NONFINITE_ACTION": "nan",
-                "CHUNK_UNDERRUN": "old",
-                "INFERENCE_TIMEOUT": "hang",
-                "BACKEND_ERROR": "raise",
-            }[fault]
-        )
+MODES = {
+    "NONFINITE_ACTION": "nan",
+    "LIMIT_VIOLATION": "outside",
+    "CHUNK_UNDERRUN": "old",
+    "INFERENCE_TIMEOUT": "hang",
+    "BACKEND_ERROR": "raise",
+}
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        "STALE_CAMERA",
-        "STALE_JOINT_STATE",
-        "NONFINITE_ACTION",
-        "CHUNK_UNDERRUN",
-        "INFERENCE_TIMEOUT",
-        "WORKER_DIED",
-        "BACKEND_ERROR",
-    ],
-)
-def test_fault_stops_the_arm_and_is_left_by_reset_and_arm_only(moving, robot, fault):
-    provoke(moving, fault)
-    moving.wait_for(f"{fault}: ")
-    wait_until(lambda: robot.at_rest, 10, "rest")
+@pytest.fixture
+def provoke(moving, graph):
+    """Return a function that disturbs a running system from outside; all is undone afterwards."""
+    intruders = []
+
+    def provoke(fault):
+        robot = moving.robot
+        if fault in MODES:
+            moving.behave(MODES[fault])
+        elif fault == "STALE_CAMERA":
+            robot.silent.add("wrist")
+        elif fault == "STALE_JOINT_STATE":
+            robot.silent.add("joint_states")
+        elif fault == "SKEWED_INPUTS":
+            robot.restamp["wrist"] = lambda stamp: stamp - 0.3
+        elif fault == "TRACKING_ERROR":
+            stuck = robot.setpoints[-1][1]
+            robot.measure = lambda positions: stuck
+        elif fault == "OUTPUT_CONFLICT":
+            intruders.append(graph.node.create_publisher(JointTrajectory, "joint_trajectory", 1))
+        else:
+            os.kill(moving.worker_pid(), signal.SIGKILL)
+
+    def heal():
+        moving.behave("ok")
+        moving.robot.heal()
+        while intruders:
+            graph.node.destroy_publisher(intruders.pop())
+
+    provoke.heal = heal
+    yield provoke
+    heal()
+
+
+@pytest.mark.parametrize("fault", [code.value for code in FaultCode if code.value != "CLOCK_JUMP"])
+def test_fault_stops_the_arm_and_is_left_by_reset_and_arm_only(moving, robot, provoke, fault):
+    before = moving.count("control", f"fault_{fault}")
+    provoke(fault)
+    moving.wait_for(f"{fault}: ", 20)
+    wait_until(lambda: robot.silence > 0.3 and robot.at_rest, 10, "rest")
     robot.assert_within_limits()
+    text = moving.message
+    assert moving.process.output.count(text) == 1, "it is in the log once"
 
-    moving.behave("ok")
-    robot.silent.clear()
     count = len(robot.windows)
     with pytest.raises(QuantVLAError, match=fault):
         moving.client.arm()
+    provoke.heal()
     moving.client.reset_fault()
     moving.wait_for("DRY_RUN")
     assert len(robot.windows) == count, "something was commanded before arming"
     with pytest.raises(QuantVLAError, match="no fault"):
         moving.client.reset_fault()
 
-    wait_until(lambda: moving.client.diagnostics("inputs")[0] == "fresh", 10, "fresh inputs")
+    moving.wait_for_inputs("fresh")
     moving.client.arm()
     wait_until(lambda: robot.speed > 0.05, 10, "motion")
     robot.assert_within_limits()
-    values = moving.client.diagnostics("control")[1]
     wait_until(
-        lambda: int(moving.client.diagnostics("control")[1].get(f"fault_{fault}", 0)) >= 1,
-        5,
-        f"the count of {fault} in {values}",
+        lambda: moving.count("control", f"fault_{fault}") > before, 5, f"the count of {fault}"
     )
+
+
+def test_another_publisher_refuses_arming_and_is_named(policy, robot, graph):
+    policy.bring_to_dry_run()
+    intruder = graph.node.create_publisher(JointTrajectory, "joint_trajectory", 1)
+    try:
+        policy.wait_for_inputs(
+            "OUTPUT_CONFLICT: another node publishes on /joint_trajectory: /test"
+        )
+        assert policy.message == "DRY_RUN"
+        with pytest.raises(QuantVLAError, match="OUTPUT_CONFLICT"):
+            policy.client.arm()
+    finally:
+        graph.node.destroy_publisher(intruder)
+    policy.wait_for_inputs("fresh")
+
+
+def test_skewed_inputs_refuse_arming(policy, robot):
+    policy.bring_to_dry_run()
+    robot.restamp["wrist"] = lambda stamp: stamp - 0.3
+    policy.wait_for_inputs("SKEWED_INPUTS: ")
+    with pytest.raises(QuantVLAError, match=r"SKEWED_INPUTS: .*camera 'wrist' lies behind"):
+        policy.client.arm()
+    policy.bring_to_dry_run()
+
+
+def test_two_faults_at_once_latch_the_first_and_tell_both(moving, robot):
+    robot.silent = {"wrist", "joint_states"}
+    os.kill(moving.worker_pid(), signal.SIGKILL)
+    moving.wait_for("WORKER_DIED: ")
+    wait_until(lambda: robot.silence > 0.3 and robot.at_rest, 10, "rest")
+    moving.wait_for_inputs("STALE_")
+    assert moving.message.startswith("WORKER_DIED: "), "the first one stays"
+    robot.assert_within_limits()
 
 
 def test_silent_camera_in_dry_run_is_a_warning_and_arming_is_refused(policy, robot):
@@ -81,33 +127,3 @@ def test_silent_camera_in_dry_run_is_a_warning_and_arming_is_refused(policy, rob
     with pytest.raises(QuantVLAError, match=r"STALE_CAMERA: .*'front'"):
         policy.client.arm()
     policy.bring_to_dry_run()
-
-
-def test_ros_clock_that_goes_back_or_stands_still(robot, float_bundle, tmp_path):
-    policy = PolicyProcess(
-        robot, float_bundle, tmp_path, "use_sim_time:=true", "clock_timeout_s:=0.5"
-    )
-    try:
-        policy.client.configure()
-        policy.client.activate()
-        policy.bring_to_motion()
-        robot.set_clock_back(1000.0)
-        policy.wait_for("CLOCK_JUMP: the ROS clock went back by")
-        wait_until(lambda: robot.at_rest, 5, "rest")
-        with pytest.raises(QuantVLAError, match="CLOCK_JUMP"):
-            policy.client.arm()
-        policy.client.reset_fault()
-        wait_until(lambda: policy.client.diagnostics("inputs")[0] == "fresh", 10, "fresh inputs")
-        policy.bring_to_motion()
-        robot.assert_within_limits()
-
-        robot.silent.add("clock")
-        policy.wait_for("CLOCK_JUMP: the ROS clock has stood still")
-        wait_until(lambda: robot.at_rest, 5, "rest")
-        robot.assert_within_limits()
-        # Neither does it keep the node from ending.
-        assert policy.process.stop(signal.SIGTERM) == 0, policy.process.output
-    finally:
-        robot.silent.clear()
-        robot.restore_clock()
-        policy.close()

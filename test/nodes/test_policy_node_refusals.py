@@ -7,7 +7,8 @@ import pytest
 from fake_robot import JOINTS
 from policy_graph import LIMITS, PolicyProcess, manifest, write_bundle
 
-from quantvla_ros.bundle.schema import CameraSpec, Quantization
+from quantvla_ros.backends.fingerprint import cpu_kind
+from quantvla_ros.bundle.schema import CameraSpec, GateRecord, Quantization
 from quantvla_ros.errors import QuantVLAError
 
 QUANTIZATION = Quantization(
@@ -88,6 +89,43 @@ def test_quantized_bundle_without_a_passed_gate(unconfigured, graph, tmp_path):
         unconfigured.client.cleanup()
     finally:
         graph.set_parameter(unconfigured.name, "allow_failed_gate", False)
+
+
+def test_gate_of_another_cpu(unconfigured, graph, tmp_path):
+    gate = GateRecord(
+        passed=True, samples=8, chunk_mae=0.0, chunk_max=0.0, cosine=1.0, gripper_flips=0,
+        gripper_commands=1, jerk_ratio=1.0, mae_per_action={}, thresholds={}, kernel="fake",
+        cpu="another CPU",
+    )  # fmt: skip
+    bundle = write_bundle(tmp_path / "b", quantization=QUANTIZATION, gate=gate)
+    text = refusal(unconfigured, graph, bundle)
+    assert "FINGERPRINT_MISMATCH" in text
+    assert "'another CPU'" in text and cpu_kind() in text
+    here = gate.model_copy(update={"cpu": cpu_kind()})
+    bundle = write_bundle(tmp_path / "here", quantization=QUANTIZATION, gate=here)
+    graph.set_parameter(unconfigured.name, "bundle", str(bundle))
+    unconfigured.client.configure()
+    unconfigured.client.cleanup()
+
+
+def test_camera_whose_stamps_are_zero(unconfigured, graph, float_bundle, robot):
+    robot.restamp["front"] = lambda stamp: 0.0
+    try:
+        text = refusal(unconfigured, graph, float_bundle)
+        assert "INPUT_MISSING: Messages arrive on /front/image_raw" in text
+        assert "its stamps are zero" in text
+    finally:
+        robot.heal()
+
+
+def test_worker_that_dies_during_configure(unconfigured, graph, float_bundle):
+    graph.set_parameter(unconfigured.name, "loader", "fake_policies:dying")
+    try:
+        text = refusal(unconfigured, graph, float_bundle)
+        assert "BACKEND_ERROR" in text
+        assert "SIGKILL" in text
+    finally:
+        graph.set_parameter(unconfigured.name, "loader", "fake_policies:load")
 
 
 def test_joint_without_an_acceleration_limit(robot, float_bundle, tmp_path):

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.nodes.record import NodeRecord, write_record
+from quantvla_ros.nodes.record import RECENT, NodeRecord, write_record
 
 
 def test_jitter_is_the_distance_of_intervals_from_the_period():
@@ -18,6 +18,14 @@ def test_jitter_is_the_distance_of_intervals_from_the_period():
     assert record.jitter_ms()["max"] == pytest.approx(5.0)
     assert record.jitter_ms()["p50"] == pytest.approx(5.0)
     assert record.as_dict()["publish_intervals_ms"] == pytest.approx([20.0, 25.0, 15.0])
+
+
+def test_recent_jitter_forgets_what_is_long_ago():
+    record = NodeRecord(0.02)
+    for time in (0.0, 0.5, *(0.52 + 0.02 * k for k in range(RECENT))):
+        record.note_publish(time)
+    assert record.jitter_ms()["max"] == pytest.approx(480.0)
+    assert record.recent_jitter_ms()["max"] == pytest.approx(0.0, abs=1e-6)
 
 
 def test_pause_is_no_jitter():

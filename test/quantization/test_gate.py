@@ -32,6 +32,7 @@ def judge(reference, quantized):
         0.1,
         THRESHOLDS,
         "test",
+        "a cpu",
     )
 
 
@@ -39,6 +40,7 @@ def test_equal_policies_pass():
     chunks = smooth_chunks()
     record = judge(chunks, chunks)
     assert record.passed
+    assert (record.kernel, record.cpu) == ("test", "a cpu")
     assert record.chunk_mae == 0.0
     assert record.gripper_flips == 0
     assert record.jerk_ratio == pytest.approx(1.0)

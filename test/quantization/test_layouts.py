@@ -23,6 +23,7 @@ ROLES = {
         ("dit", ["e.q", "e.up"]),
         ("llm+dit", ["a.q", "a.up", "e.q", "e.up"]),
         ("llm+dit_mlp", ["a.q", "a.up", "e.up"]),
+        ("all", list(ROLES)),
     ],
 )
 def test_layout_selects_by_role(layout, names):

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from quantvla_ros.quantization.conditioning.base import seen_input
-from quantvla_ros.quantization.rounding.codes import TINY, Codes, dequantize, grid_limit
+from quantvla_ros.quantization.rounding.codes import TINY, grid_limit
 
 
 class StudyLinear(nn.Module):
@@ -21,21 +21,21 @@ class StudyLinear(nn.Module):
     bias: Tensor | None
 
     def __init__(
-        self, linear: nn.Linear, codes: Codes, activation_bits: int | None, quantile: float = 1.0
+        self, linear: nn.Linear, weight: Tensor, activation_bits: int | None, quantile: float = 1.0
     ) -> None:
-        """Take over a layer and the codes of its weight.
+        """Take the place of a float layer.
 
         Args:
             linear: the float layer, with its online transform if it has one.
-            codes: its rounded weight, in the transform's frame.
+            weight: rounded values [out, in], in the transform's frame.
             activation_bits: grid of the inputs; None leaves them float.
             quantile: the magnitude within a token that the grid ends at; 1 is the largest.
         """
         super().__init__()
         self.transform = [linear]  # in a list: its float weight is no part of this module
         self.activation_bits, self.quantile = activation_bits, quantile
-        self.register_buffer("weight", dequantize(codes))
-        self.register_buffer("bias", linear.bias)
+        self.register_buffer("weight", weight)
+        self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().clone())
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [..., in] to [..., out]."""

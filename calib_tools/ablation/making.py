@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the variants of an ablation; a variant that is made is not made again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from calib_tools.ablation.catalogue import AblationVariant
+from calib_tools.buffer.store import CalibrationBuffer
+from calib_tools.evaluation.study_head import SUFFIX
+from calib_tools.output import write_json
+from calib_tools.recipe import Recipe
+from calib_tools.rounding_stage import Progress
+from quantvla_ros.bundle.storage import bundle_hash
+from quantvla_ros.errors import QuantVLAError
+
+VARIANTS, MADE = "variants", "made"
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What variants are made from, and where.
+
+    Attributes:
+        bundle: the float bundle.
+        samples: its calibration buffer.
+        out: directory of the ablation.
+    """
+
+    bundle: Path
+    samples: CalibrationBuffer
+    out: Path
+
+    def argument(self, variant: AblationVariant) -> str:
+        """How `quantvla evaluate` is told of the variant."""
+        path = self._path(variant)
+        return f"{self.bundle}@{path}" if variant.fake else str(path)
+
+    def made(self, variant: AblationVariant, progress: Progress) -> dict[str, Any]:
+        """Make the variant unless it is there.
+
+        Returns:
+            Its gate record and corrections, and the bytes of its weights where they are real; or
+            under "refused" the sentence why it cannot be made.
+        """
+        note = self.out / MADE / f"{variant.name}.json"
+        if note.is_file():
+            found: dict[str, Any] = json.loads(note.read_text())
+            if found["how"] == json.loads(json.dumps(variant.as_dict()["how"])):
+                return found
+        try:
+            made = (
+                self._studied(variant, progress) if variant.fake else self._real(variant, progress)
+            )
+        except QuantVLAError as error:
+            return {**variant.as_dict(), "refused": str(error)}
+        write_json(note, {**variant.as_dict(), **made})
+        return {**variant.as_dict(), **made}
+
+    def _path(self, variant: AblationVariant) -> Path:
+        return self.out / VARIANTS / f"{variant.name}{SUFFIX if variant.fake else ''}"
+
+    def _real(self, variant: AblationVariant, progress: Progress) -> dict[str, Any]:
+        import torch
+
+        from calib_tools.quantizing import quantize_bundle
+        from quantvla_ros.backends.bench_schemes import held_bytes
+        from quantvla_ros.backends.policy import load_policy
+
+        assert isinstance(variant.how, Recipe)
+        samples = self.samples
+        report = quantize_bundle(
+            self.bundle,
+            samples.calibration,
+            samples.held_out,
+            samples.sha256,
+            variant.how,
+            self._path(variant),
+            True,  # it was begun and not noted down
+            None,
+            progress,
+        )
+        threads = torch.get_num_threads()  # of the variants to come, too
+        control, loaded = (
+            load_policy(path, "cpu", compiled=False, threads=threads)
+            for path in (self.bundle, report.path)
+        )
+        held = held_bytes(control, loaded)
+        layers = [r for r in report.quantization.layers if r.precision != "float"]
+        return {
+            "gate": report.gate.model_dump(),
+            "corrections": _corrections(report.corrections),
+            "integer_layers": len(layers),
+            "weight_bytes": {**held, "all_float": control.weight_bytes()},
+        }
+
+    def _studied(self, variant: AblationVariant, progress: Progress) -> dict[str, Any]:
+        from calib_tools.ablation.study import make_study
+        from calib_tools.evaluation.study_file import save_study
+
+        assert not isinstance(variant.how, Recipe)
+        samples = self.samples
+        studied = make_study(
+            self.bundle, samples.calibration, samples.held_out, variant.how, progress
+        )
+        path = self._path(variant)
+        save_study(path, studied.network, self.bundle, bundle_hash(self.bundle))
+        return {
+            "gate": studied.gate.model_dump(),
+            "corrections": _corrections(studied.corrections),
+            "integer_layers": studied.layers,
+            "weight_bytes": None,
+        }
+
+
+def _corrections(found: Any) -> Mapping[str, Any]:
+    return {
+        "fitted": found.fitted,
+        "kept": found.kept,
+        "error_plain": found.error_plain,
+        "error_corrected": found.error_corrected,
+    }

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`quantvla ablate`: make the variants, judge them in open and in closed loop, write the record."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from calib_tools.ablation.catalogue import (
+    FLOAT,
+    AblationVariant,
+    budget_between,
+    catalogue,
+    choose,
+)
+from calib_tools.ablation.making import Workshop
+from calib_tools.buffer.store import load_buffer
+from calib_tools.evaluation.run import evaluate
+from calib_tools.evaluation.settings import make_settings
+from calib_tools.evaluation.statistics import Paired, Rate
+from calib_tools.evaluation.variants import parse_variants
+from calib_tools.output import claim_directory, write_json
+from calib_tools.progress import Bar
+from calib_tools.quantize import check_robot
+from quantvla_ros.bundle.storage import bundle_hash, load_manifest
+from quantvla_ros.errors import BundleError, QuantVLAError
+
+RECORD, KIND, SCHEMA = "ablation.json", "quantvla ablate", 1
+CLOSED_LOOP = "closed_loop"
+
+Row = dict[str, Any]
+
+
+def ablate(
+    bundle: Path,
+    buffer: Path,
+    patterns: Sequence[str],
+    settings: Sequence[str],
+    tasks: Sequence[str],
+    episodes: int,
+    workers: int | None,
+    out: Path,
+) -> dict[str, Any]:
+    """Do what is missing in `out`, and write the record there.
+
+    Args:
+        bundle: float bundle.
+        buffer: its calibration buffer.
+        patterns: names of variants, as in a shell; all when empty.
+        settings: presets of the closed loop.
+        tasks: families of the closed loop; all when empty.
+        episodes: of each task and setting; 0 for no closed loop.
+        workers: processes of the closed loop.
+        out: directory; an ablation of the same bundle and buffer there goes on.
+
+    Raises:
+        QuantVLAError: what the user can mend.
+    """
+    manifest = load_manifest(bundle, check_files=True)
+    if manifest.quantization is not None:
+        raise BundleError(f"bundle {bundle} is already quantized; give the float bundle")
+    chosen = choose(catalogue(budget_between(manifest)), patterns)
+    samples = load_buffer(buffer, manifest.interface.state.names)
+    check_robot(manifest, samples.samples, buffer)
+    closed = _ClosedLoop(bundle, list(dict.fromkeys(settings)), tasks, episodes, workers, out)
+    plan = {"kind": KIND, "bundle": bundle_hash(bundle), "buffer": samples.sha256}
+    claim_directory(out, plan)
+    workshop = Workshop(bundle, samples, out)
+    rows = _made(workshop, chosen)
+    floats = closed.play(FLOAT, str(bundle))
+    for variant, row in zip(chosen, rows, strict=True):
+        if "refused" not in row:
+            played = closed.play(variant.name, workshop.argument(variant))
+            passed = row["gate"]["passed"]
+            row["closed_loop"] = {s: _against(floats[s], won, passed) for s, won in played.items()}
+    record = {
+        "schema": SCHEMA,
+        "kind": KIND,
+        "command": sys.argv,
+        **plan,
+        "samples": {"calibration": len(samples.calibration), "held_out": len(samples.held_out)},
+        **_circumstances(),
+        "tasks": closed.tasks,
+        "episodes": episodes,
+        "float": {setting: _alone(won) for setting, won in floats.items()},
+        "variants": rows,
+    }
+    write_json(out / RECORD, record)
+    return record
+
+
+def _made(workshop: Workshop, chosen: Sequence[AblationVariant]) -> list[Row]:
+    rows = []
+    with Bar("making variants", float(len(chosen))) as bar:
+        for place, variant in enumerate(chosen):
+
+            def show(text: str, share: float, at: int = place, name: str = variant.name) -> None:
+                bar.show(at + share, f"{name}: {text}")
+
+            rows.append(workshop.made(variant, show))
+            if "refused" in rows[-1]:
+                bar.note(f"{variant.name} cannot be made: {rows[-1]['refused']}")
+    return rows
+
+
+class _ClosedLoop:
+    """Plays one variant at a time, all on the same episodes: a variant more disturbs no other."""
+
+    def __init__(
+        self,
+        bundle: Path,
+        settings: list[str],
+        tasks: Sequence[str],
+        episodes: int,
+        workers: int | None,
+        out: Path,
+    ) -> None:
+        """Check everything before long work begins."""
+        from quantvla_ros.sim.tasks.registry import TASKS
+
+        self.tasks = list(tasks) or list(TASKS)
+        self._settings = settings if episodes else []
+        self._episodes, self._workers, self._out = episodes, workers, out
+        if self._settings:
+            float_variants = parse_variants([str(bundle)])
+            for setting in self._settings:
+                make_settings(float_variants, self.tasks, episodes, setting=setting)
+
+    def play(self, name: str, argument: str) -> dict[str, list[bool]]:
+        """By setting, whether each episode of the plan was solved."""
+        won = {}
+        for setting in self._settings:
+            variants = parse_variants([argument])
+            wanted = make_settings(variants, self.tasks, self._episodes, setting=setting)
+            place = self._out / CLOSED_LOOP / setting / f"{name}-{self._episodes}"
+            try:
+                record = evaluate(variants, wanted, place, self._workers, None, 0)
+            except QuantVLAError as error:
+                raise QuantVLAError(f"{name}, {setting}: {error}") from error
+            won[setting] = [episode["success"] for episode in record["episodes"]]
+        return won
+
+
+def _alone(won: Sequence[bool]) -> Row:
+    rate = Rate(sum(won), len(won))
+    return {
+        "episodes": rate.count,
+        "successes": rate.successes,
+        "success": round(rate.value, 5),
+        "interval_95": [round(end, 5) for end in rate.interval],
+    }
+
+
+def _against(reference: Sequence[bool], won: Sequence[bool], gate_passed: bool) -> Row:
+    """A variant's success, paired with float's; the gate agrees when it refuses what is below."""
+    pairs = Paired.of(zip(reference, won, strict=True))
+    low, high = pairs.interval()
+    below = high < 0
+    return {
+        **_alone(won),
+        "difference": round(pairs.difference, 5),
+        "difference_interval_95": [round(low, 5), round(high, 5)],
+        "mcnemar_p": float(f"{pairs.p_value:.3g}"),
+        "below_float": below,
+        "gate_agrees": gate_passed != below,
+    }
+
+
+def _circumstances() -> Row:
+    from calib_tools.demo.summary import versions
+    from quantvla_ros.backends.bench import cpu_model
+    from quantvla_ros.backends.c_library import has_vnni
+
+    cpu = {"model": cpu_model(), "vnni": has_vnni(), "cores": os.cpu_count()}
+    return {"cpu": cpu, "versions": versions()}

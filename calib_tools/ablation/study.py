@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FAKE quantization of a whole policy, calibrated and corrected as a real one, for studies.
+
+Weights and activations are rounded but held and computed in float: what no kernel multiplies
+(weights of 2 and 3 bits, activations of 4, DuQuant's frame) is compared so with what kernels do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from calib_tools.ablation.catalogue import Study
+from calib_tools.judging import chunks_of, judge_chunks
+from calib_tools.rounding_stage import Progress, Runs, condition
+from calib_tools.teaching import teach
+from quantvla_ros.backends.policy import policy_of
+from quantvla_ros.bundle.observation import Observation
+from quantvla_ros.bundle.schema import GateRecord
+from quantvla_ros.bundle.storage import load_bundle
+from quantvla_ros.models.pi05 import Pi05, layer_roles
+from quantvla_ros.quantization.conditioning.duquant import DuQuant
+from quantvla_ros.quantization.conditioning.study import StudyLinear
+from quantvla_ros.quantization.fit import Corrections, fit_corrections
+from quantvla_ros.quantization.gate import load_thresholds
+from quantvla_ros.quantization.layouts import select_layers
+from quantvla_ros.quantization.observe import observe_inputs
+from quantvla_ros.quantization.quantized_linear import replace_module
+from quantvla_ros.quantization.rounding.codes import dequantize
+from quantvla_ros.quantization.schemes import Precision
+from quantvla_ros.quantization.streaming import HESSIAN_SHARE, adopt, batches, round_layer
+from quantvla_ros.quantization.teacher import TeacherRecord
+
+KERNEL = "fake quantization"
+DUQUANT = "duquant"
+DUQUANT_QUANTILE = 0.999  # of a token's magnitudes, where the paper's activation grid ends
+
+
+@dataclass(frozen=True)
+class Studied:
+    """A fake-quantized policy.
+
+    Attributes:
+        network: with `StudyLinear` layers.
+        corrections: what ATM and OHB fitted and kept.
+        gate: judgement on the held-out samples.
+        layers: number of fake-quantized layers.
+    """
+
+    network: Pi05
+    corrections: Corrections
+    gate: GateRecord
+    layers: int
+
+
+def make_study(
+    path: Path,
+    calibration: Sequence[Observation],
+    held_out: Sequence[Observation],
+    study: Study,
+    progress: Progress,
+) -> Studied:
+    """Fake-quantize a float bundle.
+
+    Args:
+        path: float bundle.
+        calibration: samples that everything is fitted and checked on.
+        held_out: samples of the gate.
+        study: what to do.
+        progress: called with a layer's name and the share done, 0..1.
+
+    Raises:
+        QuantVLAError: bundle or samples cannot be used.
+    """
+    bundle = load_bundle(path)
+    network = adopt(bundle.manifest, bundle.tensors)
+    names = select_layers(layer_roles(network), study.layout)
+    policy = policy_of(bundle, network)
+    progress("run the float policy", 0.0)
+    reference = chunks_of(policy, held_out)
+    teacher = teach(policy, calibration)
+    _transform(network, names, study, teacher)
+    _round(network, names, study, teacher, progress)
+    corrections = fit_corrections(teacher, network, study.corrections)
+    got = chunks_of(policy, held_out)
+    gate = judge_chunks(bundle.manifest, reference, got, held_out, load_thresholds(), KERNEL)
+    return Studied(network, corrections, gate, len(names))
+
+
+def _transform(network: Pi05, names: list[str], study: Study, teacher: TeacherRecord) -> None:
+    if DUQUANT not in study.condition:
+        condition(network, names, study.condition, teacher)
+        return
+    runs = Runs(network, teacher)
+    # All layers are observed before the first one changes: the transform leaves inputs alone.
+    fitted = []
+    for part in batches(network, names, _limit(network)):
+        # Only the size of channels is taken from the second moment; it needs no full rank.
+        seen = observe_inputs(network, part, runs.both, hessian=True, full_rank=False)
+        transform = DuQuant()
+        transform.fit(network, seen)
+        fitted.append(transform)
+    for transform in fitted:
+        transform.fold(network)
+
+
+def _round(
+    network: Pi05, names: list[str], study: Study, teacher: TeacherRecord, progress: Progress
+) -> None:
+    precision = Precision(study.weight_bits)
+    quantile = DUQUANT_QUANTILE if DUQUANT in study.condition else 1.0
+    runs, made, done = Runs(network, teacher), {}, 0
+    for part in batches(network, names, _limit(network)):
+        seen = observe_inputs(network, part, runs.both, study.base == "gptq", full_rank=False)
+        for name in part:
+            progress(name, done / len(names))
+            linear = network.get_submodule(name)
+            assert isinstance(linear, nn.Linear)
+            codes = round_layer(name, linear, precision, seen.get(name), study.base)
+            weight = dequantize(codes)
+            made[name] = StudyLinear(linear, weight, study.activation_bits, quantile)
+            done += 1
+    for name, layer in made.items():
+        replace_module(network, name, layer)
+
+
+def _limit(network: Pi05) -> float:
+    return HESSIAN_SHARE * sum(parameter.nbytes for parameter in network.parameters())

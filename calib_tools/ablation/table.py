@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of an ablation, for the terminal, the report and the documentation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from calib_tools.ablation.run import KIND, SCHEMA
+from calib_tools.evaluation.table import percent, points
+from quantvla_ros.errors import QuantVLAError
+
+Row = list[str]
+
+OPEN_HEAD = [
+    "variant", "numbers", "layers", "mean error, mrad", "largest, mrad", "cosine",
+    "gripper flips", "alpha / beta kept of fitted", "weights, MB", "gate",
+]  # fmt: skip
+CLOSED_HEAD = [
+    "variant", "setting", "solved", "success", "95 % interval", "less float, points",
+    "95 % interval", "McNemar p", "gate", "agree",
+]  # fmt: skip
+
+
+def read_ablation(path: Path) -> dict[str, Any]:
+    """Read a record.
+
+    Raises:
+        QuantVLAError: it is missing, damaged, something else, or of another version.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise QuantVLAError(f"The record '{path}' cannot be read: {error}.") from error
+    if not isinstance(content, dict) or content.get("kind") != KIND:
+        raise QuantVLAError(f"'{path}' is no record of `{KIND}`.")
+    if content.get("schema") != SCHEMA:
+        raise QuantVLAError(
+            f"The record '{path}' has schema {content.get('schema')} and this package knows "
+            f"{SCHEMA}; run the ablation again."
+        )
+    return content
+
+
+def open_rows(record: Mapping[str, Any]) -> list[Row]:
+    """Action error of each variant on held-out samples, and its verdict."""
+    rows = []
+    for variant in record["variants"]:
+        if "refused" in variant:
+            rows.append([variant["name"], "", "", *[""] * (len(OPEN_HEAD) - 4), "not possible"])
+            continue
+        gate, held = variant["gate"], variant["weight_bytes"]
+        commands = gate["samples"] * gate["gripper_commands"]
+        rows.append(
+            [
+                variant["name"],
+                "fake" if variant["fake"] else "integers",
+                str(variant["integer_layers"]),
+                f"{1e3 * gate['chunk_mae']:.2f}",
+                f"{1e3 * gate['chunk_max']:.1f}",
+                f"{gate['cosine']:.4f}",
+                f"{gate['gripper_flips']} of {commands}",
+                _kept(variant["corrections"]),
+                "" if held is None else f"{held['all'] / 1e6:.2f}",
+                "passed" if gate["passed"] else "failed",
+            ]
+        )
+    return rows
+
+
+def _kept(corrections: Mapping[str, Any]) -> str:
+    counts = []
+    for kind in ("alpha", "beta"):
+        kept, fitted = (
+            sum(name.startswith(f"{kind}:") for name in corrections[which])
+            for which in ("kept", "fitted")
+        )
+        counts.append(f"{kept} of {fitted}")
+    return " / ".join(counts)
+
+
+def closed_rows(record: Mapping[str, Any]) -> list[Row]:
+    """Success of each variant in each setting, against float on the same episodes."""
+    rows = [
+        ["float", setting, *_success(found), "", "", "", "", ""]
+        for setting, found in record["float"].items()
+    ]
+    for variant in record["variants"]:
+        for setting, found in variant.get("closed_loop", {}).items():
+            low, high = found["difference_interval_95"]
+            rows.append(
+                [
+                    variant["name"],
+                    setting,
+                    *_success(found),
+                    points(found["difference"]),
+                    f"{points(low)} to {points(high)}",
+                    f"{found['mcnemar_p']:.3g}",
+                    "passed" if variant["gate"]["passed"] else "failed",
+                    "yes" if found["gate_agrees"] else "no",
+                ]
+            )
+    return rows
+
+
+def _success(found: Mapping[str, Any]) -> Row:
+    low, high = found["interval_95"]
+    return [
+        f"{found['successes']} of {found['episodes']}",
+        percent(found["success"]),
+        f"{percent(low)} to {percent(high)}",
+    ]
+
+
+def summary_line(record: Mapping[str, Any]) -> str:
+    """Samples, episodes, and on how many variants the gate and the success agree."""
+    samples, vnni = record["samples"], "with" if record["cpu"]["vnni"] else "without"
+    parts = [
+        f"Open loop on {samples['held_out']} held-out samples, {samples['calibration']} to "
+        f"calibrate; {record['cpu']['model']}, {vnni} VNNI; bundle {record['bundle'][:12]}."
+    ]
+    for setting, found in record["float"].items():
+        judged = [
+            v["closed_loop"][setting]
+            for v in record["variants"]
+            if setting in v.get("closed_loop", {})
+        ]
+        agree, below = (
+            sum(found[key] for found in judged) for key in ("gate_agrees", "below_float")
+        )
+        parts.append(
+            f"Setting {setting}: {found['episodes']} paired episodes, {below} of {len(judged)} "
+            f"variants below float, gate and success agree on {agree}."
+        )
+    return " ".join(parts)

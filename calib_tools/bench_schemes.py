@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`quantvla bench-schemes`: every scheme beside compiled float, of a policy or of a large network.
+
+The bundles are made first, each in a process of its own whose time and peak memory are written
+down; a bundle that is there already is not made again. Then all are timed in turn in one run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from calib_tools.buffer.store import load_buffer
+from calib_tools.evaluation.pool import tie_to_parent
+from calib_tools.output import claim_directory, write_json
+from calib_tools.progress import Bar
+from calib_tools.quantize import TimeLeft
+from calib_tools.random_policy import random_observations, save_random_bundle
+from calib_tools.recipe import Recipe
+from quantvla_ros.bundle.observation import Observation
+from quantvla_ros.bundle.storage import bundle_hash, load_manifest, tensor_header
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.quantization.schemes import SCHEMES, check_scheme
+
+RECORD, KIND, SCHEMA = "bench-schemes.json", "quantvla bench-schemes", 1
+_BUNDLES, _MADE = "bundles", "made"
+_RANDOM_CALIBRATION, _RANDOM_HELD_OUT = 15, 8  # 11 to fit on: 2651 tokens for 2560 inputs
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What is quantized and timed."""
+
+    bundle: Path
+    calibration: Sequence[Observation]
+    held_out: Sequence[Observation]
+    sha256: str
+
+
+def bench_schemes(
+    bundle: Path | None,
+    buffer: Path | None,
+    schemes: Sequence[str],
+    base: str,
+    rounds: int,
+    threads: int,
+    out: Path,
+) -> dict[str, Any]:
+    """Make the bundles that are missing, time them, and write the record into `out`.
+
+    Args:
+        bundle: float bundle; None for a random network of SmolVLA's size.
+        buffer: its calibration buffer; None exactly when `bundle` is.
+        schemes: keys of `SCHEMES`; all when empty.
+        base: how weights are rounded.
+        rounds: timed inferences of each.
+        threads: CPU threads of an inference.
+        out: directory; a bench of the same bundle there goes on.
+
+    Raises:
+        QuantVLAError: what the user can mend.
+    """
+    if (bundle is None) != (buffer is None):
+        raise QuantVLAError(
+            "Give a float bundle and its calibration buffer, or neither for a random network of "
+            "SmolVLA's size."
+        )
+    chosen = list(dict.fromkeys(schemes)) or list(SCHEMES)
+    for scheme in chosen:
+        check_scheme(scheme)
+        Recipe(scheme=scheme, base=base).check()
+    with Bar("benching", 1.0) as bar:
+        subject = _random_subject(out, bar) if bundle is None else _given(out, bundle, buffer)
+        made = {s: _quantized(subject, Recipe(scheme=s, base=base), out, bar) for s in chosen}
+        timed = _timed(subject, chosen, rounds, threads, out, base, bar)
+    record = {
+        "schema": SCHEMA,
+        "kind": KIND,
+        "command": sys.argv,
+        "network": _network(subject.bundle, bundle is None),
+        "quantization": made,
+        **timed,
+    }
+    write_json(out / RECORD, record)
+    return record
+
+
+def _random_subject(out: Path, bar: Bar) -> _Subject:
+    claim_directory(out, {"kind": KIND, "bundle": "random, SmolVLA's size"})
+    path = out / "float"
+    if not path.exists():
+        bar.note("Making a random network of SmolVLA's size.")
+        save_random_bundle(path)
+    samples = random_observations(_RANDOM_CALIBRATION + _RANDOM_HELD_OUT)
+    return _Subject(
+        path, samples[:_RANDOM_CALIBRATION], samples[_RANDOM_CALIBRATION:], "random".ljust(64, "0")
+    )
+
+
+def _given(out: Path, bundle: Path, buffer: Path | None) -> _Subject:
+    assert buffer is not None
+    manifest = load_manifest(bundle)
+    samples = load_buffer(buffer, manifest.interface.state.names)
+    plan = {"kind": KIND, "bundle": bundle_hash(bundle), "buffer": samples.sha256}
+    claim_directory(out, plan)
+    return _Subject(bundle, samples.calibration, samples.held_out, samples.sha256)
+
+
+def _quantized(subject: _Subject, recipe: Recipe, out: Path, bar: Bar) -> dict[str, Any]:
+    """Make one bundle in a process of its own, unless it is there; what that took."""
+    name = f"{recipe.scheme}-{recipe.base}"
+    path, note = out / _BUNDLES / name, out / _MADE / f"{name}.json"
+    if path.exists() and note.is_file():
+        found: dict[str, Any] = json.loads(note.read_text())
+        return found
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(
+        target=_make, args=(theirs, subject, recipe, path, os.getpid()), daemon=True
+    )
+    process.start()
+    theirs.close()
+    left = TimeLeft()
+    try:
+        while True:
+            kind, content = ours.recv()
+            if kind == "done":
+                break
+            if kind == "refused":
+                raise QuantVLAError(content)
+            text, share = content
+            bar.show(0.9 * share, f"{name}: {text}{left.after(share, time.monotonic())}")
+    except EOFError as error:
+        raise QuantVLAError(
+            f"the process that quantized to {name} ended before its time; is there enough memory?"
+        ) from error
+    finally:
+        process.kill()
+        process.join()
+    write_json(note, content)
+    return dict(content)
+
+
+def _make(pipe: Connection, subject: _Subject, recipe: Recipe, path: Path, parent: int) -> None:
+    """In a process of its own."""
+    tie_to_parent(parent)
+    from calib_tools.quantizing import quantize_bundle
+
+    start = time.perf_counter()
+    try:
+        quantize_bundle(
+            subject.bundle,
+            subject.calibration,
+            subject.held_out,
+            subject.sha256,
+            recipe,
+            path,
+            True,
+            None,
+            lambda text, share: pipe.send(("progress", (text, share))),
+        )
+    except QuantVLAError as error:
+        pipe.send(("refused", str(error)))
+        return
+    import torch
+
+    took = {
+        "base": recipe.base,
+        "seconds": round(time.perf_counter() - start, 1),
+        "cpu_seconds": round(time.process_time(), 1),  # a busy machine changes it least
+        "threads": torch.get_num_threads(),
+        "peak_bytes": peak_bytes(),
+    }
+    pipe.send(("done", took))
+
+
+def peak_bytes() -> int:
+    """Most memory that this process has held at one time, Python and its libraries included."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return 1024 * int(line.split()[1])
+    raise RuntimeError("the kernel does not tell a process's peak of memory")
+
+
+def _timed(
+    subject: _Subject,
+    schemes: Sequence[str],
+    rounds: int,
+    threads: int,
+    out: Path,
+    base: str,
+    bar: Bar,
+) -> dict[str, Any]:
+    from quantvla_ros.backends.bench_schemes import bench_schemes as measure
+
+    bar.note(f"Compiling {len(schemes) + 1} policies.")
+    paths = {scheme: out / _BUNDLES / f"{scheme}-{base}" for scheme in schemes}
+    return measure(
+        paths,
+        subject.bundle,
+        subject.held_out,
+        rounds,
+        threads,
+        lambda done: bar.show(0.9 + 0.1 * done, f"{rounds} inferences of each policy"),
+    )
+
+
+def _network(bundle: Path, random: bool) -> dict[str, Any]:
+    manifest = load_manifest(bundle)
+    header = tensor_header(bundle)
+    count = sum(math.prod(entry["shape"]) for entry in header.values())
+    return {
+        "random": random,
+        "family": manifest.family,
+        "architecture": manifest.architecture,
+        "parameters": count,
+        "float_bytes": 4 * count,
+    }

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fake-quantized policies on disk, beside the float bundle that they were made from.
+
+A study is one safetensors file: what differs from the float bundle, rounded weights included, and a
+note of each layer's transform. No node loads it; `quantvla evaluate BUNDLE@FILE` plays it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from calib_tools.evaluation.study_head import KEY, KIND, read_head
+from calib_tools.output import whole_file
+from quantvla_ros.bundle.storage import load_bundle
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.models.build import float_network
+from quantvla_ros.quantization.conditioning.duquant import DuQuantLinear
+from quantvla_ros.quantization.conditioning.rotation import RotatedLinear
+from quantvla_ros.quantization.conditioning.study import StudyLinear
+from quantvla_ros.quantization.quantized_linear import replace_module
+
+_PARTS = ("smoothing", "first", "order", "second")  # of DuQuant's transform
+
+
+def save_study(path: Path, network: nn.Module, bundle: Path, bundle_sha256: str) -> None:
+    """Write the study of `network`, which has `StudyLinear` layers, whole or not at all."""
+    from safetensors.torch import save_file
+
+    plain = float_network(load_bundle(bundle)).state_dict()
+    state = network.state_dict()
+    tensors = {
+        name: value.detach().clone()
+        for name, value in state.items()
+        if name not in plain or not torch.equal(value, plain[name])
+    }
+    layers = {}
+    for name, layer in network.named_modules():
+        if not isinstance(layer, StudyLinear):
+            continue
+        carrier = layer.transform[0]
+        layers[name] = {
+            "activation_bits": layer.activation_bits,
+            "quantile": layer.quantile,
+            "rotation": carrier.rotation if isinstance(carrier, RotatedLinear) else None,
+            "duquant": isinstance(carrier, DuQuantLinear),
+        }
+        if isinstance(carrier, DuQuantLinear):
+            tensors |= {f"{name}.{part}": getattr(carrier, part).clone() for part in _PARTS}
+    head = {"kind": KIND, "bundle_sha256": bundle_sha256, "layers": layers}
+    with whole_file(path) as draft:
+        save_file(tensors, draft, {KEY: json.dumps(head)})
+
+
+def apply_study(network: nn.Module, path: Path) -> None:
+    """Turn the float network of the study's bundle into the study, in place.
+
+    Raises:
+        QuantVLAError: the file is damaged or of another network.
+    """
+    from safetensors.torch import load_file
+
+    head, tensors = read_head(path), load_file(path)
+    try:
+        for name, how in head.layers.items():
+            replace_module(network, name, _layer(network, name, how, tensors))
+    except (KeyError, AttributeError) as error:
+        raise QuantVLAError(
+            f"'{path}' does not fit the bundle it is played with; run the ablation again."
+        ) from error
+    network.load_state_dict(tensors, strict=False)  # what conditioning and corrections changed
+
+
+def _layer(
+    network: nn.Module, name: str, how: Mapping[str, Any], tensors: dict[str, Tensor]
+) -> StudyLinear:
+    linear = network.get_submodule(name)
+    assert isinstance(linear, nn.Linear)
+    weight = tensors.get(f"{name}.weight", linear.weight.detach())
+    carrier = _carrier(linear, name, how, tensors)
+    return StudyLinear(carrier, weight, how["activation_bits"], how["quantile"])
+
+
+def _carrier(
+    linear: nn.Linear, name: str, how: Mapping[str, Any], tensors: dict[str, Tensor]
+) -> nn.Linear:
+    """A linear with the layer's transform; its weight is of no meaning."""
+    if how["duquant"]:
+        quant = DuQuantLinear.like(linear)
+        for part in _PARTS:
+            quant.register_buffer(part, tensors.pop(f"{name}.{part}"))
+        return quant
+    if how["rotation"] is None:
+        return linear
+    rotated = RotatedLinear.like(linear)
+    rotated.rotation = how["rotation"]
+    return rotated

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Entry of ``python -m calib_tools.fault_study``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from calib_tools.fault_study.run import SCHEMA, machine, study
+from calib_tools.fault_study.table import figure, markdown
+from calib_tools.output import check_file_free, write_file, write_json
+from quantvla_ros.control.faults import FaultCode
+from quantvla_ros.errors import QuantVLAError
+
+_TEXT = """\
+Provoke every fault of the policy node on the simulated robot, over real topics, while a scripted
+policy waves the arm, and measure how the arm stops. Writes a record; a figure with --figure. Takes
+about five minutes on an idle machine.
+"""
+_EXAMPLE = """\
+example: python -m calib_tools.fault_study --out docs/records/fault-study.json \\
+             --figure docs/images/fault-stops.svg --force
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the study; the exit status is 0 when every fault stopped the arm within its limits."""
+    parser = argparse.ArgumentParser(
+        prog="calib_tools.fault_study", description=_TEXT, epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, help="file for the record")
+    parser.add_argument("--figure", type=Path, help="file for the figure (SVG)")
+    parser.add_argument("--fault", action="append", choices=[c.value for c in FaultCode],
+                        help="this fault only; may be repeated")  # fmt: skip
+    parser.add_argument("--logs", type=Path, default=Path("fault_study_logs"),
+                        help="directory for the processes' logs")  # fmt: skip
+    parser.add_argument("--force", action="store_true", help="replace an older record")
+    options = parser.parse_args(arguments)
+    codes = [FaultCode(name) for name in options.fault or [c.value for c in FaultCode]]
+    try:
+        check_file_free(options.out, options.force)
+        stops = study(codes, options.logs, lambda text: print(text, file=sys.stderr, flush=True))
+    except QuantVLAError as error:
+        print(f"fault_study: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("fault_study: stopped; nothing was written", file=sys.stderr)
+        return 130
+    command = ["python", "-m", "calib_tools.fault_study", *(arguments or sys.argv[1:])]
+    record = {"schema": SCHEMA, "command": command, "machine": machine(), "stops": stops}
+    write_json(options.out, record)
+    if options.figure is not None:
+        write_file(options.figure, figure(record))
+    print(markdown(record))
+    good = all(
+        s["rests"] and s["measured_at_rest"] and max(s["acceleration_ratio"], s["velocity_ratio"])
+        <= 1.0 + 1e-6
+        for s in stops
+    )  # fmt: skip
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

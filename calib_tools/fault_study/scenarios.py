@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How each fault is provoked on the simulated robot."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from calib_tools.output import write_file
+from quantvla_ros.control.faults import FaultCode
+
+if TYPE_CHECKING:
+    from quantvla_ros.nodes.disturber import Disturber
+    from quantvla_ros.nodes.operator import Operator
+
+SILENCEABLE = ("wrist", "joint_states")
+
+
+@dataclass
+class Scene:
+    """What can be disturbed: the simulated robot, the topics, the policy by its file."""
+
+    operator: Operator
+    disturber: Disturber
+    mode: Path
+
+    def behave(self, mode: str) -> None:
+        """Tell the scripted policy what to do from now on; empty: wave."""
+        write_file(self.mode, mode)
+
+    def replace(self, source: str, offset_s: float, period_s: float) -> None:
+        """Put the last message of a source, with other stamps, in place of the source."""
+        self.operator.silence(source, True)
+        self.disturber.replay(source, offset_s, period_s)
+
+    def kill_worker(self) -> None:
+        """End the inference process at once."""
+        os.kill(int(self.operator.policy.diagnostics("inference")[1]["worker_pid"]), signal.SIGKILL)
+
+    def heal(self) -> None:
+        """End every disturbance."""
+        self.behave("")
+        self.disturber.heal()
+        for source in SILENCEABLE:
+            self.operator.silence(source, False)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One provocation, and what it is in words."""
+
+    text: str
+    provoke: Callable[[Scene], None]
+
+
+SCENARIOS: dict[FaultCode, Scenario] = {
+    FaultCode.STALE_CAMERA: Scenario(
+        "the wrist camera falls silent", lambda s: s.operator.silence("wrist", True)
+    ),
+    FaultCode.STALE_JOINT_STATE: Scenario(
+        "the joint states fall silent", lambda s: s.operator.silence("joint_states", True)
+    ),
+    FaultCode.SKEWED_INPUTS: Scenario(
+        "the wrist camera's stamps lag 0.3 s behind", lambda s: s.replace("wrist", -0.3, 0.1)
+    ),
+    FaultCode.CLOCK_JUMP: Scenario(
+        "one message of /clock is 5 s ahead", lambda s: s.disturber.jump_clock(5.0)
+    ),
+    FaultCode.NONFINITE_ACTION: Scenario("the policy answers NaN", lambda s: s.behave("nan")),
+    FaultCode.LIMIT_VIOLATION: Scenario(
+        "the policy asks for a position 4 rad beyond", lambda s: s.behave("outside")
+    ),
+    FaultCode.CHUNK_UNDERRUN: Scenario(
+        "every chunk comes too late to be used", lambda s: s.behave("late")
+    ),
+    FaultCode.INFERENCE_TIMEOUT: Scenario("the policy hangs", lambda s: s.behave("hang")),
+    FaultCode.WORKER_DIED: Scenario(
+        "the inference process is killed (SIGKILL)", lambda s: s.kill_worker()
+    ),
+    FaultCode.BACKEND_ERROR: Scenario("the policy raises an error", lambda s: s.behave("raise")),
+    FaultCode.TRACKING_ERROR: Scenario(
+        "the joint states say that the arm stands", lambda s: s.replace("joint_states", 0.0, 0.01)
+    ),
+    FaultCode.OUTPUT_CONFLICT: Scenario(
+        "another node publishes on the command topic", lambda s: s.disturber.intrude()
+    ),
+}

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table and the figure that a record of the study gives."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calib_tools.report.plots import INT8_COLOUR, drawing
+from quantvla_ros.errors import QuantVLAError
+
+RECORD = "fault-study.json"
+_HEAD = (
+    "| fault | provoked by | raised after | at | stops within | peak acceleration | at rest |\n"
+    "|---|---|---|---|---|---|---|"
+)
+_COLUMNS = 3
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a record.
+
+    Raises:
+        QuantVLAError: it is missing or damaged.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if content["schema"] != 1 or not isinstance(content["stops"], list):
+            raise ValueError("another schema")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise QuantVLAError(
+            f"{path} is no record of a fault study ({error}); make it again by "
+            "`python -m calib_tools.fault_study`."
+        ) from error
+    return content
+
+
+def markdown(record: Mapping[str, Any]) -> str:
+    """The table: speeds and accelerations in percent of the joint's limit."""
+    lines = [_HEAD]
+    for stop in record["stops"]:
+        rests = stop["rests"] and stop["measured_at_rest"]
+        lines.append(
+            f"| `{stop['code']}` | {stop['provoked_by']} | {stop['raised_after_s']:.2f} s | "
+            f"{stop['speed_ratio']:.0%} of full speed | {stop['stop_s']:.2f} s | "
+            f"{stop['acceleration_ratio']:.0%} of the limit | {'yes' if rests else 'NO'} |"
+        )
+    return "\n".join(lines)
+
+
+def figure(record: Mapping[str, Any]) -> str:
+    """Velocities of all joints around every stop, as SVG text."""
+    import matplotlib.pyplot as plt
+
+    stops = record["stops"]
+    rows = -(-len(stops) // _COLUMNS)
+    with drawing():
+        drawn, axes = plt.subplots(
+            rows, _COLUMNS, figsize=(9, 1.9 * rows), squeeze=False, layout="constrained"
+        )
+        for ax, stop in zip(axes.flat, stops, strict=False):
+            ax.plot(stop["curve"]["time_s"], np.array(stop["curve"]["velocities"]), linewidth=0.9)
+            ax.axvline(0.0, color=INT8_COLOUR, linewidth=0.8)
+            ax.set_title(stop["code"], fontsize=8)
+            ax.set_xlabel("s after the fault", fontsize=7)
+            ax.set_ylabel("rad/s, m/s", fontsize=7)
+        for ax in list(axes.flat)[len(stops) :]:
+            ax.set_visible(False)
+        stream = io.StringIO()
+        drawn.savefig(stream, format="svg", metadata={"Date": None})
+        plt.close(drawn)
+    return stream.getvalue()

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A scripted policy for the inference process: waves the arm, and fails when a file tells it to."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantvla_ros.bundle.chunk import Chunk
+from quantvla_ros.bundle.observation import Observation
+from quantvla_ros.bundle.storage import load_manifest
+
+MODE_VARIABLE = "QUANTVLA_FAULT_STUDY_MODE"
+AMPLITUDE_RAD, FREQUENCY_HZ = 0.25, 0.4
+OUTSIDE_RAD = 4.0
+LATE_S = 30.0
+
+
+class WavePolicy:
+    """Moves every joint in rad around the mean of the bundle's data; the others stay."""
+
+    kernel = "scripted"
+    integer_layers = 0
+
+    def __init__(self, path: Path) -> None:
+        """Take interface and mean posture from a bundle."""
+        self.manifest = load_manifest(path)
+        self._mode = os.environ.get(MODE_VARIABLE, "")
+
+    def infer(self, observation: Observation, noise: NDArray[np.float32]) -> Chunk:
+        """Return the wave, or do what the file says: nan, outside, late, hang, raise."""
+        mode = Path(self._mode).read_text() if self._mode else ""
+        if mode == "hang":
+            time.sleep(3600)
+        if mode == "raise":
+            raise RuntimeError("the study told the policy to raise")
+        interface = self.manifest.interface
+        action, state = interface.action, interface.state.names
+        index = [state.index(name) for name in action.names]
+        centre = np.array(self.manifest.normalization.state_mean)[index]
+        moves = np.array([unit == "rad" for unit in action.units])
+        due = observation.stamp + interface.dt * np.arange(1, interface.horizon + 1)
+        wave = AMPLITUDE_RAD * np.sin(2 * np.pi * FREQUENCY_HZ * due)
+        actions = centre + np.outer(wave, moves)
+        if mode == "nan":
+            actions[-1, 0] = np.nan
+        if mode == "outside":
+            actions[:, 0] += OUTSIDE_RAD
+        stamp = observation.stamp - (LATE_S if mode == "late" else 0.0)
+        return Chunk(actions, stamp, {"denoise": 0.0})
+
+    def weight_bytes(self) -> int:
+        """Return nothing: it has no weights."""
+        return 0
+
+
+def load(path: Path, backend: str, compiled: bool, threads: int) -> WavePolicy:
+    """Return the policy, as the node's parameter `loader` wants it."""
+    return WavePolicy(path)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A random policy of SmolVLA's size and random observations for it; for benches, never for a robot.
+
+Its weights mean nothing. Its shapes are those of SmolVLA's language model (16 layers of width 960,
+15 heads on 5), action expert (width 720, chunks of 50 in 10 steps) and vision tower (12 layers of
+width 768), in the pi0.5 family's form: 64 tokens a camera come from 128 pixels in place of a pixel
+shuffle, and the expert's norms are adaptive.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from quantvla_ros.bundle.observation import Observation
+from quantvla_ros.bundle.schema import (
+    ActionSpec,
+    BundleManifest,
+    CameraSpec,
+    Interface,
+    NoiseSpec,
+    Normalization,
+    StateSpec,
+    TokenizerSpec,
+)
+from quantvla_ros.models.pi05 import Pi05Config
+
+JOINTS = [f"joint_{i:02}" for i in range(32)]
+CAMERAS = ("front", "wrist", "side")
+WORDS = [f"word{i}" for i in range(64)]
+TOKENS = 48
+DENOISE_STEPS = 10
+
+SMOLVLA_SIZED = Pi05Config(
+    vocabulary=49280,
+    cameras=len(CAMERAS),
+    image_size=128,
+    state_width=len(JOINTS),
+    action_width=len(JOINTS),
+    horizon=50,
+    width=960,
+    layers=16,
+    heads=15,
+    kv_heads=5,
+    head_width=64,
+    mlp=2560,
+    expert_width=720,
+    expert_mlp=2048,
+    vision_width=768,
+    vision_layers=12,
+    vision_heads=12,
+    rope_theta=10_000.0,
+)
+
+
+def save_random_bundle(path: Path, config: Pi05Config = SMOLVLA_SIZED, seed: int = 0) -> int:
+    """Write a float bundle with random weights; returns its number of parameters.
+
+    Args:
+        path: directory to write.
+        config: sizes; state and actions are as many as `JOINTS`, cameras those of `CAMERAS`.
+        seed: of the weights.
+    """
+    import torch
+
+    from quantvla_ros.bundle.storage import save_bundle
+    from quantvla_ros.bundle.tokenizer import build_word_tokenizer
+    from quantvla_ros.models.pi05 import Pi05
+
+    torch.manual_seed(seed)
+    network = Pi05(config)
+    tensors = {name: value.half() for name, value in network.state_dict().items()}
+    count = sum(parameter.numel() for parameter in network.parameters())
+    del network
+    save_bundle(path, _manifest(config), tensors, build_word_tokenizer(WORDS))
+    return count
+
+
+def _manifest(config: Pi05Config) -> BundleManifest:
+    count, units = len(JOINTS), ["rad"] * len(JOINTS)
+    size = config.image_size
+    return BundleManifest(
+        schema_version=1,
+        family="pi05",
+        architecture=config.model_dump(mode="json"),
+        interface=Interface(
+            cameras=[
+                CameraSpec(name=name, encoding="rgb8", height=size, width=size) for name in CAMERAS
+            ],
+            state=StateSpec(names=JOINTS, units=units, kinematics=None),
+            action=ActionSpec(
+                names=JOINTS, units=units, kind="joint_position", relative=[False] * count
+            ),
+            dt=0.05,
+            horizon=config.horizon,
+        ),
+        normalization=Normalization(
+            state_mean=[0.0] * count,
+            state_std=[1.0] * count,
+            action_mean=[[0.0] * count] * config.horizon,
+            action_std=[[0.1] * count] * config.horizon,
+        ),
+        noise=NoiseSpec(distribution="normal", scale=1.0),
+        denoise_steps=DENOISE_STEPS,
+        tokenizer=TokenizerSpec(max_length=TOKENS),
+        quantization=None,
+        gate=None,
+        files={},
+    )
+
+
+def random_observations(
+    count: int, image_size: int = SMOLVLA_SIZED.image_size, seed: int = 0
+) -> list[Observation]:
+    """Observations with pictures of noise and instructions of `TOKENS` random words."""
+    rng = np.random.default_rng(seed)
+    shape = (image_size, image_size, 3)
+    return [
+        Observation(
+            images={name: rng.integers(0, 256, shape, dtype=np.uint8) for name in CAMERAS},
+            joints=rng.normal(0, 1, len(JOINTS)).astype(np.float32),
+            instruction=" ".join(rng.choice(WORDS, TOKENS)),
+            stamp=float(index),
+        )
+        for index in range(count)
+    ]

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report's sections of an ablation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from calib_tools.ablation import table
+from calib_tools.ablation.run import RECORD
+from calib_tools.report.evaluation_plots import forest_figure
+from calib_tools.report.section import Section
+
+
+def is_ablation(directory: Path) -> bool:
+    """Whether a directory holds the record of an ablation."""
+    return (directory / RECORD).is_file()
+
+
+def ablation_sections(directory: Path) -> list[Section]:
+    """All sections of the ablation in a directory.
+
+    Raises:
+        QuantVLAError: the record is damaged or of another version.
+    """
+    record = table.read_ablation(directory / RECORD)
+    found = [_closed(record)] if record["float"] else []
+    text = table.summary_line(record) + " Fake: rounded values, held and computed in float."
+    found.append(Section("Action error", text, table.OPEN_HEAD, table.open_rows(record)))
+    return found
+
+
+def _closed(record: Mapping[str, Any]) -> Section:
+    rows = [
+        (
+            f"{variant['name']} · {setting}",
+            *(100 * v for v in (found["difference"], *found["difference_interval_95"])),
+        )
+        for variant in record["variants"]
+        for setting, found in variant.get("closed_loop", {}).items()
+    ]
+    text = (
+        "Success less float's on the same episodes, in points, with Newcombe's interval for paired "
+        "proportions. The gate agrees when it refuses exactly the variants that lie below float."
+    )
+    figures = [forest_figure(rows, "difference to float, points", zero=True)] if rows else []
+    return Section(
+        "Closed-loop success", text, table.CLOSED_HEAD, table.closed_rows(record), figures
+    )

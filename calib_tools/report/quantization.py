@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report's sections of a quantized bundle: verdict first, then why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from calib_tools.report import quantization_plots as plots
+from calib_tools.report.bundle_data import BundleData
+from calib_tools.report.section import Section
+from calib_tools.tables import gate_rows
+from quantvla_ros.quantization.gate import failures
+
+
+def is_bundle(directory: Path) -> bool:
+    """Whether a directory holds a bundle."""
+    return (directory / "bundle.yaml").is_file()
+
+
+def gate_section(data: BundleData) -> Section | None:
+    """The verdict and its table; None for a bundle that was never judged."""
+    gate = data.manifest.gate
+    if gate is None:
+        return None
+    rows = [
+        [what, value, limit, "yes" if ok else "no"] for what, value, limit, ok in gate_rows(gate)
+    ]
+    verdict = "passed" if gate.passed else f"failed: {'; '.join(failures(gate))}"
+    text = f"The gate {verdict}. {gate.samples} held-out samples; kernel {gate.kernel}."
+    return Section("Gate", text, ["quantized against float", "value", "threshold", "met"], rows)
+
+
+def quantization_sections(data: BundleData) -> list[Section]:
+    """All sections but the gate's for which there is a record."""
+    found = [_memory(data)]
+    if data.layers is not None and data.layers["layers"]:
+        found += [_errors(data.layers), _ranges(data.layers)]
+        found += _corrections(data, data.layers.get("corrections"))
+    if data.sensitivity is not None:
+        found.append(_ranking(data.sensitivity))
+    found.append(_layers(data))
+    return found
+
+
+def _memory(data: BundleData) -> Section:
+    held, wide = sum(data.held.values()), sum(data.float_16.values())
+    rows = [
+        [role, *(f"{v / 1e6:.2f}" for v in (2 * data.float_16[role], data.float_16[role], size))]
+        for role, size in data.held.items()
+    ]
+    rows.append(["all", f"{2 * wide / 1e6:.2f}", f"{wide / 1e6:.2f}", f"{held / 1e6:.2f}"])
+    text = (
+        f"Bytes of the tensors in the bundle: {100 * (1 - held / wide):.1f} % less than in fp16, "
+        f"{100 * (1 - held / wide / 2):.1f} % less than in fp32."
+    )
+    head = ["component", "fp32, MB", "fp16, MB", "this bundle, MB"]
+    figure = plots.memory_figure(data.held, data.float_16)
+    return Section("Memory by component", text, head, rows, [figure])
+
+
+def _errors(record: Mapping[str, Any]) -> Section:
+    recipe = record["recipe"]
+    text = (
+        f"What rounding (base {recipe['base']}) lost in each layer, on the calibration buffer. The "
+        "action error is measured for small networks and by the search of --layout auto."
+    )
+    return Section("Error of each layer", text, figures=[plots.error_figure(record["layers"])])
+
+
+def _ranges(record: Mapping[str, Any]) -> Section:
+    seen = [row for row in record["layers"] if "tail_ratio" in row]
+    worst = sorted(seen, key=lambda row: -row["tail_ratio"])[:8]
+    rows = [
+        [
+            plots.short(row["name"]),
+            f"{row['tail_ratio']:.1f}",
+            f"{row['input_absmax']:.3g}",
+            f"{row['clip']:.3g} ({row['range']})" if "range" in row else "per token",
+        ]
+        for row in worst
+    ]
+    text = "The layers with the longest tails: largest magnitude over the 99.9th percentile."
+    figures = [plots.range_figure(seen)] if all("input_percentiles" in r for r in seen) else []
+    head = ["layer", "tail ratio", "largest", "clip"]
+    return Section("Ranges of the inputs", text, head, rows, figures)
+
+
+def _corrections(data: BundleData, found: Mapping[str, Any] | None) -> list[Section]:
+    quantization = data.manifest.quantization
+    assert quantization is not None
+    if not quantization.alpha:
+        return []
+    figures = [plots.correction_figure(quantization.alpha, quantization.beta)]
+    text = f"Kept: {', '.join(quantization.kept) or 'none'}."
+    if found is not None:
+        text += (
+            f" Left the neutral band: {', '.join(found['fitted']) or 'none'}. Action error on the "
+            f"samples that decide: {found['error_plain']:.4g} without, "
+            f"{found['error_corrected']:.4g} with (normalized)."
+        )
+        if found["logits"]:
+            figures.append(plots.temperature_figure(found["logits"]))
+            text += " The second figure: spread of the logits, before and after."
+    return [Section("Attention temperature and output balance", text, figures=figures)]
+
+
+def _ranking(record: Mapping[str, Any]) -> Section:
+    text = f"In the unit: {record['unit']}. The worst first."
+    if record["budget_bytes"] is not None:
+        text += f" Budget: {record['budget_bytes']:,} bytes."
+    return Section("Sensitivity", text, figures=[plots.ranking_figure(record["layers"])])
+
+
+def _layers(data: BundleData) -> Section:
+    quantization = data.manifest.quantization
+    assert quantization is not None
+    totals: dict[tuple[str, str], list[int]] = {}
+    for layer in quantization.layers:
+        total = totals.setdefault((layer.role, layer.precision), [0, 0])
+        total[0] += 1
+        total[1] += layer.rows * layer.cols
+    rows = [
+        [role, precision, str(number), f"{weights:,}"]
+        for (role, precision), (number, weights) in totals.items()
+    ]
+    text = (
+        f"Scheme {quantization.scheme}, layout {quantization.layout}, activations of "
+        f"{quantization.activation_bits} bits. Bundle {data.sha256[:16]}…"
+    )
+    return Section("Layers", text, ["role", "precision", "layers", "weights"], rows)

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the float policy on the calibration samples for everything that is fitted to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from quantvla_ros.backends.policy import TorchPolicy
+from quantvla_ros.bundle.chunk import draw_noise
+from quantvla_ros.bundle.observation import Observation
+from quantvla_ros.quantization.teacher import Sample, TeacherRecord, record_teacher
+
+NOISE_SEED = 7001  # noise of calibration, fixed so that the same buffer gives the same bundle
+VALIDATE_EVERY = 4  # every fourth calibration sample decides what is kept instead of fitting
+
+
+def teach(policy: TorchPolicy, calibration: Sequence[Observation]) -> TeacherRecord:
+    """Record what the float `policy` does on the calibration samples."""
+    samples = [
+        Sample(
+            policy.inputs(observation),
+            torch.from_numpy(draw_noise(policy.manifest, NOISE_SEED, counter))[None],
+        )
+        for counter, observation in enumerate(calibration)
+    ]
+    fit = [sample for i, sample in enumerate(samples) if i % VALIDATE_EVERY]
+    steps = policy.manifest.denoise_steps
+    return record_teacher(policy.network, fit, samples[::VALIDATE_EVERY], steps)

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What disturbs a running system over ROS: an intruder, altered messages, a clock that jumps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Image, JointState
+from trajectory_msgs.msg import JointTrajectory
+
+from quantvla_ros.nodes import qos
+from quantvla_ros.nodes.conversion import seconds_to_stamp, stamp_to_seconds
+from quantvla_ros.nodes.periodic import PeriodicThread
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+
+TOPICS: dict[str, tuple[type[Image] | type[JointState], str]] = {
+    "wrist": (Image, "/wrist/image_raw"),
+    "joint_states": (JointState, "/joint_states"),
+}
+"""Sources whose last message can be published again, and where they publish."""
+
+
+class Disturber:
+    """Disturbs until `heal`; for tests and studies, never for a robot that somebody uses."""
+
+    def __init__(self, node: Node) -> None:
+        """Take a node that is spun in another thread."""
+        self._node = node
+        self._group = ReentrantCallbackGroup()
+        self._time = 0.0
+        self._last: dict[str, Any] = {}
+        self._replays: list[PeriodicThread] = []
+        self._publishers: list[Any] = []
+        self._clock = node.create_publisher(Clock, "/clock", qos.CLOCK)
+        self._listen(Clock, "/clock", qos.CLOCK, self._on_clock)
+        for source, (kind, topic) in TOPICS.items():
+            self._listen(kind, topic, qos.SENSOR, self._keeper(source))
+
+    @property
+    def time(self) -> float:
+        """Newest time of the simulation, s."""
+        return self._time
+
+    def intrude(self) -> None:
+        """Be another publisher on the command topic; nothing is published."""
+        self._publishers.append(
+            self._node.create_publisher(JointTrajectory, "/joint_trajectory", qos.COMMAND)
+        )
+
+    def replay(self, source: str, offset_s: float, period_s: float) -> None:
+        """Publish the last message of a source again and again; silence the source itself first.
+
+        Args:
+            source: a key of `TOPICS`.
+            offset_s: of each stamp from the time of the simulation.
+            period_s: between messages.
+        """
+        kind, topic = TOPICS[source]
+        message = self._last[source]
+        publisher = self._node.create_publisher(kind, topic, qos.SENSOR)
+        self._publishers.append(publisher)
+
+        def publish(deadline: float) -> None:
+            message.header.stamp = seconds_to_stamp(self._time + offset_s)
+            publisher.publish(message)
+
+        thread = PeriodicThread(f"replay {source}", period_s, publish, self._on_error)
+        self._replays.append(thread)
+        thread.start()
+
+    def jump_clock(self, seconds: float) -> None:
+        """Publish one wrong time; the simulation's own next one jumps back."""
+        self._clock.publish(Clock(clock=seconds_to_stamp(self._time + seconds)))
+
+    def heal(self) -> None:
+        """End every disturbance."""
+        while self._replays:
+            self._replays.pop().stop()
+        while self._publishers:
+            self._node.destroy_publisher(self._publishers.pop())
+
+    def _listen(self, kind: Any, topic: str, profile: Any, take: Callable[[Any], None]) -> None:
+        self._node.create_subscription(kind, topic, take, profile, callback_group=self._group)
+
+    def _on_clock(self, message: Clock) -> None:
+        self._time = stamp_to_seconds(message.clock)
+
+    def _keeper(self, source: str) -> Callable[[Any], None]:
+        def keep(message: Any) -> None:
+            if not self._replays:  # its own messages come here too
+                self._last[source] = message
+
+        return keep
+
+    def _on_error(self, error: Exception) -> None:
+        self._node.get_logger().error(f"The disturbance ended: {error}")

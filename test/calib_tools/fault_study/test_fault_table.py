@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from calib_tools.document_tables import markdown as of_any_record
+from calib_tools.fault_study.scenarios import SCENARIOS
+from calib_tools.fault_study.table import RECORD, figure, markdown, read
+from quantvla_ros.control.faults import FaultCode
+from quantvla_ros.errors import QuantVLAError
+
+STOP = {
+    "code": "STALE_CAMERA", "provoked_by": "the camera falls silent", "message": "STALE_CAMERA: x",
+    "raised_after_s": 0.52, "speed_ratio": 0.31, "stop_s": 0.48, "acceleration_ratio": 0.62,
+    "velocity_ratio": 0.31, "rests": True, "measured_at_rest": True, "resumed_after_reset": True,
+    "curve": {"time_s": [-0.1, 0.0, 0.1], "velocities": [[0.5, 0.1], [0.5, 0.1], [0.0, 0.0]]},
+}  # fmt: skip
+
+
+def record(**changes):
+    return {"schema": 1, "command": [], "machine": {}, "stops": [{**STOP, **changes}]}
+
+
+def test_table_has_a_row_for_each_stop(tmp_path):
+    path = tmp_path / RECORD
+    path.write_text(json.dumps(record()))
+    row = markdown(read(path)).splitlines()[-1]
+    assert row == (
+        "| `STALE_CAMERA` | the camera falls silent | 0.52 s | 31% of full speed | 0.48 s | "
+        "62% of the limit | yes |"
+    )
+    assert of_any_record(path) == markdown(read(path))
+
+
+@pytest.mark.parametrize("name", ["rests", "measured_at_rest"])
+def test_arm_that_did_not_rest_stands_out(name):
+    assert markdown(record(**{name: False})).endswith("| NO |")
+
+
+def test_figure_repeats_and_names_the_faults():
+    drawn = figure(record())
+    assert "STALE_CAMERA" in drawn
+    assert drawn == figure(record())
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"schema": 2, "stops": []}'])
+def test_damaged_record_is_one_sentence(tmp_path, content):
+    path = tmp_path / RECORD
+    path.write_text(content)
+    with pytest.raises(QuantVLAError, match="no record of a fault study"):
+        read(path)
+
+
+def test_every_fault_has_a_scenario():
+    assert set(SCENARIOS) == set(FaultCode)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from calib_tools.fault_study.wave_policy import MODE_VARIABLE, load
+from calib_tools.resources import shared_file
+from quantvla_ros.bundle.observation import Observation
+
+NOISE = np.zeros((1, 1), np.float32)
+
+
+@pytest.fixture
+def policy(tmp_path, monkeypatch):
+    mode = tmp_path / "mode"
+    mode.write_text("")
+    monkeypatch.setenv(MODE_VARIABLE, str(mode))
+    policy = load(shared_file("policies/panda"), "cpu", False, 1)
+    return policy, mode
+
+
+def infer(policy):
+    return policy.infer(Observation({}, np.zeros(8, np.float32), "wave", 5.0), NOISE)
+
+
+def test_wave_moves_the_arm_and_not_the_fingers(policy):
+    chunk = infer(policy[0])
+    interface = policy[0].manifest.interface
+    assert chunk.actions.shape == (interface.horizon, len(interface.action.names))
+    moves = np.ptp(chunk.actions, axis=0) > 0
+    assert moves.tolist() == [unit == "rad" for unit in interface.action.units]
+
+
+def test_file_says_how_it_fails(policy):
+    policy, mode = policy
+    good = infer(policy)
+    mode.write_text("nan")
+    assert np.isnan(infer(policy).actions).any()
+    mode.write_text("outside")
+    assert (infer(policy).actions[:, 0] > good.actions[:, 0] + 3).all()
+    mode.write_text("late")
+    assert infer(policy).stamp < 0
+    mode.write_text("raise")
+    with pytest.raises(RuntimeError, match="told the policy to raise"):
+        infer(policy)

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`quantvla bench-schemes` on a random network that is tiny; compiling is left out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from calib_tools import bench_schemes as module
+from calib_tools import bench_table, document_tables
+from calib_tools.random_policy import (
+    SMOLVLA_SIZED,
+    TOKENS,
+    random_observations,
+    save_random_bundle,
+)
+from quantvla_ros.backends import bench_schemes as measuring
+from quantvla_ros.backends.policy import load_policy
+from quantvla_ros.errors import OutputExistsError, QuantVLAError
+from quantvla_ros.models.pi05 import Pi05, layer_roles
+from quantvla_ros.quantization.layouts import select_layers
+
+TINY = SMOLVLA_SIZED.model_copy(
+    update={
+        "vocabulary": 80,
+        "image_size": 32,
+        "horizon": 4,
+        "width": 64,
+        "layers": 2,
+        "heads": 4,
+        "kv_heads": 2,
+        "head_width": 16,
+        "mlp": 96,
+        "expert_width": 64,
+        "expert_mlp": 96,
+        "vision_width": 32,
+        "vision_layers": 1,
+        "vision_heads": 2,
+        "stem_channels": (8, 8),
+    }
+)
+
+
+def run(out, schemes=("w8a8", "w4a8"), base="gptq"):
+    return module.bench_schemes(None, None, schemes, base, 3, 1, out)
+
+
+@pytest.fixture(scope="module")
+def small():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "save_random_bundle", lambda path: save_random_bundle(path, TINY))
+        patch.setattr(module, "random_observations", lambda n: random_observations(n, 32))
+        patch.setattr(
+            measuring,
+            "load_policy",
+            lambda path, backend, _, threads: load_policy(path, backend, False),
+        )
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory, small):
+    out = tmp_path_factory.mktemp("bench") / "out"
+    return out, run(out)
+
+
+def test_the_large_network_has_smolvlas_shapes():
+    with torch.device("meta"):
+        network = Pi05(SMOLVLA_SIZED)
+    count = sum(parameter.numel() for parameter in network.parameters())
+    assert 430e6 < count < 470e6
+    assert len(select_layers(layer_roles(network), "llm+dit_mlp")) == 112 + 48
+    prefix = 3 * (SMOLVLA_SIZED.image_size // 16) ** 2 + 1 + TOKENS
+    assert prefix == 241
+    fit = module._RANDOM_CALIBRATION - -(-module._RANDOM_CALIBRATION // 4)
+    assert fit * prefix >= SMOLVLA_SIZED.mlp  # GPTQ sees enough tokens
+
+
+def test_the_record_tells_how_bundles_were_made_and_how_fast_they_are(record):
+    out, found = record
+    assert bench_table.read_bench(out / module.RECORD) == json.loads(json.dumps(found))
+    assert list(found["policies"]) == ["float_compiled", "w8a8", "w4a8"]
+    made = found["quantization"]["w4a8"]
+    assert made["base"] == "gptq" and made["seconds"] > 0 and made["cpu_seconds"] > 0
+    assert made["peak_bytes"] > 50e6
+    assert found["network"]["random"] and found["network"]["float_bytes"] > 1e5
+    head, rows = bench_table.SPEED_HEAD, bench_table.speed_rows(found)
+    assert all(len(row) == len(head) for row in rows)
+    w4a8 = dict(zip(head, rows[2], strict=True))
+    assert float(w4a8["less than fp16"].split()[0]) > 60
+    text = document_tables.markdown(out / module.RECORD)
+    assert "A random network of SmolVLA's size" in text and "| w4a8 | gptq |" in text
+
+
+def test_bundles_that_are_there_are_not_made_again(record, small, monkeypatch):
+    out, found = record
+    monkeypatch.setattr(module, "_make", None)  # nobody may quantize
+    again = run(out)
+    assert again["quantization"] == found["quantization"]
+
+
+def test_bad_input_is_refused(tmp_path, record):
+    _out, _ = record
+    with pytest.raises(QuantVLAError, match="or neither for a random network"):
+        module.bench_schemes(tmp_path, None, [], "gptq", 3, 1, tmp_path / "x")
+    with pytest.raises(QuantVLAError, match="unknown scheme 'w5a5'"):
+        run(tmp_path / "x", ["w5a5"])
+    with pytest.raises(QuantVLAError, match="unknown base"):
+        run(tmp_path / "x", base="best")
+    assert not (tmp_path / "x").exists()
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(OutputExistsError, match="was not begun by"):
+        run(tmp_path)
+
+
+def test_what_the_quantizing_process_refuses_is_one_sentence(tmp_path, small, monkeypatch):
+    monkeypatch.setattr(module, "_RANDOM_CALIBRATION", 6)
+    with pytest.raises(QuantVLAError, match="needs 8 calibration samples"):
+        run(tmp_path / "out", ["w8a8"], "rtn")

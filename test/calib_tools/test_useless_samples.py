@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Samples that calibrate nothing, and a disk that fills up: a sentence, and nothing is left."""
+
+from __future__ import annotations
+
+import errno
+import sys
+
+import pytest
+import torch
+from tiny_policy import observations, save_tiny_bundle
+
+from calib_tools import cli, quantizing
+from calib_tools.quantizing import quantize_bundle
+from calib_tools.recipe import Recipe
+from quantvla_ros.errors import QuantVLAError
+
+SAMPLES = observations(24)
+LAYER = "language_model.layers.0.mlp.gate_proj"
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return save_tiny_bundle(tmp_path_factory.mktemp("bundles") / "float")
+
+
+def refused(path, out, match, calibration=SAMPLES[:14], **recipe):
+    with pytest.raises(QuantVLAError, match=match) as error:
+        quantize_bundle(
+            path, calibration, SAMPLES[14:], "0" * 64, Recipe(**recipe), out, False, None,
+            lambda text, done: None,
+        )  # fmt: skip
+    assert "\n" not in str(error.value)
+    assert list(out.parent.iterdir()) == []
+
+
+def with_hook(monkeypatch, hook):
+    """The float network's layer of this file gives and takes what `hook` makes of it."""
+    real = quantizing.adopt
+
+    def adopt(*arguments):
+        network = real(*arguments)
+        norm = network.get_submodule("language_model.layers.0.post_attention_layernorm")
+        norm.register_forward_hook(hook)
+        return network
+
+    monkeypatch.setattr(quantizing, "adopt", adopt)
+
+
+@pytest.mark.parametrize("base", ["rtn", "gptq"])
+def test_activations_that_are_not_finite_name_the_layer(path, tmp_path, monkeypatch, base):
+    with_hook(monkeypatch, lambda _, __, out: torch.full_like(out, torch.nan))
+    refused(path, tmp_path / "out", f"input of layer '{LAYER}' holds NaN or infinity", base=base)
+
+
+def test_constant_activations_name_the_layer(path, tmp_path, monkeypatch):
+    with_hook(monkeypatch, lambda _, __, out: torch.ones_like(out))
+    refused(path, tmp_path / "out", f"input of layer '{LAYER}' is the same in every")
+
+
+def test_fewer_tokens_than_a_hessian_needs_name_the_layer(path, tmp_path, monkeypatch):
+    real = quantizing.adopt
+
+    def wide(*arguments):
+        network = real(*arguments)
+        down = network.get_submodule("language_model.layers.0.mlp.down_proj")
+        mlp = network.get_submodule("language_model.layers.0.mlp")
+        for part in (mlp.gate_proj, mlp.up_proj):
+            part.weight = torch.nn.Parameter(part.weight.repeat(20, 1), requires_grad=False)
+        down.weight = torch.nn.Parameter(down.weight.repeat(1, 20) / 20, requires_grad=False)
+        down.in_features = 1280
+        return network
+
+    monkeypatch.setattr(quantizing, "adopt", wide)
+    words = r"GPTQ needs 1280 tokens at layer 'language_model.layers.0.mlp.down_proj'"
+    refused(path, tmp_path / "out", words)
+
+
+@pytest.mark.parametrize("where", ["safetensors.torch.save_file", "calib_tools.output.os.replace"])
+def test_a_disk_that_fills_up_leaves_nothing(path, tmp_path, monkeypatch, where):
+    written = []
+
+    def full(*_, **__):
+        written.append(1)
+        raise OSError(errno.ENOSPC, "No space left on device", "somewhere")
+
+    monkeypatch.setattr(where, full)
+    refused(path, tmp_path / "out", "disk of .* is full", base="rtn")
+    assert written
+
+
+def test_a_full_disk_is_one_sentence_in_every_command(monkeypatch, capsys):
+    def full():
+        raise OSError(errno.ENOSPC, "No space left on device", "/data/buffer")
+
+    monkeypatch.setattr(cli, "app", full)
+    monkeypatch.setattr(sys, "argv", ["quantvla", "record"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 1
+    sentence = capsys.readouterr().err
+    assert "the disk is full (/data/buffer); free some space" in sentence
+    assert sentence.count("\n") == 1

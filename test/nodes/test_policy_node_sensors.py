@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sensors that send nonsense: it is skipped and counted, or stops the arm with its reason."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from fake_robot import JOINTS
+from waiting import wait_until
+
+from quantvla_ros.errors import QuantVLAError
+
+
+def repeat(robot, source):
+    stamp = robot.setpoints[-1][0]
+    robot.restamp[source] = lambda _: stamp
+
+
+def go_back(robot, source):
+    stamps = itertools.count(robot.setpoints[-1][0], -0.01)
+    robot.restamp[source] = lambda _: next(stamps)
+
+
+DISTURBANCES = {
+    "zero": (lambda r, s: r.restamp.update({s: lambda _: 0.0}), "its stamps are zero"),
+    "future": (
+        lambda r, s: r.restamp.update({s: lambda stamp: stamp + 5.0}),
+        "its stamps lie in the future",
+    ),
+    "repeat": (repeat, "its stamps repeat"),
+    "back": (go_back, "its stamps go back"),
+}
+
+
+@pytest.mark.parametrize("source", ["wrist", "joint_states"])
+@pytest.mark.parametrize("kind", DISTURBANCES)
+def test_stamps_that_cannot_be_true_stop_the_arm(moving, robot, source, kind):
+    disturb, text = DISTURBANCES[kind]
+    disturb(robot, source)
+    code = "STALE_CAMERA" if source == "wrist" else "STALE_JOINT_STATE"
+    moving.wait_for(f"{code}: ", 20)
+    assert text in moving.message
+    wait_until(lambda: robot.silence > 0.3 and robot.at_rest, 10, "rest")
+    robot.assert_within_limits()
+    reason = {"zero": "zero_stamp", "future": "future_stamp", "repeat": "repeated_stamp",
+              "back": "stamp_went_back"}[kind]  # fmt: skip
+    wait_until(lambda: moving.count("inputs", f"skipped_{reason}_{source}"), 10, "the count")
+
+
+def wrong_size(robot):
+    robot.picture_size = 16
+
+
+def wrong_encoding(robot):
+    robot.encoding = "bayer_rggb8"
+
+
+def lost_joint(robot):
+    robot.joint_names = JOINTS[:2]
+
+
+def not_a_number(robot):
+    robot.measure = lambda positions: positions * np.array([1.0, math.nan, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("disturb", "fault", "text"),
+    [
+        (wrong_size, "STALE_CAMERA", "its pictures are 16x16, not 8x8"),
+        (wrong_encoding, "STALE_CAMERA", "bayer_rggb8"),
+        (lost_joint, "STALE_JOINT_STATE", "joint 'finger' is missing"),
+        (not_a_number, "STALE_JOINT_STATE", "a position is not a finite number"),
+    ],
+)
+def test_content_that_cannot_be_used_stops_the_arm(moving, robot, disturb, fault, text):
+    disturb(robot)
+    moving.wait_for(f"{fault}: ", 20)
+    assert text in moving.message
+    wait_until(lambda: robot.silence > 0.3 and robot.at_rest, 10, "rest")
+    robot.assert_within_limits()
+
+
+def test_joints_in_another_order_change_nothing(moving, robot):
+    robot.joint_names = ("joint2", "finger", "joint1")
+    received = moving.count("inputs", "received_joint_states")
+    wait_until(
+        lambda: moving.count("inputs", "received_joint_states") > received + 100, 20, "joint states"
+    )
+    assert moving.message == "ARMED"
+    robot.assert_within_limits()
+
+
+def test_camera_that_hangs_is_found_where_it_is_asked_for(moving, robot, graph):
+    graph.set_parameter(moving.name, "max_frozen_s", 0.5)  # the robot's pictures never change
+    try:
+        moving.wait_for("STALE_CAMERA: ", 20)
+        assert "its picture does not change" in moving.message
+    finally:
+        graph.set_parameter(moving.name, "max_frozen_s", 0.0)
+
+
+def test_arm_measured_outside_its_limits_is_not_armed(policy, robot):
+    policy.bring_to_dry_run()
+    robot.measure = lambda positions: positions + np.array([0.0, 3.0, 0.0])
+    received = policy.count("inputs", "received_joint_states")
+    wait_until(
+        lambda: policy.count("inputs", "received_joint_states") > received + 20, 20, "joint states"
+    )
+    with pytest.raises(QuantVLAError, match="LIMIT_VIOLATION: joint 'joint2' is measured at"):
+        policy.client.arm()
+    policy.bring_to_dry_run()

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which condition becomes which fault of an armed arm; the graph is in test_policy_node_faults."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from quantvla_ros.control.config import Mode
+from quantvla_ros.control.faults import FaultCode
+from quantvla_ros.control.limits import JointLimits
+from quantvla_ros.control.motion import MotionController
+from quantvla_ros.nodes.input_buffer import InputBuffer
+from quantvla_ros.nodes.parameter_model import PolicyNodeParameters
+from quantvla_ros.nodes.supervision import Supervisor, tracking_tolerances
+
+PERIOD, DT = 0.02, 0.1
+LIMITS = JointLimits(("b", "a"), [-1.0] * 2, [1.0] * 2, [2.0] * 2, [9.0] * 2, [99.0] * 2)
+PARAMETERS = PolicyNodeParameters()
+
+
+class Rig:
+    """An armed arm that follows, or stays where `stuck` says; the bundle's order is a, b."""
+
+    def __init__(self) -> None:
+        self.now, self.skewed, self.conflict = 50.0, 0.0, None
+        self.measured, self.stuck = [0.0, 0.5], None
+        self.silent = set()
+        self.target = np.array([0.5, 0.0])
+        self.buffer = InputBuffer(["front"], ["a", "b"], PARAMETERS.gates)
+        self.supervisor = Supervisor(
+            lambda: PARAMETERS, LIMITS, PERIOD, tracking_tolerances(LIMITS.names, {}), self.buffer,
+            lambda: self.skewed, lambda: self.conflict, False,
+        )  # fmt: skip
+        self.motion = MotionController(LIMITS, PERIOD)
+        self.motion.activate(self.now)
+        self.sense()
+        self.supervisor.begin_motion()
+        self.motion.observe_joints(self.now, self.target, np.zeros(2))
+        self.motion.arm(self.now)
+
+    def sense(self) -> None:
+        if "front" not in self.silent:
+            self.buffer.add_frame("front", self.now, b"", self.now)
+        if "joint_states" not in self.silent:
+            self.buffer.add_joint_state(self.now, ["a", "b"], self.measured, [], self.now)
+
+    def run(self, seconds: float):
+        """Return the fault, as soon as there is one."""
+        for _ in range(round(seconds / PERIOD)):
+            self.now += PERIOD
+            self.sense()
+            if self.motion.wants_chunk(self.now):
+                self.motion.offer_chunk(np.tile(self.target, (16, 1)), self.now, DT)
+            self.supervisor.watch(self.motion, self.now)
+            window = self.motion.tick(self.now)
+            if self.motion.fault is not None:
+                return self.motion.fault
+            self.supervisor.published(window)
+            self.measured = self.stuck or window.positions[0][::-1].tolist()
+        return None
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig()
+
+
+def test_arm_that_holds_with_fresh_inputs_has_no_fault(rig):
+    assert rig.run(3.0) is None
+    assert rig.motion.mode is Mode.ARMED
+    assert rig.supervisor.tracking_error.max() < 0.01, "joints are compared by name"
+
+
+def test_arm_that_is_pushed_away_does_not_follow(rig):
+    rig.run(1.0)
+    rig.stuck = [0.0, 0.2]
+    fault = rig.run(1.0)
+    assert fault.code is FaultCode.TRACKING_ERROR
+    assert "'b' is 0.300 from its command" in fault.text
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [("front", FaultCode.STALE_CAMERA), ("joint_states", FaultCode.STALE_JOINT_STATE)],
+)
+def test_silent_source(rig, source, code):
+    rig.run(1.0)
+    rig.silent.add(source)
+    silent_since = rig.now
+    assert rig.run(1.0).code is code
+    limits = PARAMETERS.gates()
+    limit = limits.camera_age if source == "front" else limits.joint_age
+    assert rig.now - silent_since == pytest.approx(limit, abs=2 * PERIOD)
+
+
+def test_skew_and_conflict_refuse_arming_and_stop_the_arm(rig):
+    rig.skewed, rig.conflict = 9.0, (FaultCode.OUTPUT_CONFLICT, "someone else")
+    codes = [code for code, _ in rig.supervisor.before_arming(rig.now)]
+    assert codes == [FaultCode.SKEWED_INPUTS, FaultCode.OUTPUT_CONFLICT]
+    assert rig.run(1.0).code is FaultCode.SKEWED_INPUTS
+    assert rig.motion.fault_counts[FaultCode.OUTPUT_CONFLICT] == 1, "all are counted"
+
+
+def test_policy_that_asks_for_the_impossible(rig):
+    rig.run(1.0)
+    rig.target = np.array([0.5, 1.3])
+    fault = rig.run(5.0)
+    assert fault.code is FaultCode.LIMIT_VIOLATION
+    assert "'a'" in fault.text
+
+
+def test_measured_outside_the_limits_refuses_arming(rig):
+    rig.now += PERIOD
+    rig.measured = [0.0, -1.5]
+    rig.sense()
+    ((code, text),) = rig.supervisor.before_arming(rig.now)
+    assert code is FaultCode.LIMIT_VIOLATION
+    assert "'b'" in text
+
+
+def test_faults_are_raised_of_an_armed_arm_only(rig):
+    rig.run(0.5)
+    rig.motion.disarm(rig.now)
+    rig.silent = {"front", "joint_states"}
+    assert rig.run(0.0) is None
+    for _ in range(100):
+        rig.now += PERIOD
+        rig.supervisor.watch(rig.motion, rig.now)
+        rig.motion.tick(rig.now)
+    assert rig.motion.mode is Mode.DRY_RUN
+    assert rig.motion.fault is None
+
+
+def test_tolerance_of_zero_is_not_watched():
+    found = tracking_tolerances(("a", "b", "c"), {"a": 0.0, "c": 0.3})
+    assert found[0] == np.inf and np.isnan(found[1]) and found[2] == 0.3
