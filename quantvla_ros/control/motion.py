@@ -24,6 +24,8 @@ MAX_ACTION = 1e4
 """No joint is so far away (rad or m): larger numbers are damage, and squares of them overflow."""
 MAX_AHEAD_S = 1.0
 """No chunk is of an observation so far in the future."""
+POINT_STEP_S = 0.02
+"""Points of a window are no closer: between them a controller's quintic keeps to the motion."""
 _ROUNDING = 1e-6
 
 
@@ -303,9 +305,8 @@ class MotionController:
         if not self._moving:
             return None
         self._commanded.note(self._tracker.plan)
-        window = build_window(
-            self._tracker.plan, self._now, first, self._period_s, self.config.window_s
-        )
+        step = max(self._period_s, POINT_STEP_S)
+        window = build_window(self._tracker.plan, self._now, first, step, self.config.window_s)
         self.metrics.published(window)
         return window
 

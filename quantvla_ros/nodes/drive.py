@@ -12,9 +12,9 @@ from trajectory_msgs.msg import JointTrajectory
 
 from quantvla_ros.control.limits import FloatArray, JointLimits
 from quantvla_ros.control.window import Window
-from quantvla_ros.nodes.conversion import window_to_trajectory
 from quantvla_ros.nodes.gripper import GripperOutput
 from quantvla_ros.nodes.input_buffer import JointSample
+from quantvla_ros.nodes.trajectory_writer import TrajectoryWriter
 
 if TYPE_CHECKING:
     from rclpy.publisher import Publisher
@@ -87,7 +87,7 @@ class JointDrive:
         self._gripper = gripper
         own = gripper.joint if gripper is not None else None
         self._columns = [i for i, name in enumerate(limits.names) if name != own]
-        self._names = [limits.names[i] for i in self._columns]
+        self._writer = TrajectoryWriter([limits.names[i] for i in self._columns])
         self._own = limits.names.index(own) if own is not None else -1
 
     def points(self, actions: FloatArray) -> FloatArray:
@@ -108,9 +108,9 @@ class JointDrive:
     def prepared(self, window: Window) -> Callable[[], None]:
         """Make the trajectory and the gripper's command."""
         if self._gripper is None:
-            trajectory = window_to_trajectory(window, self._names)
+            trajectory = self._writer.write(window)
             return lambda: self.publisher.publish(trajectory)
-        trajectory = window_to_trajectory(window.of(self._columns), self._names)
+        trajectory = self._writer.write(window.of(self._columns))
         return self._both(trajectory, self._gripper.prepared(window, self._own))
 
     def idle(self, now: float) -> bool:
