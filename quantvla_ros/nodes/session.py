@@ -22,6 +22,7 @@ from quantvla_ros.nodes.output_watch import OutputWatch
 from quantvla_ros.nodes.periodic import PeriodicThread
 from quantvla_ros.nodes.realtime import CONTROL_PRIORITY, HELPER_PRIORITY, RaisedThreads
 from quantvla_ros.nodes.record import NodeRecord, write_record
+from quantvla_ros.nodes.supervision import Supervisor
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.drive import Drive
@@ -102,6 +103,10 @@ class PolicySession:
             manifest, client, inputs, buffer, lambda: self.motion, self.lock, self.record,
             lambda: parameters().seed, display,
             drive, lambda: parameters().realtime_chunking,
+        )  # fmt: skip
+        self.supervisor = Supervisor(
+            parameters, drive, self._period, tolerances, buffer,
+            lambda: self.inference.skewed_s, lambda: output.conflict, simulated,
         )  # fmt: skip
         self._rested = threading.Event()
         self._threads: list[PeriodicThread] = []

@@ -100,6 +100,7 @@ def node(ros, graph, bundle):
     try:
         yield client
     finally:
+        print(policy.output)  # pytest shows it with a failure
         client.close()
         policy.close()
         robot.close()
