@@ -251,14 +251,16 @@ class PolicySession:
             began = time.perf_counter()
             window = self.motion.tick(now + max(0.0, output_at - steady))
             splice_ms = (time.perf_counter() - began) * 1e3
-            if self.supervisor.clock.still(steady) > self._config.window_s:
+            stalled = self.supervisor.clock.still(steady) > self._config.window_s
+            if stalled:
                 window = None  # it would be the last one again, and soon lie in the past
             if window is not None:
                 self.supervisor.published(window)
             at_rest = self.motion.mode is Mode.INACTIVE and self.motion.at_rest
         if window is None:
             self.record.note_pause()
-            at_rest &= self._drive.idle(now)
+            if not stalled:  # a stop now would be a jump when the clock goes on
+                at_rest &= self._drive.idle(now)
         else:
             began = time.perf_counter()
             publish = self._drive.prepared(window)

@@ -35,7 +35,6 @@ def report_session(session: PolicySession, diagnostics: Diagnostics) -> None:
             "clamped": sum(motion.clamped.values()),
             "limited": sum(motion.limited.values()),
             "fault_time_s": "" if motion.fault is None else f"{motion.fault.stamp:.3f}",
-            "tracking_error": float(session.supervisor.tracking_error.max()),
             # All of them, always: a plot needs keys that stay.
             **{f"fault_{code.value}": motion.fault_counts[code] for code in FaultCode},
         }
