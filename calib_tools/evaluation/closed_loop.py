@@ -165,7 +165,7 @@ class ClosedLoop:
             return None
         now, interface = self.robot.time, self.policy.manifest.interface
         rows = motion.committed(now, interface.dt, interface.horizon, now)
-        return None if rows is None else ActionPrefix(rows.points, rows.count)
+        return None if rows is None else ActionPrefix(rows.points, rows.committed)
 
     def _infer(self, seed: int, count: int, prefix: ActionPrefix | None) -> _Inference:
         now = self.robot.time

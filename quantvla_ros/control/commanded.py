@@ -18,10 +18,10 @@ _ROUNDING = 1e-6
 
 
 class CommittedRows(NamedTuple):
-    """Beginning of a chunk to come: points [K, n], of which the first ``count`` are fixed."""
+    """Beginning of a chunk to come: points [K, n], of which the first so many are fixed."""
 
     points: FloatArray
-    count: int
+    committed: int
 
 
 class CommandedMotion:
@@ -53,7 +53,8 @@ class CommandedMotion:
         index = bisect_right(self._starts, time) - 1
         if index < 0:
             return None
-        return self._plans[index].sample(np.array([time])).position[0]
+        position: FloatArray = self._plans[index].sample(np.array([time])).position[0]
+        return position
 
     def rows(self, path: Path, times: FloatArray, taken_over: float) -> CommittedRows | None:
         """What the arm did, does and is asked to do at ``times``.

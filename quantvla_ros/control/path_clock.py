@@ -57,10 +57,10 @@ class Ended:
     ) -> None:
         """Take the path, when its end begins and how long it takes."""
         self._slowed = Slowed(path, start, duration)
-        self._speeds = speeds
-        self._faded: Crossfade | None = None
+        self._faded: tuple[NDArray[np.bool_], Path] | None = None
         if speeds is not None:
-            self._faded = Crossfade(path, Hold(np.zeros(len(speeds))), start, duration)
+            zero = Hold(np.zeros(len(speeds)))
+            self._faded = (speeds, Crossfade(path, zero, start, duration))
 
     @property
     def end(self) -> float:
@@ -72,9 +72,9 @@ class Ended:
         slowed = self._slowed.sample(times)
         if self._faded is None:
             return slowed
-        faded = self._faded.sample(times)
-        pairs = zip(faded, slowed, strict=True)
-        return PathState(*(np.where(self._speeds, one, other) for one, other in pairs))
+        speeds, faded = self._faded
+        pairs = zip(faded.sample(times), slowed, strict=True)
+        return PathState(*(np.where(speeds, one, other) for one, other in pairs))
 
     def pruned(self, now: float) -> Path:
         """Only the point where it rests once it has ended."""

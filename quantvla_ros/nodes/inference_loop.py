@@ -158,7 +158,9 @@ class InferenceLoop:
         interface = self._interface
         with self._lock:
             rows = self._motion().committed(stamp, interface.dt, interface.horizon, now)
-        return None if rows is None else ActionPrefix(self._drive.actions(rows.points), rows.count)
+        return (
+            None if rows is None else ActionPrefix(self._drive.actions(rows.points), rows.committed)
+        )
 
     def _take(self, result: ChunkResult) -> None:
         chunk = result.chunk

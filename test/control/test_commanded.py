@@ -39,7 +39,7 @@ def test_rows_are_commands_first_and_then_the_path_within_limits(commanded) -> N
     times = np.array([5.05, 5.15, 5.25, 5.35, 5.45])
     rows = commanded.rows(Hold(3 * ONE), times, taken_over=5.25)
     np.testing.assert_allclose(rows.points[:, 0], [0.05, 0.55, 0.65, 2.0, 2.0])
-    assert rows.count == 3
+    assert rows.committed == 3
 
 
 def test_no_row_is_made_up(commanded) -> None:

@@ -411,12 +411,12 @@ def test_committed_rows_are_what_is_executed_until_the_next_chunk_takes_over(mov
     stamp, asked = moving.now - 0.24, moving.now
     rows = moving.c.committed(stamp, DT, 16, asked)
     due = stamp + DT * np.arange(1, len(rows.points) + 1)
-    assert rows.count == (due <= asked + 0.2 + 0.02 + 1e-6).sum() == 4
+    assert rows.committed == (due <= asked + 0.2 + 0.02 + 1e-6).sum() == 4
     executed = {}
     while moving.now < asked + 0.2:
         moving.run(PERIOD)
         executed[round((moving.now + 0.02 - START) / PERIOD)] = moving.window.positions[0]
-    for row in range(rows.count):
+    for row in range(rows.committed):
         if due[row] > asked + 0.02:
             tick = round((due[row] - START) / PERIOD)
             np.testing.assert_allclose(rows.points[row], executed[tick], atol=2e-3)
