@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from calib_tools.bench_table import KIND, RECORD, SCHEMA
 from calib_tools.buffer.store import load_buffer
 from calib_tools.evaluation.pool import tie_to_parent
 from calib_tools.output import claim_directory, write_json
@@ -31,7 +32,6 @@ from quantvla_ros.bundle.storage import bundle_hash, load_manifest, tensor_heade
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.schemes import SCHEMES, check_scheme
 
-RECORD, KIND, SCHEMA = "bench-schemes.json", "quantvla bench-schemes", 1
 _BUNDLES, _MADE = "bundles", "made"
 _RANDOM_CALIBRATION, _RANDOM_HELD_OUT = 15, 8  # 11 to fit on: 2651 tokens for 2560 inputs
 

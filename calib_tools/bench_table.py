@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from calib_tools.bench_schemes import KIND, SCHEMA
 from quantvla_ros.errors import QuantVLAError
 
 Row = list[str]
+
+RECORD, KIND, SCHEMA = "bench-schemes.json", "quantvla bench-schemes", 1
 
 FASTER = 1.05  # a speedup below it is within what a machine wavers
 SPEED_HEAD = [

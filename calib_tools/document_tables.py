@@ -18,9 +18,9 @@ from typing import Any
 
 from calib_tools import bench_table
 from calib_tools.ablation import table as ablation
-from calib_tools.ablation.run import RECORD as ABLATION
+from calib_tools.ablation.table import RECORD as ABLATION
 from calib_tools.ablation.table import read_ablation
-from calib_tools.bench_schemes import RECORD as BENCH
+from calib_tools.bench_table import RECORD as BENCH
 from calib_tools.bench_table import read_bench
 from calib_tools.demo.summary_table import read_summary, render
 from calib_tools.evaluation import table

@@ -9,7 +9,8 @@ stopped goes on and ends with the same bytes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,35 +121,39 @@ def quantize_bundle(
     held = recipe.precisions()
     check_groups(held, lambda name: _linear(network, name).in_features, names)
     bits = native_activation_bits(*held.values())
-    work = WorkDirectory(
-        out,
-        {
-            "bundle": bundle_hash(bundle_path),
-            "buffer": buffer_hash,
-            "recipe": dataclasses.asdict(recipe),
-            "activation_bits": bits,
-            "torch": torch.__version__,
-            "threads": torch.get_num_threads(),
-        },
-    )
-    try:
-        run = _Run(bundle, network, names, data, recipe, bits, work, ray, progress)
-        report = run.finish(out, force)
-    except QuantVLAError:
-        work.discard()  # the same input would fail again
-        raise
-    except (OSError, SafetensorError) as error:
+    settings = {
+        "bundle": bundle_hash(bundle_path),
+        "buffer": buffer_hash,
+        "recipe": dataclasses.asdict(recipe),
+        "activation_bits": bits,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+    }
+    with _full_disk_is_told(out):
+        work = WorkDirectory(out, settings)
+        try:
+            run = _Run(bundle, network, names, data, recipe, bits, work, ray, progress)
+            report = run.finish(out, force)
+        except (QuantVLAError, OSError, SafetensorError):
+            work.discard()  # the same input would fail again
+            raise
+        except BaseException:
+            work.close()
+            raise
         work.discard()
+    return report
+
+
+@contextmanager
+def _full_disk_is_told(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
         if "No space left" not in str(error):
             raise
         raise QuantVLAError(
             f"the disk of {out} is full and nothing was kept; free some space and quantize again"
         ) from error
-    except BaseException:
-        work.close()
-        raise
-    work.discard()
-    return report
 
 
 class _Run:

@@ -181,25 +181,23 @@ def show_evaluation(record: dict[str, Any], out: Path) -> None:
 def show_ablation(record: dict[str, Any], out: Path) -> None:
     """Print the tables of an ablation."""
     from calib_tools.ablation import table as rows
-    from calib_tools.ablation.run import RECORD
 
     _show_grids(
         ("Action error on held-out samples", rows.OPEN_HEAD, rows.open_rows(record)),
         ("Closed-loop success", rows.CLOSED_HEAD, rows.closed_rows(record)),
     )
-    Console().print(f"{rows.summary_line(record)}\nRecord: {out / RECORD}", highlight=False)
+    Console().print(f"{rows.summary_line(record)}\nRecord: {out / rows.RECORD}", highlight=False)
 
 
 def show_bench_schemes(record: dict[str, Any], out: Path) -> None:
     """Print the tables of a bench of all schemes."""
     from calib_tools import bench_table as rows
-    from calib_tools.bench_schemes import RECORD
 
     _show_grids(
         ("Latency and memory", rows.SPEED_HEAD, rows.speed_rows(record)),
         ("Quantization", rows.MAKING_HEAD, rows.making_rows(record)),
     )
-    Console().print(f"{rows.summary_line(record)}\nRecord: {out / RECORD}", highlight=False)
+    Console().print(f"{rows.summary_line(record)}\nRecord: {out / rows.RECORD}", highlight=False)
 
 
 def _show_grids(*grids: tuple[str, list[str], list[list[str]]]) -> None:

@@ -61,6 +61,13 @@ class WorkDirectory:
             raise QuantVLAError(
                 f"another `quantvla quantize` is making {out}; wait for it, or give another --out"
             ) from error
+        try:
+            self._begin(settings)
+        except BaseException:
+            self.discard()
+            raise
+
+    def _begin(self, settings: Mapping[str, Any]) -> None:
         wanted = json.loads(json.dumps(dict(settings)))
         if _read(self.path / _SETTINGS) != wanted:
             for entry in self.path.iterdir():

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
@@ -61,7 +62,8 @@ class AblationVariant:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
-        return {"name": self.name, "fake": self.fake, "how": asdict(self.how)}
+        how = json.loads(json.dumps(asdict(self.how)))  # as a record gives it back
+        return {"name": self.name, "fake": self.fake, "how": how}
 
 
 def _corrected(name: str, how: Recipe | Study) -> list[AblationVariant]:

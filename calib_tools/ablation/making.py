@@ -7,16 +7,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from calib_tools.ablation.catalogue import AblationVariant
 from calib_tools.buffer.store import CalibrationBuffer
 from calib_tools.evaluation.study_head import SUFFIX
 from calib_tools.output import write_json
 from calib_tools.recipe import Recipe
-from calib_tools.rounding_stage import Progress
 from quantvla_ros.bundle.storage import bundle_hash
 from quantvla_ros.errors import QuantVLAError
+
+if TYPE_CHECKING:
+    from calib_tools.rounding_stage import Progress
 
 VARIANTS, MADE = "variants", "made"
 
@@ -50,7 +52,7 @@ class Workshop:
         note = self.out / MADE / f"{variant.name}.json"
         if note.is_file():
             found: dict[str, Any] = json.loads(note.read_text())
-            if found["how"] == json.loads(json.dumps(variant.as_dict()["how"])):
+            if found["how"] == variant.as_dict()["how"]:
                 return found
         try:
             made = (

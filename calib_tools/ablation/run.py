@@ -17,6 +17,7 @@ from calib_tools.ablation.catalogue import (
     choose,
 )
 from calib_tools.ablation.making import Workshop
+from calib_tools.ablation.table import KIND, RECORD, SCHEMA
 from calib_tools.buffer.store import load_buffer
 from calib_tools.evaluation.run import evaluate
 from calib_tools.evaluation.settings import make_settings
@@ -28,7 +29,6 @@ from calib_tools.quantize import check_robot
 from quantvla_ros.bundle.storage import bundle_hash, load_manifest
 from quantvla_ros.errors import BundleError, QuantVLAError
 
-RECORD, KIND, SCHEMA = "ablation.json", "quantvla ablate", 1
 CLOSED_LOOP = "closed_loop"
 
 Row = dict[str, Any]

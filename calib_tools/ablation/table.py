@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from calib_tools.ablation.run import KIND, SCHEMA
 from calib_tools.evaluation.table import percent, points
 from quantvla_ros.errors import QuantVLAError
 
 Row = list[str]
+
+RECORD, KIND, SCHEMA = "ablation.json", "quantvla ablate", 1
 
 OPEN_HEAD = [
     "variant", "numbers", "layers", "mean error, mrad", "largest, mrad", "cosine",

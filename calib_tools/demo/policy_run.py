@@ -93,8 +93,7 @@ def robot_and_policy(
     robot_parameters: Mapping[str, str],
     say: Say,
     compiled: bool = True,
-    loader: str = "",
-    continues: bool = False,
+    more: Mapping[str, object] | None = None,
 ) -> Iterator[tuple[Operator, list[Child]]]:
     """Both nodes running, the policy node active and in dry run; both end after the block.
 
@@ -107,8 +106,7 @@ def robot_and_policy(
         robot_parameters: of the simulated robot.
         say: shows what happens.
         compiled: whether the policy is compiled, as on a robot; it takes minutes on a busy machine.
-        loader: what loads the policy, as the node's parameter of that name; its default if empty.
-        continues: whether it runs with real-time chunking.
+        more: further parameters of the policy node.
 
     Raises:
         QuantVLAError: a process ended, the node refused, or something did not come in time.
@@ -124,7 +122,7 @@ def robot_and_policy(
     node = processes.start(
         f"{name}_policy_node",
         "quantvla_ros.nodes.policy_node",
-        *_arguments(bundle, record_path, compiled, loader, continues),
+        *_arguments(bundle, record_path, compiled, more or {}),
     )
     with Operator(topics) as operator:
         operator.instruct("")
@@ -141,7 +139,7 @@ def robot_and_policy(
 
 
 def _arguments(
-    bundle: Path, record_path: Path, compiled: bool, loader: str, continues: bool
+    bundle: Path, record_path: Path, compiled: bool, more: Mapping[str, object]
 ) -> list[str]:
     arguments = ["--ros-args"]
     for file in ("config/policy.yaml", "config/panda_limits.yaml"):
@@ -150,10 +148,9 @@ def _arguments(
         "bundle": json.dumps(str(bundle)),
         "record_path": json.dumps(str(record_path)),
         "compiled": json.dumps(compiled),
-        "realtime_chunking": json.dumps(continues),
         "use_sim_time": "true",
         "warmup_timeout_s": str(_WARM_UP_S),
-        **({"loader": json.dumps(loader)} if loader else {}),
+        **{name: json.dumps(value) for name, value in more.items()},
     }
     for key, value in values.items():
         arguments += ["-p", f"{key}:={value}"]

@@ -35,7 +35,7 @@ def save_study(path: Path, network: nn.Module, bundle: Path, bundle_sha256: str)
     plain = float_network(load_bundle(bundle)).state_dict()
     state = network.state_dict()
     tensors = {
-        name: value.detach().clone()
+        name: _copy(value)
         for name, value in state.items()
         if name not in plain or not torch.equal(value, plain[name])
     }
@@ -51,10 +51,14 @@ def save_study(path: Path, network: nn.Module, bundle: Path, bundle_sha256: str)
             "duquant": isinstance(carrier, DuQuantLinear),
         }
         if isinstance(carrier, DuQuantLinear):
-            tensors |= {f"{name}.{part}": getattr(carrier, part).clone() for part in _PARTS}
+            tensors |= {f"{name}.{part}": _copy(getattr(carrier, part)) for part in _PARTS}
     head = {"kind": KIND, "bundle_sha256": bundle_sha256, "layers": layers}
     with whole_file(path) as draft:
         save_file(tensors, draft, {KEY: json.dumps(head)})
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    return tensor.detach().clone(memory_format=torch.contiguous_format)
 
 
 def apply_study(network: nn.Module, path: Path) -> None:

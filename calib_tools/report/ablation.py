@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from calib_tools.ablation import table
-from calib_tools.ablation.run import RECORD
+from calib_tools.ablation.table import RECORD
 from calib_tools.report.evaluation_plots import forest_figure
 from calib_tools.report.section import Section
 

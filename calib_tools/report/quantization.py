@@ -82,7 +82,7 @@ def _ranges(record: Mapping[str, Any]) -> Section:
         for row in worst
     ]
     text = "The layers with the longest tails: largest magnitude over the 99.9th percentile."
-    figures = [plots.range_figure(seen)] if all("input_percentiles" in r for r in seen) else []
+    figures = [plots.range_figure(seen)] if seen else []
     head = ["layer", "tail ratio", "largest", "clip"]
     return Section("Ranges of the inputs", text, head, rows, figures)
 

@@ -69,11 +69,10 @@ def error_figure(layers: Rows) -> str:
 
 
 def range_figure(layers: Rows) -> str:
-    """Magnitudes of each layer's input: from the median to the largest, and the chosen clip."""
-    seen = [row for row in layers if "input_percentiles" in row]
+    """Magnitudes of each observed layer's input: median to largest, and the chosen clip."""
     with drawing():
-        figure, (panel,) = _tall([row["name"] for row in seen], 1)
-        for i, row in enumerate(seen):
+        figure, (panel,) = _tall([row["name"] for row in layers], 1)
+        for i, row in enumerate(layers):
             marks = row["input_percentiles"]
             panel.plot([marks["0.5"], row["input_absmax"]], [i, i], color="#b9c7cc", lw=3)
             panel.plot([marks["0.99"], marks["0.999"]], [i, i], color=FLOAT_COLOUR, lw=3)

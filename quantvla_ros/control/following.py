@@ -31,6 +31,7 @@ class TrackingWatch:
         """
         self._limits = limits
         self._tolerances = tolerances
+        self._allowed_for: tuple[float, FloatArray] = (np.nan, tolerances)
         self._commands: deque[tuple[float, FloatArray]] = deque(maxlen=round(HISTORY_S / period_s))
         self._far = Lasting()
         self._compared = -np.inf
@@ -96,8 +97,11 @@ class TrackingWatch:
         )
 
     def _allowed(self, lag_s: float) -> FloatArray:
-        by_velocity = lag_s * self._limits.velocity
-        return np.where(np.isnan(self._tolerances), by_velocity, self._tolerances)
+        if self._allowed_for[0] != lag_s:  # a live parameter; computed when it changes
+            by_velocity = lag_s * self._limits.velocity
+            allowed = np.where(np.isnan(self._tolerances), by_velocity, self._tolerances)
+            self._allowed_for = (lag_s, allowed)
+        return self._allowed_for[1]
 
     def _at(self, time: float) -> FloatArray | None:
         """The command for ``time``; None before the first one and after the last one."""
@@ -115,28 +119,31 @@ class TrackingWatch:
 class LimitWatch:
     """Adds up the time at which a path was clamped by more than a tolerance."""
 
-    def __init__(self, limits: JointLimits, period_s: float) -> None:
-        """Take the joints and the control period."""
+    def __init__(self, limits: JointLimits) -> None:
+        """Take the joints."""
         self._names = limits.names
-        self._range = limits.upper - limits.lower
-        self._recent = Recent(VIOLATION_WINDOW_S, period_s)
+        self._velocity = limits.velocity
+        self._recent = Recent(VIOLATION_WINDOW_S)
 
     def begin(self) -> None:
         """Forget another motion."""
         self._recent.forget()
 
-    def check(self, excess: FloatArray, tolerance: float, most_s: float) -> Condition | None:
+    def check(
+        self, excess: FloatArray, now: float, tolerance_s: float, most_s: float
+    ) -> Condition | None:
         """Note how far [n] the path lay outside the limits at this tick.
 
         Args:
             excess: rad or m, zero inside.
-            tolerance: share of a joint's range that does not count.
+            now: s, ROS clock: a slow simulation has slow violations.
+            tolerance_s: what a joint's velocity limit covers in this time (s) does not count.
             most_s: how much of the last ``VIOLATION_WINDOW_S`` may be worse.
         """
-        beyond = excess > tolerance * self._range
-        if self._recent.update(bool(beyond.any())) <= most_s or not beyond.any():
+        beyond = bool(excess.any()) and bool((excess > tolerance_s * self._velocity).any())
+        if self._recent.update(beyond, now) <= most_s or not beyond:
             return None
-        joint = int(np.argmax(excess / self._range))
+        joint = int(np.argmax(excess / self._velocity))
         return (
             FaultCode.LIMIT_VIOLATION,
             f"the policy asks for positions of joint '{self._names[joint]}' that lie "

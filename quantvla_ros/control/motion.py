@@ -52,6 +52,7 @@ class MotionController:
         self.mode = Mode.INACTIVE
         self.fault: Fault | None = None
         self.fault_counts: Counter[FaultCode] = Counter()
+        self.missing = ""  # why no chunk is under way, for the text of CHUNK_UNDERRUN
         self.raised: deque[Fault] = deque(maxlen=64)  # whoever logs them takes them out
         self.metrics = MotionMetrics(limits)
         self._limits = limits
@@ -289,9 +290,10 @@ class MotionController:
         gap = self._schedule.take(first)
         self.metrics.late_chunks = self._schedule.late
         if self._schedule.runs_out(first) and self.mode is Mode.ARMED:
+            missing = f" ({self.missing})" if self.missing else ""
             self.raise_fault(
                 FaultCode.CHUNK_UNDERRUN,
-                "the chunk in execution ran out before the next one came",
+                f"the chunk in execution ran out before the next one came{missing}",
                 self._now,
             )
         if self.mode is Mode.DRY_RUN:

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from quantvla_ros.control.faults import Condition, FaultCode
 
 
-@dataclass(frozen=True)
-class Source:
-    """What is known of one input.
+class Source(NamedTuple):
+    """What is known of one input; made anew at every tick, so a tuple.
 
     Attributes:
         code: its fault when it falls silent.

@@ -60,10 +60,6 @@ def yield_to_node() -> None:
     # A node with real-time threads hands their priority on to the processes that they start.
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     os.nice(NICENESS)
-    # This process leads a session, and a kernel that schedules by sessions compares niceness only
-    # within one; the session has a niceness of its own.
-    with contextlib.suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(NICENESS))
 
 
 def end_with(life: int) -> None:

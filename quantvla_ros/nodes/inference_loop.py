@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from quantvla_ros.control.motion import MotionController
 from quantvla_ros.control.persistence import Lasting
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.inference.client import ChunkResult, Failure, InferenceClient
-from quantvla_ros.nodes.input_buffer import SKEWED, Choice, Frame, InputBuffer
+from quantvla_ros.nodes.input_buffer import Choice, Frame, InputBuffer
 from quantvla_ros.nodes.record import NodeRecord
 
 if TYPE_CHECKING:
@@ -27,13 +28,16 @@ if TYPE_CHECKING:
     from quantvla_ros.nodes.inputs import Inputs
     from quantvla_ros.nodes.visuals import ChunkDisplay
 
+SKEW_LOOK_S = 0.05
+"""How long a synchronous set of inputs is taken for granted before the next look."""
+
 
 class InferenceLoop:
     """Called often (``step``); never blocks for an inference.
 
     Attributes:
         chunks: how many were handed to the motion.
-        skewed_s: for how long (s) inputs were wanted and fresh, but not of one instant.
+        skewed_s: for how long (s) the inputs have been fresh, but not of one instant.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class InferenceLoop:
         self._asked_generation = 0
         self._decode_ms = 0.0
         self._skewed = Lasting()
+        self._synchronous_at = -math.inf
         self.skewed_s = 0.0
         self.chunks = 0
 
@@ -89,11 +94,24 @@ class InferenceLoop:
             self._take(result)
         elif isinstance(result, Failure):
             self._fail(result, now)
-        choice = self._buffer.choose(now) if self._wants(now) else None
-        if not self._client.busy:
-            self.skewed_s = self._skewed.update(choice == SKEWED, now)
+        self._watch_skew(now)
+        if self._client.busy:
+            self._motion().missing = "an inference is under way"
+        if not self._wants(now):
+            return
+        choice = self._buffer.choose(now)
+        self._motion().missing = choice if isinstance(choice, str) else ""
         if isinstance(choice, Choice):
             self._ask(choice, now)
+
+    def _watch_skew(self, now: float) -> None:
+        """Find out for how long there was no synchronous set, whether one is wanted or not."""
+        if 0.0 <= now - self._synchronous_at < SKEW_LOOK_S:
+            return
+        skewed = self._buffer.skewed(now)
+        if not skewed:
+            self._synchronous_at = now
+        self.skewed_s = self._skewed.update(skewed, now)
 
     def _wants(self, now: float) -> bool:
         if self.worker_lost or self._client.busy or not self._buffer.instruction:

@@ -8,6 +8,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,9 +48,8 @@ class JointSample:
     velocities: FloatArray
 
 
-@dataclass(frozen=True)
-class Gates:
-    """Limits for the inputs, in s.
+class Gates(NamedTuple):
+    """Limits for the inputs, in s; made anew for every message, so a tuple.
 
     Attributes:
         camera_age: oldest frame that is used.
@@ -302,6 +302,12 @@ class InputBuffer:
             self._refused.clear()
             self._history.clear()
             self._stamps[:] = -math.inf
+
+    def skewed(self, now: float) -> bool:
+        """Whether all inputs are fresh at ``now`` (s, ROS clock) and not of one instant."""
+        gates = self._gates()
+        with self._lock:
+            return self._choose(now, gates) == SKEWED
 
     def choose(self, now: float) -> Choice | str:
         """Choose the inputs of one observation at ``now`` (s, ROS clock).

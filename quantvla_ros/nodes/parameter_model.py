@@ -117,10 +117,10 @@ class PolicyNodeParameters(BaseModel):
         "CLOCK_JUMP; a simulation may run up to 10 times as fast as real time.", unit="s",
         live=True, gt=0, le=60,
     )  # fmt: skip
-    limit_tolerance: float = _parameter(
-        0.1, "How far outside a joint's position limits, as a share of its range, the policy may "
-        "ask it to go without a violation; targets outside the limits are always clamped.",
-        live=True, ge=0, le=10,
+    limit_tolerance_s: float = _parameter(
+        0.1, "The policy may ask a joint to go as far outside its position limits as its velocity "
+        "limit covers in this time without a violation; such targets are always clamped.",
+        unit="s", live=True, ge=0, le=10,
     )  # fmt: skip
     max_violation_s: float = _parameter(
         0.5, "Violations for more than this time within 5 s are the fault LIMIT_VIOLATION.",

@@ -63,7 +63,7 @@ class Supervisor:
         self._conflict = conflict
         self.clock = ClockWatch(simulated)
         self._tracking = TrackingWatch(drive.limits, period_s, tolerances)
-        self._limits = LimitWatch(drive.limits, period_s)
+        self._limits = LimitWatch(drive.limits)
 
     @property
     def tracking_error(self) -> FloatArray:
@@ -121,7 +121,7 @@ class Supervisor:
         for code, text in self.conditions(now):
             motion.raise_fault(code, text, now)
         violation = self._limits.check(
-            motion.excess, parameters.limit_tolerance, parameters.max_violation_s
+            motion.excess, now, parameters.limit_tolerance_s, parameters.max_violation_s
         )
         sample = self._buffer.newest_joints()
         lost = None if sample is None else self._follows(sample)

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from quantvla_ros.control.faults import FaultCode
@@ -26,14 +24,14 @@ def test_each_source_has_its_own_limit_and_is_named(source: Source, age: float) 
 
 
 def test_reason_is_told_and_does_not_change_with_the_age() -> None:
-    source = dataclasses.replace(FRONT, trouble="its stamps repeat")
+    source = FRONT._replace(trouble="its stamps repeat")
     first, second = (stale([source], now) for now in (102.0, 150.0))
     assert first == second
     assert first[0][1].endswith(": its stamps repeat")
 
 
 def test_source_that_never_spoke_is_stale_at_once() -> None:
-    ((_, text),) = stale([dataclasses.replace(FRONT, newest=None)], 0.0)
+    ((_, text),) = stale([FRONT._replace(newest=None)], 0.0)
     assert "has come yet" in text
 
 

@@ -68,15 +68,6 @@ def test_the_worker_is_nice_has_its_threads_and_no_ros(bundle):
     assert not torch  # only a loader that needs it loads it
 
 
-def test_its_whole_session_is_nice_where_the_kernel_schedules_by_sessions(bundle):
-    with closing(make(bundle)) as client:
-        client.start()
-        group = Path(f"/proc/{client.pid}/autogroup")
-        if not group.exists():
-            pytest.skip("this kernel does not schedule by sessions")
-        assert group.read_text().split()[-2:] == ["nice", "5"]
-
-
 def test_a_node_with_real_time_priority_does_not_hand_it_on(bundle):
     if not take_priority(1):
         pytest.skip("this system grants no real-time priority")

@@ -90,6 +90,10 @@ def dying(path, backend="cpu", compiled=True, threads=1):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def slow_start(path, backend="cpu", compiled=True, threads=1):
+    time.sleep(600)
+
+
 class LiftingPolicy(FakePolicy):
     """Of kind `ee_delta`: the tip goes up by 0.06 m/s and the finger to 0.02 m."""
 
