@@ -36,6 +36,12 @@ class TrackingWatch:
         self._far = Lasting()
         self._compared = -np.inf
         self._ratio = 0.0
+        self._error = np.zeros(len(limits.names))
+
+    @property
+    def error(self) -> FloatArray:
+        """Newest distance [n] of the measured positions from the command (rad or m)."""
+        return self._error
 
     @property
     def ratio(self) -> float:
@@ -48,6 +54,7 @@ class TrackingWatch:
         self._far = Lasting()
         self._compared = -np.inf
         self._ratio = 0.0
+        self._error = np.zeros(len(self._limits.names))
 
     def commanded(self, time: float, position: FloatArray) -> None:
         """Note that the arm was told to be at ``position`` [n] at ``time`` (s, ROS clock)."""
@@ -71,6 +78,7 @@ class TrackingWatch:
         if command is None:
             return None
         error, allowed = np.abs(position - command), self._allowed(lag_s)
+        self._error = error
         ratios = error / allowed
         joint = int(ratios.argmax())
         self._ratio = float(ratios[joint])

@@ -41,9 +41,10 @@ def report_session(session: PolicySession, diagnostics: Diagnostics) -> None:
         }
         latency = motion.latency_p95
     diagnostics.set_values("control", figures)
-    stages = {
-        f"{name}_ms": values[-1] for name, values in session.record.stages_ms.items() if values
-    }
+    stages: dict[str, object] = {}
+    for name, histogram in list(session.record.histograms.items()):
+        stages[f"{name}_ms"] = histogram.last_ms
+        stages[f"{name}_histogram_ms"] = histogram.text()
     diagnostics.set_values(
         "inference",
         {
