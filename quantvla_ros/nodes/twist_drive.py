@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from geometry_msgs.msg import TwistStamped
+from numpy.typing import NDArray
 
 from quantvla_ros.bundle.schema import TWIST_NAMES, Interface
 from quantvla_ros.control.limits import FloatArray, JointLimits
