@@ -68,6 +68,7 @@ class ChunkDisplay:
         self._chunk.publish(chunk_message(actions, stamp, interface.dt, names))
         # Forward kinematics of a whole chunk costs milliseconds.
         kinematics = interface.state.kinematics
-        shown = kinematics is not None and interface.action.kind != "ee_delta"
-        if shown and self._path.get_subscription_count():
+        if kinematics is None or interface.action.kind == "ee_delta":
+            return
+        if self._path.get_subscription_count():
             self._path.publish(path_marker(actions, stamp, names, kinematics))
