@@ -70,7 +70,7 @@ class Drive(Protocol):
 class JointDrive:
     """Trajectories of all joints, or of all but a gripper that has a topic of its own."""
 
-    speeds = None
+    speeds: NDArray[np.bool_] | None = None
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from geometry_msgs.msg import TwistStamped
+from numpy.typing import NDArray
 
 from quantvla_ros.bundle.schema import TWIST_NAMES, Interface
 from quantvla_ros.control.limits import FloatArray, JointLimits
@@ -53,8 +54,9 @@ class TwistDrive:
             switch: tells Servo to take twists.
         """
         self.limits = joined(twist_axes(TWIST_NAMES, limits), gripper_limits)
-        self.speeds = np.arange(len(self.limits.names)) < _AXES
-        self.watched = ~self.speeds
+        axes = np.arange(len(self.limits.names))
+        self.speeds: NDArray[np.bool_] | None = axes < _AXES
+        self.watched = axes >= _AXES
         self.publisher = publisher
         self._twist_limits = limits
         # A policy may put out the way of one step in place of a velocity.
