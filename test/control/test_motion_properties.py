@@ -66,7 +66,8 @@ class Session:
             acceleration=limits.acceleration * case.force,
             jerk=limits.jerk * case.force,
         )
-        self.period = 1.0 / case.rate
+        # Where nothing stops the arm a session lasts as long as its chunks do: in few ticks then.
+        self.period = 1.0 / (20 if case.stop in ("drop", "silence") else case.rate)
         config = MotionConfig(blend_s=case.blend_s, stop_s=case.stop_s)
         self.c = MotionController(self.limits, self.period, config)
         self.windows, self.plans = [], []
@@ -79,6 +80,8 @@ class Session:
         c.arm(START)
         now, centre = START, home.copy()
         longest = 2 * case.stop_s + (self.limits.velocity / self.limits.acceleration).max() + 1.0
+        if case.stop in ("drop", "silence"):  # the way to the last point asked for
+            longest += ((self.limits.upper - self.limits.lower) / self.limits.velocity).max()
         self.most = case.stop_at + int(longest / self.period) + 40
         for tick in range(self.most):
             now += self.period * float(rng.choice(JITTER))
@@ -95,6 +98,8 @@ class Session:
                 self.windows.append(window)
                 self.plans.append(c._tracker.plan)
             elif tick > case.stop_at:
+                break
+            if tick > case.stop_at + 2 / self.period and np.abs(window.velocities).max() < 1e-6:
                 break
         self.ticks = tick
 

@@ -70,7 +70,7 @@ def test_the_scene_of_the_next_reset_can_be_chosen(simulation):
         operator.choose_scene(42)
         assert simulation.seeds == [42]
         simulation.works = False
-        with pytest.raises(QuantVLAError, match="refused the seed 43"):
+        with pytest.raises(QuantVLAError, match="refused a new value of 'seed'"):
             operator.choose_scene(43)
 
 
