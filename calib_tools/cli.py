@@ -245,7 +245,11 @@ def ablate(
 )
 def evaluate(
     bundles: Annotated[
-        list[str], typer.Argument(help="Bundles; BUNDLE@rtn4-all or @STUDY_FILE is fake-quantized.")
+        list[str],
+        typer.Argument(
+            help="Bundles; BUNDLE@rtc runs with real-time chunking, BUNDLE@rtn4-all or @STUDY_FILE "
+            "is fake-quantized."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Directory; an evaluation there goes on.")],
     tasks: Annotated[list[str] | None, typer.Option("--task", help="Family; all if none.")] = None,

@@ -14,7 +14,9 @@ from hypothesis import settings
 
 # How long an example takes says only how busy the machine is.
 settings.register_profile("quantvla", deadline=None)
-settings.load_profile("quantvla")
+# Every night: HYPOTHESIS_PROFILE=nightly pytest test/control/test_motion_properties.py
+settings.register_profile("nightly", deadline=None, max_examples=100_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quantvla"))
 
 # Test networks are tiny: a second thread only waits, and on a busy machine it waits long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

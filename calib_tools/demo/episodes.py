@@ -71,6 +71,8 @@ def run_episode(
 ) -> Episode:
     """Run one episode in the scene that was just reset; a fault of the node is reset after it.
 
+    A fault that is latched when it begins, from the dry run between episodes, is reset first.
+
     Args:
         operator: in the ROS graph.
         children: processes that must live through it.
@@ -83,7 +85,7 @@ def run_episode(
     """
     started = float(operator.state["time"])
     deadline = time.monotonic() + _WALL_FACTOR * longest_s
-    _insist(operator.policy.arm, children)
+    _insist(lambda: _arm(operator), children)
     operator.instruct(instruction)
     solved_at: float | None = None
     fault = ""
@@ -116,6 +118,12 @@ def run_episode(
         seconds=elapsed if solved_at is None else solved_at,
         fault=fault,
     )
+
+
+def _arm(operator: Operator) -> None:
+    if operator.policy.diagnostics("control")[1].get("mode") == "FAULT":
+        operator.policy.reset_fault()
+    operator.policy.arm()
 
 
 def _insist(action: Callable[[], None], children: list[Child]) -> None:

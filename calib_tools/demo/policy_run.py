@@ -93,7 +93,7 @@ def robot_and_policy(
     robot_parameters: Mapping[str, str],
     say: Say,
     compiled: bool = True,
-    loader: str = "",
+    more: Mapping[str, object] | None = None,
 ) -> Iterator[tuple[Operator, list[Child]]]:
     """Both nodes running, the policy node active and in dry run; both end after the block.
 
@@ -106,7 +106,7 @@ def robot_and_policy(
         robot_parameters: of the simulated robot.
         say: shows what happens.
         compiled: whether the policy is compiled, as on a robot; it takes minutes on a busy machine.
-        loader: what loads the policy, as the node's parameter of that name; its default if empty.
+        more: further parameters of the policy node.
 
     Raises:
         QuantVLAError: a process ended, the node refused, or something did not come in time.
@@ -122,7 +122,7 @@ def robot_and_policy(
     node = processes.start(
         f"{name}_policy_node",
         "quantvla_ros.nodes.policy_node",
-        *_arguments(bundle, record_path, compiled, loader),
+        *_arguments(bundle, record_path, compiled, more or {}),
     )
     with Operator(topics) as operator:
         operator.instruct("")
@@ -138,7 +138,9 @@ def robot_and_policy(
     processes.end(robot)
 
 
-def _arguments(bundle: Path, record_path: Path, compiled: bool, loader: str) -> list[str]:
+def _arguments(
+    bundle: Path, record_path: Path, compiled: bool, more: Mapping[str, object]
+) -> list[str]:
     arguments = ["--ros-args"]
     for file in ("config/policy.yaml", "config/panda_limits.yaml"):
         arguments += ["--params-file", str(shared_file(file))]
@@ -148,7 +150,7 @@ def _arguments(bundle: Path, record_path: Path, compiled: bool, loader: str) -> 
         "compiled": json.dumps(compiled),
         "use_sim_time": "true",
         "warmup_timeout_s": str(_WARM_UP_S),
-        **({"loader": json.dumps(loader)} if loader else {}),
+        **{name: json.dumps(value) for name, value in more.items()},
     }
     for key, value in values.items():
         arguments += ["-p", f"{key}:={value}"]

@@ -18,6 +18,7 @@ from calib_tools.evaluation.outcome import Outcome, grounding
 from calib_tools.evaluation.smoothness import path_length, rms_jerk
 from calib_tools.resources import shared_file
 from quantvla_ros.backends.policy import Policy
+from quantvla_ros.bundle.action_prefix import ActionPrefix
 from quantvla_ros.bundle.chunk import draw_noise
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.control.config import MotionConfig
@@ -71,6 +72,7 @@ class ClosedLoop:
         policy: asked for chunks.
         latency: returns the age (s) of an observation when its chunk arrives; asked once a chunk.
         config: of the motion controller.
+        continues: whether the policy is told what the arm does while it computes.
         before_step: called with the simulation time (s) before each control step.
     """
 
@@ -78,6 +80,7 @@ class ClosedLoop:
     policy: Policy
     latency: Callable[[], float]
     config: MotionConfig = field(default_factory=MotionConfig)
+    continues: bool = False
     before_step: Callable[[float], None] | None = None
     _limits: JointLimits = field(default_factory=panda_limits)
     _forget: bool = False
@@ -129,7 +132,7 @@ class ClosedLoop:
                 motion.offer_chunk(inference.actions, inference.stamp, self._dt)
                 inference = None
             if inference is None and motion.wants_chunk(now):
-                inference = self._infer(seed, chunks)
+                inference = self._infer(seed, chunks, self._prefix(motion))
                 chunks += 1
             window = motion.tick(now)
             if window is not None:
@@ -157,7 +160,14 @@ class ClosedLoop:
     def _dt(self) -> float:
         return self.policy.manifest.interface.dt
 
-    def _infer(self, seed: int, count: int) -> _Inference:
+    def _prefix(self, motion: MotionController) -> ActionPrefix | None:
+        if not self.continues:
+            return None
+        now, interface = self.robot.time, self.policy.manifest.interface
+        rows = motion.committed(now, interface.dt, interface.horizon, now)
+        return None if rows is None else ActionPrefix(rows.points, rows.committed)
+
+    def _infer(self, seed: int, count: int, prefix: ActionPrefix | None) -> _Inference:
         now = self.robot.time
         observation = Observation(
             images=self.robot.render(),
@@ -166,7 +176,7 @@ class ClosedLoop:
             stamp=now,
         )
         actions = self.policy.infer(
-            observation, draw_noise(self.policy.manifest, seed, count)
+            observation, draw_noise(self.policy.manifest, seed, count), prefix
         ).actions
         return _Inference(now + self.latency(), now, np.asarray(actions, np.float64))
 

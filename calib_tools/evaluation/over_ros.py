@@ -61,6 +61,7 @@ def play_over_ros(
                 robot_and_policy(
                     processes, name, variant.bundle, logs / f"{name}_node.json", _WATCHED,
                     parameters | {"task": task}, lambda text: None, compiled,
+                    more={"realtime_chunking": variant.continues},
                 ) as (operator, children),
             ):  # fmt: skip
                 for job in group:

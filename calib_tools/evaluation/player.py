@@ -38,7 +38,7 @@ class Player:
             QuantVLAError: the bundle was changed, or the simulator is not installed.
         """
         robot, policy = self._robot(job), self._policy(job)
-        loop = ClosedLoop(robot, policy, lambda: job.latency_s)
+        loop = ClosedLoop(robot, policy, lambda: job.latency_s, continues=job.variant.continues)
         frames: list[Frame] = []
 
         def take_picture(now: float) -> None:

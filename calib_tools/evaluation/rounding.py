@@ -31,7 +31,7 @@ def parse_rounding(name: str) -> tuple[int, str]:
     if found is None or found.group(2) not in layouts:
         raise QuantVLAError(
             f"Unknown rounding '@{name}'; write @rtnBITS-LAYOUT with 2 to 8 bits and one of the "
-            f"layouts {', '.join(layouts)}."
+            f"layouts {', '.join(layouts)}, or @rtc for real-time chunking."
         )
     return int(found.group(1)), found.group(2)
 

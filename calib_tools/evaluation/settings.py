@@ -36,6 +36,7 @@ class VariantId(BaseModel):
     label: str
     rounding: str
     bundle_sha256: str
+    realtime_chunking: bool = False
 
 
 class Settings(BaseModel):
@@ -119,7 +120,13 @@ def make_settings(
     return Settings(
         schema_version=SCHEMA,
         variants=[
-            VariantId(label=v.label, rounding=v.rounding, bundle_sha256=v.sha256) for v in variants
+            VariantId(
+                label=v.label,
+                rounding=v.rounding,
+                bundle_sha256=v.sha256,
+                realtime_chunking=v.continues,
+            )
+            for v in variants
         ],
         tasks=list(dict.fromkeys(tasks)),
         episodes=episodes,

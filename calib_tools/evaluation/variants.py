@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is compared: bundles, and fake-quantized ones (`BUNDLE@rtn4-all`, `BUNDLE@STUDY_FILE`)."""
+"""What is compared: bundles, fake-quantized ones, and bundles run in another way.
+
+`BUNDLE@rtn4-all` and `BUNDLE@STUDY_FILE` are fake-quantized, `BUNDLE@rtc` runs with real-time
+chunking, and `BUNDLE@rtn4-all@rtc` is both.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +33,7 @@ class Variant:
             bundle as it is.
         sha256: of the bundle.
         study: file of a fake-quantized form of the bundle (see `study_file`).
+        continues: whether it runs with real-time chunking.
     """
 
     label: str
@@ -36,13 +41,17 @@ class Variant:
     rounding: str
     sha256: str
     study: Path | None = None
+    continues: bool = False
+
+
+CHUNKING = "rtc"
 
 
 def parse_variants(arguments: Sequence[str]) -> list[Variant]:
     """Find the bundles and check that they can drive the simulated robot.
 
     Args:
-        arguments: `BUNDLE`, `BUNDLE@ROUNDING` or `BUNDLE@STUDY_FILE` each.
+        arguments: `BUNDLE`, `BUNDLE@ROUNDING` or `BUNDLE@STUDY_FILE` each, and `@rtc` after it.
 
     Raises:
         QuantVLAError: no bundle, a damaged one, one for another robot, an unknown rounding, a
@@ -51,10 +60,10 @@ def parse_variants(arguments: Sequence[str]) -> list[Variant]:
     if not arguments:
         raise QuantVLAError("There is nothing to evaluate; give at least one bundle.")
     parsed = [_split(argument) for argument in arguments]
-    paths = {path.resolve() for path, _ in parsed}
+    paths = {path.resolve() for path, _, _ in parsed}
     clear = len({path.name for path in paths}) == len(paths)
     variants = []
-    for path, rounding in parsed:
+    for path, rounding, continues in parsed:
         manifest = load_manifest(path, check_files=True)
         check_fits_robot(manifest, path)
         if rounding and manifest.quantization is not None:
@@ -63,14 +72,15 @@ def parse_variants(arguments: Sequence[str]) -> list[Variant]:
             )
         full, sha256 = path.resolve(), bundle_hash(path)
         name = full.name if clear else f"{full.parent.name}/{full.name}"
+        study = None
         if rounding.endswith(SUFFIX):
             study = Path(rounding).resolve()
             _check_study(study, path, sha256)
-            label = f"{name}@{study.stem}"
-            variants.append(Variant(label, full, file_hash(study), sha256, study))
+            rounding, label = file_hash(study), f"{name}@{study.stem}"
         else:
             label = f"{name}@{rounding}" if rounding else name
-            variants.append(Variant(label, full, rounding, sha256))
+        label += f"@{CHUNKING}" if continues else ""
+        variants.append(Variant(label, full, rounding, sha256, study, continues))
     labels = [variant.label for variant in variants]
     for label in labels:
         if labels.count(label) > 1:
@@ -78,14 +88,18 @@ def parse_variants(arguments: Sequence[str]) -> list[Variant]:
     return variants
 
 
-def _split(argument: str) -> tuple[Path, str]:
-    """Bundle and rounding; a directory that exists is a bundle whatever its name holds."""
-    head, mark, tail = argument.rpartition("@")
-    if not mark or Path(argument).is_dir():
-        return Path(argument), ""
+def _split(argument: str) -> tuple[Path, str, bool]:
+    """Bundle, rounding and chunking; a directory that exists is a bundle whatever its name is."""
+    if Path(argument).is_dir():
+        return Path(argument), "", False
+    rest = argument.removesuffix(f"@{CHUNKING}")
+    continues = rest != argument
+    head, mark, tail = rest.rpartition("@")
+    if not mark or Path(rest).is_dir():
+        return Path(rest), "", continues
     if not tail.endswith(SUFFIX):
         parse_rounding(tail)
-    return Path(head), tail
+    return Path(head), tail, continues
 
 
 def _check_study(study: Path, path: Path, sha256: str) -> None:

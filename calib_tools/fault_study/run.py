@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import random
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ from calib_tools.demo.trace import JOINT_STATE_TYPE, TRAJECTORY_TYPE
 from calib_tools.evaluation.closed_loop import panda_limits
 from calib_tools.fault_study.scenarios import SCENARIOS, Scene
 from calib_tools.fault_study.stop import CommandedWindow, measure
-from calib_tools.fault_study.wave_policy import MODE_VARIABLE
+from calib_tools.fault_study.wave_policy import FREQUENCY_HZ, MODE_VARIABLE
 from calib_tools.resources import shared_file
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.errors import QuantVLAError
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 BUNDLE = "policies/panda"
-LOADER = "calib_tools.fault_study.wave_policy:load"
+PARAMETERS = {
+    "loader": "calib_tools.fault_study.wave_policy:load",
+    "inference_timeout_s": 0.6,  # with the default the chunk under way runs out first
+}
 _TOPICS = {
     "/joint_trajectory": (TRAJECTORY_TYPE,),
     "/joint_states": (JOINT_STATE_TYPE,),
@@ -39,14 +43,20 @@ _TOPICS = {
 _WAIT_S = 60.0  # a busy machine
 _FAST = 0.1  # share of its limit at which the fastest joint counts as moving
 _STANDS = 0.01  # rad/s or m/s, measured
+_PERIOD_S = 1 / FREQUENCY_HZ
 _QUIET_S = 0.5  # without a window: nothing is commanded any more
 
 
-def study(codes: Sequence[FaultCode], logs: Path, say: Say) -> list[dict[str, Any]]:
-    """Provoke the faults and return a row for each: the stop's figures and what came after it.
+def study(
+    codes: Sequence[FaultCode], kills: int, logs: Path, say: Say
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Provoke the faults, then kill the inference process at random moments.
+
+    Returns a row for each stop: its figures and what came after it; of the kills without curves.
 
     Args:
-        codes: which, in order.
+        codes: which faults, in order.
+        kills: how many.
         logs: directory for the processes' logs.
         say: shows what happens.
 
@@ -63,13 +73,14 @@ def study(codes: Sequence[FaultCode], logs: Path, say: Say) -> list[dict[str, An
             Processes(logs, environment) as processes,
             robot_and_policy(
                 processes, "study", shared_file(BUNDLE), Path(scratch) / "record.json", _TOPICS,
-                {}, say, compiled=False, loader=LOADER,
+                {}, say, compiled=False, more=PARAMETERS,
             ) as (operator, children),
         ):  # fmt: skip
             disturber = Disturber(operator.tap.node)
             study = _Study(Scene(operator, disturber, mode), children)
             try:
-                return [study.provoke(code, say) for code in codes]
+                stops = [study.provoke(code, say) for code in codes]
+                return stops, [study.kill(number, kills, say) for number in range(kills)]
             finally:
                 disturber.heal()
 
@@ -86,11 +97,20 @@ class _Study:
         self._measured = np.full(len(self._limits.names), np.inf)
         self._last_window = time.monotonic()
 
-    def provoke(self, code: FaultCode, say: Say) -> dict[str, Any]:
+    def kill(self, number: int, of: int, say: Say) -> dict[str, Any]:
+        """Provoke WORKER_DIED at a random moment of the wave."""
+        say(f"kill {number + 1} of {of}")
+        row = self.provoke(FaultCode.WORKER_DIED, lambda _: None, random.uniform(0.0, _PERIOD_S))
+        del row["curve"]
+        return row
+
+    def provoke(self, code: FaultCode, say: Say, after_s: float = 0.0) -> dict[str, Any]:
         """Bring the arm to motion, provoke the fault, wait for rest, reset, and move again."""
         scenario = SCENARIOS[code]
         say(f"{code.value}: {scenario.text}")
         self._bring_to_motion()
+        moment = self._scene.disturber.time + after_s
+        self._wait(lambda: self._scene.disturber.time >= moment, "moment to provoke")
         begun = self._scene.disturber.time
         scenario.provoke(self._scene)
         message = self._wait(lambda: self._message(code.value), f"{code.value}")

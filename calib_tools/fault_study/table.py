@@ -30,7 +30,9 @@ def read(path: Path) -> dict[str, Any]:
     """
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if content["schema"] != 1 or not isinstance(content["stops"], list):
+        if content["schema"] != 1 or not all(
+            isinstance(content[key], list) for key in ("stops", "kills")
+        ):
             raise ValueError("another schema")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise QuantVLAError(
@@ -44,13 +46,30 @@ def markdown(record: Mapping[str, Any]) -> str:
     """The table: speeds and accelerations in percent of the joint's limit."""
     lines = [_HEAD]
     for stop in record["stops"]:
-        rests = stop["rests"] and stop["measured_at_rest"]
         lines.append(
             f"| `{stop['code']}` | {stop['provoked_by']} | {stop['raised_after_s']:.2f} s | "
             f"{stop['speed_ratio']:.0%} of full speed | {stop['stop_s']:.2f} s | "
-            f"{stop['acceleration_ratio']:.0%} of the limit | {'yes' if rests else 'NO'} |"
+            f"{stop['acceleration_ratio']:.0%} of the limit | {'yes' if _rests(stop) else 'NO'} |"
         )
+    kills = record["kills"]
+    if kills:
+        good = sum(is_good(kill) for kill in kills)
+        lines += [
+            "",
+            f"The inference process killed at {len(kills)} random moments: {good} of {len(kills)} "
+            "times the arm came to rest within its limits and moved again after a reset. The "
+            f"longest stop took {max(kill['stop_s'] for kill in kills):.2f} s.",
+        ]
     return "\n".join(lines)
+
+
+def _rests(stop: Mapping[str, Any]) -> bool:
+    return bool(stop["rests"] and stop["measured_at_rest"])
+
+
+def is_good(stop: Mapping[str, Any]) -> bool:
+    """Whether the arm came to rest within its limits."""
+    return _rests(stop) and max(stop["acceleration_ratio"], stop["velocity_ratio"]) <= 1.0 + 1e-6
 
 
 def figure(record: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from quantvla_ros.bundle.action_prefix import ActionPrefix
 from quantvla_ros.bundle.chunk import Chunk
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.storage import load_manifest
@@ -31,7 +32,12 @@ class WavePolicy:
         self.manifest = load_manifest(path)
         self._mode = os.environ.get(MODE_VARIABLE, "")
 
-    def infer(self, observation: Observation, noise: NDArray[np.float32]) -> Chunk:
+    def infer(
+        self,
+        observation: Observation,
+        noise: NDArray[np.float32],
+        prefix: ActionPrefix | None = None,
+    ) -> Chunk:
         """Return the wave, or do what the file says: nan, outside, late, hang, raise."""
         mode = Path(self._mode).read_text() if self._mode else ""
         if mode == "hang":

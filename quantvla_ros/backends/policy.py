@@ -14,10 +14,12 @@ from torch import Tensor, nn
 
 from quantvla_ros.backends.compiled import CompiledNetwork
 from quantvla_ros.backends.packing import PackedLinear, pack_network, packed_kernel
+from quantvla_ros.bundle.action_prefix import ActionPrefix, check_prefix
 from quantvla_ros.bundle.chunk import Chunk
 from quantvla_ros.bundle.observation import Observation, check_observation, state_vector
 from quantvla_ros.bundle.schema import BundleManifest, Interface
 from quantvla_ros.bundle.storage import Bundle, load_bundle
+from quantvla_ros.models.guidance import PrefixGuidance
 from quantvla_ros.models.pi05 import Pi05, Prefix, integrate, unused_layers
 from quantvla_ros.quantization.network import load_network
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear, quantized_layers
@@ -32,8 +34,19 @@ class Policy(Protocol):
     kernel: str
     integer_layers: int
 
-    def infer(self, observation: Observation, noise: NDArray[np.float32]) -> Chunk:
-        """Compute one chunk; the same observation and noise give the same chunk."""
+    def infer(
+        self,
+        observation: Observation,
+        noise: NDArray[np.float32],
+        prefix: ActionPrefix | None = None,
+    ) -> Chunk:
+        """Compute one chunk; the same arguments give the same chunk.
+
+        Args:
+            observation: what the robot sees.
+            noise: where the flow starts [horizon, actions].
+            prefix: what the robot does meanwhile; the chunk continues it.
+        """
         ...
 
     def weight_bytes(self) -> int:
@@ -76,9 +89,14 @@ class TorchPolicy:
         self._state_std = np.asarray(norm.state_std, np.float32)
         self._action_mean = np.asarray(norm.action_mean, np.float64)
         self._action_std = np.asarray(norm.action_std, np.float64)
-        self._relative = np.asarray(self.manifest.interface.action.relative, dtype=bool)
-        state_names = self.manifest.interface.state.names
-        self._state_index = [state_names.index(n) for n in self.manifest.interface.action.names]
+        action = self.manifest.interface.action
+        self._relative = np.asarray(action.relative, dtype=bool)
+        seen = self.manifest.interface.state.names
+        self._observed = [
+            seen.index(n)
+            for n, relative in zip(action.names, action.relative, strict=True)
+            if relative
+        ]
         self._runner: Denoiser = network
         if compiled:
             example = self.inputs(blank_observation(self.manifest.interface))
@@ -103,27 +121,58 @@ class TorchPolicy:
     ) -> NDArray[np.float64]:
         """Joint positions in the robot's units from a normalized chunk."""
         actions = normalized.astype(np.float64) * self._action_std + self._action_mean
-        offset = np.where(self._relative, observation.joints[self._state_index], 0.0)
-        result: NDArray[np.float64] = actions + offset
+        result: NDArray[np.float64] = actions + self._offset(observation)
         return result
 
-    def infer(self, observation: Observation, noise: NDArray[np.float32]) -> Chunk:
+    def _offset(self, observation: Observation) -> NDArray[np.float64]:
+        """What the relative actions are counted from: where the robot was seen, else zero."""
+        offset = np.zeros(len(self._relative))
+        offset[self._relative] = observation.joints[self._observed]
+        return offset
+
+    def guidance(self, prefix: ActionPrefix, observation: Observation) -> PrefixGuidance:
+        """What draws the flow to a prefix, normalized as the network's own actions are."""
+        interface = self.manifest.interface
+        check_prefix(interface, prefix)
+        known = len(prefix.actions)
+        rows = prefix.actions - self._offset(observation)
+        target = (rows - self._action_mean[:known]) / self._action_std[:known]
+        return PrefixGuidance(
+            torch.from_numpy(target.astype(np.float32))[None], prefix.committed, interface.horizon
+        )
+
+    def infer(
+        self,
+        observation: Observation,
+        noise: NDArray[np.float32],
+        prefix: ActionPrefix | None = None,
+    ) -> Chunk:
         """Compute one chunk (see `Policy.infer`)."""
         marks = [time.perf_counter()]
+
+        def mark() -> None:
+            marks.append(time.perf_counter())
+
         with torch.inference_mode():
             inputs = self.inputs(observation)
-            marks.append(time.perf_counter())
-            prefix = self._runner.encode(*inputs)
-            marks.append(time.perf_counter())
-            normalized = integrate(
-                self._runner, torch.from_numpy(noise)[None], prefix, self.manifest.denoise_steps
-            )
-            marks.append(time.perf_counter())
+            guidance = None if prefix is None else self.guidance(prefix, observation)
+            mark()
+            encoded = self._runner.encode(*inputs)
+            mark()
+            steps = self.manifest.denoise_steps
+            start = torch.from_numpy(noise)[None]
+            normalized = integrate(self._runner, start, encoded, steps, guidance, mark)
             actions = self.to_robot(normalized[0].numpy(), observation)
-        marks.append(time.perf_counter())
-        names = ("preprocess", "encode", "denoise", "postprocess")
+        mark()
         spans = (np.diff(marks) * 1e3).tolist()
-        return Chunk(actions, observation.stamp, dict(zip(names, spans, strict=True)))
+        preprocess, encode, *denoise, postprocess = spans
+        timings = {
+            "preprocess": preprocess,
+            "encode": encode,
+            "denoise": sum(denoise),
+            "postprocess": postprocess,
+        }
+        return Chunk(actions, observation.stamp, timings, tuple(denoise))
 
     def weight_bytes(self) -> int:
         """Bytes of the weight tensors held: parameters, buffers and packed integer weights."""

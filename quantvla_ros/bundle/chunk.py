@@ -19,12 +19,14 @@ class Chunk:
         actions: float64 [horizon, actions], absolute positions in the robot's units; row ``k`` is
             due at ``stamp + (k + 1) * dt``.
         stamp: time of the observation, s.
-        timings_ms: milliseconds per stage of the backend.
+        timings_ms: milliseconds per stage of the backend; their sum is the whole of it.
+        steps_ms: milliseconds of each denoise step, which together are the stage "denoise".
     """
 
     actions: NDArray[np.float64]
     stamp: float
     timings_ms: dict[str, float]
+    steps_ms: tuple[float, ...] = ()
 
 
 def draw_noise(manifest: BundleManifest, seed: int, counter: int) -> NDArray[np.float32]:

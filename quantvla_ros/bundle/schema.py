@@ -85,8 +85,18 @@ class StateSpec(_Model):
         return len(self.names) + (3 if self.kinematics else 0)
 
 
+TWIST_NAMES = ("linear_x", "linear_y", "linear_z", "angular_x", "angular_y", "angular_z")
+_TWIST_UNITS = (["m/s"] * 3 + ["rad/s"] * 3, ["m"] * 3 + ["rad"] * 3)
+
+
 class ActionSpec(_Model):
-    """The actions; `relative[i]`: the policy puts out an offset from the observed state."""
+    """The actions; `relative[i]`: the policy puts out an offset from the observed state.
+
+    A chunk of `joint_position` or `joint_delta` says where joints are to be: the latter has offsets
+    from the observed state. One of `ee_delta` says how the tip moves: its first six actions are
+    `TWIST_NAMES`, as a velocity (m/s, rad/s) or as a way in one step (m, rad); a seventh is the
+    position of a gripper's joint.
+    """
 
     names: list[str] = Field(min_length=1)
     units: list[str]
@@ -98,7 +108,25 @@ class ActionSpec(_Model):
         _unique("action", self.names)
         _length("action.units", self.units, len(self.names))
         _length("action.relative", self.relative, len(self.names))
+        if (self.kind == "joint_delta") != any(self.relative):
+            raise ValueError(
+                "action.relative marks offsets exactly when action.kind is joint_delta"
+            )
+        if self.kind == "ee_delta" and (
+            tuple(self.names[:6]) != TWIST_NAMES
+            or len(self.names) > 7
+            or self.units[:6] not in _TWIST_UNITS
+        ):
+            raise ValueError(
+                f"actions of kind ee_delta are {', '.join(TWIST_NAMES)} in m/s and rad/s or in m "
+                "and rad, and at most a gripper's joint after them"
+            )
         return self
+
+    @property
+    def joints(self) -> list[str]:
+        """The actions that are joints: all of them, or the gripper of an end-effector policy."""
+        return self.names[6:] if self.kind == "ee_delta" else self.names
 
 
 class Interface(_Model):

@@ -48,18 +48,19 @@ class Braking:
         needed, along = -v * push, a * push
         peak = np.minimum(np.sqrt(np.maximum(j * needed + along**2 / 2, 0.0)), most)
         first = np.maximum(peak - along, 0.0) / j
-        plateau = np.divide(
-            needed - (2 * peak**2 - along**2) / (2 * j), peak, out=np.zeros_like(p), where=peak > 0
-        )
-        plateau = np.where(peak >= most, np.maximum(plateau, 0.0), 0.0)
-        self.durations = np.stack([first, plateau, peak / j], axis=1)
-        self.coefficients = np.zeros((len(p), 3, 6))
-        for phase, jerk in enumerate((push * j, np.zeros_like(j), -push * j)):
-            self.coefficients[:, phase, :4] = np.stack([p, v, a / 2, jerk / 6], axis=1)
-            t = self.durations[:, phase]
-            p = p + t * (v + t * (a / 2 + t * jerk / 6))
-            v = v + t * (a + t * jerk / 2)
-            a = a + t * jerk
+        # Where the peak is below the limit there is no plateau, and so nothing to divide by zero.
+        plateau = np.maximum((needed - (2 * peak**2 - along**2) / (2 * j)) / most, 0.0)
+        durations = np.array([first, np.where(peak >= most, plateau, 0.0), peak / j])
+        cubics = np.zeros((3, 6, len(p)))
+        sixth = push * j / 6
+        for phase, (t, c3) in enumerate(zip(durations, (sixth, 0.0 * sixth, -sixth), strict=True)):
+            half = a / 2
+            cubics[phase, :4] = p, v, half, c3
+            p = p + t * (v + t * (half + t * c3))
+            v = v + t * (a + t * (3 * c3))
+            a = a + t * (6 * c3)
+        self.durations = durations.T
+        self.coefficients = cubics.transpose(2, 0, 1)
         self.rest = p
 
     def track(self, joint: int) -> Track:

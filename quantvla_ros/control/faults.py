@@ -114,15 +114,17 @@ FAULTS: Mapping[FaultCode, FaultEntry] = {
         dry_run="latches",
     ),
     FaultCode.LIMIT_VIOLATION: FaultEntry(
-        "the policy keeps asking for positions outside a joint's limits, by more than a share of "
-        "the joint's range, for too long within 5 s; each such target is clamped all the while",
-        ("limit_tolerance", "max_violation_s"),
+        "the policy keeps asking for positions outside a joint's limits, by more than its velocity "
+        "limit covers in `limit_tolerance_s`, for too long within 5 s; each such target is clamped "
+        "all the while",
+        ("limit_tolerance_s", "max_violation_s"),
         "look at `~/chunk`: the bundle may be of another robot, or its inputs wrong",
     ),
     FaultCode.CHUNK_UNDERRUN: FaultEntry(
-        "the executed part of a chunk ended and no next one came",
+        "the executed part of a chunk ended and no next one came; the text tells which input is "
+        "missing, if one is",
         ("execute_steps",),
-        "inference is too slow: `quantvla bench`, fewer other programs",
+        "if none is, inference is too slow: `quantvla bench`, fewer other programs",
     ),
     FaultCode.INFERENCE_TIMEOUT: FaultEntry(
         "one inference took too long; the inference process is ended",

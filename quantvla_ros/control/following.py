@@ -35,6 +35,7 @@ class TrackingWatch:
         self._commands: deque[tuple[float, FloatArray]] = deque(maxlen=round(HISTORY_S / period_s))
         self._far = Lasting()
         self._compared = -np.inf
+        self._ratio = 0.0
         self._error = np.zeros(len(limits.names))
 
     @property
@@ -42,11 +43,17 @@ class TrackingWatch:
         """Newest distance [n] of the measured positions from the command (rad or m)."""
         return self._error
 
+    @property
+    def ratio(self) -> float:
+        """Newest distance from the command as a share of its tolerance, of the worst joint."""
+        return self._ratio
+
     def begin(self) -> None:
         """Forget the commands of another motion."""
         self._commands.clear()
         self._far = Lasting()
         self._compared = -np.inf
+        self._ratio = 0.0
         self._error = np.zeros(len(self._limits.names))
 
     def commanded(self, time: float, position: FloatArray) -> None:
@@ -70,15 +77,16 @@ class TrackingWatch:
         command = self._at(stamp)
         if command is None:
             return None
-        self._error = np.abs(position - command)
-        allowed = self._allowed(lag_s)
-        far = self._error > allowed
-        if self._far.update(bool(far.any()), stamp) <= timeout_s:
+        error, allowed = np.abs(position - command), self._allowed(lag_s)
+        self._error = error
+        ratios = error / allowed
+        joint = int(ratios.argmax())
+        self._ratio = float(ratios[joint])
+        if self._far.update(self._ratio > 1.0, stamp) <= timeout_s:
             return None
-        joint = int(np.argmax(self._error / allowed))
         return (
             FaultCode.TRACKING_ERROR,
-            f"joint '{self._limits.names[joint]}' is {self._error[joint]:.3f} from its command for "
+            f"joint '{self._limits.names[joint]}' is {error[joint]:.3f} from its command for "
             f"longer than {timeout_s:g} s, its tolerance is {allowed[joint]:.3f}",
         )
 
@@ -119,28 +127,31 @@ class TrackingWatch:
 class LimitWatch:
     """Adds up the time at which a path was clamped by more than a tolerance."""
 
-    def __init__(self, limits: JointLimits, period_s: float) -> None:
-        """Take the joints and the control period."""
+    def __init__(self, limits: JointLimits) -> None:
+        """Take the joints."""
         self._names = limits.names
-        self._range = limits.upper - limits.lower
-        self._recent = Recent(VIOLATION_WINDOW_S, period_s)
+        self._velocity = limits.velocity
+        self._recent = Recent(VIOLATION_WINDOW_S)
 
     def begin(self) -> None:
         """Forget another motion."""
         self._recent.forget()
 
-    def check(self, excess: FloatArray, tolerance: float, most_s: float) -> Condition | None:
+    def check(
+        self, excess: FloatArray, now: float, tolerance_s: float, most_s: float
+    ) -> Condition | None:
         """Note how far [n] the path lay outside the limits at this tick.
 
         Args:
             excess: rad or m, zero inside.
-            tolerance: share of a joint's range that does not count.
+            now: s, ROS clock: a slow simulation has slow violations.
+            tolerance_s: what a joint's velocity limit covers in this time (s) does not count.
             most_s: how much of the last ``VIOLATION_WINDOW_S`` may be worse.
         """
-        beyond = bool(excess.any()) and bool((excess > tolerance * self._range).any())
-        if self._recent.update(beyond) <= most_s or not beyond:
+        beyond = bool(excess.any()) and bool((excess > tolerance_s * self._velocity).any())
+        if self._recent.update(beyond, now) <= most_s or not beyond:
             return None
-        joint = int(np.argmax(excess / self._range))
+        joint = int(np.argmax(excess / self._velocity))
         return (
             FaultCode.LIMIT_VIOLATION,
             f"the policy asks for positions of joint '{self._names[joint]}' that lie "

@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections import Counter, deque
 
 import numpy as np
+from numpy.typing import NDArray
 
+from quantvla_ros.control.commanded import CommandedMotion, CommittedRows
 from quantvla_ros.control.config import Mode, MotionConfig
 from quantvla_ros.control.faults import Fault, FaultCode
 from quantvla_ros.control.latency import LatencyTracker
@@ -22,6 +24,9 @@ MAX_ACTION = 1e4
 """No joint is so far away (rad or m): larger numbers are damage, and squares of them overflow."""
 MAX_AHEAD_S = 1.0
 """No chunk is of an observation so far in the future."""
+POINT_STEP_S = 0.02
+"""Points of a window are no closer: between them a controller's quintic keeps to the motion."""
+_ROUNDING = 1e-6
 
 
 class MotionController:
@@ -32,20 +37,34 @@ class MotionController:
     """
 
     def __init__(
-        self, limits: JointLimits, period_s: float, config: MotionConfig | None = None
+        self,
+        limits: JointLimits,
+        period_s: float,
+        config: MotionConfig | None = None,
+        speeds: NDArray[np.bool_] | None = None,
     ) -> None:
-        """Take the joints' limits, the control period and the tuning."""
+        """Take the joints' limits, the control period and the tuning.
+
+        ``speeds`` [n] marks axes whose values are no positions but speeds (of a tip): limits hold
+        for them in the same way, but at rest they are zero and not where they happen to be.
+        """
         self.config = config or MotionConfig()
         self.mode = Mode.INACTIVE
         self.fault: Fault | None = None
         self.fault_counts: Counter[FaultCode] = Counter()
+        self.missing = ""  # why no chunk is under way, for the text of CHUNK_UNDERRUN
         self.raised: deque[Fault] = deque(maxlen=64)  # whoever logs them takes them out
         self.metrics = MotionMetrics(limits)
         self._limits = limits
         self._period_s = period_s
         self._tracker = Tracker(
-            limits, self.config.lookahead_s, self.config.window_s, np.zeros(len(limits.names))
+            limits,
+            self.config.lookahead_s,
+            self.config.window_s,
+            np.zeros(len(limits.names)),
+            speeds,
         )
+        self._commanded = CommandedMotion(limits, self.config.window_s)
         self._latency = LatencyTracker(self.config.initial_latency_s)
         self._after_stop = Mode.DRY_RUN
         self._now = -np.inf
@@ -53,7 +72,7 @@ class MotionController:
         self._measured: tuple[float, FloatArray, FloatArray] | None = None
         self._moving = False
         self._stop_planned = False
-        self._schedule = ChunkSchedule(self.config, period_s)
+        self._schedule = ChunkSchedule(self.config, period_s, speeds)
 
     @property
     def at_rest(self) -> bool:
@@ -126,6 +145,7 @@ class MotionController:
         self._advance(now)
         self._first = max(self._first, now + self.config.transport_margin_s)
         self._tracker.start_at(position, self._first)
+        self._commanded.begin()
         self.metrics.began()
         self._schedule.begin_at(position, self._first)
         self._moving = True
@@ -179,6 +199,25 @@ class MotionController:
         """Whether inference should run now, so that its chunk comes when this one is done."""
         working = self.mode in (Mode.DRY_RUN, Mode.ARMED)
         return working and self._schedule.wants(now, self._latency.p95)
+
+    def committed(self, stamp: float, dt: float, rows: int, now: float) -> CommittedRows | None:
+        """Beginning of the chunk that would be asked for now, as the one in execution has it.
+
+        Args:
+            stamp: of the observation.
+            dt: step of the chunk.
+            rows: of the chunk; row k is due at ``stamp + (k + 1) * dt``.
+            now: the time.
+
+        Returns:
+            None while no chunk moves the arm.
+        """
+        path, end = self._schedule.path, self._schedule.end
+        if self.mode is not Mode.ARMED or path is None or end is None:
+            return None
+        times = stamp + dt * np.arange(1.0, rows + 1)
+        taken_over = now + self._latency.p95 + self.config.transport_margin_s
+        return self._commanded.rows(path, times[times <= end + _ROUNDING], taken_over)
 
     def note_latency(self, seconds: float) -> None:
         """Add a measured time from observation to chunk (s)."""
@@ -251,9 +290,10 @@ class MotionController:
         gap = self._schedule.take(first)
         self.metrics.late_chunks = self._schedule.late
         if self._schedule.runs_out(first) and self.mode is Mode.ARMED:
+            missing = f" ({self.missing})" if self.missing else ""
             self.raise_fault(
                 FaultCode.CHUNK_UNDERRUN,
-                "the chunk in execution ran out before the next one came",
+                f"the chunk in execution ran out before the next one came{missing}",
                 self._now,
             )
         if self.mode is Mode.DRY_RUN:
@@ -266,9 +306,9 @@ class MotionController:
         self._move(first)
         if not self._moving:
             return None
-        window = build_window(
-            self._tracker.plan, self._now, first, self._period_s, self.config.window_s
-        )
+        self._commanded.note(self._tracker.plan)
+        step = max(self._period_s, POINT_STEP_S)
+        window = build_window(self._tracker.plan, self._now, first, step, self.config.window_s)
         self.metrics.published(window)
         return window
 
@@ -301,7 +341,10 @@ class MotionController:
             self._tracker.stop(self._schedule.stops(first), first)
             self._stop_planned = True
         if self._tracker.plan.end <= first:
-            self._rest(self._after_stop)
+            if self._tracker.stands(first):
+                self._rest(self._after_stop)
+            else:  # what could not stop at once has braked: now it can
+                self._tracker.stop((), first)
 
     def _stop(self, mode: Mode) -> None:
         """Decelerate from the next tick on; a stop under way goes on."""

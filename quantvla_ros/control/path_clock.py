@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rate at which a path's time runs: slowing it to zero stops the arm ALONG its path."""
+"""The end of a path: its clock slows to zero, so that the arm stops ALONG it, or it fades out."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quantvla_ros.control.limits import FloatArray
-from quantvla_ros.control.splicer import smoothstep
+from quantvla_ros.control.splicer import Crossfade, smoothstep
 from quantvla_ros.control.timeline import Hold, Path, PathState
 
 
@@ -40,6 +41,43 @@ class Slowed:
 
     def pruned(self, now: float) -> Path:
         """Only the point where it stands once its clock has stopped."""
+        if now >= self.end:
+            return Hold(self.sample(np.array([self.end])).position[0])
+        return self
+
+
+class Ended:
+    """``path`` that comes to rest after ``duration`` (s) from ``start`` on.
+
+    Axes that are positions are slowed along the path; those that are ``speeds`` [n] fade to zero.
+    """
+
+    def __init__(
+        self, path: Path, start: float, duration: float, speeds: NDArray[np.bool_] | None
+    ) -> None:
+        """Take the path, when its end begins and how long it takes."""
+        self._slowed = Slowed(path, start, duration)
+        self._faded: tuple[NDArray[np.bool_], Path] | None = None
+        if speeds is not None:
+            zero = Hold(np.zeros(len(speeds)))
+            self._faded = (speeds, Crossfade(path, zero, start, duration))
+
+    @property
+    def end(self) -> float:
+        """When it rests."""
+        return self._slowed.end
+
+    def sample(self, times: FloatArray) -> PathState:
+        """State at ``times`` [K]."""
+        slowed = self._slowed.sample(times)
+        if self._faded is None:
+            return slowed
+        speeds, faded = self._faded
+        pairs = zip(faded.sample(times), slowed, strict=True)
+        return PathState(*(np.where(speeds, one, other) for one, other in pairs))
+
+    def pruned(self, now: float) -> Path:
+        """Only the point where it rests once it has ended."""
         if now >= self.end:
             return Hold(self.sample(np.array([self.end])).position[0])
         return self

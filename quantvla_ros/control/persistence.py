@@ -24,23 +24,30 @@ class Lasting:
 
 
 class Recent:
-    """For how much of the last ``window_s`` a condition held; it is noted at a fixed rate."""
+    """For how much of the last ``window_s`` a condition held; times in s of any one clock."""
 
-    def __init__(self, window_s: float, period_s: float) -> None:
-        """Take how far back to look and the time between two notes (s)."""
-        self._notes: deque[bool] = deque(maxlen=max(1, round(window_s / period_s)))
-        self._period_s = period_s
-        self._count = 0
+    def __init__(self, window_s: float) -> None:
+        """Take how far back to look (s)."""
+        self._window_s = window_s
+        self._held: deque[tuple[float, float]] = deque()
+        self._last: float | None = None
+        self._total = 0.0
 
-    def update(self, holds: bool) -> float:
-        """Note whether it holds now; return for how much (s) of the window it has."""
-        if len(self._notes) == self._notes.maxlen:
-            self._count -= self._notes[0]
-        self._notes.append(holds)
-        self._count += holds
-        return self._count * self._period_s
+    def update(self, holds: bool, now: float) -> float:
+        """Note whether it has held since the last note; return for how much (s) of the window."""
+        if self._last is not None and now < self._last:
+            self.forget()
+        since = 0.0 if self._last is None else now - self._last
+        self._last = now
+        if holds and since > 0.0:
+            self._held.append((now, since))
+            self._total += since
+        while self._held and self._held[0][0] <= now - self._window_s:
+            self._total -= self._held.popleft()[1]
+        return self._total
 
     def forget(self) -> None:
         """Begin again."""
-        self._notes.clear()
-        self._count = 0
+        self._held.clear()
+        self._last = None
+        self._total = 0.0

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quantvla_ros.control.config import MotionConfig
 from quantvla_ros.control.limits import FloatArray
-from quantvla_ros.control.path_clock import Slowed
+from quantvla_ros.control.path_clock import Ended
 from quantvla_ros.control.splicer import Crossfade
 from quantvla_ros.control.timeline import ChunkTimeline, Hold, Path
 
@@ -23,15 +24,26 @@ class ChunkSchedule:
         late: number of chunks that came after all their rows were due.
     """
 
-    def __init__(self, config: MotionConfig, period_s: float) -> None:
-        """Take the tuning and the control period."""
+    def __init__(
+        self,
+        config: MotionConfig,
+        period_s: float,
+        speeds: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Take the tuning, the control period, and see `MotionController` for ``speeds``."""
         self.path: Path | None = None
         self.late = 0
         self._config = config
+        self._speeds = speeds
         self._reserve_s = config.stop_s * max(_SLOWER) / 2 + 2 * period_s
         self._end: float | None = None
         self._take_over = 0.0
         self._pending: tuple[FloatArray, float, float] | None = None
+
+    @property
+    def end(self) -> float | None:
+        """When the last row of the chunk in execution is due; None without one."""
+        return self._end
 
     def forget(self) -> None:
         """No path, no chunk."""
@@ -86,7 +98,7 @@ class ChunkSchedule:
         self._pending = None
         if self._end is not None and self.path is not None:
             self._end = None
-            self.path = Slowed(self.path, first, self._config.stop_s)
+            self.path = Ended(self.path, first, self._config.stop_s, self._speeds)
 
     def runs_out(self, first: float) -> bool:
         """Whether the chunk leaves no more time than the slowest stop along it covers."""
@@ -110,4 +122,7 @@ class ChunkSchedule:
         """Ways to stop along the path, quickest first."""
         if self.path is None:
             return []
-        return [Slowed(self.path, first, self._config.stop_s * slower) for slower in _SLOWER]
+        return [
+            Ended(self.path, first, self._config.stop_s * slower, self._speeds)
+            for slower in _SLOWER
+        ]

@@ -73,42 +73,43 @@ class ChunkTimeline:
         if stamp + rows * dt <= not_before:
             raise ValueError("the whole chunk is due in the past")
         first = min(max(math.floor((not_before - stamp) / dt) - 1, 0), rows - 1)
-        self._points = np.array(points[first:], dtype=np.float64)
+        kept = np.array(points[first:], dtype=np.float64)
         self._start = stamp + (first + 1) * dt
         self._dt = dt
-        self._slopes = _spline_slopes(self._points, dt)
+        self._last = len(kept) - 1
+        self._cubics, self._begins = _pieces(kept, _spline_slopes(kept, dt), dt)
 
     @property
     def end(self) -> float:
         """When the last row is due."""
-        return self._start + (len(self._points) - 1) * self._dt
+        return self._start + self._last * self._dt
 
     def sample(self, times: FloatArray) -> PathState:
         """State at ``times`` [K]."""
-        points, slopes, dt = self._points, self._slopes, self._dt
         elapsed = times - self._start
-        if len(points) == 1:
-            return Hold(points[0]).sample(times)
-        row = np.clip(np.floor(elapsed / dt).astype(np.intp), 0, len(points) - 2)
-        u = (elapsed / dt - row)[:, None]
-        p0, p1 = points[row], points[row + 1]
-        m0, m1 = slopes[row] * dt, slopes[row + 1] * dt
-        c2 = 3 * (p1 - p0) - 2 * m0 - m1
-        c3 = 2 * (p0 - p1) + m0 + m1
-        position = p0 + u * (m0 + u * (c2 + u * c3))
-        velocity = (m0 + u * (2 * c2 + 3 * u * c3)) / dt
-        acceleration = (2 * c2 + 6 * u * c3) / dt**2
-        before, after = elapsed < 0, elapsed >= dt * (len(points) - 1)
-        if before.any():
-            position[before] = points[0] + slopes[0] * elapsed[before, None]
-            velocity[before], acceleration[before] = slopes[0], 0.0
-        if after.any():
-            position[after], velocity[after], acceleration[after] = points[-1], 0.0, 0.0
-        return PathState(position, velocity, acceleration)
+        piece = np.maximum(np.floor(elapsed / self._dt) + 1, 0.0)
+        index = np.minimum(piece, self._last + 1).astype(np.intp)
+        c0, c1, c2, c3 = self._cubics[:, index]
+        u = (elapsed - self._begins[index])[:, None]
+        position = c0 + u * (c1 + u * (c2 + u * c3))
+        return PathState(position, c1 + u * (2 * c2 + u * (3 * c3)), 2 * c2 + u * (6 * c3))
 
     def pruned(self, now: float) -> ChunkTimeline:
         """Itself."""
         return self
+
+
+def _pieces(points: FloatArray, slopes: FloatArray, dt: float) -> tuple[FloatArray, FloatArray]:
+    """Cubics [4, H + 1, n] before, between and after the rows, and where their times begin."""
+    rows = len(points)
+    cubics = np.zeros((4, rows + 1, points.shape[1]))
+    cubics[0, 0], cubics[1, 0] = points[0], slopes[0]
+    cubics[0, 1:] = points
+    step, m0, m1 = np.diff(points, axis=0), slopes[:-1] * dt, slopes[1:] * dt
+    cubics[1, 1:-1] = slopes[:-1]
+    cubics[2, 1:-1] = (3 * step - 2 * m0 - m1) / dt**2
+    cubics[3, 1:-1] = (m0 + m1 - 2 * step) / dt**3
+    return cubics, dt * np.array([0.0, *range(rows)])
 
 
 def _spline_slopes(points: FloatArray, dt: float) -> FloatArray:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quantvla_ros.control.braking import Braking, Rates, surely_within
 from quantvla_ros.control.limits import FloatArray, JointLimits
@@ -33,7 +34,8 @@ PLANNED_SHARE = 0.98
 What is left absorbs what the check of a join does not see, and stops begun while accelerating.
 """
 
-_ROUNDING = 1e-9
+_ROUNDING = 5e-10
+"""Positions may be outside their limits by so much, and rates are inside by this share."""
 _LATER_JOINS = (2.0, 4.0)
 
 
@@ -48,11 +50,23 @@ class Tracker:
     """
 
     def __init__(
-        self, limits: JointLimits, lookahead_s: float, window_s: float, position: FloatArray
+        self,
+        limits: JointLimits,
+        lookahead_s: float,
+        window_s: float,
+        position: FloatArray,
+        speeds: NDArray[np.bool_] | None = None,
     ) -> None:
-        """Take the limits, the earliest time to join a path, the longer time that a plan follows
-        it before its stop begins, and where the joints are [n].
-        """  # noqa: D205
+        """Begin at rest.
+
+        Args:
+            limits: of n joints.
+            lookahead_s: earliest time to join a path.
+            window_s: longer time that a plan follows it before its stop begins.
+            position: where the joints are [n].
+            speeds: see `MotionController`.
+        """
+        self._speeds = np.zeros(len(limits.names), np.bool_) if speeds is None else speeds
         self._limits = limits
         self._lookahead_s = lookahead_s
         self._window_s = window_s
@@ -112,16 +126,22 @@ class Tracker:
         """Commit a motion to rest: along the first of the paths that all joints can follow.
 
         Each path must come to rest at its ``end``. If none can be followed, every joint brakes as
-        fast as its limits allow. What stands already is at rest at once.
+        fast as its limits allow. What stands already is at rest at once. A speed that cannot fall
+        to zero at once brakes first, so that it is not zero at the end: see ``stands``.
         """
         state = self._state(time)
-        for path in paths if state[1:].any() else ():
+        for path in () if self.stands(time) else paths:
             tracks = self._along(path, state, time)
             if tracks is not None:
                 break
         else:
-            tracks = {j: self._braked(state, j, time) for j in range(len(self._columns))}
+            tracks = {j: self._ended(state, j, time) for j in range(len(self._columns))}
         self.plan = Plan.resting(state[0], time).replaced(tracks, state[0])
+
+    def stands(self, time: float) -> bool:
+        """Whether nothing moves at ``time``; speeds must be zero."""
+        position, *rates = self._state(time)
+        return not (np.any(rates) or (np.abs(position[self._speeds]) > _ROUNDING).any())
 
     def _state(self, time: float) -> FloatArray:
         """Committed position, velocity and acceleration [3, n] at ``time``."""
@@ -189,6 +209,16 @@ class Tracker:
         """The fastest stop of one joint from its state [3]."""
         one = Rates(*(row[joint : joint + 1] for row in self._planned_rows))
         return Braking(state[:, None], one).track(0)
+
+    def _ended(self, state: FloatArray, joint: int, time: float) -> Track:
+        """The quickest way of one joint to rest, of a speed to zero."""
+        if self._speeds[joint]:
+            bounds = self._bounds(joint, *self._range(state), self._planned)
+            p, v, a = (float(row) for row in state[:, joint])
+            track = reach_track((p, v, a), 0.0, 0.0, bounds, 0.0)
+            if track is not None and self._keeps(track, joint, *self._range(state)):
+                return track
+        return self._braked(state, joint, time)
 
     def _braked(self, state: FloatArray, joint: int, time: float) -> Track:
         """Braking at once if that keeps the limits, else the motion committed before."""

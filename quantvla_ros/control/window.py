@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,11 @@ class Window:
     positions: FloatArray
     velocities: FloatArray
     accelerations: FloatArray
+
+    def of(self, joints: Sequence[int]) -> Window:
+        """The window of some of the joints."""
+        columns = (self.positions, self.velocities, self.accelerations)
+        return Window(self.stamp, self.times_from_start, *(c[:, joints] for c in columns))
 
     def sample(self, time: float) -> PathState:
         """What a JointTrajectoryController commands at ``time``: quintics, then hold; rows [1, n].

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from quantvla_ros.bundle.action_prefix import ActionPrefix
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import Interface
 from quantvla_ros.errors import QuantVLAError
@@ -44,6 +45,8 @@ def _layout(interface: Interface) -> list[_Field]:
         _Field("instruction_size", "<i8", (1,)),
         _Field("instruction", "u1", (MAX_INSTRUCTION_BYTES,)),
         _Field("joints", "<f4", (len(interface.state.names),)),
+        _Field("prefix_rows", "<i8", (2,)),
+        _Field("prefix", "<f8", chunk),
         _Field("chunk_stamp", "<f8", (1,)),
         _Field("actions", "<f8", chunk),
         *(_Field(f"image {c.name}", "u1", (c.height, c.width, 3)) for c in interface.cameras),
@@ -118,6 +121,20 @@ class Channel:
             instruction=self._get("instruction")[:size].tobytes().decode(),
             stamp=float(self._get("stamp")[0]),
         )
+
+    def write_prefix(self, prefix: ActionPrefix | None) -> None:
+        """Copy a prefix in that `check_prefix` has passed, or say that there is none."""
+        rows = 0 if prefix is None else len(prefix.actions)
+        self._set("prefix_rows", (rows, 0 if prefix is None else prefix.committed))
+        if prefix is not None:
+            self._views["prefix"][:rows] = prefix.actions
+
+    def read_prefix(self) -> ActionPrefix | None:
+        """Copy the prefix out; None where there is none."""
+        rows, committed = (int(value) for value in self._get("prefix_rows"))
+        if rows == 0:
+            return None
+        return ActionPrefix(self._get("prefix")[:rows].astype(np.float64), committed)
 
     def write_chunk(self, actions: NDArray[np.float64], stamp: float) -> None:
         """Copy a chunk in: actions [horizon, actions], NaN and all, and its stamp, s.

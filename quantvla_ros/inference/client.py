@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from quantvla_ros.bundle.action_prefix import ActionPrefix, check_prefix
 from quantvla_ros.bundle.chunk import Chunk
 from quantvla_ros.bundle.observation import Observation, check_observation
 from quantvla_ros.bundle.storage import load_manifest
@@ -125,16 +126,23 @@ class InferenceClient:
             with self._lock:
                 self._worker, self._flight, self._alive = worker, None, True
 
-    def request(self, observation: Observation, seed: int, counter: int) -> None:
+    def request(
+        self,
+        observation: Observation,
+        seed: int,
+        counter: int,
+        prefix: ActionPrefix | None = None,
+    ) -> None:
         """Ask for a chunk without waiting; one request at a time.
 
         Args:
             observation: copied before this returns.
             seed: of the noise, for the run.
             counter: of the noise, for this request.
+            prefix: what the robot does until the chunk takes over, which the chunk continues.
 
         Raises:
-            QuantVLAError: the observation does not fit the bundle.
+            QuantVLAError: observation or prefix do not fit the bundle.
             BackendError: no worker runs, or a request is in flight.
         """
         with self._lock:
@@ -144,7 +152,10 @@ class InferenceClient:
             if self._flight is not None:
                 raise BackendError("an inference is in flight; ask again when it is done")
             check_observation(self._interface, observation)
+            if prefix is not None:
+                check_prefix(self._interface, prefix)
             worker.channel.write_observation(observation)
+            worker.channel.write_prefix(prefix)
             self._last_id += 1
             self._flight = _Flight(self._last_id, time.monotonic())
             with contextlib.suppress(OSError):  # the worker is gone: the next poll says so
@@ -193,7 +204,8 @@ class InferenceClient:
         if chunk_checksum(actions, stamp) != message.checksum:
             return self._give_up(worker, "left a damaged chunk in the shared memory")
         latency_s = time.monotonic() - flight.since
-        return ChunkResult(Chunk(actions, stamp, message.timings_ms), latency_s)
+        chunk = Chunk(actions, stamp, message.timings_ms, message.steps_ms)
+        return ChunkResult(chunk, latency_s)
 
     def _give_up(self, worker: WorkerProcess, what: str) -> Failure:
         """End a worker that cannot be trusted any more."""

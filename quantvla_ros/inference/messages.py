@@ -35,7 +35,7 @@ class Ready(_Message):
 
 
 class Request(_Message):
-    """Node to worker: the observation in the channel is complete."""
+    """Node to worker: observation and prefix in the channel are complete."""
 
     kind: Literal["request"] = "request"
     id: int
@@ -50,6 +50,7 @@ class Done(_Message):
     id: int
     checksum: int
     timings_ms: dict[str, float]
+    steps_ms: tuple[float, ...] = ()
 
 
 class Failed(_Message):

@@ -139,12 +139,16 @@ def _answer(
 ) -> Done | Failed:
     try:
         noise = draw_noise(manifest, request.seed, request.counter)
-        chunk = policy.infer(channel.read_observation(), noise)
+        chunk = policy.infer(channel.read_observation(), noise, channel.read_prefix())
         channel.write_chunk(chunk.actions, chunk.stamp)
     except Exception as error:
         return _failed(request.id, error)
-    checksum = chunk_checksum(chunk.actions, chunk.stamp)
-    return Done(id=request.id, checksum=checksum, timings_ms=chunk.timings_ms)
+    return Done(
+        id=request.id,
+        checksum=chunk_checksum(chunk.actions, chunk.stamp),
+        timings_ms=chunk.timings_ms,
+        steps_ms=chunk.steps_ms,
+    )
 
 
 def _failed(request_id: int, error: Exception) -> Failed:

@@ -12,6 +12,7 @@ enters as one continuous token instead of as digits in the prompt.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ from quantvla_ros.models.blocks import (
     rotary_table,
     time_embedding,
 )
+from quantvla_ros.models.guidance import PrefixGuidance
 
 MASKED = -1e9  # added to the logits of padding; finite, so that a fully masked row stays finite
 
@@ -333,13 +335,32 @@ def unused_layers(config: Pi05Config) -> set[str]:
     }
 
 
-def integrate(network: Any, noise: Tensor, prefix: Prefix, steps: int) -> Tensor:
+def integrate(
+    network: Any,
+    noise: Tensor,
+    prefix: Prefix,
+    steps: int,
+    guidance: PrefixGuidance | None = None,
+    after_step: Callable[[], None] = lambda: None,
+) -> Tensor:
     """Euler integration of the flow from noise (t = 1) to the normalized chunk (t = 0).
 
     The sum is kept in float32 outside the network.
+
+    Args:
+        network: has `denoise`.
+        noise: [B, horizon, actions].
+        prefix: what `encode` returned.
+        steps: of the integration.
+        guidance: continues the chunk in execution.
+        after_step: called after each step, to take its time.
     """
     x = noise.float()
     for step in range(steps):
-        t = torch.full((x.shape[0],), 1.0 - step / steps)
-        x = x - network.denoise(x, t, prefix) / steps
+        time = 1.0 - step / steps
+        velocity = network.denoise(x, torch.full((x.shape[0],), time), prefix)
+        if guidance is not None:
+            velocity = guidance.velocity(x, velocity, time)
+        x = x - velocity / steps
+        after_step()
     return x

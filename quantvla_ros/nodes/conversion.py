@@ -6,18 +6,14 @@ from __future__ import annotations
 import array
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from builtin_interfaces.msg import Duration, Time
 from sensor_msgs.msg import CompressedImage, Image, JointState
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from quantvla_ros.errors import QuantVLAError
-
-if TYPE_CHECKING:
-    from quantvla_ros.control.window import Window
 
 RgbImage = npt.NDArray[np.uint8]
 
@@ -175,19 +171,3 @@ def _pick(
             f"The joint state on {source} has {len(values)} {field} for {len(message.name)} names."
         )
     return np.array(values, dtype=np.float64)[order]
-
-
-def window_to_trajectory(window: Window, names: Sequence[str]) -> JointTrajectory:
-    """Return a rolling window as the message that a JointTrajectoryController takes."""
-    message = JointTrajectory(joint_names=list(names))
-    message.header.stamp = seconds_to_stamp(window.stamp)
-    message.points = [
-        JointTrajectoryPoint(
-            time_from_start=seconds_to_duration(float(time)),
-            positions=array.array("d", window.positions[k]),
-            velocities=array.array("d", window.velocities[k]),
-            accelerations=array.array("d", window.accelerations[k]),
-        )
-        for k, time in enumerate(window.times_from_start)
-    ]
-    return message

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from quantvla_ros.bundle.action_prefix import ActionPrefix
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.control.faults import FaultCode
@@ -18,12 +20,16 @@ from quantvla_ros.control.motion import MotionController
 from quantvla_ros.control.persistence import Lasting
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.inference.client import ChunkResult, Failure, InferenceClient
-from quantvla_ros.nodes.input_buffer import SKEWED, Choice, Frame, InputBuffer
+from quantvla_ros.nodes.input_buffer import Choice, Frame, InputBuffer
 from quantvla_ros.nodes.record import NodeRecord
 
 if TYPE_CHECKING:
+    from quantvla_ros.nodes.drive import Drive
     from quantvla_ros.nodes.inputs import Inputs
     from quantvla_ros.nodes.visuals import ChunkDisplay
+
+SKEW_LOOK_S = 0.05
+"""How long a synchronous set of inputs is taken for granted before the next look."""
 
 
 class InferenceLoop:
@@ -31,7 +37,7 @@ class InferenceLoop:
 
     Attributes:
         chunks: how many were handed to the motion.
-        skewed_s: for how long (s) inputs were wanted and fresh, but not of one instant.
+        skewed_s: for how long (s) the inputs have been fresh, but not of one instant.
     """
 
     def __init__(
@@ -45,8 +51,14 @@ class InferenceLoop:
         record: NodeRecord,
         seed: Callable[[], int],
         display: ChunkDisplay,
+        drive: Drive,
+        continues: Callable[[], bool],
     ) -> None:
-        """Take the parts; ``lock`` guards the motion controller that ``motion`` returns."""
+        """Take the parts; ``lock`` guards the motion controller that ``motion`` returns.
+
+        ``drive`` turns chunks into points of the motion; ``continues`` says whether the policy is
+        told what the arm does while it thinks.
+        """
         self._cameras = {camera.name: camera for camera in manifest.interface.cameras}
         self._interface = manifest.interface
         self._client = client
@@ -57,10 +69,13 @@ class InferenceLoop:
         self._record = record
         self._seed = seed
         self._display = display
+        self._drive = drive
+        self._continues = continues
         self._counter = 0
         self._asked_generation = 0
         self._decode_ms = 0.0
         self._skewed = Lasting()
+        self._synchronous_at = -math.inf
         self.skewed_s = 0.0
         self.chunks = 0
 
@@ -79,11 +94,24 @@ class InferenceLoop:
             self._take(result)
         elif isinstance(result, Failure):
             self._fail(result, now)
-        choice = self._buffer.choose(now) if self._wants(now) else None
-        if not self._client.busy:
-            self.skewed_s = self._skewed.update(choice == SKEWED, now)
+        self._watch_skew(now)
+        if self._client.busy:
+            self._motion().missing = "an inference is under way"
+        if not self._wants(now):
+            return
+        choice = self._buffer.choose(now)
+        self._motion().missing = choice if isinstance(choice, str) else ""
         if isinstance(choice, Choice):
-            self._ask(choice)
+            self._ask(choice, now)
+
+    def _watch_skew(self, now: float) -> None:
+        """Find out for how long there was no synchronous set, whether one is wanted or not."""
+        if 0.0 <= now - self._synchronous_at < SKEW_LOOK_S:
+            return
+        skewed = self._buffer.skewed(now)
+        if not skewed:
+            self._synchronous_at = now
+        self.skewed_s = self._skewed.update(skewed, now)
 
     def _wants(self, now: float) -> bool:
         if self.worker_lost or self._client.busy or not self._buffer.instruction:
@@ -101,7 +129,7 @@ class InferenceLoop:
         if self.worker_lost:
             self._client.start(timeout_s)
 
-    def _ask(self, choice: Choice) -> None:
+    def _ask(self, choice: Choice, now: float) -> None:
         started = time.perf_counter()
         images = {}
         for name, frame in choice.frames.items():
@@ -118,7 +146,9 @@ class InferenceLoop:
         )
         self._asked_generation = choice.generation
         try:
-            self._client.request(observation, self._seed(), self._counter)
+            self._client.request(
+                observation, self._seed(), self._counter, self._prefix(observation.stamp, now)
+            )
         except QuantVLAError:
             self._buffer.skipped["unfit_observation"] += 1
             return
@@ -140,10 +170,21 @@ class InferenceLoop:
         self._buffer.accept_frame(name)
         return picture
 
+    def _prefix(self, stamp: float, now: float) -> ActionPrefix | None:
+        if not self._continues():
+            return None
+        interface = self._interface
+        with self._lock:
+            rows = self._motion().committed(stamp, interface.dt, interface.horizon, now)
+        return (
+            None if rows is None else ActionPrefix(self._drive.actions(rows.points), rows.committed)
+        )
+
     def _take(self, result: ChunkResult) -> None:
         chunk = result.chunk
+        steps = {f"denoise_step_{k}": ms for k, ms in enumerate(chunk.steps_ms, 1)}
         self._record.note_inference(
-            result.latency_s, {"decode": self._decode_ms, **chunk.timings_ms}
+            result.latency_s, {"decode": self._decode_ms, **chunk.timings_ms, **steps}
         )
         with self._lock:
             if self._asked_generation != self._buffer.generation:
@@ -151,7 +192,9 @@ class InferenceLoop:
                 return
             motion = self._motion()
             motion.note_latency(result.latency_s)
-            refused = motion.offer_chunk(chunk.actions, chunk.stamp, self._interface.dt)
+            refused = motion.offer_chunk(
+                self._drive.points(chunk.actions), chunk.stamp, self._interface.dt
+            )
         if refused is None:
             self.chunks += 1
             self._display.show(chunk.actions, chunk.stamp, self._interface)

@@ -303,6 +303,12 @@ class InputBuffer:
             self._history.clear()
             self._stamps[:] = -math.inf
 
+    def skewed(self, now: float) -> bool:
+        """Whether all inputs are fresh at ``now`` (s, ROS clock) and not of one instant."""
+        gates = self._gates()
+        with self._lock:
+            return self._choose(now, gates) == SKEWED
+
     def choose(self, now: float) -> Choice | str:
         """Choose the inputs of one observation at ``now`` (s, ROS clock).
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from quantvla_ros.control.config import MotionConfig
+from quantvla_ros.control.twist import TwistLimits
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.input_buffer import Gates
 
@@ -116,10 +117,10 @@ class PolicyNodeParameters(BaseModel):
         "CLOCK_JUMP; a simulation may run up to 10 times as fast as real time.", unit="s",
         live=True, gt=0, le=60,
     )  # fmt: skip
-    limit_tolerance: float = _parameter(
-        0.1, "How far outside a joint's position limits, as a share of its range, the policy may "
-        "ask it to go without a violation; targets outside the limits are always clamped.",
-        live=True, ge=0, le=10,
+    limit_tolerance_s: float = _parameter(
+        0.1, "The policy may ask a joint to go as far outside its position limits as its velocity "
+        "limit covers in this time without a violation; such targets are always clamped.",
+        unit="s", live=True, ge=0, le=10,
     )  # fmt: skip
     max_violation_s: float = _parameter(
         0.5, "Violations for more than this time within 5 s are the fault LIMIT_VIOLATION.",
@@ -135,7 +136,7 @@ class PolicyNodeParameters(BaseModel):
         live=True, gt=0, le=10,
     )  # fmt: skip
     control_rate_hz: float = _parameter(
-        50.0, "Rate at which trajectory windows are published.", unit="Hz", ge=10, le=200
+        50.0, "Rate at which commands are published.", unit="Hz", ge=20, le=200
     )
     transport_margin_s: float = _parameter(
         _MOTION.transport_margin_s,
@@ -163,6 +164,42 @@ class PolicyNodeParameters(BaseModel):
         _MOTION.execute_steps, "Points of a chunk to execute before the next one takes over.",
         ge=1, le=1000,
     )  # fmt: skip
+    gripper_joint: str = _parameter(
+        "",
+        "Joint of a gripper with a driver of its own: its position goes out on `gripper_command` "
+        "and not in the trajectory. Policies of kind `ee_delta` always do so.",
+    )
+    gripper_type: Literal["float64", "gripper_command"] = _parameter(
+        "float64",
+        "Message on `gripper_command`: std_msgs/Float64, or control_msgs/GripperCommand.",
+    )
+    twist_frame: str = _parameter(
+        "", "Frame of the twists of an `ee_delta` policy; empty: the base link of the bundle."
+    )
+    max_linear_velocity: float = _parameter(
+        0.25, "Fastest motion of the tip by an `ee_delta` policy.", unit="m/s", gt=0, le=5
+    )
+    max_angular_velocity: float = _parameter(
+        1.0, "Fastest turn of the tip by an `ee_delta` policy.", unit="rad/s", gt=0, le=10
+    )
+    max_linear_acceleration: float = _parameter(
+        1.0, "Acceleration of the tip by an `ee_delta` policy.", unit="m/s^2", gt=0, le=50
+    )
+    max_angular_acceleration: float = _parameter(
+        4.0, "Acceleration of the tip's turn by an `ee_delta` policy.", unit="rad/s^2", gt=0,
+        le=100,
+    )  # fmt: skip
+    servo_switch_service: str = _parameter(
+        "",
+        "Service (moveit_msgs/ServoCommandType) that is told to take twists before arming, such as "
+        "`/servo_node/switch_command_type`; empty: none.",
+    )
+    realtime_chunking: bool = _parameter(
+        False,
+        "Tell the policy what the arm does while it computes, so that its chunk continues that "
+        "(guided inpainting, Black et al. 2025).",
+        live=True,
+    )
     record_path: str = _parameter(
         "", "File for the JSON record of timing and motion, written at deactivate.", live=True
     )
@@ -175,6 +212,15 @@ class PolicyNodeParameters(BaseModel):
             self.max_skew_s,
             self.max_future_s,
             self.max_frozen_s,
+        )
+
+    def twist_limits(self) -> TwistLimits:
+        """Return the limits of the tip."""
+        return TwistLimits(
+            self.max_linear_velocity,
+            self.max_angular_velocity,
+            self.max_linear_acceleration,
+            self.max_angular_acceleration,
         )
 
     def motion_config(self) -> MotionConfig:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.nodes.histogram import BOUNDS_MS, Histogram
 
 SCHEMA = 1
 KEEP = 200_000
@@ -35,6 +36,7 @@ class NodeRecord:
         self._recent_s: deque[float] = deque(maxlen=RECENT)
         self.latency_s: deque[float] = deque(maxlen=KEEP)
         self.stages_ms: dict[str, deque[float]] = {}
+        self.histograms: dict[str, Histogram] = {}
 
     def note_publish(self, steady_s: float) -> None:
         """Note the steady time of one published window."""
@@ -52,7 +54,12 @@ class NodeRecord:
         """Note one inference: from request to chunk, and its stages."""
         self.latency_s.append(latency_s)
         for name, value in stages_ms.items():
-            self.stages_ms.setdefault(name, deque(maxlen=KEEP)).append(value)
+            self.note_stage(name, value)
+
+    def note_stage(self, name: str, milliseconds: float) -> None:
+        """Note how long one stage took."""
+        self.stages_ms.setdefault(name, deque(maxlen=KEEP)).append(milliseconds)
+        self.histograms.setdefault(name, Histogram()).add(milliseconds)
 
     def jitter_ms(self) -> dict[str, float]:
         """Return p50, p99 and max of how far publish intervals are from the period."""
@@ -80,7 +87,12 @@ class NodeRecord:
             "jitter_ms": self.jitter_ms(),
             "publish_intervals_ms": [round(value * 1e3, 4) for value in self.intervals_s],
             "latency_ms": [round(value * 1e3, 4) for value in self.latency_s],
-            "stages_ms": {name: list(values) for name, values in self.stages_ms.items()},
+            "stages_ms": {
+                name: [round(value, 4) for value in values]
+                for name, values in self.stages_ms.items()
+            },
+            "histogram_bounds_ms": BOUNDS_MS,
+            "histograms": {name: h.counts for name, h in self.histograms.items()},
         }
 
 

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.control.config import Mode
 from quantvla_ros.control.faults import Condition, Fault, FaultCode
-from quantvla_ros.control.limits import FloatArray, JointLimits
+from quantvla_ros.control.limits import FloatArray
 from quantvla_ros.control.motion import MotionController
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.inference.client import InferenceClient
-from quantvla_ros.nodes.conversion import window_to_trajectory
 from quantvla_ros.nodes.inference_loop import InferenceLoop
 from quantvla_ros.nodes.input_buffer import InputBuffer, JointSample
 from quantvla_ros.nodes.output_watch import OutputWatch
@@ -26,8 +25,7 @@ from quantvla_ros.nodes.record import NodeRecord, write_record
 from quantvla_ros.nodes.supervision import Supervisor
 
 if TYPE_CHECKING:
-    from rclpy.publisher import Publisher
-
+    from quantvla_ros.nodes.drive import Drive
     from quantvla_ros.nodes.inputs import Inputs
     from quantvla_ros.nodes.parameter_model import PolicyNodeParameters
     from quantvla_ros.nodes.visuals import ChunkDisplay
@@ -54,14 +52,13 @@ class PolicySession:
         self,
         parameters: Callable[[], PolicyNodeParameters],
         manifest: BundleManifest,
-        limits: JointLimits,
+        drive: Drive,
         tolerances: FloatArray,
         client: InferenceClient,
         inputs: Inputs,
         buffer: InputBuffer,
         now: Callable[[], float],
         simulated: bool,
-        trajectory: Publisher,
         output: OutputWatch,
         display: ChunkDisplay,
         report: Callable[[], None],
@@ -72,15 +69,14 @@ class PolicySession:
         Args:
             parameters: the newest parameters, live ones included.
             manifest: of the bundle.
-            limits: of the action's joints, in the action's order.
+            drive: of n axes, what the actions drive.
             tolerances: [n] of the tracking error, see `TrackingWatch`.
             client: started.
             inputs: connected to ``buffer``.
             buffer: of the state's joints.
             now: ROS clock in s.
             simulated: whether the ROS clock comes from ``/clock``.
-            trajectory: publishes the windows.
-            output: looks for others who publish there.
+            output: looks for others who publish where the drive does.
             display: shows the chunks.
             report: called every ``REPORT_POLLS * POLL_S`` while active, to tell what changed. A
                 timer would do, but each wake-up of rclpy's executor is dear.
@@ -89,28 +85,27 @@ class PolicySession:
         first = parameters()
         self._parameters = parameters
         self.manifest = manifest
-        self._limits = limits
+        self._drive = drive
         self._client = client
         self.inputs = inputs
         self.buffer = buffer
         self.now = now
-        self._trajectory = trajectory
         self._report = report
         self._polls = 0
         self._on_error = on_error
         self._period = 1.0 / first.control_rate_hz
         self._config = first.motion_config()
-        self._order = [buffer.joints.index(name) for name in limits.names]
         self.lock = threading.Lock()
-        self.motion = MotionController(limits, self._period, self._config)
+        self.motion = MotionController(drive.limits, self._period, self._config, drive.speeds)
         self.record = NodeRecord(self._period)
         self._output = output
         self.inference = InferenceLoop(
             manifest, client, inputs, buffer, lambda: self.motion, self.lock, self.record,
             lambda: parameters().seed, display,
+            drive, lambda: parameters().realtime_chunking,
         )  # fmt: skip
         self.supervisor = Supervisor(
-            parameters, limits, self._period, tolerances, buffer,
+            parameters, drive, self._period, tolerances, buffer,
             lambda: self.inference.skewed_s, lambda: output.conflict, simulated,
         )  # fmt: skip
         self._rested = threading.Event()
@@ -197,6 +192,7 @@ class PolicySession:
         self._output.look()
         for code, text in self.supervisor.before_arming(now):
             raise QuantVLAError(f"Cannot arm: {code.value}: {text}.")
+        self._drive.before_arming()
         with self.lock:
             if self.motion.mode is Mode.DRY_RUN:
                 self.motion.config = self._parameters().motion_config()
@@ -252,19 +248,30 @@ class PolicySession:
         now = self.now()
         with self.lock:
             self._watch(now, steady)
+            began = time.perf_counter()
             window = self.motion.tick(now + max(0.0, output_at - steady))
-            if self.supervisor.clock.still(steady) > self._config.window_s:
+            splice_ms = (time.perf_counter() - began) * 1e3
+            stalled = self.supervisor.clock.still(steady) > self._config.window_s
+            if stalled:
                 window = None  # it would be the last one again, and soon lie in the past
             if window is not None:
                 self.supervisor.published(window)
             at_rest = self.motion.mode is Mode.INACTIVE and self.motion.at_rest
         if window is None:
             self.record.note_pause()
+            if not stalled:  # a stop now would be a jump when the clock goes on
+                at_rest &= self._drive.idle(now)
         else:
-            message = window_to_trajectory(window, self._limits.names)
+            began = time.perf_counter()
+            publish = self._drive.prepared(window)
+            publish_ms = (time.perf_counter() - began) * 1e3
             time.sleep(max(0.0, output_at - time.monotonic()))
-            self._trajectory.publish(message)
+            began = time.perf_counter()
+            publish()
             self.record.note_publish(time.monotonic())
+            publish_ms += (time.perf_counter() - began) * 1e3
+            self.record.note_stage("splice", splice_ms)
+            self.record.note_stage("publish", publish_ms)
         if at_rest:
             self._rested.set()
 
@@ -288,9 +295,7 @@ class PolicySession:
 
     def _observe_joints(self, sample: JointSample) -> None:
         with self.lock:
-            self.motion.observe_joints(
-                sample.stamp, sample.positions[self._order], sample.velocities[self._order]
-            )
+            self.motion.observe_joints(sample.stamp, *self._drive.measured(sample))
 
     def _change_instruction(self) -> None:
         with self.lock:

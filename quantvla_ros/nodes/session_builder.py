@@ -8,18 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trajectory_msgs.msg import JointTrajectory
-
 from quantvla_ros.bundle.storage import bundle_hash
 from quantvla_ros.control.faults import RefusalCode
 from quantvla_ros.inference.client import InferenceClient
 from quantvla_ros.nodes import parameters as node_parameters
 from quantvla_ros.nodes.diagnostics import OK, WARN, Diagnostics
+from quantvla_ros.nodes.drive_builder import DriveBuilder
 from quantvla_ros.nodes.input_buffer import InputBuffer
 from quantvla_ros.nodes.inputs import Inputs
 from quantvla_ros.nodes.output_watch import OutputWatch
 from quantvla_ros.nodes.parameter_model import TRACKING_TOLERANCE
-from quantvla_ros.nodes.qos import COMMAND
 from quantvla_ros.nodes.session import PolicySession
 from quantvla_ros.nodes.startup import (
     RefusalError,
@@ -27,7 +25,6 @@ from quantvla_ros.nodes.startup import (
     check_fingerprint,
     check_gate,
     read_bundle,
-    read_limits,
     wait_for_inputs,
 )
 from quantvla_ros.nodes.supervision import tracking_tolerances
@@ -66,8 +63,7 @@ class SessionBuilder:
         self._report = report
         self._on_error = on_error
         self._inputs = Inputs(node, on_error)
-        self._trajectory = node.create_publisher(JointTrajectory, "joint_trajectory", COMMAND)
-        self._output = OutputWatch(node, self._trajectory)
+        self._drives = DriveBuilder(node)
         self._display = ChunkDisplay(node)
         self._aborted = threading.Event()
         self._starting: InferenceClient | None = None
@@ -86,7 +82,7 @@ class SessionBuilder:
         interface = manifest.interface
         warning = check_gate(manifest, parameters.bundle, parameters.allow_failed_gate)
         parameters.motion_config()
-        given = node_parameters.declare_joint_limits(self._node, interface.action.names)
+        given = node_parameters.declare_joint_limits(self._node, interface.action.joints)
         buffer = InputBuffer(
             [c.name for c in interface.cameras],
             interface.state.names,
@@ -98,7 +94,9 @@ class SessionBuilder:
             check_cameras(self._inputs, buffer, interface)
             description = self._inputs.robot_description
             assert description is not None  # wait_for_inputs saw it
-            limits = read_limits(interface, description, self._inputs.description_topic, given)
+            drive = self._drives.build(
+                interface, parameters, description, self._inputs.description_topic, given
+            )
             client = self._start_worker(parameters)
             warning = warning or self._check_fingerprint(manifest, parameters, client)
         except BaseException:
@@ -108,15 +106,14 @@ class SessionBuilder:
         return PolicySession(
             self._parameters,
             manifest,
-            limits,
-            tracking_tolerances(limits.names, given[TRACKING_TOLERANCE]),
+            drive,
+            tracking_tolerances(drive, given[TRACKING_TOLERANCE]),
             client,
             self._inputs,
             buffer,
             self._now,
             self._node.get_parameter("use_sim_time").value,
-            self._trajectory,
-            self._output,
+            OutputWatch(self._node, drive.publisher),
             self._display,
             self._report,
             self._on_error,

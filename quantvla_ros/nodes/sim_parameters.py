@@ -15,6 +15,8 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from quantvla_ros.sim.controller_release import RELEASES, STRICTEST
+
 _SILENCE = "silence_"
 
 
@@ -23,6 +25,8 @@ class SimParameters:
 
     Attributes:
         task: name of the task family.
+        release: distribution whose trajectory controller is simulated.
+        own_gripper: whether the gripper listens to a topic of its own.
         seed: of the start, or of the next reset.
         stepped: whether time stands still until a step is asked for.
         real_time_factor: simulated seconds per second, 0 for as fast as possible.
@@ -46,6 +50,20 @@ class SimParameters:
         )
         self.stepped: bool = self._declare(
             "stepped", False, "time stands still until ~/step", read_only=True
+        )
+        self.release: str = self._declare(
+            "release",
+            STRICTEST.name,
+            "distribution whose JointTrajectoryController is simulated",
+            read_only=True,
+            additional_constraints=", ".join(RELEASES),
+        )
+        self.own_gripper: bool = self._declare(
+            "own_gripper",
+            False,
+            "the gripper takes `gripper_command` (std_msgs/Float64, m) and is no joint of the "
+            "trajectory controller",
+            read_only=True,
         )
         self.seed: int = self._declare(
             "seed",

@@ -15,16 +15,17 @@ from geometry_msgs.msg import TwistStamped
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, JointState
-from std_msgs.msg import String
+from std_msgs.msg import Float64, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.nodes import qos, sim_messages
+from quantvla_ros.nodes import gripper, qos, sim_messages
 from quantvla_ros.nodes.conversion import rgb_to_image, seconds_to_stamp, stamp_to_seconds
 from quantvla_ros.nodes.runtime import Runtime
 from quantvla_ros.nodes.sim_parameters import SimParameters
 from quantvla_ros.sim.cameras import CAMERAS
+from quantvla_ros.sim.controller_release import find_release
 from quantvla_ros.sim.joint_commander import JointCommander
 from quantvla_ros.sim.pacing import Pacer, RateMeter
 from quantvla_ros.sim.panda_servo import make_panda_servo
@@ -54,7 +55,7 @@ class SimRobotNode(Node):
         """Load the simulator; needs a ROS context.
 
         Raises:
-            QuantVLAError: unknown task, or the simulator is not installed.
+            QuantVLAError: unknown task or release, or the simulator is not installed.
         """
         super().__init__("sim_robot_node")
         self._pacer = Pacer(1.0, time.monotonic())
@@ -64,7 +65,11 @@ class SimRobotNode(Node):
         self._pacer.set_real_time_factor(self._settings.real_time_factor)
         self._robot = SimulatedRobot(self._settings.task)
         self._commander = JointCommander(
-            self._robot.joint_names, self._robot.positions, make_panda_servo(self._robot.model)
+            self._robot.joint_names,
+            self._robot.positions,
+            make_panda_servo(self._robot.model),
+            find_release(self._settings.release),
+            self._settings.own_gripper,
         )
         self._jobs: queue.SimpleQueue[tuple[Callable[[], str], Future[str]]] = queue.SimpleQueue()
         self._time = self._epoch = FIRST_TIME_S
@@ -93,6 +98,7 @@ class SimRobotNode(Node):
             JointTrajectory, "joint_trajectory", self._on_trajectory, qos.COMMAND
         )
         self.create_subscription(TwistStamped, "twist", self._on_twist, qos.COMMAND)
+        self.create_subscription(Float64, gripper.TOPIC, self._on_grip, qos.COMMAND)
         self.create_subscription(String, "instruction", self._on_instruction, qos.LATCHED)
         self.create_service(Trigger, "~/reset", self._on_reset)
         self.create_service(Trigger, "~/step", self._on_step)
@@ -222,6 +228,9 @@ class SimRobotNode(Node):
             self._time,
         )
         self._log_rejection("twist", reason)
+
+    def _on_grip(self, message: Float64) -> None:
+        self._log_rejection("gripper command", self._commander.submit_grip(message.data))
 
     def _log_rejection(self, kind: str, reason: str | None) -> None:
         if reason is not None:

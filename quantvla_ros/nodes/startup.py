@@ -37,7 +37,7 @@ class RefusalError(QuantVLAError):
 
 
 def read_bundle(path: str) -> BundleManifest:
-    """Return the manifest of the bundle whose joints this node can drive.
+    """Return the manifest of a bundle that this node can run.
 
     Raises:
         RefusalError: BUNDLE_INVALID.
@@ -50,13 +50,7 @@ def read_bundle(path: str) -> BundleManifest:
         manifest = load_manifest(Path(path).expanduser(), check_files=True)
     except BundleError as error:
         raise RefusalError(RefusalCode.BUNDLE_INVALID, str(error), "bundle") from error
-    if manifest.interface.action.kind == "ee_delta":
-        raise RefusalError(
-            RefusalCode.BUNDLE_INVALID,
-            f"The policy in '{path}' moves the end effector; this node drives joints only.",
-            "bundle",
-        )
-    if set(manifest.interface.action.names) - set(manifest.interface.state.names):
+    if set(manifest.interface.action.joints) - set(manifest.interface.state.names):
         raise RefusalError(
             RefusalCode.BUNDLE_INVALID,
             f"The policy in '{path}' commands joints that it does not observe.",
@@ -229,7 +223,7 @@ def read_limits(
     Raises:
         RefusalError: JOINT_MISMATCH, LIMITS_MISSING.
     """
-    names = tuple(interface.action.names)
+    names = tuple(interface.action.joints)
     try:
         offered = {
             str(joint.get("name"))

@@ -35,15 +35,16 @@ def report_session(session: PolicySession, diagnostics: Diagnostics) -> None:
             "clamped": sum(motion.clamped.values()),
             "limited": sum(motion.limited.values()),
             "fault_time_s": "" if motion.fault is None else f"{motion.fault.stamp:.3f}",
-            "tracking_error": float(session.supervisor.tracking_error.max()),
+            "tracking_ratio": session.supervisor.tracking_ratio,
             # All of them, always: a plot needs keys that stay.
             **{f"fault_{code.value}": motion.fault_counts[code] for code in FaultCode},
         }
         latency = motion.latency_p95
     diagnostics.set_values("control", figures)
-    stages = {
-        f"{name}_ms": values[-1] for name, values in session.record.stages_ms.items() if values
-    }
+    stages: dict[str, object] = {}
+    for name, histogram in list(session.record.histograms.items()):
+        stages[f"{name}_ms"] = histogram.last_ms
+        stages[f"{name}_histogram_ms"] = histogram.text()
     diagnostics.set_values(
         "inference",
         {

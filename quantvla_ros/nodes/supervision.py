@@ -11,7 +11,7 @@ import numpy as np
 from quantvla_ros.control.config import Mode
 from quantvla_ros.control.faults import Condition, FaultCode
 from quantvla_ros.control.following import LimitWatch, TrackingWatch
-from quantvla_ros.control.limits import FloatArray, JointLimits
+from quantvla_ros.control.limits import FloatArray
 from quantvla_ros.control.motion import MotionController
 from quantvla_ros.control.watchdog import stale
 from quantvla_ros.control.window import Window
@@ -19,13 +19,14 @@ from quantvla_ros.nodes.clock_watch import ClockFault, ClockWatch
 from quantvla_ros.nodes.input_buffer import InputBuffer, JointSample
 
 if TYPE_CHECKING:
+    from quantvla_ros.nodes.drive import Drive
     from quantvla_ros.nodes.parameter_model import PolicyNodeParameters
 
 
-def tracking_tolerances(names: tuple[str, ...], given: Mapping[str, float]) -> FloatArray:
+def tracking_tolerances(drive: Drive, given: Mapping[str, float]) -> FloatArray:
     """Return tolerances [n] as `TrackingWatch` takes them from the parameter (0: not watched)."""
-    values = np.array([given.get(name, np.nan) for name in names], dtype=np.float64)
-    values[values == 0.0] = np.inf
+    values = np.array([given.get(name, np.nan) for name in drive.limits.names], dtype=np.float64)
+    values[(values == 0.0) | ~drive.watched] = np.inf
     return values
 
 
@@ -35,7 +36,7 @@ class Supervisor:
     def __init__(
         self,
         parameters: Callable[[], PolicyNodeParameters],
-        limits: JointLimits,
+        drive: Drive,
         period_s: float,
         tolerances: FloatArray,
         buffer: InputBuffer,
@@ -47,27 +48,27 @@ class Supervisor:
 
         Args:
             parameters: the newest ones, with the thresholds.
-            limits: of n joints.
+            drive: of n axes.
             period_s: of the control tick.
             tolerances: [n], see `TrackingWatch`.
-            buffer: inputs, whose joints contain the limits' ones.
+            buffer: inputs.
             skewed_s: for how long (s) no set of inputs was of one instant.
             conflict: who else publishes on the command topic.
             simulated: whether the ROS clock comes from ``/clock``.
         """
         self._parameters = parameters
-        self._order = [buffer.joints.index(name) for name in limits.names]
+        self._drive = drive
         self._buffer = buffer
         self._skewed_s = skewed_s
         self._conflict = conflict
         self.clock = ClockWatch(simulated)
-        self._tracking = TrackingWatch(limits, period_s, tolerances)
-        self._limits = LimitWatch(limits, period_s)
+        self._tracking = TrackingWatch(drive.limits, period_s, tolerances)
+        self._limits = LimitWatch(drive.limits)
 
     @property
-    def tracking_error(self) -> FloatArray:
-        """Newest distance [n] of the arm from its command (rad or m)."""
-        return self._tracking.error
+    def tracking_ratio(self) -> float:
+        """Newest distance of the arm from its command as a share of its tolerance."""
+        return self._tracking.ratio
 
     def begin_motion(self) -> None:
         """Forget the motion before."""
@@ -100,7 +101,7 @@ class Supervisor:
         found = self.conditions(now)
         sample = self._buffer.newest_joints()
         if sample is not None:
-            position = sample.positions[self._order]
+            position, _ = self._drive.measured(sample)
             outside = self._tracking.outside(position, self._parameters().tracking_lag_s)
             found += [outside] if outside is not None else []
         return found
@@ -120,10 +121,11 @@ class Supervisor:
         for code, text in self.conditions(now):
             motion.raise_fault(code, text, now)
         violation = self._limits.check(
-            motion.excess, parameters.limit_tolerance, parameters.max_violation_s
+            motion.excess, now, parameters.limit_tolerance_s, parameters.max_violation_s
         )
         sample = self._buffer.newest_joints()
         lost = None if sample is None else self._follows(sample)
+        motion.metrics.tracked(self._tracking.error[self._drive.watched])
         for condition in (violation, lost):
             if condition is not None:
                 motion.raise_fault(*condition, now)
@@ -132,7 +134,7 @@ class Supervisor:
         parameters = self._parameters()
         return self._tracking.check(
             sample.stamp,
-            sample.positions[self._order],
+            self._drive.measured(sample)[0],
             parameters.tracking_lag_s,
             parameters.tracking_timeout_s,
         )

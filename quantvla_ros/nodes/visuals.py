@@ -67,5 +67,8 @@ class ChunkDisplay:
         names = interface.action.names
         self._chunk.publish(chunk_message(actions, stamp, interface.dt, names))
         # Forward kinematics of a whole chunk costs milliseconds.
-        if interface.state.kinematics is not None and self._path.get_subscription_count():
-            self._path.publish(path_marker(actions, stamp, names, interface.state.kinematics))
+        kinematics = interface.state.kinematics
+        if kinematics is None or interface.action.kind == "ee_delta":
+            return
+        if self._path.get_subscription_count():
+            self._path.publish(path_marker(actions, stamp, names, kinematics))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from quantvla_ros.sim.controller_release import STRICTEST, ControllerRelease
 from quantvla_ros.sim.servo import TwistServo
 from quantvla_ros.sim.trajectory_controller import JointTrajectory, TrajectoryController
 
@@ -19,17 +20,37 @@ Array = npt.NDArray[np.float64]
 class JointCommander:
     """Gives the servos their targets from what was received; safe for several threads.
 
-    The last joint is the gripper's finger, which twists do not move.
+    The last joint is the gripper's finger, which twists do not move. A command for the gripper
+    alone counts from then on in place of the trajectories' finger.
 
     Attributes:
         counts: trajectories_accepted, trajectories_rejected, twists_accepted, twists_rejected,
-            nonfinite_setpoints.
+            grips_accepted, grips_rejected, nonfinite_setpoints.
         last_rejection: the reason of the newest rejection, "" before the first.
     """
 
-    def __init__(self, joint_names: Sequence[str], positions: Array, servo: TwistServo) -> None:
-        """Hold `positions` [n]."""
-        self._controller = TrajectoryController(joint_names, positions)
+    def __init__(
+        self,
+        joint_names: Sequence[str],
+        positions: Array,
+        servo: TwistServo,
+        release: ControllerRelease = STRICTEST,
+        own_gripper: bool = False,
+    ) -> None:
+        """Hold `positions` [n].
+
+        Args:
+            joint_names: [n].
+            positions: [n].
+            servo: of the joints but the last.
+            release: of the trajectory controller.
+            own_gripper: the last joint is no joint of the trajectory controller.
+        """
+        self._arm = slice(0, -1 if own_gripper else None)
+        self._own_gripper = own_gripper
+        self._controller = TrajectoryController(
+            joint_names[self._arm], positions[self._arm], release
+        )
         self._servo = servo
         self._lock = threading.Lock()
         self._held = np.array(positions, dtype=np.float64)
@@ -41,7 +62,7 @@ class JointCommander:
         """Forget all commands and hold `positions` [n]; the counts stay."""
         with self._lock:
             self._servo.stop()
-            self._controller.reset(positions)
+            self._controller.reset(positions[self._arm])
             self._held = np.array(positions, dtype=np.float64)
             self._last_time = None
 
@@ -59,6 +80,18 @@ class JointCommander:
             reason = self._servo.submit(twist, frame, stamp, now, self._held[:-1])
             return self._counted("twists", reason)
 
+    def submit_grip(self, position: float) -> str | None:
+        """Move the gripper's finger (m); return the reason when it is refused."""
+        with self._lock:
+            reason = None
+            if not self._own_gripper:
+                reason = "the gripper is a joint of the trajectory controller"
+            elif not np.isfinite(position):
+                reason = f"the gripper's position is {position}"
+            else:
+                self._held[-1] = position
+            return self._counted("grips", reason)
+
     def setpoint(self, now: float) -> Array:
         """Return the targets [n] for `now` (s); ask in rising time.
 
@@ -67,11 +100,11 @@ class JointCommander:
         with self._lock:
             if self._servo.active and self._last_time is not None:
                 arm = self._servo.step(now, now - self._last_time)
-                self._controller.reset(np.append(arm, self._held[-1]))
+                self._controller.reset(np.append(arm, self._held[-1])[self._arm])
             self._last_time = now
             target, _ = self._controller.sample(now)
             if np.isfinite(target).all():
-                self._held = target
+                self._held[self._arm] = target
             else:
                 self.counts["nonfinite_setpoints"] += 1
             result: Array = self._held.copy()

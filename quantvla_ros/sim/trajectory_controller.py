@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a JointTrajectoryController does with the trajectories it is sent, without ROS.
 
-The rules are those of ros2_controllers on Humble and Jazzy (`validate_trajectory_msg` and
-`Trajectory::sample` of joint_trajectory_controller) with `interpolate_from_desired_state`
-(`open_loop_control` on Humble) switched on and every other option at its default.
+The rules are those of ros2_controllers (`validate_trajectory_msg` and `Trajectory::sample` of
+joint_trajectory_controller) with every option at the default of the release, except that a new
+trajectory starts from the last setpoint: `desired_state_parameters` of `ControllerRelease` says by
+which option.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from quantvla_ros.sim.controller_release import STRICTEST, ControllerRelease
 
 Array = npt.NDArray[np.float64]
 
@@ -73,9 +76,15 @@ class TrajectoryController:
     checks neither, so the sender has to.
     """
 
-    def __init__(self, joint_names: Sequence[str], positions: Array) -> None:
+    def __init__(
+        self,
+        joint_names: Sequence[str],
+        positions: Array,
+        release: ControllerRelease = STRICTEST,
+    ) -> None:
         """Hold `positions` ([n], rad or m, in the order of `joint_names`)."""
         self.joint_names = tuple(joint_names)
+        self._release = release
         self.reset(positions)
 
     def reset(self, positions: Array) -> None:
@@ -174,16 +183,19 @@ class TrajectoryController:
             return f"a joint is named twice: {', '.join(names)}"
         if not points:
             return "the trajectory has no points"
-        for name, velocity in zip(names, points[-1].velocities, strict=False):
-            if abs(velocity) > _FLOAT_EPSILON:
-                return f"the velocity of {name} at the last point is {velocity:g}, not zero"
+        if not self._release.allow_nonzero_velocity_at_trajectory_end:
+            for name, velocity in zip(names, points[-1].velocities, strict=False):
+                if abs(velocity) > _FLOAT_EPSILON:
+                    return f"the velocity of {name} at the last point is {velocity:g}, not zero"
         end = trajectory.stamp + points[-1].time_from_start
         if trajectory.stamp != 0.0 and end < now:
             return f"the trajectory ended in the past, {now - end:.3f} s ago"
-        return _reason_to_reject_points(points, len(names))
+        return _reason_to_reject_points(points, len(names), self._release)
 
 
-def _reason_to_reject_points(points: Sequence[TrajectoryPoint], width: int) -> str | None:
+def _reason_to_reject_points(
+    points: Sequence[TrajectoryPoint], width: int, release: ControllerRelease
+) -> str | None:
     for k, point in enumerate(points):
         if k and point.time_from_start <= points[k - 1].time_from_start:
             return f"the times of points {k - 1} and {k} are not strictly rising"
@@ -198,7 +210,7 @@ def _reason_to_reject_points(points: Sequence[TrajectoryPoint], width: int) -> s
             # degree of interpolation fits: nobody wants to find that out in a simulator.
             return f"point {k} has accelerations but no velocities"
         if len(point.effort):
-            return f"point {k} has effort values, which a position controller does not take"
+            return f"point {k} has effort values: {release.effort_refusal}"
     return None
 
 

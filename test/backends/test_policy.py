@@ -7,6 +7,7 @@ import torch
 from tiny_policy import HORIZON, JOINTS, STEPS, observations, save_tiny_bundle, tiny_network
 
 from quantvla_ros.backends.policy import load_policy
+from quantvla_ros.bundle.action_prefix import ActionPrefix
 from quantvla_ros.bundle.chunk import draw_noise
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.pi05 import integrate
@@ -37,6 +38,22 @@ def test_chunk_is_the_networks_answer_in_the_robots_units(policy):
     np.testing.assert_allclose(chunk.actions, expected, atol=1e-5)
     assert chunk.stamp == observation.stamp
     assert set(chunk.timings_ms) == {"preprocess", "encode", "denoise", "postprocess"}
+    assert len(chunk.steps_ms) == STEPS
+    assert sum(chunk.steps_ms) == pytest.approx(chunk.timings_ms["denoise"])
+
+
+def test_chunk_continues_a_prefix_given_in_the_robots_units(policy):
+    observation = observations(1)[0]
+    noise = draw_noise(policy.manifest, 3, 0)
+    free = policy.infer(observation, noise).actions
+    prefix = ActionPrefix(free[:4] + np.array([0.1, -0.1, 0.01]), committed=2)
+    guided = policy.infer(observation, noise, prefix).actions
+    np.testing.assert_allclose(guided[:2], prefix.actions[:2], atol=1e-5)
+    off = np.abs(guided[2:4] - prefix.actions[2:4]).mean()
+    assert off < 0.7 * np.abs(free[2:4] - prefix.actions[2:4]).mean()
+    np.testing.assert_array_equal(guided, policy.infer(observation, noise, prefix).actions)
+    with pytest.raises(QuantVLAError, match="rows of 3"):
+        policy.infer(observation, noise, ActionPrefix(np.zeros((2, 2)), 1))
 
 
 def test_same_inputs_same_chunk_other_noise_other_chunk(policy):
@@ -84,3 +101,9 @@ def test_compiled_policy_gives_the_same_chunks(path, policy):
         noise = draw_noise(policy.manifest, 0, 0)
         expected = policy.infer(observation, noise).actions
         np.testing.assert_allclose(compiled.infer(observation, noise).actions, expected, atol=1e-4)
+        prefix = ActionPrefix(expected[:3] + 0.05, 2)
+        np.testing.assert_allclose(
+            compiled.infer(observation, noise, prefix).actions,
+            policy.infer(observation, noise, prefix).actions,
+            atol=1e-4,
+        )

@@ -5,7 +5,7 @@ import pytest
 from bundle.example_bundle import HORIZON, example_interface, example_manifest
 from pydantic import ValidationError
 
-from quantvla_ros.bundle.schema import BundleManifest, CameraSpec, Interface
+from quantvla_ros.bundle.schema import ActionSpec, BundleManifest, CameraSpec, Interface
 
 
 def altered(**changes):
@@ -51,6 +51,38 @@ def test_a_manifest_survives_the_way_through_plain_data():
 def test_a_manifest_that_contradicts_itself_is_refused(changes, text):
     with pytest.raises(ValidationError, match=text.replace("(", r"\(")):
         BundleManifest.model_validate(altered(**changes))
+
+
+TWIST = ["linear_x", "linear_y", "linear_z", "angular_x", "angular_y", "angular_z"]
+
+
+def action(kind="ee_delta", names=(*TWIST, "finger"), units=None, relative=None):
+    units = units or ["m/s"] * 3 + ["rad/s"] * 3 + ["m"]
+    relative = relative or [False] * len(names)
+    return ActionSpec(names=list(names), units=units, kind=kind, relative=relative)
+
+
+def test_twists_are_named_and_may_have_a_gripper():
+    assert action().joints == ["finger"]
+    assert action(names=TWIST, units=["m"] * 3 + ["rad"] * 3).joints == []
+    joints = action("joint_position", ["a", "b"], ["rad", "rad"])
+    assert joints.joints == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"names": (*TWIST[1:], TWIST[0], "finger")}, "actions of kind ee_delta are linear_x"),
+        ({"names": (*TWIST, "a", "b"), "units": ["m/s"] * 8}, "at most a gripper"),
+        ({"units": ["m/s"] * 3 + ["rad"] * 3 + ["m"]}, "in m/s and rad/s or in m and rad"),
+        ({"relative": [True] + [False] * 6}, "offsets exactly when action.kind is joint_delta"),
+        ({"kind": "joint_delta"}, "offsets exactly when action.kind is joint_delta"),
+        ({"kind": "joint_position", "relative": [True] * 7}, "offsets exactly when action.kind"),
+    ],
+)
+def test_actions_that_contradict_their_kind_are_refused(changes, text):
+    with pytest.raises(ValidationError, match=text):
+        action(**changes)
 
 
 def test_kinematics_may_only_use_joints_of_the_state():

@@ -26,9 +26,11 @@ class Holding:
         self.manifest = load_manifest(PANDA)
         self.offset = offset
         self.asked: list[tuple[float, str, np.ndarray]] = []
+        self.prefixes = []
 
-    def infer(self, observation, noise):
+    def infer(self, observation, noise, prefix=None):
         self.asked.append((observation.stamp, observation.instruction, noise))
+        self.prefixes.append(prefix)
         horizon = self.manifest.interface.horizon
         actions = np.tile(observation.joints.astype(float), (horizon, 1))
         actions[:, 0] += self.offset
@@ -75,6 +77,31 @@ def test_two_policies_see_the_same_scene_instruction_and_noise(robot):
     third = Holding()
     play(robot, third, goal=1)
     assert third.asked[0][1] != first.asked[0][1]
+
+
+class Continuing(Holding):
+    """Turns on at each chunk, but keeps to what it was told that the arm does anyway."""
+
+    def infer(self, observation, noise, prefix=None):
+        chunk = super().infer(observation, noise, prefix)
+        chunk.actions[:, 0] += 0.1 * len(self.asked)
+        if prefix is not None:
+            chunk.actions[: len(prefix.actions)] = prefix.actions
+        return chunk
+
+
+def test_with_real_time_chunking_the_policy_continues_what_the_arm_does(robot):
+    outcomes, policies = [], []
+    for continues in (False, True):
+        policies.append(Continuing())
+        loop = ClosedLoop(robot, policies[-1], lambda: 0.1, continues=continues)
+        outcomes.append(loop.play(5_000_000, 0, -1, 3.0))
+    assert policies[0].prefixes == [None] * len(policies[0].prefixes)
+    given = policies[1].prefixes
+    assert given[0] is None and all(prefix is not None for prefix in given[1:]) and given[1:]
+    assert all(0 < p.committed < len(p.actions) for p in given[1:])
+    # Not nothing: the step after the known rows lets the spline swing before it.
+    assert outcomes[1].chunk_gap < 0.3 * outcomes[0].chunk_gap
 
 
 def test_the_limits_of_the_joints_are_kept_and_noted(robot):

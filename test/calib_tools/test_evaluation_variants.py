@@ -63,6 +63,19 @@ def test_variants_are_named_by_their_bundles(tmp_path):
     assert labels == ["old/policy", "new/policy"]
 
 
+def test_real_time_chunking_is_a_variant_of_a_bundle(tmp_path):
+    off, on, both = parse_variants([str(PANDA), f"{PANDA}@rtc", f"{PANDA}@rtn4-all@rtc"])
+    assert [v.label for v in (off, on, both)] == ["panda", "panda@rtc", "panda@rtn4-all@rtc"]
+    assert [(v.rounding, v.continues) for v in (off, on, both)] == [
+        ("", False),
+        ("", True),
+        ("rtn4-all", True),
+    ]
+    odd = shutil.copytree(PANDA, tmp_path / "policy@rtc")
+    (named,) = parse_variants([str(odd)])
+    assert (named.bundle, named.continues) == (odd, False)
+
+
 def test_bundles_that_cannot_be_evaluated_are_refused(tmp_path, tiny_bundle):
     with pytest.raises(QuantVLAError, match="at least one bundle"):
         parse_variants([])

@@ -183,3 +183,12 @@ def test_excess_of_a_path_outside_the_limits_is_known(arm) -> None:
     arm.run(0.8, feed=False)
     assert arm.motion.excess[0] == pytest.approx(0.5)
     assert not arm.motion.excess[1:].any()
+
+
+def test_underrun_tells_why_no_chunk_came(arm) -> None:
+    arm.motion.arm(arm.now)
+    arm.run(1.4)
+    arm.motion.missing = "old_frame_wrist"
+    arm.run(3.0, feed=False)
+    assert arm.motion.fault.code is FaultCode.CHUNK_UNDERRUN
+    assert arm.motion.fault.text.endswith("came (old_frame_wrist)")

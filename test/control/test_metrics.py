@@ -40,8 +40,12 @@ def test_the_boundary_jump_is_the_step_of_the_command_at_a_switch(limits) -> Non
         "max_acceleration_ratio",
         "chunk_switches",
         "late_chunks",
+        "max_jerk_ratio",
+        "rms_jerk",
         "boundary_jump",
         "chunk_gap",
+        "tracking_error",
+        "max_tracking_error",
     }
 
 
@@ -52,3 +56,25 @@ def test_a_new_reference_is_no_jump(limits) -> None:
     metrics.switched(0.0)
     metrics.published(window(5.0, 2.0))
     assert metrics.boundary_jump == 0.0
+
+
+def test_jerk_is_that_of_the_executed_command(limits) -> None:
+    metrics = MotionMetrics(limits)
+    for stamp, acceleration in ((0.0, 0.0), (0.02, 1.0), (0.04, 1.0), (0.06, 0.0)):
+        made = window(stamp, 0.0)
+        made.accelerations[0, 1] = acceleration
+        metrics.published(made)
+    assert metrics.max_jerk_ratio == pytest.approx(50.0 / 60.0)
+    assert metrics.rms_jerk == pytest.approx(np.sqrt((50.0**2 + 0 + 50.0**2) / 3))
+    metrics.began()
+    later = window(9.0, 0.0)
+    later.accelerations[0] = 3.0
+    metrics.published(later)
+    assert metrics.max_jerk_ratio == pytest.approx(50.0 / 60.0)
+
+
+def test_tracking_error_is_of_the_farthest_joint(limits) -> None:
+    metrics = MotionMetrics(limits)
+    metrics.tracked(np.array([0.01, -0.05, 0.0, 0.0]))
+    metrics.tracked(np.array([0.02, 0.0, 0.0, 0.0]))
+    assert (metrics.tracking_error, metrics.max_tracking_error) == (0.02, 0.05)

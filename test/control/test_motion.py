@@ -390,3 +390,35 @@ def test_the_path_clamps_and_limits_are_counted_by_joint(rig, home) -> None:
 def test_a_config_of_its_own_is_used(limits) -> None:
     c = MotionController(limits, PERIOD, MotionConfig(transport_margin_s=0.05))
     assert c.config.transport_margin_s == 0.05
+
+
+def test_nothing_is_committed_while_no_chunk_moves_the_arm(rig) -> None:
+    assert rig.c.committed(rig.now, DT, 16, rig.now) is None
+    rig.chunk()
+    rig.run(0.1)
+    assert rig.c.committed(rig.now, DT, 16, rig.now) is None  # dry run
+    rig.c.arm(rig.now)
+    rig.run(0.1)
+    assert rig.c.committed(rig.now, DT, 16, rig.now) is not None
+    assert rig.c.committed(rig.now - 0.5, DT, 16, rig.now) is None  # was not commanded then
+    rig.c.drop_chunks(rig.now)
+    assert rig.c.committed(rig.now, DT, 16, rig.now) is None
+
+
+def test_committed_rows_are_what_is_executed_until_the_next_chunk_takes_over(moving) -> None:
+    for _ in range(5):
+        moving.c.note_latency(0.2)
+    stamp, asked = moving.now - 0.24, moving.now
+    rows = moving.c.committed(stamp, DT, 16, asked)
+    due = stamp + DT * np.arange(1, len(rows.points) + 1)
+    assert rows.committed == (due <= asked + 0.2 + 0.02 + 1e-6).sum() == 4
+    executed = {}
+    while moving.now < asked + 0.2:
+        moving.run(PERIOD)
+        executed[round((moving.now + 0.02 - START) / PERIOD)] = moving.window.positions[0]
+    for row in range(rows.committed):
+        if due[row] > asked + 0.02:
+            tick = round((due[row] - START) / PERIOD)
+            np.testing.assert_allclose(rows.points[row], executed[tick], atol=2e-3)
+    end = moving.c._schedule.end
+    assert due[-1] <= end + 1e-6 < due[-1] + DT  # never beyond the chunk in execution

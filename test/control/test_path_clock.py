@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quantvla_ros.control.path_clock import Slowed
+from quantvla_ros.control.path_clock import Ended, Slowed
 from quantvla_ros.control.timeline import ChunkTimeline, Hold
 
 
@@ -54,3 +54,19 @@ def test_once_it_stands_it_is_a_point(line) -> None:
     np.testing.assert_allclose(
         slow.pruned(0.8).sample(np.array([0.8])).position, slow.sample(np.array([0.8])).position
     )
+
+
+def test_axes_that_are_speeds_fade_to_zero_the_others_stop_along_the_path() -> None:
+    rows = np.stack([np.full(16, 0.5), 0.1 * np.arange(1.0, 17.0)], axis=1)
+    path = ChunkTimeline(rows, 0.0, 0.1, 0.0)
+    ended = Ended(path, 0.4, 0.3, np.array([True, False]))
+    assert ended.end == pytest.approx(0.7)
+    times = np.linspace(0.4, 0.7, 31)
+    position, velocity, acceleration = ended.sample(times)
+    assert position[0, 0] == pytest.approx(0.5) and (np.diff(position[:, 0]) <= 1e-12).all()
+    np.testing.assert_allclose(
+        [position[-1, 0], velocity[-1, 0], acceleration[-1, 0]], 0, atol=1e-9
+    )
+    np.testing.assert_allclose(position[:, 1], Slowed(path, 0.4, 0.3).sample(times).position[:, 1])
+    assert isinstance(ended.pruned(0.5), Ended)
+    np.testing.assert_allclose(ended.pruned(0.7).sample(times).position[0], position[-1], atol=1e-9)

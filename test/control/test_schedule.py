@@ -97,3 +97,17 @@ def test_a_chunk_is_wanted_a_latency_before_its_turn(schedule) -> None:
     margin = MotionConfig().request_margin_s
     assert not schedule.wants(0.9 - 0.3 - margin - 0.01, 0.3)
     assert schedule.wants(0.9 - 0.3 - margin + 0.01, 0.3)
+
+
+def test_speeds_fade_to_zero_where_positions_stop_along_the_path() -> None:
+    schedule = ChunkSchedule(MotionConfig(), 0.02, np.array([True, False]))
+    rows = np.stack([np.full(16, 0.5), 0.1 * np.arange(1.0, 17.0)], axis=1)
+    schedule.offer(rows, 0.0, 0.1)
+    schedule.take(0.1)
+    for path in schedule.stops(0.5):
+        last = path.sample(np.array([path.end + 1.0]))
+        assert last.position[0] == pytest.approx([0.0, 0.5 + (path.end - 0.5) / 2], abs=1e-3)
+        assert not last.velocity.any() and not last.acceleration.any()
+    schedule.drop(0.5)
+    schedule.prune(0.9)
+    assert schedule.path.sample(np.array([5.0])).position[0, 0] == 0.0

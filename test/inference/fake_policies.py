@@ -35,7 +35,7 @@ class HoldingPolicy:
     def weight_bytes(self):
         return 123
 
-    def infer(self, observation, noise):
+    def infer(self, observation, noise, prefix=None):
         words = observation.instruction.split()
         if "raise" in words:
             raise ValueError("the disk is full\nand more")
@@ -53,11 +53,13 @@ class HoldingPolicy:
         if "noise" in words:
             damage_pipe()
         actions = self.chunk(observation, noise)
+        if prefix is not None:
+            actions[: prefix.committed] = prefix.actions[: prefix.committed]
         if "nan" in words:
             actions[-1, 0] = np.nan
         if "shape" in words:
             actions = actions[:-1]
-        return Chunk(actions, observation.stamp, {"encode": 1.0, "denoise": 2.0})
+        return Chunk(actions, observation.stamp, {"encode": 1.0, "denoise": 2.0}, (0.5, 1.5))
 
     def chunk(self, observation, noise):
         """Absolute positions [horizon, actions]."""

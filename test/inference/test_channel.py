@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from bundle.example_bundle import HORIZON, JOINTS, example_interface
 
+from quantvla_ros.bundle.action_prefix import ActionPrefix
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import CameraSpec
 from quantvla_ros.errors import QuantVLAError
@@ -68,6 +69,19 @@ def test_an_instruction_that_does_not_fit_is_refused(sides, observation):
     text = "ö" * (MAX_INSTRUCTION_BYTES // 2) + "x"
     with pytest.raises(QuantVLAError, match=f"513 bytes and at most {MAX_INSTRUCTION_BYTES}"):
         sides[0].write_observation(dataclasses.replace(observation, instruction=text))
+
+
+def test_a_prefix_arrives_with_its_length_and_none_arrives_as_none(sides):
+    ours, theirs = sides
+    rows = np.random.default_rng(3).normal(size=(HORIZON, len(JOINTS)))
+    for prefix in (ActionPrefix(rows, 2), ActionPrefix(rows[:1] + 1, 0)):
+        ours.write_prefix(prefix)
+        got = theirs.read_prefix()
+        np.testing.assert_array_equal(got.actions, prefix.actions)
+        assert got.committed == prefix.committed
+    ours.write_prefix(None)
+    assert theirs.read_prefix() is None
+    assert got.actions[0, 0] == rows[0, 0] + 1  # a copy
 
 
 def test_a_chunk_comes_back_with_what_is_not_a_number(sides):

@@ -13,6 +13,7 @@ from bundle.example_bundle import HORIZON, JOINTS, example_manifest, write_examp
 from inference.driving import ANSWER_S, alive, answer, children, make, next_result, observe
 from waiting import wait_until
 
+from quantvla_ros.bundle.action_prefix import ActionPrefix
 from quantvla_ros.bundle.chunk import draw_noise
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.errors import BackendError, BundleError, QuantVLAError
@@ -48,6 +49,7 @@ def test_a_request_gives_a_chunk_with_stamp_timings_and_latency(client):
         np.testing.assert_allclose(result.chunk.actions[:, 0], value)
         assert result.chunk.stamp == 42.5
         assert result.chunk.timings_ms == {"encode": 1.0, "denoise": 2.0}
+        assert result.chunk.steps_ms == (0.5, 1.5)
         assert 0 < result.latency_s <= elapsed
 
 
@@ -59,6 +61,18 @@ def test_the_worker_gets_the_observation_and_the_noise_of_seed_and_counter(bundl
     np.testing.assert_allclose(actions[1], [0.5, 0.02], rtol=1e-6)
     assert actions[2, 0] == len("some words")
     np.testing.assert_array_equal(actions[3], draw_noise(example_manifest(), 7, 11)[3])
+
+
+def test_the_worker_gets_the_prefix_of_this_request_and_no_other(client):
+    rows = np.arange(6.0).reshape(3, 2)
+    client.request(observe(value=0.25), 1, 0, ActionPrefix(rows, 2))
+    actions = next_result(client).chunk.actions
+    np.testing.assert_array_equal(actions[:2], rows[:2])
+    np.testing.assert_allclose(actions[2:, 0], 0.25)
+    np.testing.assert_allclose(answer(client, observe(value=0.5)).chunk.actions[:, 0], 0.5)
+    with pytest.raises(QuantVLAError, match="rows of 2"):
+        client.request(observe(), 1, 0, ActionPrefix(np.zeros((9, 2)), 1))
+    assert not client.busy
 
 
 def test_one_request_is_in_flight_at_a_time(client):

@@ -29,7 +29,7 @@ class FakePolicy:
     def __init__(self, path):
         self.manifest = load_manifest(path)
 
-    def infer(self, observation, noise):
+    def infer(self, observation, noise, prefix=None):
         mode = Path(os.environ[MODE_VARIABLE]).read_text()
         if mode == "slow":
             time.sleep(0.4)
@@ -58,7 +58,7 @@ class FakePolicy:
             actions[3, 1] = np.nan
         # An "old" chunk is one that took longer than it lasts.
         stamp = observation.stamp - 10.0 if mode == "old" else observation.stamp
-        return Chunk(actions, stamp, {"denoise": 1.0})
+        return Chunk(actions, stamp, {"denoise": 1.0}, (0.4, 0.6))
 
     def weight_bytes(self):
         return 0
@@ -88,3 +88,20 @@ def load(path, backend="cpu", compiled=True, threads=1):
 
 def dying(path, backend="cpu", compiled=True, threads=1):
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def slow_start(path, backend="cpu", compiled=True, threads=1):
+    time.sleep(600)
+
+
+class LiftingPolicy(FakePolicy):
+    """Of kind `ee_delta`: the tip goes up by 0.06 m/s and the finger to 0.02 m."""
+
+    def infer(self, observation, noise, prefix=None):
+        actions = np.zeros((self.manifest.interface.horizon, 7))
+        actions[:, 2], actions[:, 6] = 0.06, 0.02
+        return Chunk(actions, observation.stamp, {"denoise": 1.0})
+
+
+def load_lifting(path, backend="cpu", compiled=True, threads=1):
+    return LiftingPolicy(path)

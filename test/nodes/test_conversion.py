@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from quantvla_ros.control.window import Window
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes import conversion
 
@@ -142,25 +141,6 @@ def test_missing_velocities_are_none():
 def test_a_joint_state_that_does_not_fit_is_refused(message, text):
     with pytest.raises(QuantVLAError, match=text):
         conversion.joint_state_to_arrays(message, ["a", "b"], "/joint_states")
-
-
-def test_a_window_becomes_a_trajectory():
-    times = np.array([0.02, 0.04, 1.5])
-    values = np.arange(6.0).reshape(3, 2)
-    window = Window(1.75e9 + 0.5, times, values, values + 10, values + 20)
-    message = conversion.window_to_trajectory(window, ["a", "b"])
-    assert message.joint_names == ["a", "b"]
-    assert (message.header.stamp.sec, message.header.stamp.nanosec) == (1_750_000_000, 500_000_000)
-    spans = [point.time_from_start for point in message.points]
-    assert [(s.sec, s.nanosec) for s in spans] == [
-        (0, 20_000_000),
-        (0, 40_000_000),
-        (1, 500_000_000),
-    ]
-    for k, point in enumerate(message.points):
-        np.testing.assert_array_equal(point.positions, values[k])
-        np.testing.assert_array_equal(point.velocities, values[k] + 10)
-        np.testing.assert_array_equal(point.accelerations, values[k] + 20)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.1, 59.999999999, 1.75e9 + 0.123456])

@@ -49,6 +49,15 @@ def test_unfit_inputs_are_counted_by_reason(buffer, disturb, now, reason):
     assert buffer.skipped == {reason: 1}
 
 
+def test_looking_for_skew_counts_nothing(buffer):
+    fill(buffer)
+    assert not buffer.skewed(10.02)
+    buffer.add_frame("front", 10.06, b"", 10.06)
+    assert buffer.skewed(10.07)
+    assert not buffer.skewed(11.0), "what is old is not skewed"
+    assert buffer.skipped == {}
+
+
 def test_old_joint_state_is_counted(buffer):
     fill(buffer)
     buffer.add_frame("front", 10.2, b"", 10.2)

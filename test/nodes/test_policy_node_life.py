@@ -39,6 +39,11 @@ def test_whole_life_cycle(robot, float_bundle, tmp_path):
         assert record["motion"]["max_acceleration_ratio"] <= 1.0
         assert record["faults"] == {}
         assert len(record["latency_ms"]) > 0
+        stages = {"decode", "denoise", "denoise_step_1", "denoise_step_2", "splice", "publish"}
+        assert stages <= set(record["histograms"])
+        assert sum(record["histograms"]["splice"]) == len(record["stages_ms"]["publish"]) > 0
+        assert record["motion"]["rms_jerk"] > 0 and record["motion"]["max_jerk_ratio"] <= 1.0
+        assert 0 < record["motion"]["max_tracking_error"] < 0.5
         policy.client.activate()
         policy.wait_for("DRY_RUN")
         policy.client.deactivate()
@@ -98,7 +103,7 @@ def test_wrong_parameter_at_start_is_one_sentence(robot, float_bundle, tmp_path)
     try:
         assert policy.process.process.wait(20) == 1
         assert policy.process.output.strip().splitlines()[-1] == (
-            "Parameter 'control_rate_hz' must be of type double from 10 to 200 (write 1.0, not 1)."
+            "Parameter 'control_rate_hz' must be of type double from 20 to 200 (write 1.0, not 1)."
         )
     finally:
         policy.close()

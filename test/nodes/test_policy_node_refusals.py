@@ -118,6 +118,18 @@ def test_camera_whose_stamps_are_zero(unconfigured, graph, float_bundle, robot):
         robot.heal()
 
 
+def test_worker_that_starts_too_slowly(unconfigured, graph, float_bundle):
+    graph.set_parameter(unconfigured.name, "loader", "fake_policies:slow_start")
+    graph.set_parameter(unconfigured.name, "warmup_timeout_s", 2.0)
+    try:
+        text = refusal(unconfigured, graph, float_bundle)
+        assert "BACKEND_ERROR" in text
+        assert "not ready within 2 s" in text
+    finally:
+        graph.set_parameter(unconfigured.name, "warmup_timeout_s", 120.0)
+        graph.set_parameter(unconfigured.name, "loader", "fake_policies:load")
+
+
 def test_worker_that_dies_during_configure(unconfigured, graph, float_bundle):
     graph.set_parameter(unconfigured.name, "loader", "fake_policies:dying")
     try:

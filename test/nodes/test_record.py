@@ -42,8 +42,15 @@ def test_record_is_written_whole(tmp_path):
     path = tmp_path / "new" / "record.json"
     record = NodeRecord(0.02)
     record.note_inference(0.05, {"encode": 3.0})
+    record.note_stage("splice", 0.3)
+    record.note_stage("splice", 0.4)
     write_record(path, record.as_dict())
-    assert json.loads(path.read_text())["stages_ms"] == {"encode": [3.0]}
+    written = json.loads(path.read_text())
+    assert written["stages_ms"] == {"encode": [3.0], "splice": [0.3, 0.4]}
+    counts = dict(
+        zip(written["histogram_bounds_ms"], written["histograms"]["splice"], strict=False)
+    )
+    assert counts[0.5] == 2 and sum(written["histograms"]["splice"]) == 2
     assert [p.name for p in path.parent.iterdir()] == ["record.json"]
 
 

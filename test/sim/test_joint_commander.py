@@ -90,3 +90,25 @@ def test_reset_forgets_commands():
     run(c, 0.0, 0.5)
     c.reset(np.array([0.3, 0.3, 0.04]))
     np.testing.assert_array_equal(run(c, 0.0, 0.5), [0.3, 0.3, 0.04])
+
+
+def test_a_gripper_of_its_own_is_no_joint_of_the_trajectories():
+    servo = TwistServo(LIMITS, gantry, "base", "tip")
+    c = JointCommander(NAMES, np.array([0.0, 0.0, 0.04]), servo, own_gripper=True)
+    run(c, 0.0, 0.1)
+    assert "unknown joints: finger" in c.submit_trajectory(to(1.0, 0.0, 0.0), 0.1)
+    arm = JointTrajectory(NAMES[:2], [TrajectoryPoint(1.0, (1.0, -0.5))])
+    assert c.submit_trajectory(arm, 0.1) is None
+    assert c.submit_grip(0.01) is None
+    np.testing.assert_allclose(run(c, 0.1, 2.0), [1.0, -0.5, 0.01])
+    assert c.submit_twist(TWIST, "base", 2.2, 2.2) is None
+    assert run(c, 2.2, 0.08)[2] == 0.01
+    assert "nan" in c.submit_grip(float("nan"))
+    c.reset(np.array([0.0, 0.0, 0.03]))
+    np.testing.assert_array_equal(run(c, 9.0, 0.1), [0.0, 0.0, 0.03])
+
+
+def test_a_gripper_in_the_trajectory_takes_no_command_of_its_own():
+    c = commander()
+    assert "trajectory controller" in c.submit_grip(0.0)
+    assert c.counts["grips_rejected"] == 1

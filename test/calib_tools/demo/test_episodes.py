@@ -103,6 +103,13 @@ def test_a_fault_ends_the_episode_and_is_reset_for_the_next():
     assert operator.events.index("reset_fault") < operator.events.index("instruct instruction 2")
 
 
+def test_a_fault_of_the_dry_run_before_is_reset_first():
+    operator = FakeOperator(success_after=8.0, fault_after=-1.0)
+    done, _, _ = run(operator)
+    assert done[0].success
+    assert operator.events[:4] == ["instruct ", "reset", "reset_fault", "arm"]
+
+
 def test_arming_is_tried_until_inputs_are_fresh():
     operator = FakeOperator(success_after=1.0)
     operator.refuse_arming = 3

@@ -20,7 +20,7 @@ STOP = {
 
 
 def record(**changes):
-    return {"schema": 1, "command": [], "machine": {}, "stops": [{**STOP, **changes}]}
+    return {"schema": 1, "command": [], "machine": {}, "stops": [{**STOP, **changes}], "kills": []}
 
 
 def test_table_has_a_row_for_each_stop(tmp_path):
@@ -37,6 +37,13 @@ def test_table_has_a_row_for_each_stop(tmp_path):
 @pytest.mark.parametrize("name", ["rests", "measured_at_rest"])
 def test_arm_that_did_not_rest_stands_out(name):
     assert markdown(record(**{name: False})).endswith("| NO |")
+
+
+def test_kills_are_counted():
+    kills = [STOP, {**STOP, "stop_s": 0.71}, {**STOP, "acceleration_ratio": 1.2}]
+    text = markdown({**record(), "kills": kills}).splitlines()[-1]
+    assert "killed at 3 random moments: 2 of 3 times" in text
+    assert "0.71 s" in text
 
 
 def test_figure_repeats_and_names_the_faults():

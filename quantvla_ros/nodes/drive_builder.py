@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a bundle's actions and the parameters to what they drive; owns the command topics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from geometry_msgs.msg import TwistStamped
+from trajectory_msgs.msg import JointTrajectory
+
+from quantvla_ros.bundle.schema import Interface
+from quantvla_ros.control.limits import JointLimits
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.nodes.drive import Drive, JointDrive
+from quantvla_ros.nodes.gripper import GripperOutput
+from quantvla_ros.nodes.qos import COMMAND
+from quantvla_ros.nodes.servo_switch import ServoSwitch
+from quantvla_ros.nodes.startup import read_limits
+from quantvla_ros.nodes.twist_drive import TwistDrive
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+    from rclpy.publisher import Publisher
+
+    from quantvla_ros.nodes.parameter_model import PolicyNodeParameters
+
+_NO_JOINT = JointLimits((), *[np.zeros(0)] * 5)
+
+
+class DriveBuilder:
+    """Builds one drive after another; a publisher of commands lives as long as the node."""
+
+    def __init__(self, node: Node) -> None:
+        """Take the node that publishes."""
+        self._node = node
+        self._publishers: dict[str, Publisher] = {}
+        self._gripper: GripperOutput | None = None
+        self._switch: ServoSwitch | None = None
+
+    def build(
+        self,
+        interface: Interface,
+        parameters: PolicyNodeParameters,
+        description: str,
+        topic: str,
+        given: Mapping[str, Mapping[str, float]],
+    ) -> Drive:
+        """Make what the policy's actions drive.
+
+        Args:
+            interface: of the bundle.
+            parameters: of the node.
+            description: the URDF.
+            topic: where it came from.
+            given: limits of the joints, see `read_limits`.
+
+        Raises:
+            RefusalError: JOINT_MISMATCH, LIMITS_MISSING.
+            QuantVLAError: a parameter does not fit the bundle, or a package is not installed.
+        """
+        self._let_go()
+        joints = interface.action.joints
+        limits = read_limits(interface, description, topic, given) if joints else _NO_JOINT
+        if interface.action.kind == "ee_delta":
+            return self._twists(interface, parameters, limits)
+        own = parameters.gripper_joint
+        if own:
+            if own not in joints or len(joints) == 1:
+                raise QuantVLAError(
+                    f"Parameter 'gripper_joint' is '{own}' and the policy commands "
+                    f"{', '.join(joints)}; give one of several, or leave it empty."
+                )
+            self._gripper = GripperOutput(self._node, own, parameters.gripper_type)
+        publisher = self._publisher("joint_trajectory", JointTrajectory)
+        return JointDrive(limits, tuple(interface.state.names), publisher, self._gripper)
+
+    def _twists(
+        self, interface: Interface, parameters: PolicyNodeParameters, limits: JointLimits
+    ) -> TwistDrive:
+        kinematics = interface.state.kinematics
+        frame = parameters.twist_frame or (kinematics.base if kinematics is not None else "")
+        if not frame:
+            raise QuantVLAError(
+                "Parameter 'twist_frame' is empty and the bundle names no base link: give the "
+                "frame of the policy's twists."
+            )
+        for name in interface.action.joints:
+            self._gripper = GripperOutput(self._node, name, parameters.gripper_type)
+        if parameters.servo_switch_service:
+            self._switch = ServoSwitch(self._node, parameters.servo_switch_service)
+        return TwistDrive(
+            interface,
+            parameters.twist_limits(),
+            limits,
+            frame,
+            1.0 / parameters.control_rate_hz,
+            self._publisher("twist", TwistStamped),
+            self._gripper,
+            self._switch,
+        )
+
+    def _publisher(self, topic: str, kind: Any) -> Publisher:
+        if topic not in self._publishers:
+            self._publishers[topic] = self._node.create_publisher(kind, topic, COMMAND)
+        return self._publishers[topic]
+
+    def _let_go(self) -> None:
+        if self._gripper is not None:
+            self._gripper.close()
+        if self._switch is not None:
+            self._switch.close()
+        self._gripper = self._switch = None

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Twists of the tip for MoveIt Servo: what a policy of kind `ee_delta` drives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from geometry_msgs.msg import TwistStamped
+from numpy.typing import NDArray
+
+from quantvla_ros.bundle.schema import TWIST_NAMES, Interface
+from quantvla_ros.control.limits import FloatArray, JointLimits
+from quantvla_ros.control.twist import TwistLimits, joined, limited_twist, twist_axes
+from quantvla_ros.control.window import Window
+from quantvla_ros.nodes.conversion import seconds_to_stamp
+from quantvla_ros.nodes.gripper import GripperOutput
+from quantvla_ros.nodes.input_buffer import JointSample
+from quantvla_ros.nodes.servo_switch import ServoSwitch
+
+if TYPE_CHECKING:
+    from rclpy.publisher import Publisher
+
+HALT_S = 0.3
+"""How long a stop is repeated: longer than Servo's own limit for the age of a command, 0.1 s."""
+_AXES = len(TWIST_NAMES)
+
+
+class TwistDrive:
+    """Six axes of the tip, and the gripper's joint if the policy has one."""
+
+    def __init__(
+        self,
+        interface: Interface,
+        limits: TwistLimits,
+        gripper_limits: JointLimits,
+        frame: str,
+        period_s: float,
+        publisher: Publisher,
+        gripper: GripperOutput | None,
+        switch: ServoSwitch | None,
+    ) -> None:
+        """Take what there is to drive.
+
+        Args:
+            interface: of the bundle.
+            limits: of the tip.
+            gripper_limits: of the gripper's joint, of no joint without one.
+            frame: whose axes the twists are given along.
+            period_s: of the control tick.
+            publisher: of TwistStamped.
+            gripper: where the gripper's command goes.
+            switch: tells Servo to take twists.
+        """
+        self.limits = joined(twist_axes(TWIST_NAMES, limits), gripper_limits)
+        speeds = np.arange(len(self.limits.names)) < _AXES
+        self.speeds: NDArray[np.bool_] | None = speeds
+        self.watched = ~speeds
+        self.publisher = publisher
+        self._twist_limits = limits
+        # A policy may put out the way of one step in place of a velocity.
+        self._step_s = 1.0 if interface.action.units[0] == "m/s" else interface.dt
+        self._observed = [interface.state.names.index(name) for name in gripper_limits.names]
+        self._frame = frame
+        self._gripper = gripper
+        self._switch = switch
+        self._halts = max(2, round(HALT_S / period_s))
+        self._left = 0
+
+    def points(self, actions: FloatArray) -> FloatArray:
+        """Twists within limits, and the gripper's positions; a chunk of another shape as it is."""
+        if actions.ndim != 2 or actions.shape[1] != len(self.limits.names):
+            return actions
+        twists = limited_twist(actions[:, :_AXES] / self._step_s, self._twist_limits)
+        return np.concatenate([twists, actions[:, _AXES:]], axis=1)
+
+    def actions(self, points: FloatArray) -> FloatArray:
+        """Twists in the policy's units, and the gripper's positions."""
+        return np.concatenate([points[:, :_AXES] * self._step_s, points[:, _AXES:]], axis=1)
+
+    def measured(self, sample: JointSample) -> tuple[FloatArray, FloatArray]:
+        """The gripper's joint; the tip rests, as far as is known."""
+        position, velocity = np.zeros((2, len(self.limits.names)))
+        position[_AXES:] = sample.positions[self._observed]
+        velocity[_AXES:] = sample.velocities[self._observed]
+        return position, velocity
+
+    def before_arming(self) -> None:
+        """Tell Servo to take twists, where that is wanted."""
+        if self._switch is not None:
+            self._switch.to_twists()
+
+    def prepared(self, window: Window) -> Callable[[], None]:
+        """Make the twist of the first point, and the gripper's command."""
+        twist = self._message(
+            window.stamp, limited_twist(window.positions[0, :_AXES], self._twist_limits)
+        )
+        grip = self._gripper.prepared(window, _AXES) if self._gripper is not None else None
+        self._left = self._halts
+
+        def publish() -> None:
+            self.publisher.publish(twist)
+            if grip is not None:
+                grip()
+
+        return publish
+
+    def idle(self, now: float) -> bool:
+        """Say a few times that the tip is to stand still, then be silent."""
+        if self._left > 0:
+            self._left -= 1
+            self.publisher.publish(self._message(now, np.zeros(_AXES)))
+        return self._left == 0
+
+    def _message(self, stamp: float, twist: FloatArray) -> TwistStamped:
+        message = TwistStamped()
+        message.header.stamp = seconds_to_stamp(stamp)
+        message.header.frame_id = self._frame
+        values = twist.tolist()
+        for part, first in ((message.twist.linear, 0), (message.twist.angular, 3)):
+            part.x, part.y, part.z = values[first : first + 3]
+        return message

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes out for a window: message for message, without a graph."""
+
+from __future__ import annotations
+
+import sys
+import types
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+
+from geometry_msgs.msg import TwistStamped
+
+from quantvla_ros.bundle.schema import TWIST_NAMES, ActionSpec, CameraSpec, Interface, StateSpec
+from quantvla_ros.control.limits import JointLimits
+from quantvla_ros.control.twist import TwistLimits
+from quantvla_ros.control.window import Window
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.nodes.conversion import stamp_to_seconds
+from quantvla_ros.nodes.drive import JointDrive
+from quantvla_ros.nodes.gripper import GripperOutput
+from quantvla_ros.nodes.input_buffer import JointSample
+from quantvla_ros.nodes.servo_switch import ServoSwitch
+from quantvla_ros.nodes.twist_drive import HALT_S, TwistDrive
+
+PERIOD = 0.02
+
+
+class Topic(list):
+    """A publisher that keeps what it is given."""
+
+    publish = list.append
+
+
+class FakeNode:
+    """Makes publishers and one client; nothing is sent anywhere."""
+
+    def __init__(self, client=None):
+        self.topics = {}
+        self.client = client
+
+    def create_publisher(self, kind, topic, qos):
+        return self.topics.setdefault((kind.__name__, topic), Topic())
+
+    def create_client(self, kind, service, callback_group):
+        return self.client
+
+    def destroy_publisher(self, publisher):
+        publisher.append("destroyed")
+
+
+def limits(*names):
+    ones = np.ones(len(names))
+    return JointLimits(names, -3 * ones, 3 * ones, ones, ones, ones)
+
+
+def window(columns):
+    rows = np.arange(3.0 * columns).reshape(3, columns) / 10
+    return Window(5.0, np.array([0.02, 0.04, 0.06]), rows, rows + 1, rows + 2)
+
+
+def interface(units, names=("finger",)):
+    return Interface(
+        cameras=[CameraSpec(name="front", encoding="rgb8", height=4, width=4)],
+        state=StateSpec(names=["elbow", "finger"], units=["rad", "m"], kinematics=None),
+        action=ActionSpec(
+            names=[*TWIST_NAMES, *names],
+            units=units + ["m"] * len(names),
+            kind="ee_delta",
+            relative=[False] * (6 + len(names)),
+        ),
+        dt=0.1,
+        horizon=4,
+    )
+
+
+PER_SECOND, PER_STEP = ["m/s"] * 3 + ["rad/s"] * 3, ["m"] * 3 + ["rad"] * 3
+SAMPLE = JointSample(4.0, np.array([0.7, 0.03]), np.array([0.1, 0.2]))
+
+
+def twist_drive(units=PER_SECOND, gripper=None, switch=None):
+    topic = Topic()
+    drive = TwistDrive(
+        interface(units), TwistLimits(0.2, 1.0, 1.0, 4.0), limits("finger"), "base", PERIOD, topic,
+        gripper, switch,
+    )  # fmt: skip
+    return drive, topic
+
+
+def test_all_joints_in_one_trajectory_ordered_by_name():
+    topic = Topic()
+    drive = JointDrive(limits("wrist", "elbow"), ("elbow", "wrist"), topic, None)
+    position, velocity = drive.measured(SAMPLE)
+    np.testing.assert_array_equal(position, [0.03, 0.7])
+    np.testing.assert_array_equal(velocity, [0.2, 0.1])
+    publish = drive.prepared(window(2))
+    assert topic == []
+    publish()
+    (message,) = topic
+    assert message.joint_names == ["wrist", "elbow"]
+    assert list(message.points[1].positions) == pytest.approx([0.2, 0.3])
+    assert drive.idle(9.0) and drive.speeds is None
+
+
+def test_a_gripper_with_a_topic_of_its_own_leaves_the_trajectory():
+    topic, node = Topic(), FakeNode()
+    gripper = GripperOutput(node, "finger", "float64")
+    drive = JointDrive(limits("finger", "elbow"), ("elbow", "finger"), topic, gripper)
+    drive.prepared(window(2))()
+    assert topic[0].joint_names == ["elbow"]
+    assert list(topic[0].points[2].positions) == pytest.approx([0.5])
+    assert list(topic[0].points[2].velocities) == pytest.approx([1.5])
+    assert node.topics[("Float64", "gripper_command")][0].data == pytest.approx(0.0)
+
+
+def test_gripper_command_messages_where_control_msgs_is_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "control_msgs", None)
+    with pytest.raises(QuantVLAError, match="or choose 'float64'"):
+        GripperOutput(FakeNode(), "finger", "gripper_command")
+    message = type("GripperCommand", (types.SimpleNamespace,), {})
+    installed = types.SimpleNamespace(GripperCommand=message)
+    monkeypatch.setitem(sys.modules, "control_msgs", types.SimpleNamespace(msg=installed))
+    monkeypatch.setitem(sys.modules, "control_msgs.msg", installed)
+    node = FakeNode()
+    GripperOutput(node, "finger", "gripper_command").prepared(window(2), 1)()
+    (sent,) = node.topics[("GripperCommand", "gripper_command")]
+    assert (sent.position, sent.max_effort) == (pytest.approx(0.1), 0.0)
+
+
+def test_twists_are_stamped_named_by_frame_and_within_limits():
+    node = FakeNode()
+    drive, topic = twist_drive(gripper=GripperOutput(node, "finger", "float64"))
+    made = window(7)
+    made.positions[0] = [0.3, 0.0, 0.4, 0.0, 0.1, -0.2, 0.025]
+    drive.prepared(made)()
+    (message,) = topic
+    assert isinstance(message, TwistStamped)
+    assert stamp_to_seconds(message.header.stamp) == pytest.approx(5.0)
+    assert message.header.frame_id == "base"
+    linear, angular = message.twist.linear, message.twist.angular
+    assert [linear.x, linear.y, linear.z] == pytest.approx([0.12, 0.0, 0.16])
+    assert [angular.x, angular.y, angular.z] == pytest.approx([0.0, 0.1, -0.2])
+    assert node.topics[("Float64", "gripper_command")][0].data == pytest.approx(0.025)
+
+
+def test_a_stop_is_repeated_and_then_there_is_silence():
+    drive, topic = twist_drive()
+    assert drive.idle(1.0) and topic == []  # nothing was commanded yet
+    drive.prepared(window(7))()
+    topic.clear()
+    calls = 0
+    while not drive.idle(10.0 + calls * PERIOD):
+        calls += 1
+    assert len(topic) == round(HALT_S / PERIOD)
+    for k, message in enumerate(topic):
+        assert message.twist == TwistStamped().twist
+        assert stamp_to_seconds(message.header.stamp) == pytest.approx(10.0 + k * PERIOD)
+        assert message.header.frame_id == "base"
+    assert drive.idle(99.0) and len(topic) == round(HALT_S / PERIOD)
+
+
+@pytest.mark.parametrize(("units", "step"), [(PER_SECOND, 0.15), (PER_STEP, 0.015)])
+def test_velocities_and_steps_are_the_same_twist_and_back(units, step):
+    drive, _ = twist_drive(units)
+    actions = np.zeros((4, 7))
+    actions[:, 1], actions[:, 6] = step, 0.02
+    points = drive.points(actions)
+    np.testing.assert_allclose(points[:, 1], 0.15)
+    np.testing.assert_array_equal(points[:, 6], 0.02)
+    np.testing.assert_allclose(drive.actions(points), actions)
+    np.testing.assert_allclose(drive.points(9 * actions)[:, 1], 0.2)
+    assert drive.speeds.tolist() == [True] * 6 + [False]
+    assert drive.points(np.zeros((4, 3))).shape == (4, 3)  # the motion controller refuses it
+
+
+def test_only_the_gripper_is_measured():
+    drive, _ = twist_drive()
+    position, velocity = drive.measured(SAMPLE)
+    np.testing.assert_array_equal(position, [0, 0, 0, 0, 0, 0, 0.03])
+    np.testing.assert_array_equal(velocity, [0, 0, 0, 0, 0, 0, 0.2])
+    assert drive.watched.tolist() == [False] * 6 + [True]
+
+
+def test_without_moveit_msgs_a_service_cannot_be_called_and_one_sentence_says_so():
+    with pytest.raises(QuantVLAError, match="moveit_msgs is not installed: install it"):
+        ServoSwitch(FakeNode(), "/servo/switch")
+
+
+class FakeClient:
+    """A service of Servo, as far as rclpy's client shows it."""
+
+    def __init__(self, there=True, answers=True, success=True):
+        self.there, self.answers, self.success, self.asked = there, answers, success, []
+
+    def wait_for_service(self, timeout):
+        return self.there
+
+    def call_async(self, request):
+        self.asked.append(request.command_type)
+        future = types.SimpleNamespace(result=lambda: types.SimpleNamespace(success=self.success))
+        future.add_done_callback = lambda done: done(future) if self.answers else None
+        return future
+
+
+@pytest.mark.parametrize(
+    ("client", "reason"),
+    [
+        (FakeClient(), None),
+        (FakeClient(there=False), "there is no service '/servo/switch'"),
+        (FakeClient(answers=False), "did not answer"),
+        (FakeClient(success=False), "refuses twists"),
+    ],
+)
+def test_servo_is_switched_to_twists_before_arming(monkeypatch, client, reason):
+    request = type("Request", (types.SimpleNamespace,), {})
+    service = types.SimpleNamespace(Request=request)
+    srv = types.SimpleNamespace(ServoCommandType=service)
+    monkeypatch.setitem(sys.modules, "moveit_msgs", types.SimpleNamespace(srv=srv))
+    monkeypatch.setitem(sys.modules, "moveit_msgs.srv", srv)
+    monkeypatch.setattr("quantvla_ros.nodes.servo_switch.ANSWER_S", 0.05)
+    drive, _ = twist_drive(switch=ServoSwitch(FakeNode(client), "/servo/switch"))
+    if reason is None:
+        drive.before_arming()
+        assert client.asked == [1]
+    else:
+        with pytest.raises(QuantVLAError, match=reason):
+            drive.before_arming()
