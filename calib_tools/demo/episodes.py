@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from quantvla_ros.nodes.operator import Operator
     from quantvla_ros.nodes.recorder import Arrival
 
-EPISODE_S = 24.0
-"""Longest episode, s of simulation time; the scripted expert needs about 10."""
+EPISODE_S = 15.0
+"""Longest episode, s of simulation time; the scripted expert needs about 5."""
 
 AFTER_SUCCESS_S = 0.6  # the hand rises a little: a picture of the end
 _PATIENCE_S = 15.0

@@ -65,7 +65,7 @@ def test_every_command_has_help_and_an_example(command):
 
 
 def test_the_commands_are_those_of_the_design():
-    names = [c.name or c.callback.__name__ for c in app.registered_commands]
+    names = [c.name or c.callback.__name__.replace("_", "-") for c in app.registered_commands]
     assert sorted(names) == sorted(COMMANDS)
 
 
