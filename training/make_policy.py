@@ -60,8 +60,8 @@ class Round:
 
 DEMONSTRATIONS = "0:300"
 ROUNDS = (
-    Round(1600, True, "20000:20060"),
-    Round(1600, True, "30000:30060"),
+    Round(2400, True, "20000:20060"),
+    Round(2000, True, "30000:30060"),
     Round(1200, False, "40000:40060"),
     Round(800, False, None),
 )
