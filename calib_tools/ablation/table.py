@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from calib_tools.evaluation.table import percent, points
-from quantvla_ros.errors import QuantVLAError
+from calib_tools.record_file import read_record_file
 
 Row = list[str]
 
@@ -31,18 +30,7 @@ def read_ablation(path: Path) -> dict[str, Any]:
     Raises:
         QuantVLAError: it is missing, damaged, something else, or of another version.
     """
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise QuantVLAError(f"The record '{path}' cannot be read: {error}.") from error
-    if not isinstance(content, dict) or content.get("kind") != KIND:
-        raise QuantVLAError(f"'{path}' is no record of `{KIND}`.")
-    if content.get("schema") != SCHEMA:
-        raise QuantVLAError(
-            f"The record '{path}' has schema {content.get('schema')} and this package knows "
-            f"{SCHEMA}; run the ablation again."
-        )
-    return content
+    return read_record_file(path, KIND, SCHEMA, KIND, "run the ablation again")
 
 
 def open_rows(record: Mapping[str, Any]) -> list[Row]:

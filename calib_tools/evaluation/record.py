@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -16,7 +15,7 @@ from calib_tools.evaluation.plan import PlannedEpisode
 from calib_tools.evaluation.sequential import Look
 from calib_tools.evaluation.settings import SCHEMA, Settings
 from calib_tools.evaluation.store import Key
-from quantvla_ros.errors import QuantVLAError
+from calib_tools.record_file import read_record_file
 
 RECORD = "evaluation.json"
 KIND = "quantvla evaluation"
@@ -73,15 +72,6 @@ def read_record(path: Path) -> dict[str, Any]:
     Raises:
         QuantVLAError: it is missing, damaged, something else, or of another version.
     """
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise QuantVLAError(f"The record '{path}' cannot be read: {error}.") from error
-    if not isinstance(content, dict) or content.get("kind") != KIND:
-        raise QuantVLAError(f"'{path}' is no record of `quantvla evaluate`.")
-    if content.get("schema") != SCHEMA:
-        raise QuantVLAError(
-            f"The record '{path}' has schema {content.get('schema')} and this package knows "
-            f"{SCHEMA}; use the package that wrote it, or evaluate again."
-        )
-    return content
+    return read_record_file(
+        path, KIND, SCHEMA, "quantvla evaluate", "use the package that wrote it, or evaluate again"
+    )

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a record that a command wrote, and refuses what is none of its kind and version."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from quantvla_ros.errors import QuantVLAError
+
+
+def read_record_file(
+    path: Path, kind: str, schema: int, command: str, way_out: str
+) -> dict[str, Any]:
+    """Read a record.
+
+    Args:
+        path: the file.
+        kind: what its `kind` must be.
+        schema: what its `schema` must be.
+        command: that writes such records, for the message.
+        way_out: what to do about another version, for the message.
+
+    Raises:
+        QuantVLAError: it is missing, damaged, something else, or of another version.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise QuantVLAError(f"The record '{path}' cannot be read: {error}.") from error
+    if not isinstance(content, dict) or content.get("kind") != kind:
+        raise QuantVLAError(f"'{path}' is no record of `{command}`.")
+    if content.get("schema") != schema:
+        raise QuantVLAError(
+            f"The record '{path}' has schema {content.get('schema')} and this package knows "
+            f"{schema}; {way_out}."
+        )
+    return content
