@@ -22,6 +22,9 @@ NOISE_SAMPLES = 2
 RATE = 1e-3
 MUON_RATE = 2e-3
 WARM_UP = 100
+CONTINUED = 0.5
+"""Peak of the rates, as a share, in a run that goes on from another's weights: from the full one
+it would need some hundred steps to come back to where that one ended."""
 AUXILIARY_WEIGHT = 0.2
 MAX_GRADIENT_NORM = 1.0
 BLOCKS = ("language_model.layers", "action_expert.layers", "vision_tower.layers")
@@ -113,6 +116,7 @@ class Trainer:
         )
         self.average = {k: v.clone() for k, v in self.network.state_dict().items()}
         self.step = 0
+        self.peak = 1.0
         self.generator = torch.Generator().manual_seed(seed)
         self.rng = np.random.default_rng(seed)
         self._cumulative = np.cumsum(sampling_probability(frames))
@@ -125,6 +129,7 @@ class Trainer:
             "heads": self.heads.state_dict(),
             "average": self.average,
             "step": self.step,
+            "peak": self.peak,
             "muon": self.muon.state_dict(),
             "adam": self.adam.state_dict(),
             "generator": self.generator.get_state(),
@@ -136,7 +141,7 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.heads.load_state_dict(state["heads"])
         self.average = state["average"]
-        self.step = state["step"]
+        self.step, self.peak = state["step"], state["peak"]
         self.muon.load_state_dict(state["muon"])
         self.adam.load_state_dict(state["adam"])
         self.generator.set_state(state["generator"])
@@ -144,6 +149,7 @@ class Trainer:
 
     def start_from(self, state: dict[str, Any]) -> None:
         """Begin a new run from another run's averaged weights, which may be a narrow network's."""
+        self.peak = CONTINUED
         weights, heads = state["average"], state["heads"]
         if Pi05Config.model_validate(state["config"]) != self.network.config:
             weights = widen(weights, self.network.state_dict(), self.seed)
@@ -194,7 +200,7 @@ class Trainer:
 
     def advance(self) -> dict[str, float]:
         """One optimizer step; returns the parts of this process's loss."""
-        scale = min(1.0, (self.step + 1) / WARM_UP)
+        scale = self.peak * min(1.0, (self.step + 1) / WARM_UP)
         scale *= 0.5 * (1.0 + math.cos(math.pi * min(1.0, self.step / self.steps))) * 0.98 + 0.02
         total, parts = self.loss(self.batch())
         total.backward()

@@ -48,6 +48,7 @@ def run_policy(
     record_path: Path,
     episodes: int,
     say: Say,
+    compiled: bool,
     recorder_arguments: Sequence[str | Path] = (),
 ) -> PolicyRun:
     """Start robot and policy node, run episodes, end both.
@@ -59,6 +60,7 @@ def run_policy(
         record_path: where the node writes its record.
         episodes: how many.
         say: shows what happens.
+        compiled: whether the policy is compiled, as on a robot.
         recorder_arguments: when given, `quantvla` runs with them during the episodes, and gets
             Ctrl-C after the last one.
 
@@ -67,7 +69,7 @@ def run_policy(
     """
     arrivals: list[Arrival] = []
     seed = {"seed": str(FIRST_SEED)}
-    with robot_and_policy(processes, name, bundle, record_path, WATCHED, seed, say) as (
+    with robot_and_policy(processes, name, bundle, record_path, WATCHED, seed, say, compiled) as (
         operator,
         children,
     ):
@@ -105,7 +107,7 @@ def robot_and_policy(
         topics: to watch (see `Operator`).
         robot_parameters: of the simulated robot.
         say: shows what happens.
-        compiled: whether the policy is compiled, as on a robot; it takes minutes on a busy machine.
+        compiled: whether the policy is compiled, as on a robot; takes minutes on a busy machine.
         more: further parameters of the policy node.
 
     Raises:
@@ -128,7 +130,7 @@ def robot_and_policy(
         operator.instruct("")
         say("the simulated robot starts")
         _wait_for_robot(operator, robot)
-        say("the policy node loads and compiles the policy")
+        say("the policy node loads" + (" and compiles" if compiled else "") + " the policy")
         _while_alive(lambda: operator.policy.configure(_CONFIGURE_S), [robot, node])
         operator.policy.activate()
         operator.tap.subscribe(_TOPICS_S)

@@ -99,7 +99,8 @@ def _run(
                 places["records"] / "float_node.json",
                 episodes,
                 say,
-                record,
+                compiled=False,  # the buffer does not need it, and the demo's user waits for it
+                recorder_arguments=record,
             )
             say(_successes(runs["float"]))
         tool = _Tool(processes)
@@ -128,6 +129,7 @@ def _run(
                 places["records"] / "int8_node.json",
                 episodes,
                 say,
+                compiled=True,
             )
             say(_successes(runs["int8"]))
     with stages.stage("report", "Report") as say:

@@ -20,8 +20,9 @@ from calib_tools.demo.processes import Child, Processes, own_ros_domain
 from calib_tools.demo.progress import Say
 from calib_tools.demo.trace import JOINT_STATE_TYPE, TRAJECTORY_TYPE
 from calib_tools.evaluation.closed_loop import panda_limits
+from calib_tools.fault_study.commanded import CommandedWindow, commanded_window
 from calib_tools.fault_study.scenarios import SCENARIOS, Scene
-from calib_tools.fault_study.stop import CommandedWindow, measure
+from calib_tools.fault_study.stop import measure
 from calib_tools.fault_study.wave_policy import FREQUENCY_HZ, MODE_VARIABLE
 from calib_tools.resources import shared_file
 from quantvla_ros.control.faults import FaultCode
@@ -177,27 +178,11 @@ class _Study:
             message = decode(RawMessage(arrival.topic, arrival.msgtype, arrival.data))
             if arrival.topic == "/joint_trajectory":
                 self._last_window = arrival.steady_s
-                self._windows.append(_window(message, self._limits.names))
+                self._windows.append(commanded_window(message, self._limits.names))
             else:
                 by_name = dict(zip(message.name, message.velocity, strict=True))
                 self._measured = np.abs([by_name[name] for name in self._limits.names])
             arrival = self._operator.tap.next(0.0)
-
-
-def _window(message: Any, names: Sequence[str]) -> CommandedWindow:
-    order = [list(message.joint_names).index(name) for name in names]
-    start = _seconds(message.header.stamp)
-    rows = message.points
-    return CommandedWindow(
-        np.array([start + _seconds(p.time_from_start) for p in rows]),
-        np.array([p.positions for p in rows])[:, order],
-        np.array([p.velocities for p in rows])[:, order],
-        np.array([p.accelerations for p in rows])[:, order],
-    )
-
-
-def _seconds(stamp: Any) -> float:
-    return float(stamp.sec) + 1e-9 * float(stamp.nanosec)
 
 
 def machine() -> dict[str, Any]:

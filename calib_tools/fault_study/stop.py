@@ -10,21 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calib_tools.fault_study.commanded import CommandedWindow
 from quantvla_ros.control.limits import JointLimits
 
 Array = NDArray[np.float64]
 _STILL = 1e-6
 """Below this share of its velocity limit a commanded joint stands."""
-
-
-@dataclass(frozen=True)
-class CommandedWindow:
-    """One trajectory message: times [K] in s, ROS clock; the rest [K, n], in the limits' order."""
-
-    times: Array
-    positions: Array
-    velocities: Array
-    accelerations: Array
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from quantvla_ros.backends.c_library import has_vnni
+from quantvla_ros.backends.compile_beside import compiled_beside
 from quantvla_ros.backends.policy import TorchPolicy, load_policy
 from quantvla_ros.bundle.chunk import draw_noise
 from quantvla_ros.bundle.observation import Observation
@@ -98,22 +99,22 @@ def bench(
         A record: schema, versions, cpu, raw samples in ms, percentiles, speedup (ratio of the
         medians), stages, weight bytes of the loaded backends.
     """
-    policies = {
-        "float_compiled": load_policy(float_path, "cpu", True, threads),
-        "int8": load_policy(quantized_path, "cpu", True, threads),
-    }
+    with compiled_beside(float_path, threads):
+        quantized = load_policy(quantized_path, "cpu", True, threads)
+    control = load_policy(float_path, "cpu", True, threads)
+    policies = {"float_compiled": control, "int8": quantized}
     samples, stages = time_in_turn(policies, observations, rounds, progress)
     latency = {name: percentiles(values) for name, values in samples.items()}
     return {
         "schema": SCHEMA,
         "bundles": {"float": bundle_hash(float_path), "int8": bundle_hash(quantized_path)},
         **circumstances(threads),
-        "kernel": policies["int8"].kernel,
-        "integer_layers": policies["int8"].integer_layers,
+        "kernel": quantized.kernel,
+        "integer_layers": quantized.integer_layers,
         "latency_ms": latency,
         "speedup": latency["float_compiled"]["p50"] / latency["int8"]["p50"],
         "stages_ms": stages,
-        "weight_bytes": weight_bytes(policies["float_compiled"], policies["int8"]),
+        "weight_bytes": weight_bytes(control, quantized),
         "samples_ms": samples,
     }
 

@@ -13,7 +13,7 @@ from trajectory_msgs.msg import JointTrajectory
 from quantvla_ros.control.limits import FloatArray, JointLimits
 from quantvla_ros.control.window import Window
 from quantvla_ros.nodes.gripper import GripperOutput
-from quantvla_ros.nodes.input_buffer import JointSample
+from quantvla_ros.nodes.input_types import JointSample
 from quantvla_ros.nodes.trajectory_writer import TrajectoryWriter
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from quantvla_ros.control.motion import MotionController
 from quantvla_ros.control.persistence import Lasting
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.inference.client import ChunkResult, Failure, InferenceClient
-from quantvla_ros.nodes.input_buffer import Choice, Frame, InputBuffer
+from quantvla_ros.nodes.input_buffer import InputBuffer
+from quantvla_ros.nodes.input_types import Choice, Frame
 from quantvla_ros.nodes.record import NodeRecord
 
 if TYPE_CHECKING:

@@ -5,82 +5,22 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.control.watchdog import Source
+from quantvla_ros.nodes.input_types import Choice, Frame, Gates, JointSample
+from quantvla_ros.nodes.joint_history import JointHistory
 from quantvla_ros.nodes.stamps import TROUBLES, same_content, unfit_stamp
 
-FloatArray = NDArray[np.float64]
-
-HISTORY_S = 2.0
-"""Joint states are kept this long, so that one of a frame's own time can be found."""
 _JOINTS = "joint_states"
 SKEWED = "skewed"
 """Reason of `choose` when all inputs are fresh and not of one instant."""
 
 
-@dataclass(frozen=True)
-class Frame:
-    """A camera message as it came in, not decoded.
-
-    Attributes:
-        stamp: s, of the message's header.
-        data: the serialized message.
-    """
-
-    stamp: float
-    data: bytes
-
-
-@dataclass(frozen=True)
-class JointSample:
-    """Positions and velocities of all joints in the policy's order (rad, m; rad/s, m/s)."""
-
-    stamp: float
-    positions: FloatArray
-    velocities: FloatArray
-
-
-class Gates(NamedTuple):
-    """Limits for the inputs, in s; made anew for every message, so a tuple.
-
-    Attributes:
-        camera_age: oldest frame that is used.
-        joint_age: oldest joint state that is used.
-        skew: largest difference of the stamps of one observation.
-        future: how far a stamp may be ahead of the ROS clock.
-        frozen: how long a picture may stay the same to the last bit; 0 allows it for ever.
-    """
-
-    camera_age: float
-    joint_age: float
-    skew: float
-    future: float
-    frozen: float
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One frame of each camera and the joint state of their time."""
-
-    frames: Mapping[str, Frame]
-    joints: JointSample
-    instruction: str
-    generation: int
-
-
 class InputBuffer:
     """Newest frame of every camera, recent joint states, the instruction; safe for threads.
-
-    Drivers may publish some joints in one message and the others in another (arm and gripper):
-    a sample is complete when every joint has come, and as old as its oldest joint.
 
     A message that cannot be used is skipped, counted in ``skipped`` by its reason, and the source
     is as old as its last usable message.
@@ -93,19 +33,14 @@ class InputBuffer:
         self.cameras = tuple(cameras)
         self.joints = tuple(joints)
         self._gates = gates
-        self._index = {name: i for i, name in enumerate(joints)}
         self._lock = threading.Lock()
         self._frames: dict[str, Frame] = {}
         self._changed: dict[str, float] = {}
         self._refused: dict[str, tuple[float, float]] = {}
         self._trouble: dict[str, str] = {}
-        self._stamps = np.full(len(joints), -math.inf)
-        self._positions = np.zeros(len(joints))
-        self._velocities = np.zeros(len(joints))
-        self._history: deque[JointSample] = deque()
+        self._history = JointHistory(joints)
         self._instruction = ""
         self._generation = 0
-        self.joint_names_seen: set[str] = set()
         self.skipped: Counter[str] = Counter()
         self.received: Counter[str] = Counter()
 
@@ -149,6 +84,11 @@ class InputBuffer:
             if self._refused.pop(camera, None) is not None:
                 self._trouble.pop(camera, None)
 
+    def refuse_message(self, source: str) -> None:
+        """Note that a message of a source cannot even be read."""
+        with self._lock:
+            self._skip(source, f"damaged_{source}", TROUBLES["damaged"])
+
     def add_joint_state(
         self,
         stamp: float,
@@ -157,9 +97,7 @@ class InputBuffer:
         velocities: Sequence[float],
         now: float,
     ) -> JointSample | None:
-        """Take one joint state message, whatever its order of joints, at ``now`` (s, ROS clock).
-
-        Velocities that are missing or not finite are taken as zero.
+        """Take one joint state message (see `JointHistory.add`) at ``now`` (s, ROS clock).
 
         Returns:
             The completed sample, or None while joints are missing or a value is unusable.
@@ -167,58 +105,17 @@ class InputBuffer:
         future = self._gates().future
         with self._lock:
             self.received[_JOINTS] += 1
-            self.joint_names_seen.update(names)
-            ours = [(self._index[n], i) for i, n in enumerate(names) if n in self._index]
-            if not ours:
+            result = self._history.add(stamp, names, positions, velocities, now, future)
+            if isinstance(result, str):
+                self._skip(_JOINTS, f"{result}_{_JOINTS}", TROUBLES[result])
                 return None
-            reason = self._unfit(stamp, names, positions, velocities, ours, now, future)
-            if reason:
-                self._skip(_JOINTS, f"{reason}_{_JOINTS}", TROUBLES[reason])
-                return None
-            self._trouble.pop(_JOINTS, None)
-            for target, i in ours:
-                self._stamps[target] = stamp
-                self._positions[target] = positions[i]
-                velocity = velocities[i] if len(velocities) else 0.0
-                self._velocities[target] = velocity if math.isfinite(velocity) else 0.0
-            return self._complete_sample()
-
-    def _unfit(
-        self,
-        stamp: float,
-        names: Sequence[str],
-        positions: Sequence[float],
-        velocities: Sequence[float],
-        ours: Sequence[tuple[int, int]],
-        now: float,
-        future: float,
-    ) -> str:
-        """Why a joint state message cannot be used, a key of `TROUBLES`; empty when it can."""
-        if len(positions) != len(names) or len(velocities) not in (0, len(names)):
-            return "wrong_width"
-        if not all(math.isfinite(positions[i]) for _, i in ours):
-            return "not_finite"
-        newest = max(float(self._stamps[target]) for target, _ in ours)
-        return unfit_stamp(stamp, newest, now, future)
+            if result is not None:
+                self._trouble.pop(_JOINTS, None)
+            return result
 
     def _skip(self, source: str, reason: str, trouble: str) -> None:
         self.skipped[reason] += 1
         self._trouble[source] = trouble
-
-    def _complete_sample(self) -> JointSample | None:
-        oldest = float(self._stamps.min())
-        if not math.isfinite(oldest):
-            return None
-        newest_before = self._history[-1].stamp if self._history else -math.inf
-        if oldest < newest_before:  # the robot's clock was set back
-            self._history.clear()
-        elif oldest == newest_before:
-            return None
-        sample = JointSample(oldest, self._positions.copy(), self._velocities.copy())
-        self._history.append(sample)
-        while self._history[0].stamp < oldest - HISTORY_S:
-            self._history.popleft()
-        return sample
 
     def set_instruction(self, text: str) -> bool:
         """Take an instruction; return whether it differs from the one before it."""
@@ -248,18 +145,24 @@ class InputBuffer:
     def newest_joints(self) -> JointSample | None:
         """Return the newest complete joint state."""
         with self._lock:
-            return self._history[-1] if self._history else None
+            return self._history.newest
+
+    @property
+    def joint_names_seen(self) -> set[str]:
+        """Every joint that a message has named."""
+        return self._history.names_seen
 
     def missing_joints(self) -> list[str]:
         """Return the policy's joints that no message has named yet."""
         with self._lock:
-            return [n for n in self.joints if n not in self.joint_names_seen]
+            return self._history.never_seen()
 
     def stamps(self) -> tuple[dict[str, float], float | None]:
         """Return the newest stamp of each camera that has sent, and of the joint state."""
         with self._lock:
             cameras = {name: frame.stamp for name, frame in self._frames.items()}
-            return cameras, self._history[-1].stamp if self._history else None
+            newest = self._history.newest
+            return cameras, None if newest is None else newest.stamp
 
     def trouble(self, source: str) -> str:
         """Return why the newest message of a camera or of joint_states was skipped, or nothing."""
@@ -279,13 +182,13 @@ class InputBuffer:
                 )
                 for camera in self.cameras
             ]
-            newest = self._history[-1].stamp if self._history else None
-            trouble = self._trouble.get(_JOINTS, "")
-            oldest = int(self._stamps.argmin())
-            if not trouble and self._stamps[oldest] < self._stamps.max():
-                trouble = f"joint '{self.joints[oldest]}' is missing"
+            newest = self._history.newest
+            trouble, lagging = self._trouble.get(_JOINTS, ""), self._history.lagging()
+            if lagging and not trouble:
+                trouble = f"joint '{lagging}' is missing"
+            stamp = None if newest is None else newest.stamp
             code = FaultCode.STALE_JOINT_STATE
-            found.append(Source(code, "joint states", newest, gates.joint_age, trouble))
+            found.append(Source(code, "joint states", stamp, gates.joint_age, trouble))
             return found
 
     def _newest_usable(self, camera: str) -> float | None:
@@ -301,7 +204,6 @@ class InputBuffer:
             self._frames.clear()
             self._refused.clear()
             self._history.clear()
-            self._stamps[:] = -math.inf
 
     def skewed(self, now: float) -> bool:
         """Whether all inputs are fresh at ``now`` (s, ROS clock) and not of one instant."""
@@ -331,15 +233,16 @@ class InputBuffer:
                 return f"old_frame_{camera}"
             if frame.stamp <= self._refused.get(camera, (0.0, -math.inf))[1]:
                 return f"refused_frame_{camera}"
-        if not self._history:
+        newest = self._history.newest
+        if newest is None:
             return "no_joint_state"
-        if abs(now - self._history[-1].stamp) > gates.joint_age:
+        if abs(now - newest.stamp) > gates.joint_age:
             return "old_joint_state"
         stamps = [self._frames[camera].stamp for camera in self.cameras]
         middle = (min(stamps) + max(stamps)) / 2
         # The policy was trained on pictures and joints of one instant, so the joint state of
         # the frames' time is right, not the newest one.
-        joints = min(self._history, key=lambda sample: abs(sample.stamp - middle))
+        joints = self._history.nearest(middle)
         stamps.append(joints.stamp)
         if max(stamps) - min(stamps) > gates.skew:
             return SKEWED

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
-from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import String
 
+from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.conversion import (
     compressed_image_to_rgb,
     image_to_rgb,
     stamp_to_seconds,
 )
-from quantvla_ros.nodes.input_buffer import Frame, InputBuffer, JointSample
+from quantvla_ros.nodes.input_buffer import InputBuffer
+from quantvla_ros.nodes.input_types import Frame, JointSample
 from quantvla_ros.nodes.periodic import PeriodicThread
 from quantvla_ros.nodes.qos import LATCHED, SENSOR
 from quantvla_ros.nodes.realtime import HELPER_PRIORITY
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 Transport = Literal["raw", "compressed"]
 POLL_S = 0.005
 """How often new messages are looked for."""
+HEADER_BYTES = 12
+"""A serialized message that begins with a stamp is not shorter."""
 _MESSAGES: dict[Transport, type[Image] | type[CompressedImage]] = {
     "raw": Image,
     "compressed": CompressedImage,
@@ -94,8 +97,8 @@ class Inputs:
         self.robot_description: str | None = None
         self.on_joints: Callable[[JointSample], None] = lambda _: None
         self.on_instruction: Callable[[], None] = lambda: None
-        self._subscribe(String, "instruction", self._take_instruction, LATCHED)
-        self._subscribe(String, "robot_description", self._take_description, LATCHED)
+        self._subscribe(String, "instruction", self._take_instruction)
+        self._subscribe(String, "robot_description", self._take_description)
         self.joint_topic = node.resolve_topic_name("joint_states")
         self.description_topic = node.resolve_topic_name("robot_description")
         self._joints_subscribed = False
@@ -107,16 +110,18 @@ class Inputs:
         self._transport = transport
         if not self._joints_subscribed:
             self._joints_subscribed = True
-            self._poll_topic(JointState, "joint_states", self._take_joints, False)
+            self._poll_topic(
+                JointState,
+                "joint_states",
+                self._decoder(JointState, "joint_states", self._take_joints),
+            )
         for camera in buffer.cameras:
             key = (camera, transport)
             if key in self._topics:
                 continue
             name = f"{camera}/image_raw" + ("/compressed" if transport == "compressed" else "")
             self._topics[key] = self._node.resolve_topic_name(name)
-            self._poll_topic(
-                _MESSAGES[transport], name, self._frame_callback(camera, transport), True
-            )
+            self._poll_topic(_MESSAGES[transport], name, self._frame_callback(camera, transport))
         if self._thread is None:
             self._take_over_clock()
             self._thread = PeriodicThread(
@@ -146,10 +151,13 @@ class Inputs:
         """Return the picture of a camera's frame, uint8 [height, width, 3] rgb8.
 
         Raises:
-            QuantVLAError: an encoding that is not supported, or a damaged picture.
+            QuantVLAError: no valid message, an encoding that is not supported, a damaged picture.
         """
-        topic = self.camera_topic(camera)
-        message = deserialize_message(frame.data, _MESSAGES[self._transport])
+        topic, kind = self.camera_topic(camera), _MESSAGES[self._transport]
+        try:
+            message = deserialize_message(frame.data, kind)
+        except Exception as error:  # the middleware's own types, and whatever else it meets
+            raise QuantVLAError(f"A message on {topic} is no valid {kind.__name__}.") from error
         if isinstance(message, CompressedImage):
             return compressed_image_to_rgb(message, topic)
         return image_to_rgb(message, topic)
@@ -157,16 +165,32 @@ class Inputs:
     def _now(self) -> float:
         return float(self._node.get_clock().now().nanoseconds) * 1e-9
 
-    def _subscribe(self, kind: Any, name: str, callback: Any, qos: QoSProfile) -> None:
+    def _subscribe(self, kind: Any, name: str, take: Callable[[Any], None]) -> None:
         # A group of its own: parallel to every other callback, but in the order of arrival.
         group = MutuallyExclusiveCallbackGroup()
-        self._node.create_subscription(kind, name, callback, qos, callback_group=group)
+        self._node.create_subscription(
+            kind, name, self._decoder(kind, name, take), LATCHED, callback_group=group, raw=True
+        )
 
-    def _poll_topic(self, kind: Any, name: str, take: Callable[[Any], None], raw: bool) -> None:
+    def _poll_topic(self, kind: Any, name: str, take: Callable[[bytes], None]) -> None:
         subscription = self._node.create_subscription(
-            kind, name, take, SENSOR, callback_group=PolledGroup(), raw=raw
+            kind, name, take, SENSOR, callback_group=PolledGroup(), raw=True
         )
         self._polled.append((subscription, take))
+
+    def _decoder(self, kind: Any, name: str, take: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Bytes come in, so that one damaged message ends neither the executor nor the thread."""
+
+        def decode(data: bytes) -> None:
+            try:
+                message = deserialize_message(data, kind)
+            except Exception:
+                if self._buffer is not None:
+                    self._buffer.refuse_message(name)
+                return
+            take(message)
+
+        return decode
 
     def _take_over_clock(self) -> None:
         for subscription in self._node.subscriptions:
@@ -179,17 +203,26 @@ class Inputs:
 
     def _poll(self, deadline: float) -> None:
         for subscription, take in list(self._polled):
-            with subscription.handle:
-                taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+            try:
+                with subscription.handle:
+                    taken = subscription.handle.take_message(
+                        subscription.msg_type, subscription.raw
+                    )
+            except Exception:  # a damaged time on /clock, the one that rclpy decodes
+                continue
             if taken is not None:
                 take(taken[0])
 
     def _frame_callback(self, camera: str, transport: Transport) -> Callable[[bytes], None]:
         def take(data: bytes) -> None:
             buffer = self._buffer
-            if buffer is not None and transport == self._transport and camera in buffer.cameras:
-                buffer.add_frame(camera, serialized_stamp(data), data, self._now())
-                self._arrived.set()
+            if buffer is None or transport != self._transport or camera not in buffer.cameras:
+                return
+            if len(data) < HEADER_BYTES:
+                buffer.refuse_message(camera)
+                return
+            buffer.add_frame(camera, serialized_stamp(data), data, self._now())
+            self._arrived.set()
 
         return take
 

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from quantvla_ros.control.config import MotionConfig
 from quantvla_ros.control.twist import TwistLimits
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.nodes.input_buffer import Gates
+from quantvla_ros.nodes.input_types import Gates
 
 _MOTION = MotionConfig()
 

@@ -14,7 +14,11 @@ from rcl_interfaces.msg import (
     ParameterType,
     SetParametersResult,
 )
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.exceptions import (
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+    ParameterUninitializedException,
+)
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.parameter_model import (
@@ -82,9 +86,18 @@ def read(node: Node) -> PolicyNodeParameters:
     """Return the node's current parameters, validated.
 
     Raises:
-        ParameterError: a value out of range.
+        ParameterError: a value out of range, or none at all.
     """
-    return validate({i.name: node.get_parameter(i.name).value for i in parameter_table()})
+    return validate({info.name: _value(node, info.name) for info in parameter_table()})
+
+
+def _value(node: Node, name: str) -> Any:
+    try:
+        return node.get_parameter(name).value
+    except ParameterUninitializedException:
+        raise ParameterError(
+            f"Parameter '{name}' stands in the parameter file without a value; give one."
+        ) from None
 
 
 def check_change(

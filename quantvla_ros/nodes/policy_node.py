@@ -243,18 +243,18 @@ class PolicyNode(LifecycleNode):
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; return the exit status."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    with Runtime(args) as runtime:
-        try:
+    try:
+        with Runtime(args) as runtime:
             node = PolicyNode(runtime.stop)
-        except QuantVLAError as error:
-            print(error, file=sys.stderr)
-            return 1
-        executor = MultiThreadedExecutor(num_threads=4)
-        runtime.spin(node, executor)
-        runtime.wait()
-        node.end()
-        _settle(executor, node)
-        return node.exit_code
+            executor = MultiThreadedExecutor(num_threads=4)
+            runtime.spin(node, executor)
+            runtime.wait()
+            node.end()
+            _settle(executor, node)
+            return node.exit_code
+    except QuantVLAError as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
 def _settle(executor: Executor, node: Node) -> None:

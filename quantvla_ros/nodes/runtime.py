@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import threading
@@ -17,6 +18,8 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 from rclpy.utilities import try_shutdown
+
+from quantvla_ros.errors import QuantVLAError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -43,11 +46,18 @@ class Runtime:
         self._failure: BaseException | None = None
 
     def __enter__(self) -> Runtime:
-        """Start the ROS context and take over SIGINT and SIGTERM."""
-        rclpy.init(
-            args=None if self._args is None else list(self._args),
-            signal_handler_options=SignalHandlerOptions.NO,
-        )
+        """Start the ROS context and take over SIGINT and SIGTERM.
+
+        Raises:
+            QuantVLAError: the ROS arguments, or a parameter file that they name, cannot be read.
+        """
+        try:
+            rclpy.init(
+                args=None if self._args is None else list(self._args),
+                signal_handler_options=SignalHandlerOptions.NO,
+            )
+        except Exception as error:  # rclpy's own types are no part of its interface
+            raise QuantVLAError(_refusal(str(error))) from error
         for number in _SIGNALS:
             signal.signal(number, self._on_signal)
         return self
@@ -123,3 +133,11 @@ class Runtime:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.stop()
+
+
+def _refusal(text: str) -> str:
+    """What rcl says, without where in its own sources."""
+    file = re.search(r"params file: '--params-file (.*?)'\. Error: (.*?)(?:\n|, at |$)", text)
+    if file:
+        return f"The parameter file {file[1]} cannot be read: {file[2]}; correct it."
+    return f"ROS does not start with these arguments: {text.splitlines()[0]}"

@@ -17,7 +17,8 @@ from quantvla_ros.control.motion import MotionController
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.inference.client import InferenceClient
 from quantvla_ros.nodes.inference_loop import InferenceLoop
-from quantvla_ros.nodes.input_buffer import InputBuffer, JointSample
+from quantvla_ros.nodes.input_buffer import InputBuffer
+from quantvla_ros.nodes.input_types import JointSample
 from quantvla_ros.nodes.output_watch import OutputWatch
 from quantvla_ros.nodes.periodic import PeriodicThread
 from quantvla_ros.nodes.realtime import CONTROL_PRIORITY, HELPER_PRIORITY, RaisedThreads

@@ -239,14 +239,14 @@ class SimRobotNode(Node):
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; return the exit status."""
-    with Runtime(args) as runtime:
-        try:
+    try:
+        with Runtime(args) as runtime:
             node = SimRobotNode()
-        except QuantVLAError as error:
-            print(f"sim_robot_node: {error}", file=sys.stderr)
-            return 1
-        runtime.spin(node)
-        node.run(runtime)
+            runtime.spin(node)
+            node.run(runtime)
+    except QuantVLAError as error:
+        print(f"sim_robot_node: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

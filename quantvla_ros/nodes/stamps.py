@@ -16,6 +16,7 @@ TROUBLES: Mapping[str, str] = {
     "frozen": "its picture does not change",
     "wrong_width": "its arrays have different lengths",
     "not_finite": "a position is not a finite number",
+    "damaged": "its bytes are no message of its type",
 }
 """Reasons, as they are counted, in words."""
 

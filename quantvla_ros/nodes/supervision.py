@@ -16,7 +16,8 @@ from quantvla_ros.control.motion import MotionController
 from quantvla_ros.control.watchdog import stale
 from quantvla_ros.control.window import Window
 from quantvla_ros.nodes.clock_watch import ClockFault, ClockWatch
-from quantvla_ros.nodes.input_buffer import InputBuffer, JointSample
+from quantvla_ros.nodes.input_buffer import InputBuffer
+from quantvla_ros.nodes.input_types import JointSample
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.drive import Drive

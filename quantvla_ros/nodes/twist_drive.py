@@ -16,7 +16,7 @@ from quantvla_ros.control.twist import TwistLimits, joined, limited_twist, twist
 from quantvla_ros.control.window import Window
 from quantvla_ros.nodes.conversion import seconds_to_stamp
 from quantvla_ros.nodes.gripper import GripperOutput
-from quantvla_ros.nodes.input_buffer import JointSample
+from quantvla_ros.nodes.input_types import JointSample
 from quantvla_ros.nodes.servo_switch import ServoSwitch
 
 if TYPE_CHECKING:

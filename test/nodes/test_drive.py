@@ -21,7 +21,7 @@ from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.conversion import stamp_to_seconds
 from quantvla_ros.nodes.drive import JointDrive
 from quantvla_ros.nodes.gripper import GripperOutput
-from quantvla_ros.nodes.input_buffer import JointSample
+from quantvla_ros.nodes.input_types import JointSample
 from quantvla_ros.nodes.servo_switch import ServoSwitch
 from quantvla_ros.nodes.twist_drive import HALT_S, TwistDrive
 

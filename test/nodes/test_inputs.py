@@ -12,13 +12,16 @@ from PIL import Image as PillowImage
 from rclpy.parameter import Parameter
 from rclpy.serialization import serialize_message
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image, JointState
+from std_msgs.msg import String
 from waiting import wait_until
 
+from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.conversion import rgb_to_image
-from quantvla_ros.nodes.input_buffer import Gates, InputBuffer
+from quantvla_ros.nodes.input_buffer import InputBuffer
+from quantvla_ros.nodes.input_types import Frame, Gates
 from quantvla_ros.nodes.inputs import Inputs, serialized_stamp
-from quantvla_ros.nodes.qos import CLOCK, SENSOR
+from quantvla_ros.nodes.qos import CLOCK, LATCHED, SENSOR
 
 GATES = Gates(camera_age=1.0, joint_age=1.0, skew=1.0, future=1.0, frozen=0.0)
 PICTURE = np.arange(8 * 6 * 3, dtype=np.uint8).reshape(8, 6, 3)
@@ -81,3 +84,35 @@ def test_clock_of_a_simulation_goes_on(graph):
             wait_until(arrived, 10, f"{seconds} s on the node's clock")
     finally:
         inputs.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "topic", "qos", "data", "counted"),
+    [
+        (Image, "top/image_raw", SENSOR, b"\x00\x01\x00\x00\x05", "damaged_top"),
+        (JointState, "joint_states", SENSOR, b"\x00\x01" + b"\xff" * 30, "damaged_joint_states"),
+        (String, "instruction", LATCHED, b"\x00\x01" + b"\xff" * 6, "damaged_instruction"),
+    ],
+)
+def test_damaged_bytes_are_counted_and_end_nothing(graph, kind, topic, qos, data, counted):
+    errors = []
+    inputs = Inputs(graph.node, errors.append)
+    buffer = InputBuffer(["top"], ["a"], lambda: GATES)
+    inputs.connect(buffer, "raw")
+    publisher = graph.publisher(kind, topic, qos)
+
+    def refused():
+        publisher.publish(data)
+        return buffer.skipped[counted]
+
+    wait_until(refused, 10, "the damaged message")
+    inputs.close()
+    assert errors == []
+
+
+def test_frame_whose_bytes_are_no_image_is_refused_by_name(graph):
+    inputs = Inputs(graph.node, lambda error: None)
+    inputs.connect(InputBuffer(["top"], ["a"], lambda: GATES), "raw")
+    with pytest.raises(QuantVLAError, match="on /top/image_raw is no valid Image"):
+        inputs.decode("top", Frame(1.0, bytes(12)))
+    inputs.close()

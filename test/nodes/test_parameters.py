@@ -40,6 +40,13 @@ def test_declares_every_parameter_with_text_and_range(make_node):
             assert described.floating_point_range[0].to_value == info.upper
 
 
+def test_parameter_without_a_value_is_refused_when_read(make_node):
+    node = make_node(threads=None)
+    declare(node)
+    with pytest.raises(ParameterError, match="'threads' stands in the parameter file without"):
+        read(node)
+
+
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [

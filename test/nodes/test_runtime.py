@@ -63,3 +63,21 @@ def test_a_callback_that_raises_ends_the_process_with_its_error():
     assert "left" not in out
     assert process.returncode == 1
     assert "a callback failed" in err
+
+
+@pytest.mark.parametrize("module", ["policy_node", "sim_robot_node"])
+@pytest.mark.parametrize("content", ["a: [1,", "/**:\n  ros__parameters: {a: *x}\n", None])
+def test_parameter_file_that_cannot_be_read_is_one_sentence(tmp_path, module, content):
+    file = tmp_path / "parameters.yaml"
+    if content is not None:
+        file.write_text(content)
+    ended = subprocess.run(
+        [sys.executable, "-m", f"quantvla_ros.nodes.{module}",
+         "--ros-args", "--params-file", str(file)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    said = [line for line in ended.stderr.splitlines() if "[rcl]" not in line]
+    assert len(said) == 1, ended.stderr
+    assert f"The parameter file {file} cannot be read: " in said[0]
+    assert "/src/" not in said[0]

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the attempts on files in a process of its own, which a crash may end and nothing else."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import signal
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calib_tools.fuzz.files import attempts, describe, make_samples
+from quantvla_ros.errors import QuantVLAError
+
+HANG_S = 60.0
+MEMORY = 12 << 30  # bytes of address space; a damaged size must not bring the machine down
+ACCEPTED, REFUSED, FAILED = "accepted", "refused", "failed"
+
+
+def study_files(kinds: list[str], cases: int, seed: int, say: Callable[[str], None]) -> list[Any]:
+    """Damage and open files of each kind.
+
+    Args:
+        kinds: keys of `attempts`.
+        cases: of each kind.
+        seed: of the damages; the case with the same number gets the same damage.
+        say: shows how far it is.
+
+    Returns:
+        A row for each kind: how many were accepted and refused, and every failure with its number.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        samples = Path(directory)
+        say("sound files are made")
+        make_samples(samples, kinds)
+        return [_study(samples, kind, cases, seed, say) for kind in kinds]
+
+
+def _study(
+    samples: Path, kind: str, cases: int, seed: int, say: Callable[[str], None]
+) -> dict[str, Any]:
+    outcomes: Counter[str] = Counter()
+    failures: list[dict[str, Any]] = []
+    number = 0
+    while number < cases:
+        worker = _Worker(samples, kind, seed, number, cases)
+        while number < cases:
+            outcome = worker.next()
+            if outcome is None:  # it is dead: the next worker goes on behind this case
+                failures.append({"case": number, "error": "crash", "text": worker.end()})
+                outcomes[FAILED] += 1
+                number += 1
+                break
+            outcomes[outcome["outcome"]] += 1
+            if outcome["outcome"] == FAILED:
+                failures.append({"case": number, **outcome["what"]})
+            number += 1
+            if number % 100 == 0:
+                say(f"{kind}: {number} of {cases}, {len(failures)} failures")
+        worker.end()
+    return {
+        "kind": kind,
+        "cases": cases,
+        ACCEPTED: outcomes[ACCEPTED],
+        REFUSED: outcomes[REFUSED],
+        FAILED: failures,
+    }
+
+
+class _Worker:
+    """A process that tries case after case."""
+
+    def __init__(self, samples: Path, kind: str, seed: int, first: int, end: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._ours, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_work, args=(theirs, samples, kind, seed, first, end), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+
+    def next(self) -> dict[str, Any] | None:
+        """Outcome of the next case; None when the process died or hangs."""
+        try:
+            if not self._ours.poll(HANG_S):
+                return None
+            outcome: dict[str, Any] = self._ours.recv()
+            return outcome
+        except (EOFError, ConnectionError):
+            return None
+
+    def end(self) -> str:
+        """End it; say how it had ended."""
+        self._process.join(1.0)
+        code = self._process.exitcode
+        self._process.kill()
+        self._process.join()
+        if code is None:
+            return f"no answer within {HANG_S:.0f} s"
+        return signal.Signals(-code).name if code < 0 else f"exit status {code}"
+
+
+def _work(pipe: Connection, samples: Path, kind: str, seed: int, first: int, end: int) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    attempt = attempts(samples)[kind]
+    for number in range(first, end):
+        rng = np.random.default_rng([seed, number])
+        with tempfile.TemporaryDirectory() as scratch:
+            pipe.send(_outcome(lambda: attempt(rng, Path(scratch))))  # noqa: B023
+
+
+def _outcome(try_it: Callable[[], None]) -> dict[str, Any]:
+    try:
+        try_it()
+    except QuantVLAError:
+        return {"outcome": REFUSED}
+    except Exception as error:
+        return {"outcome": FAILED, "what": describe(error)}
+    return {"outcome": ACCEPTED}

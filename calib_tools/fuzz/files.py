@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Damaged bundles, calibration buffers and parameter files, each opened as its user would."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from calib_tools.fuzz.mutation import mutate_bytes, mutate_yaml
+from calib_tools.resources import shared_file
+
+RESEAL_SHARE = 0.8  # of the damages come with hashes that fit, or nothing else would be tried
+
+Attempt = Callable[[np.random.Generator, Path], None]
+"""Damages something in a scratch directory and opens it; raises what the opening raises."""
+
+
+def make_samples(directory: Path, kinds: Collection[str]) -> None:
+    """Write the sound files that attempts of these kinds damage; some damage what is shipped."""
+    from calib_tools.fuzz.sound_files import write_buffer_of_noise, write_bundles
+
+    if "bundle" in kinds:
+        write_bundles(directory)
+    if "buffer" in kinds:
+        write_buffer_of_noise(directory / "buffer")
+
+
+def attempts(samples: Path) -> Mapping[str, Attempt]:
+    """What can be damaged, by name; `samples` was filled by `make_samples`."""
+    return {
+        "bundle": lambda rng, scratch: _bundle(samples, rng, scratch),
+        "buffer": lambda rng, scratch: _buffer(samples / "buffer", rng, scratch),
+        "parameters": _parameters,
+        "configuration": _configuration,
+    }
+
+
+def _bundle(samples: Path, rng: np.random.Generator, scratch: Path) -> None:
+    """A bundle, float or quantized: load it and infer once."""
+    from calib_tools.fuzz.sound_files import observation
+    from quantvla_ros.backends.policy import load_policy
+    from quantvla_ros.bundle.chunk import draw_noise
+    from quantvla_ros.bundle.manifest_file import MANIFEST, seal
+    from quantvla_ros.bundle.storage import FILES, TOKENIZER, file_hash
+
+    names = ("float", "int4")
+    path = scratch / "bundle"
+    shutil.copytree(samples / names[int(rng.integers(len(names)))], path)
+    target = (MANIFEST, *FILES)[int(rng.integers(1 + len(FILES)))]
+    content = (path / MANIFEST).read_bytes()
+    body = content[: content.rstrip().rfind(b"\n") + 1]
+    fitting = rng.random() < RESEAL_SHARE
+    if target == MANIFEST:
+        body = mutate_yaml(body.decode(), rng).encode()
+    else:
+        before = file_hash(path / target)
+        if target == TOKENIZER:
+            text = (path / target).read_text()
+            (path / target).write_bytes(mutate_bytes(text.encode(), rng))
+        else:
+            (path / target).write_bytes(mutate_bytes((path / target).read_bytes(), rng))
+        if fitting:
+            body = body.replace(before.encode(), file_hash(path / target).encode())
+    (path / MANIFEST).write_bytes(seal(body) if fitting else body)
+    policy = load_policy(path, "cpu", compiled=False)
+    policy.infer(observation(), draw_noise(policy.manifest, 0, 0))
+
+
+def _buffer(buffer: Path, rng: np.random.Generator, scratch: Path) -> None:
+    """A calibration buffer: load it whole."""
+    from calib_tools.buffer.store import DESCRIPTION, load_buffer
+    from quantvla_ros.bundle.storage import file_hash
+
+    path = scratch / "buffer"
+    shutil.copytree(buffer, path)
+    files = sorted(path.iterdir())
+    target = files[int(rng.integers(len(files)))]
+    if target.suffix == ".yaml":
+        target.write_text(mutate_yaml(target.read_text(), rng))
+    else:
+        target.write_bytes(mutate_bytes(target.read_bytes(), rng))
+    if target.name != DESCRIPTION and rng.random() < RESEAL_SHARE:
+        described = yaml.safe_load((path / DESCRIPTION).read_text())
+        described["files"][target.name] = file_hash(target)
+        (path / DESCRIPTION).write_text(yaml.safe_dump(described, sort_keys=False))
+    load_buffer(path)
+
+
+def _parameters(rng: np.random.Generator, scratch: Path) -> None:
+    """A parameter file of the policy node: start the node with it."""
+    from quantvla_ros.nodes.policy_node import PolicyNode
+    from quantvla_ros.nodes.runtime import Runtime
+
+    names = ("config/policy.yaml", "config/panda_limits.yaml")
+    file = scratch / "parameters.yaml"
+    text = shared_file(names[int(rng.integers(len(names)))]).read_text()
+    file.write_text(mutate_yaml(text, rng))
+    with Runtime(["--ros-args", "--params-file", str(file)]):
+        node = PolicyNode(lambda: None)
+        node.destroy_node()
+
+
+def _configuration(rng: np.random.Generator, scratch: Path) -> None:
+    """A configuration of `quantvla record`: read it."""
+    from calib_tools.buffer.sources import load_config
+
+    file = scratch / "calibration.yaml"
+    file.write_text(mutate_yaml(shared_file("config/calibration.yaml").read_text(), rng))
+    load_config(file)
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """What a record says of an error that is no refusal."""
+    return {"error": type(error).__name__, "text": str(error)[:300]}

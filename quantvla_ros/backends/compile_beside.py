@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compile one policy in a helper process while this one compiles another.
+
+Inductor works on one core for most of the time. The helper leaves its code in inductor's cache on
+disk, where the load that follows finds it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from quantvla_ros.backends.policy import load_policy
+
+
+@contextmanager
+def compiled_beside(path: Path, threads: int) -> Iterator[None]:
+    """Compile the bundle `path` during the block, for as many CPU threads as it will run with.
+
+    The block ends when the helper is done. A helper that fails costs time only: the load compiles
+    then, or says what is wrong.
+    """
+    helper = multiprocessing.get_context("spawn").Process(
+        target=load_policy, args=(path, "cpu", True, threads), daemon=True
+    )
+    helper.start()
+    try:
+        yield
+        helper.join()
+    finally:
+        helper.kill()
+        helper.join()

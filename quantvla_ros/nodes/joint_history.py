@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recent joint states, put together from messages that may hold some joints each. No ROS."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+
+from quantvla_ros.nodes.input_types import JointSample
+from quantvla_ros.nodes.stamps import unfit_stamp
+
+HISTORY_S = 2.0
+"""Joint states are kept this long, so that one of a frame's own time can be found."""
+
+
+class JointHistory:
+    """Complete joint states of the last two seconds.
+
+    Drivers may publish some joints in one message and the others in another (arm and gripper):
+    a sample is complete when every joint has come, and as old as its oldest joint. Not safe for
+    threads: its owner holds a lock.
+    """
+
+    def __init__(self, joints: Sequence[str]) -> None:
+        """Make an empty history of these joints (in the policy's order)."""
+        self._joints = tuple(joints)
+        self._index = {name: i for i, name in enumerate(joints)}
+        self._stamps = np.full(len(joints), -math.inf)
+        self._positions = np.zeros(len(joints))
+        self._velocities = np.zeros(len(joints))
+        self._samples: deque[JointSample] = deque()
+        self.names_seen: set[str] = set()
+
+    @property
+    def newest(self) -> JointSample | None:
+        """The newest complete sample."""
+        return self._samples[-1] if self._samples else None
+
+    def nearest(self, stamp: float) -> JointSample:
+        """The sample nearest to a time, s; there must be one."""
+        return min(self._samples, key=lambda sample: abs(sample.stamp - stamp))
+
+    def add(
+        self,
+        stamp: float,
+        names: Sequence[str],
+        positions: Sequence[float],
+        velocities: Sequence[float],
+        now: float,
+        future: float,
+    ) -> JointSample | str | None:
+        """Take one message, whatever its order of joints.
+
+        Velocities that are missing or not finite are taken as zero.
+
+        Args:
+            stamp: of the message, s.
+            names: of the joints in it.
+            positions: rad or m.
+            velocities: rad/s or m/s; may be empty.
+            now: ROS clock, s.
+            future: how far the stamp may be ahead of it, s.
+
+        Returns:
+            The completed sample; why the message cannot be used, a key of `TROUBLES`; None while
+            joints are missing and for a message of other joints.
+        """
+        self.names_seen.update(names)
+        ours = [(self._index[n], i) for i, n in enumerate(names) if n in self._index]
+        if not ours:
+            return None
+        if len(positions) != len(names) or len(velocities) not in (0, len(names)):
+            return "wrong_width"
+        if not all(math.isfinite(positions[i]) for _, i in ours):
+            return "not_finite"
+        newest = max(float(self._stamps[target]) for target, _ in ours)
+        reason = unfit_stamp(stamp, newest, now, future)
+        if reason:
+            return reason
+        for target, i in ours:
+            self._stamps[target] = stamp
+            self._positions[target] = positions[i]
+            velocity = velocities[i] if len(velocities) else 0.0
+            self._velocities[target] = velocity if math.isfinite(velocity) else 0.0
+        return self._complete()
+
+    def _complete(self) -> JointSample | None:
+        oldest = float(self._stamps.min())
+        if not math.isfinite(oldest):
+            return None
+        newest_before = self._samples[-1].stamp if self._samples else -math.inf
+        if oldest < newest_before:  # the robot's clock was set back
+            self._samples.clear()
+        elif oldest == newest_before:
+            return None
+        sample = JointSample(oldest, self._positions.copy(), self._velocities.copy())
+        self._samples.append(sample)
+        while self._samples[0].stamp < oldest - HISTORY_S:
+            self._samples.popleft()
+        return sample
+
+    def never_seen(self) -> list[str]:
+        """The joints that no message has named yet."""
+        return [name for name in self._joints if name not in self.names_seen]
+
+    def lagging(self) -> str:
+        """The joint that newer messages leave out; empty when none is."""
+        oldest = int(self._stamps.argmin())
+        return self._joints[oldest] if self._stamps[oldest] < self._stamps.max() else ""
+
+    def clear(self) -> None:
+        """Forget every position."""
+        self._samples.clear()
+        self._stamps[:] = -math.inf

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Publishes bytes as they are, sound or not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quantvla_ros.nodes import qos
+from quantvla_ros.nodes.recorder import message_class
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+
+_PROFILES = {
+    "sensor_msgs/msg/Image": qos.SENSOR,
+    "sensor_msgs/msg/JointState": qos.JOINT_STATES,
+    "std_msgs/msg/String": qos.LATCHED,
+    "rosgraph_msgs/msg/Clock": qos.CLOCK,
+}
+
+
+class RawPublisher:
+    """Another publisher on topics that have one; for tests and studies."""
+
+    def __init__(self, node: Node, topics: dict[str, str]) -> None:
+        """Create the publishers.
+
+        Args:
+            node: any node.
+            topics: full topic name -> message type, one of Image, JointState, String, Clock.
+        """
+        self._publishers = {
+            topic: node.create_publisher(message_class(kind), topic, _PROFILES[kind])
+            for topic, kind in topics.items()
+        }
+
+    def publish(self, topic: str, data: bytes) -> None:
+        """Publish serialized bytes on one of the topics."""
+        self._publishers[topic].publish(data)
