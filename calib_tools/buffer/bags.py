@@ -24,28 +24,29 @@ class Bag:
             QuantVLAError: no bag, a topic missing (named, with those that are there), or a topic
                 of another type.
         """
-        from rosbags.rosbag2 import Reader, ReaderError
+        from rosbags.rosbag2 import Reader
 
         if not (path / "metadata.yaml").is_file():
             raise QuantVLAError(
                 f"'{path}' is no rosbag2 directory: it has no metadata.yaml "
                 "(`ros2 bag reindex` makes one)."
             )
-        self._reader = Reader(path)
         try:
+            self._reader = Reader(path)
             self._reader.open()
-        except (ReaderError, OSError) as error:
-            raise QuantVLAError(f"The bag '{path}' cannot be read: {error}.") from error
-        self._connections = [c for c in self._reader.connections if c.topic in topics]
+            there = {str(c.topic): str(c.msgtype) for c in self._reader.connections}
+            self._connections = [c for c in self._reader.connections if c.topic in topics]
+            self._count = sum(int(connection.msgcount) for connection in self._connections)
+        except Exception as error:  # the storage libraries raise types of their own
+            raise QuantVLAError(f"The bag '{path}' cannot be read: {_said(error)}.") from error
         self.path = path
         try:
-            self._check(topics)
+            self._check(topics, there)
         except QuantVLAError:
             self._reader.close()
             raise
 
-    def _check(self, topics: Mapping[str, tuple[str, ...]]) -> None:
-        there = {c.topic: c.msgtype for c in self._reader.connections}
+    def _check(self, topics: Mapping[str, tuple[str, ...]], there: Mapping[str, str]) -> None:
         for topic, types in topics.items():
             if topic not in there:
                 raise QuantVLAError(
@@ -60,7 +61,7 @@ class Bag:
 
     def __len__(self) -> int:
         """Messages on the wanted topics."""
-        return sum(connection.msgcount for connection in self._connections)
+        return self._count
 
     def messages(self) -> Iterator[RawMessage]:
         """Messages of the wanted topics in the order in which they were recorded.
@@ -71,7 +72,13 @@ class Bag:
         try:
             for connection, _, data in self._reader.messages(self._connections):
                 yield RawMessage(connection.topic, connection.msgtype, bytes(data))
-        except Exception as error:  # the storage libraries raise types of their own
-            raise QuantVLAError(f"The bag '{self.path}' is damaged: {error}.") from error
+        except Exception as error:
+            raise QuantVLAError(f"The bag '{self.path}' is damaged: {_said(error)}.") from error
         finally:
             self._reader.close()
+
+
+def _said(error: Exception) -> str:
+    """First line of what a library said; a YAML parser says many."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

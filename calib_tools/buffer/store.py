@@ -227,7 +227,15 @@ def load_buffer(path: Path, joints: Sequence[str] | None = None) -> CalibrationB
             f"The buffer '{path}' lacks the joint '{missing[0]}'; it has {', '.join(names)}."
         )
     order = [names.index(joint) for joint in (joints or names)]
-    samples = _read_samples(path, description, order)
+    try:
+        samples = _read_samples(path, description, order)
+    except CalibrationBufferError:
+        raise
+    except Exception as error:  # rosbags and Pillow raise whatever they meet in damaged bytes
+        raise CalibrationBufferError(
+            f"The buffer '{path}' is damaged ({type(error).__name__} while its bag was read); "
+            "record again."
+        ) from error
     if len(samples) < MINIMUM_SAMPLES:
         raise CalibrationBufferError(
             f"The buffer '{path}' has {len(samples)} samples; at least {MINIMUM_SAMPLES} are "

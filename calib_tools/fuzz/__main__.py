@@ -13,7 +13,7 @@ from calib_tools.output import check_file_free, write_json
 from quantvla_ros.errors import QuantVLAError
 
 SCHEMA = 1
-FILES = ("bundle", "buffer", "parameters", "configuration")
+FILES = ("bundle", "buffer", "bag", "parameters", "configuration")
 MESSAGES = "messages"
 _TEXT = """\
 Damage messages and files by the thousand and see what becomes of them. Messages go over DDS to a

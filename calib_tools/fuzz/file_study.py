@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import resource
 import signal
 import tempfile
@@ -37,6 +38,7 @@ def study_files(kinds: list[str], cases: int, seed: int, say: Callable[[str], No
     """
     with tempfile.TemporaryDirectory() as directory:
         samples = Path(directory)
+        os.environ["OMP_NUM_THREADS"] = "1"  # on networks this small a second thread only waits
         say("sound files are made")
         make_samples(samples, kinds)
         return [_study(samples, kind, cases, seed, say) for kind in kinds]

@@ -26,7 +26,7 @@ def make_samples(directory: Path, kinds: Collection[str]) -> None:
 
     if "bundle" in kinds:
         write_bundles(directory)
-    if "buffer" in kinds:
+    if {"buffer", "bag"} & set(kinds):
         write_buffer_of_noise(directory / "buffer")
 
 
@@ -35,6 +35,7 @@ def attempts(samples: Path) -> Mapping[str, Attempt]:
     return {
         "bundle": lambda rng, scratch: _bundle(samples, rng, scratch),
         "buffer": lambda rng, scratch: _buffer(samples / "buffer", rng, scratch),
+        "bag": lambda rng, scratch: _bag(samples / "buffer", rng, scratch),
         "parameters": _parameters,
         "configuration": _configuration,
     }
@@ -78,17 +79,37 @@ def _buffer(buffer: Path, rng: np.random.Generator, scratch: Path) -> None:
 
     path = scratch / "buffer"
     shutil.copytree(buffer, path)
-    files = sorted(path.iterdir())
-    target = files[int(rng.integers(len(files)))]
-    if target.suffix == ".yaml":
-        target.write_text(mutate_yaml(target.read_text(), rng))
-    else:
-        target.write_bytes(mutate_bytes(target.read_bytes(), rng))
+    target = _damage_one(path, rng)
     if target.name != DESCRIPTION and rng.random() < RESEAL_SHARE:
         described = yaml.safe_load((path / DESCRIPTION).read_text())
         described["files"][target.name] = file_hash(target)
         (path / DESCRIPTION).write_text(yaml.safe_dump(described, sort_keys=False))
     load_buffer(path)
+
+
+def _bag(buffer: Path, rng: np.random.Generator, scratch: Path) -> None:
+    """A bag without any hash: select a buffer from it."""
+    from calib_tools.buffer.store import DESCRIPTION, load_description
+    from calib_tools.select_bags import select
+
+    sources = load_description(buffer).sources
+    camera = sources.cameras["front"]
+    stored = camera.model_copy(update={"topic": f"{camera.topic}/compressed"})
+    path = scratch / "bag"
+    shutil.copytree(buffer, path, ignore=shutil.ignore_patterns(DESCRIPTION))
+    _damage_one(path, rng)
+    config = sources.model_copy(update={"cameras": {"front": stored}})
+    select([path], config, scratch / "selected", sources.min_samples, force=False)
+
+
+def _damage_one(directory: Path, rng: np.random.Generator) -> Path:
+    files = sorted(directory.iterdir())
+    target = files[int(rng.integers(len(files)))]
+    if target.suffix == ".yaml":
+        target.write_text(mutate_yaml(target.read_text(), rng))
+    else:
+        target.write_bytes(mutate_bytes(target.read_bytes(), rng))
+    return target
 
 
 def _parameters(rng: np.random.Generator, scratch: Path) -> None:

@@ -12,7 +12,8 @@ from calib_tools.random_policy import JOINTS, SMOLVLA_SIZED, random_observations
 from quantvla_ros.bundle.observation import Observation
 
 _SIZE = 32
-_SAMPLES = 16
+_SAMPLES = 16  # of calibration
+_GROUPS = 24  # in the buffer; as a bag it must hold more than are selected
 _TINY = SMOLVLA_SIZED.model_copy(
     update={
         "vocabulary": 66, "image_size": _SIZE, "horizon": 4, "width": 32, "layers": 2, "heads": 2,
@@ -63,7 +64,7 @@ def write_buffer_of_noise(path: Path) -> None:
     )
     rng = np.random.default_rng(0)
     samples = []
-    for number in range(_SAMPLES):
+    for number in range(_GROUPS):
         png = io.BytesIO()
         pixels = rng.integers(0, 256, (_SIZE, _SIZE, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(png, "PNG")
@@ -78,5 +79,5 @@ def write_buffer_of_noise(path: Path) -> None:
                 instruction="put the milk in the basket",
             )
         )
-    counts = Counts(groups=_SAMPLES, rejected={}, near_duplicates=0, surplus=0)
+    counts = Counts(groups=_GROUPS, rejected={}, near_duplicates=0, surplus=0)
     write_buffer(path, config, samples, counts, ["random"])

@@ -11,6 +11,7 @@ _NAMES = {
     "messages": "messages over DDS to a moving robot's policy node",
     "bundle": "bundles, float and quantized",
     "buffer": "calibration buffers",
+    "bag": "bags for `quantvla select`",
     "parameters": "parameter files of the node",
     "configuration": "configurations of `quantvla record`",
 }

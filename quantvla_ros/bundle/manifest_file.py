@@ -40,13 +40,13 @@ def read_manifest(directory: Path) -> BundleManifest:
     """
     path = directory / MANIFEST
     try:
-        content = path.read_bytes()
+        sealed = path.read_bytes()
     except OSError as error:
         raise BundleError(
             f"{path} cannot be read ({error.strerror}); give the directory of a bundle"
         ) from error
     # Before the hash: another schema may be sealed in another way.
-    found = _VERSION.search(content)
+    found = _VERSION.search(sealed)
     version = found.group(1).decode("utf-8", "replace") if found else ""
     if found and version not in map(str, KNOWN_SCHEMA_VERSIONS):
         raise BundleError(
@@ -54,14 +54,18 @@ def read_manifest(directory: Path) -> BundleManifest:
             f"{', '.join(str(known) for known in KNOWN_SCHEMA_VERSIONS)}; "
             "use the package that wrote it or make the bundle again"
         )
-    body = content[: max(0, content.rfind(_SEAL))]
-    if seal(body) != content:
+    body = sealed[: max(0, sealed.rfind(_SEAL))]
+    if seal(body) != sealed:
         raise BundleError(
             f"{path} was changed after it was written (its sha256 differs); "
             "copy or make the bundle again"
         )
     try:
-        return BundleManifest.model_validate(yaml.safe_load(body))
+        content = yaml.safe_load(body)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # sealed by a foreign hand
+        raise BundleError(f"{path} is no valid YAML; make the bundle again") from error
+    try:
+        return BundleManifest.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"

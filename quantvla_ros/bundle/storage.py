@@ -76,7 +76,10 @@ def load_bundle(path: Path) -> Bundle:
     """
     path = Path(path)
     manifest = load_manifest(path, check_files=True)
-    text = (path / TOKENIZER).read_bytes().decode()
+    try:
+        text = (path / TOKENIZER).read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{path / TOKENIZER} is no text; make the bundle again") from error
     tokenizer = Tokenizer(text, manifest.tokenizer.max_length)
     return Bundle(path, manifest, _load_tensors(path / WEIGHTS), tokenizer)
 
