@@ -43,6 +43,12 @@ def play(bundle: Path, episodes: Sequence[tuple[str, int, int]]) -> list[tuple[s
     return results
 
 
+def close() -> None:
+    """Free the scenes; left to the end of the process, their renderers complain."""
+    while _robots:
+        _robots.popitem()[1].close()
+
+
 def rates(results: Sequence[tuple[str, bool]]) -> dict[str, float]:
     """Share of solved episodes by family."""
     solved: dict[str, list[bool]] = {}

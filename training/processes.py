@@ -33,6 +33,10 @@ def worker_pool(processes: int) -> Iterator[Pool]:
     context = multiprocessing.get_context("spawn")
     with context.Pool(processes, _prepare_worker, (os.getpid(),), maxtasksperchild=8) as pool:
         yield pool
+        # Ending idle workers by force can catch one with the queue's lock in its hand, for which
+        # the pool would then wait for ever.
+        pool.close()
+        pool.join()
 
 
 def run_all(

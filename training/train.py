@@ -22,11 +22,10 @@ import typer
 from torch.multiprocessing.spawn import spawn
 
 from quantvla_ros.errors import QuantVLAError
-from training import runlog
+from training import playing, runlog
 from training.data.files import replacing
 from training.dataset import Frames, Statistics, load_frames
 from training.export import export
-from training.playing import plan, play, rates
 from training.processes import end_with_parent
 from training.settings import Settings
 from training.trainer import Trainer
@@ -114,6 +113,7 @@ class Run:
                     self._save()
             if every and (trainer.step % every == 0 or last):
                 self._check()
+        playing.close()
 
     def _log(self) -> None:
         trainer, recent = self.trainer, self.recent
@@ -144,11 +144,11 @@ class Run:
             export(self.out, self.out / DRAFT, force=True)
         dist.barrier()
         families = sorted({goal.family for goal in trainer.frames.goals})
-        mine = plan(families, self.settings.check_scenes)[trainer.rank :: trainer.ranks]
+        mine = playing.plan(families, self.settings.check_scenes)[trainer.rank :: trainer.ranks]
         results: list[Any] = [None] * trainer.ranks
-        dist.all_gather_object(results, play(self.out / DRAFT, mine))
+        dist.all_gather_object(results, playing.play(self.out / DRAFT, mine))
         if self.first:
-            success = rates([result for part in results for result in part])
+            success = playing.rates([result for part in results for result in part])
             runlog.append(self.out, {"step": trainer.step, "success": success})
             runlog.draw(self.out)
             print(f"step {trainer.step}: solved {success}", flush=True)

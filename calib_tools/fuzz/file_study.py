@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from calib_tools.fuzz.files import attempts, describe, make_samples
+from calib_tools.fuzz.files import Attempt, attempts, make_samples
 from quantvla_ros.errors import QuantVLAError
 
 HANG_S = 60.0
@@ -41,17 +41,19 @@ def study_files(kinds: list[str], cases: int, seed: int, say: Callable[[str], No
         os.environ["OMP_NUM_THREADS"] = "1"  # on networks this small a second thread only waits
         say("sound files are made")
         make_samples(samples, kinds)
-        return [_study(samples, kind, cases, seed, say) for kind in kinds]
+        known = attempts(samples)
+        return [study(kind, known[kind], cases, seed, say) for kind in kinds]
 
 
-def _study(
-    samples: Path, kind: str, cases: int, seed: int, say: Callable[[str], None]
+def study(
+    kind: str, attempt: Attempt, cases: int, seed: int, say: Callable[[str], None]
 ) -> dict[str, Any]:
+    """Try `attempt` (picklable) with the numbers 0 to `cases`; returns its row (see above)."""
     outcomes: Counter[str] = Counter()
     failures: list[dict[str, Any]] = []
     number = 0
     while number < cases:
-        worker = _Worker(samples, kind, seed, number, cases)
+        worker = _Worker(attempt, seed, number, cases)
         while number < cases:
             outcome = worker.next()
             if outcome is None:  # it is dead: the next worker goes on behind this case
@@ -78,11 +80,11 @@ def _study(
 class _Worker:
     """A process that tries case after case."""
 
-    def __init__(self, samples: Path, kind: str, seed: int, first: int, end: int) -> None:
+    def __init__(self, attempt: Attempt, seed: int, first: int, end: int) -> None:
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
         self._process = context.Process(
-            target=_work, args=(theirs, samples, kind, seed, first, end), daemon=True
+            target=_work, args=(theirs, attempt, seed, first, end), daemon=True
         )
         self._process.start()
         theirs.close()
@@ -108,20 +110,20 @@ class _Worker:
         return signal.Signals(-code).name if code < 0 else f"exit status {code}"
 
 
-def _work(pipe: Connection, samples: Path, kind: str, seed: int, first: int, end: int) -> None:
+def _work(pipe: Connection, attempt: Attempt, seed: int, first: int, end: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    attempt = attempts(samples)[kind]
     for number in range(first, end):
         rng = np.random.default_rng([seed, number])
         with tempfile.TemporaryDirectory() as scratch:
-            pipe.send(_outcome(lambda: attempt(rng, Path(scratch))))  # noqa: B023
+            pipe.send(_outcome(attempt, rng, Path(scratch)))
 
 
-def _outcome(try_it: Callable[[], None]) -> dict[str, Any]:
+def _outcome(attempt: Attempt, rng: np.random.Generator, scratch: Path) -> dict[str, Any]:
     try:
-        try_it()
+        attempt(rng, scratch)
     except QuantVLAError:
         return {"outcome": REFUSED}
     except Exception as error:
-        return {"outcome": FAILED, "what": describe(error)}
+        what = {"error": type(error).__name__, "text": str(error)[:300]}
+        return {"outcome": FAILED, "what": what}
     return {"outcome": ACCEPTED}

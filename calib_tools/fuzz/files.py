@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import yaml
@@ -33,9 +33,9 @@ def make_samples(directory: Path, kinds: Collection[str]) -> None:
 def attempts(samples: Path) -> Mapping[str, Attempt]:
     """What can be damaged, by name; `samples` was filled by `make_samples`."""
     return {
-        "bundle": lambda rng, scratch: _bundle(samples, rng, scratch),
-        "buffer": lambda rng, scratch: _buffer(samples / "buffer", rng, scratch),
-        "bag": lambda rng, scratch: _bag(samples / "buffer", rng, scratch),
+        "bundle": partial(_bundle, samples),
+        "buffer": partial(_buffer, samples / "buffer"),
+        "bag": partial(_bag, samples / "buffer"),
         "parameters": _parameters,
         "configuration": _configuration,
     }
@@ -133,8 +133,3 @@ def _configuration(rng: np.random.Generator, scratch: Path) -> None:
     file = scratch / "calibration.yaml"
     file.write_text(mutate_yaml(shared_file("config/calibration.yaml").read_text(), rng))
     load_config(file)
-
-
-def describe(error: BaseException) -> dict[str, Any]:
-    """What a record says of an error that is no refusal."""
-    return {"error": type(error).__name__, "text": str(error)[:300]}

@@ -123,10 +123,12 @@ class _Study:
     def _send(self, count: int, rng: np.random.Generator) -> None:
         topics = list(SOURCES)
         for _ in range(count):
-            topic = topics[int(rng.choice(len(topics), p=_WEIGHTS))]
-            data = damaged(self._sound[topic], self._time, rng)
-            self._sent.add(data)
-            self._publisher.publish(topic, data)
+            sent = False
+            while not sent:
+                topic = topics[int(rng.choice(len(topics), p=_WEIGHTS))]
+                data = damaged(self._sound[topic], self._time, rng)
+                self._sent.add(data)
+                sent = self._publisher.publish(topic, data)
             deadline = time.monotonic() + _PERIOD_S
             while time.monotonic() < deadline:
                 self._take(_PERIOD_S / 4)

@@ -34,6 +34,13 @@ class RawPublisher:
             for topic, kind in topics.items()
         }
 
-    def publish(self, topic: str, data: bytes) -> None:
-        """Publish serialized bytes on one of the topics."""
-        self._publishers[topic].publish(data)
+    def publish(self, topic: str, data: bytes) -> bool:
+        """Publish serialized bytes on one of the topics; False if the middleware takes them not.
+
+        It takes none that are too short to be any message.
+        """
+        try:
+            self._publishers[topic].publish(data)
+        except Exception:  # rclpy's own types are no part of its interface
+            return False
+        return True
