@@ -96,6 +96,7 @@ def robot_and_policy(
     say: Say,
     compiled: bool = True,
     more: Mapping[str, object] | None = None,
+    node_module: str = "quantvla_ros.nodes.policy_node",
 ) -> Iterator[tuple[Operator, list[Child]]]:
     """Both nodes running, the policy node active and in dry run; both end after the block.
 
@@ -109,6 +110,7 @@ def robot_and_policy(
         say: shows what happens.
         compiled: whether the policy is compiled, as on a robot; takes minutes on a busy machine.
         more: further parameters of the policy node.
+        node_module: runs the policy node, as that of the package or with changes for a study.
 
     Raises:
         QuantVLAError: a process ended, the node refused, or something did not come in time.
@@ -123,7 +125,7 @@ def robot_and_policy(
     )
     node = processes.start(
         f"{name}_policy_node",
-        "quantvla_ros.nodes.policy_node",
+        node_module,
         *_arguments(bundle, record_path, compiled, more or {}),
     )
     with Operator(topics) as operator:

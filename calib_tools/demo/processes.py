@@ -69,6 +69,12 @@ class Child:
         return None if self._process is None else self._process.poll()
 
     @property
+    def pid(self) -> int:
+        """Its process; it was started."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def last_line(self) -> str:
         """Last line of its log that says something."""
         if not self.log.exists():

@@ -7,8 +7,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from calib_tools.fault_study.run import SCHEMA, machine, study
-from calib_tools.fault_study.table import figure, is_good, markdown
+from calib_tools.fault_study.run import machine, study
+from calib_tools.fault_study.table import KIND, SCHEMA, figure, is_good, markdown
 from calib_tools.output import check_file_free, write_file, write_json
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.errors import QuantVLAError
@@ -27,7 +27,7 @@ example: python -m calib_tools.fault_study --out docs/records/fault-study.json \
 def main(arguments: list[str] | None = None) -> int:
     """Run the study; the exit status is 0 when every fault stopped the arm within its limits."""
     parser = argparse.ArgumentParser(
-        prog="calib_tools.fault_study", description=_TEXT, epilog=_EXAMPLE,
+        prog=KIND, description=_TEXT, epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, help="file for the record")
@@ -53,10 +53,15 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("fault_study: stopped; nothing was written", file=sys.stderr)
         return 130
-    command = ["python", "-m", "calib_tools.fault_study", *(arguments or sys.argv[1:])]
+    command = ["python", "-m", KIND, *(arguments or sys.argv[1:])]
     record = {
-        "schema": SCHEMA, "command": command, "machine": machine(), "stops": stops, "kills": kills,
-    }  # fmt: skip
+        "kind": KIND,
+        "schema": SCHEMA,
+        "command": command,
+        "machine": machine(),
+        "stops": stops,
+        "kills": kills,
+    }
     write_json(options.out, record)
     if options.figure is not None:
         write_file(options.figure, figure(record))

@@ -31,7 +31,6 @@ from quantvla_ros.errors import QuantVLAError
 if TYPE_CHECKING:
     from quantvla_ros.nodes.operator import Operator
 
-SCHEMA = 1
 BUNDLE = "policies/panda"
 PARAMETERS = {
     "loader": "calib_tools.fault_study.wave_policy:load",

@@ -4,17 +4,17 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from calib_tools.record_file import read_record_file
 from calib_tools.report.plots import INT8_COLOUR, drawing
-from quantvla_ros.errors import QuantVLAError
 
 RECORD = "fault-study.json"
+KIND, SCHEMA = "calib_tools.fault_study", 1
 _HEAD = (
     "| fault | provoked by | raised after | at | stops within | peak acceleration | at rest |\n"
     "|---|---|---|---|---|---|---|"
@@ -28,18 +28,7 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         QuantVLAError: it is missing or damaged.
     """
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if content["schema"] != 1 or not all(
-            isinstance(content[key], list) for key in ("stops", "kills")
-        ):
-            raise ValueError("another schema")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise QuantVLAError(
-            f"{path} is no record of a fault study ({error}); make it again by "
-            "`python -m calib_tools.fault_study`."
-        ) from error
-    return content
+    return read_record_file(path, KIND, SCHEMA, f"python -m {KIND}", "run the study again")
 
 
 def markdown(record: Mapping[str, Any]) -> str:

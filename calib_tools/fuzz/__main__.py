@@ -8,11 +8,10 @@ import sys
 from pathlib import Path
 
 from calib_tools.fuzz.file_study import FAILED, study_files
-from calib_tools.fuzz.table import markdown
+from calib_tools.fuzz.table import KIND, SCHEMA, markdown
 from calib_tools.output import check_file_free, write_json
 from quantvla_ros.errors import QuantVLAError
 
-SCHEMA = 1
 FILES = ("bundle", "buffer", "bag", "parameters", "configuration")
 MESSAGES = "messages"
 _TEXT = """\
@@ -29,7 +28,7 @@ example: python -m calib_tools.fuzz --cases 2000 --out docs/records/fuzz.json --
 def main(arguments: list[str] | None = None) -> int:
     """Run the study; the exit status is 0 without a failure."""
     parser = argparse.ArgumentParser(
-        prog="calib_tools.fuzz", description=_TEXT, epilog=_EXAMPLE,
+        prog=KIND, description=_TEXT, epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, help="file for the record")
@@ -61,8 +60,14 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("fuzz: stopped; nothing was written", file=sys.stderr)
         return 130
-    command = ["python", "-m", "calib_tools.fuzz", *(arguments or sys.argv[1:])]
-    record = {"schema": SCHEMA, "command": command, "seed": options.seed, "kinds": rows}
+    command = ["python", "-m", KIND, *(arguments or sys.argv[1:])]
+    record = {
+        "kind": KIND,
+        "schema": SCHEMA,
+        "command": command,
+        "seed": options.seed,
+        "kinds": rows,
+    }
     write_json(options.out, record)
     print(markdown(record))
     return 1 if any(row[FAILED] for row in rows) else 0

@@ -21,17 +21,27 @@ KEEP = 200_000
 """Raw values kept of each kind: more than an hour at 50 Hz."""
 RECENT = 500
 """Intervals that diagnostics look at: all of them would take ever longer."""
+LATE_S = 0.005
+"""A window that comes so much later than its period is counted, however long the node runs."""
 _SHARES = {"p50": 0.50, "p99": 0.99, "max": 1.0}
 
 
 class NodeRecord:
-    """Collects raw figures and writes them as JSON. Times are of the steady clock."""
+    """Collects raw figures and writes them as JSON. Times are of the steady clock.
+
+    Attributes:
+        published: windows.
+        late: windows that came more than `LATE_S` later than a period after the one before.
+        latest_s: by how much the latest one did.
+    """
 
     def __init__(self, period_s: float) -> None:
         """Take the control period that jitter refers to."""
         self._period = period_s
         self._last_publish: float | None = None
         self.published = 0
+        self.late = 0
+        self.latest_s = 0.0
         self.intervals_s: deque[float] = deque(maxlen=KEEP)
         self._recent_s: deque[float] = deque(maxlen=RECENT)
         self.latency_s: deque[float] = deque(maxlen=KEEP)
@@ -42,8 +52,11 @@ class NodeRecord:
         """Note the steady time of one published window."""
         self.published += 1
         if self._last_publish is not None:
-            self.intervals_s.append(steady_s - self._last_publish)
-            self._recent_s.append(steady_s - self._last_publish)
+            interval = steady_s - self._last_publish
+            self.intervals_s.append(interval)
+            self._recent_s.append(interval)
+            self.late += interval - self._period > LATE_S
+            self.latest_s = max(self.latest_s, interval - self._period)
         self._last_publish = steady_s
 
     def note_pause(self) -> None:
@@ -84,6 +97,8 @@ class NodeRecord:
             "schema": SCHEMA,
             "control_rate_hz": 1.0 / self._period,
             "published": self.published,
+            "late": self.late,
+            "latest_ms": round(self.latest_s * 1e3, 4),
             "jitter_ms": self.jitter_ms(),
             "publish_intervals_ms": [round(value * 1e3, 4) for value in self.intervals_s],
             "latency_ms": [round(value * 1e3, 4) for value in self.latency_s],

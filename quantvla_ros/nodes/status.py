@@ -30,6 +30,8 @@ def report_session(session: PolicySession, diagnostics: Diagnostics) -> None:
             "at_rest": motion.at_rest,
             "realtime": session.realtime,
             "published": session.record.published,
+            "late": session.record.late,
+            "latest_ms": session.record.latest_s * 1e3,
             **{f"jitter_ms_{k}": v for k, v in jitter.items()},
             **motion.metrics.as_dict(),
             "clamped": sum(motion.clamped.values()),

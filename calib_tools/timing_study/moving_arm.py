@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A policy that moves the simulated robot for as long as a study needs it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from calib_tools.demo.policy_run import robot_and_policy
+from calib_tools.demo.processes import Child, Processes, own_ros_domain
+from calib_tools.demo.progress import Say
+from quantvla_ros.errors import QuantVLAError
+
+if TYPE_CHECKING:
+    from quantvla_ros.nodes.operator import Operator
+
+NODE = "quantvla_ros.nodes.policy_node"
+_POLL_S = 0.05
+_WAIT_S = 60.0
+
+
+class MovingArm:
+    """An armed policy node on the simulated robot; a scene is reset when its task is done."""
+
+    def __init__(self, operator: Operator, robot: Child, node: Child) -> None:
+        """Take the running system."""
+        self.operator, self.robot, self.node = operator, robot, node
+        self.faults = 0
+
+    def figures(self) -> dict[str, str]:
+        """The newest diagnostics of the node's control."""
+        return self.operator.policy.diagnostics("control")[1]
+
+    def fault(self) -> str:
+        """The latched fault with its sentence; empty for none."""
+        message = self.operator.policy.diagnostics("control")[0]
+        return message if ":" in message else ""
+
+    def run(self, seconds: float, each_s: float, look: Callable[[float], None]) -> None:
+        """Let it work so long; `look` is called with the seconds gone, every `each_s`.
+
+        Raises:
+            QuantVLAError: a process ended, or the node cannot be armed.
+        """
+        begin = time.monotonic()
+        due = 0.0
+        self.start_task()
+        while (gone := time.monotonic() - begin) < seconds:
+            if gone >= due:
+                look(gone)
+                due += each_s
+            self.check()
+            if self.fault():
+                self.faults += 1
+                self.recover()
+            if self.operator.state.get("success"):
+                self.start_task()
+            time.sleep(_POLL_S)
+
+    def start_task(self) -> None:
+        """Reset the scene, ask for its task, and arm."""
+        self.operator.instruct("")
+        state = self.operator.reset_scene()
+        self.operator.instruct(state["instruction"])
+        self._arm()
+
+    def recover(self) -> None:
+        """Leave a fault and arm again; what caused it has ended."""
+        self._until_accepted(self.operator.policy.reset_fault)
+        self._arm()
+
+    def check(self) -> None:
+        """Raise QuantVLAError when a process has ended."""
+        for child in (self.robot, self.node):
+            child.check()
+
+    def _arm(self) -> None:
+        if self.fault():
+            self._until_accepted(self.operator.policy.reset_fault)
+        self._until_accepted(self.operator.policy.arm)
+
+    def _until_accepted(self, request: Callable[[], None]) -> None:
+        deadline = time.monotonic() + _WAIT_S
+        while True:
+            self.check()
+            try:
+                return request()
+            except QuantVLAError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(_POLL_S)
+
+
+@contextmanager
+def moving_arm(
+    bundle: Path, rate_hz: float, logs: Path, say: Say, node_module: str = NODE
+) -> Iterator[tuple[MovingArm, dict[str, Any]]]:
+    """Robot and policy node as processes; the dictionary is the node's record after the block.
+
+    Args:
+        bundle: policy.
+        rate_hz: control rate.
+        logs: directory for the processes' logs.
+        say: shows what happens.
+        node_module: runs the policy node.
+    """
+    record: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "record.json"
+        with (
+            own_ros_domain() as environment,
+            Processes(logs, environment) as processes,
+            robot_and_policy(
+                processes, node_module.rpartition(".")[2], bundle, path, {}, {}, say,
+                more={"control_rate_hz": float(rate_hz)}, node_module=node_module,
+            ) as (operator, (robot, node)),
+        ):  # fmt: skip
+            yield MovingArm(operator, robot, node), record
+        record.update(json.loads(path.read_text()))

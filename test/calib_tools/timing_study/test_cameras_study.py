@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two real cameras over DDS, read as the policy node reads them."""
+
+from __future__ import annotations
+
+from calib_tools.timing_study.cameras import study_cameras
+from quantvla_ros.nodes.camera_stream import CAMERAS
+
+
+def test_every_frame_that_arrives_is_counted_once(tmp_path):
+    rows = study_cameras(2.0, tmp_path, lambda text: None)
+    assert [row["camera"] for row in rows] == [*CAMERAS, *CAMERAS]
+    for row in rows:
+        assert 20 <= row["published"] <= 62
+        assert 0 <= row["lost"] < row["published"]
+        assert 0 < row["age_ms"]["p50"] <= row["age_ms"]["max"]
