@@ -60,10 +60,11 @@ class Round:
 
 DEMONSTRATIONS = "0:300"
 ROUNDS = (
-    Round(2400, True, "20000:20060"),
-    Round(2000, True, "30000:30060"),
-    Round(1200, False, "40000:40060"),
-    Round(800, False, None),
+    Round(1000, True, "20000:20050"),
+    Round(2600, True, "30000:30060"),
+    Round(1500, True, "40000:40060"),
+    Round(560, False, "50000:50060"),
+    Round(1000, False, None),
 )
 
 

@@ -7,12 +7,15 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing.pool import Pool
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+_WATCH_S = 0.5
 
 
 def end_with_parent(parent: int) -> None:
@@ -23,8 +26,17 @@ def end_with_parent(parent: int) -> None:
 
 
 def _prepare_worker(parent: int) -> None:
-    end_with_parent(parent)
+    # The kernel's own signal would come when the thread ends that started this process, and a pool
+    # starts its later workers in a thread that ends first: killed with a lock of the pool in its
+    # hand, a worker would leave the others waiting for ever.
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_WATCH_S)
+    os._exit(1)
 
 
 @contextmanager
@@ -33,9 +45,7 @@ def worker_pool(processes: int) -> Iterator[Pool]:
     context = multiprocessing.get_context("spawn")
     with context.Pool(processes, _prepare_worker, (os.getpid(),), maxtasksperchild=8) as pool:
         yield pool
-        # Ending idle workers by force can catch one with the queue's lock in its hand, for which
-        # the pool would then wait for ever.
-        pool.close()
+        pool.close()  # ended by force, a worker could keep a lock that the pool then waits for
         pool.join()
 
 
@@ -43,8 +53,6 @@ def run_all(
     work: Callable[[Any], str], jobs: Iterable[Any], processes: int, done: int, total: int
 ) -> None:
     """Do the jobs in several processes; each returns a line, which is printed with the progress."""
-    import time
-
     begin, first = time.monotonic(), done
     with worker_pool(processes) as pool:
         for line in pool.imap_unordered(work, list(jobs)):

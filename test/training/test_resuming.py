@@ -82,6 +82,29 @@ def test_log_forgets_what_is_done_again(tmp_path):
     assert losses(tmp_path) == {1: 1.0, 2: 1.0, 3: 2.0}
 
 
+RENEWED = """
+import sys
+from training.processes import run_all
+
+def work(number):
+    return str(number)
+
+if __name__ == "__main__":
+    run_all(work, range(40), 2, 0, 40)
+"""
+
+
+def test_pool_that_renewed_its_workers_ends(tmp_path):
+    script = tmp_path / "pool.py"
+    script.write_text(RENEWED)
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    ended = subprocess.run(
+        [sys.executable, str(script)], env=environment, capture_output=True, text=True,
+        timeout=120, check=True,
+    )  # fmt: skip
+    assert len(ended.stdout.splitlines()) == 40
+
+
 POOL = """
 import os, sys, time
 from training.processes import worker_pool
