@@ -201,7 +201,7 @@ class SimulatedRobot:
 
     def success(self) -> bool:
         """Whether the task is done, judged from the simulation's state."""
-        return self.task.success(self)
+        return bool(self.task.success(self))  # numpy's own kind is no JSON
 
     @property
     def instruction(self) -> str:
