@@ -29,6 +29,7 @@ from calib_tools.evaluation.record import read_record
 from calib_tools.fault_study import table as fault_table
 from calib_tools.fuzz import table as fuzz_table
 from calib_tools.output import write_file
+from calib_tools.study import read_study
 from calib_tools.timing_study import table as timing_table
 from quantvla_ros.errors import QuantVLAError
 
@@ -51,12 +52,10 @@ def markdown(record: Path) -> str:
         return _ablation(read_ablation(record))
     if record.name.endswith(BENCH):
         return _bench(read_bench(record))
-    if record.name.endswith(fault_table.RECORD):
-        return fault_table.markdown(fault_table.read(record))
-    if record.name.endswith(fuzz_table.RECORD):
-        return fuzz_table.markdown(fuzz_table.read(record))
-    if record.name.endswith(timing_table.RECORDS):
-        return timing_table.markdown(timing_table.read(record))
+    for study in (fault_table, fuzz_table, timing_table):
+        if record.name.endswith(study.RECORD):
+            made: str = study.markdown(read_study(record, study.KIND))
+            return made
     if not record.name.endswith(EVALUATION):
         return render(read_summary(record))
     content = read_record(record)

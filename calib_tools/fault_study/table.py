@@ -5,30 +5,19 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from calib_tools.record_file import read_record_file
 from calib_tools.report.plots import INT8_COLOUR, drawing
 
 RECORD = "fault-study.json"
-KIND, SCHEMA = "calib_tools.fault_study", 1
+KIND = "calib_tools.fault_study"
 _HEAD = (
     "| fault | provoked by | raised after | at | stops within | peak acceleration | at rest |\n"
     "|---|---|---|---|---|---|---|"
 )
 _COLUMNS = 3
-
-
-def read(path: Path) -> dict[str, Any]:
-    """Read a record.
-
-    Raises:
-        QuantVLAError: it is missing or damaged.
-    """
-    return read_record_file(path, KIND, SCHEMA, f"python -m {KIND}", "run the study again")
 
 
 def markdown(record: Mapping[str, Any]) -> str:

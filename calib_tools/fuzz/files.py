@@ -47,7 +47,7 @@ def _bundle(samples: Path, rng: np.random.Generator, scratch: Path) -> None:
     from quantvla_ros.backends.policy import load_policy
     from quantvla_ros.bundle.chunk import draw_noise
     from quantvla_ros.bundle.manifest_file import MANIFEST, seal
-    from quantvla_ros.bundle.storage import FILES, TOKENIZER, file_hash
+    from quantvla_ros.bundle.storage import FILES, file_hash
 
     names = ("float", "int4")
     path = scratch / "bundle"
@@ -60,11 +60,7 @@ def _bundle(samples: Path, rng: np.random.Generator, scratch: Path) -> None:
         body = mutate_yaml(body.decode(), rng).encode()
     else:
         before = file_hash(path / target)
-        if target == TOKENIZER:
-            text = (path / target).read_text()
-            (path / target).write_bytes(mutate_bytes(text.encode(), rng))
-        else:
-            (path / target).write_bytes(mutate_bytes((path / target).read_bytes(), rng))
+        (path / target).write_bytes(mutate_bytes((path / target).read_bytes(), rng))
         if fitting:
             body = body.replace(before.encode(), file_hash(path / target).encode())
     (path / MANIFEST).write_bytes(seal(body) if fitting else body)

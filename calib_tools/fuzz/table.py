@@ -4,13 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from calib_tools.record_file import read_record_file
-
 RECORD = "fuzz.json"
-KIND, SCHEMA = "calib_tools.fuzz", 1
+KIND = "calib_tools.fuzz"
 _HEAD = "| what | damaged | refused | harmless | failures |\n|---|---|---|---|---|"
 _NAMES = {
     "messages": "messages over DDS to a moving robot's policy node",
@@ -20,15 +17,6 @@ _NAMES = {
     "parameters": "parameter files of the node",
     "configuration": "configurations of `quantvla record`",
 }
-
-
-def read(path: Path) -> dict[str, Any]:
-    """Read a record.
-
-    Raises:
-        QuantVLAError: it is missing or damaged.
-    """
-    return read_record_file(path, KIND, SCHEMA, f"python -m {KIND}", "run the study again")
 
 
 def markdown(record: Mapping[str, Any]) -> str:

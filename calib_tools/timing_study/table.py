@@ -4,22 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from calib_tools.record_file import read_record_file
-
-RECORDS = ("jitter.json", "cameras.json", "soak.json")
-KIND, SCHEMA = "calib_tools.timing_study", 1
-
-
-def read(path: Path) -> dict[str, Any]:
-    """Read a record.
-
-    Raises:
-        QuantVLAError: it is missing or damaged.
-    """
-    return read_record_file(path, KIND, SCHEMA, f"python -m {KIND}", "run the study again")
+RECORD = ("jitter.json", "cameras.json", "soak.json")
+KIND = "calib_tools.timing_study"
 
 
 def markdown(record: Mapping[str, Any]) -> str:

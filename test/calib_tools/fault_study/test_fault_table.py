@@ -7,7 +7,8 @@ import pytest
 
 from calib_tools.document_tables import markdown as of_any_record
 from calib_tools.fault_study.scenarios import SCENARIOS
-from calib_tools.fault_study.table import KIND, RECORD, figure, markdown, read
+from calib_tools.fault_study.table import KIND, RECORD, figure, markdown
+from calib_tools.study import read_study
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.errors import QuantVLAError
 
@@ -33,12 +34,12 @@ def record(**changes):
 def test_table_has_a_row_for_each_stop(tmp_path):
     path = tmp_path / RECORD
     path.write_text(json.dumps(record()))
-    row = markdown(read(path)).splitlines()[-1]
+    row = markdown(read_study(path, KIND)).splitlines()[-1]
     assert row == (
         "| `STALE_CAMERA` | the camera falls silent | 0.52 s | 31% of full speed | 0.48 s | "
         "62% of the limit | yes |"
     )
-    assert of_any_record(path) == markdown(read(path))
+    assert of_any_record(path) == markdown(read_study(path, KIND))
 
 
 @pytest.mark.parametrize("name", ["rests", "measured_at_rest"])
@@ -63,7 +64,7 @@ def test_another_record_is_refused(tmp_path):
     path = tmp_path / RECORD
     path.write_text('{"kind": "another"}')
     with pytest.raises(QuantVLAError, match=r"no record of `python -m calib_tools.fault_study`"):
-        read(path)
+        read_study(path, KIND)
 
 
 def test_every_fault_has_a_scenario():

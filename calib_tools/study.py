@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands of all studies share: their common options, how one runs, its record."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from calib_tools.demo.progress import Say
+from calib_tools.output import check_file_free, write_json
+from calib_tools.record_file import read_record_file
+from quantvla_ros.errors import QuantVLAError
+
+SCHEMA = 1
+
+
+def study_parser(kind: str, text: str, example: str) -> argparse.ArgumentParser:
+    """A parser with the options of every study; `kind` is its module."""
+    parser = argparse.ArgumentParser(
+        prog=kind, description=text, epilog=example,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    logs = Path(f"{_name(kind)}_logs")
+    parser.add_argument("--out", type=Path, required=True, help="file for the record")
+    parser.add_argument("--logs", type=Path, default=logs, help="directory for processes' logs")
+    parser.add_argument("--force", action="store_true", help="replace an older record")
+    return parser
+
+
+def run_study(
+    kind: str,
+    options: argparse.Namespace,
+    arguments: Sequence[str] | None,
+    measure: Callable[[Say], dict[str, Any]],
+) -> dict[str, Any]:
+    """Measure and write the record.
+
+    Args:
+        kind: the study's module.
+        options: what its `study_parser` made.
+        arguments: of its command line; `sys.argv` when None or empty.
+        measure: returns what the record says beside kind, schema and command.
+
+    Raises:
+        SystemExit: it could not be done (1) or was interrupted (130); one sentence says why.
+    """
+    try:
+        check_file_free(options.out, options.force)
+        found = measure(lambda text: print(text, file=sys.stderr, flush=True))
+    except QuantVLAError as error:
+        print(f"{_name(kind)}: {error}", file=sys.stderr)
+        raise SystemExit(1) from error
+    except KeyboardInterrupt as stop:
+        print(f"{_name(kind)}: stopped; nothing was written", file=sys.stderr)
+        raise SystemExit(130) from stop
+    command = ["python", "-m", kind, *(arguments or sys.argv[1:])]
+    record = {"kind": kind, "schema": SCHEMA, "command": command, **found}
+    write_json(options.out, record)
+    return record
+
+
+def read_study(path: Path, kind: str) -> dict[str, Any]:
+    """Read a study's record.
+
+    Raises:
+        QuantVLAError: it is missing, damaged, something else, or of another version.
+    """
+    return read_record_file(path, kind, SCHEMA, f"python -m {kind}", "run the study again")
+
+
+def _name(kind: str) -> str:
+    return kind.rpartition(".")[2]
