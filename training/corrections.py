@@ -89,7 +89,7 @@ def correct_part(job: Job) -> str:
     if job.family not in _robots:
         _robots[job.family] = SimulatedRobot(job.family)
     played = [correct_episode(_robots[job.family], policy, seed) for seed in job.seeds]
-    write_part(job.path, [rows for _, rows in played], FPS)
+    write_part(job.path, [rows for _, rows in played], job.fps)
     return (
         f"{job.name}: {sum(len(rows) for _, rows in played)} states, "
         f"{sum(success for success, _ in played)} of {len(played)} solved, "
@@ -124,9 +124,9 @@ def main(
 ) -> None:
     """Collect corrections; start the same command again to go on, with more seeds to add some."""
     try:
-        planned = jobs(out, families(tasks), seed_range(seeds), EPISODES_A_PART, bundle)
+        planned = jobs(out, families(tasks), seed_range(seeds), EPISODES_A_PART, FPS, bundle)
         check_driver(bundle, out)
-        record(correct_part, planned, processes, FPS)
+        record(correct_part, planned, processes)
     except QuantVLAError as error:
         raise SystemExit(f"corrections: {error}") from error
 

@@ -71,21 +71,23 @@ class Frames:
 
 
 def load_frames(
-    demonstrations: Path, corrections: Sequence[Path] = (), correction_weight: float = 1.0
+    demonstrations: Sequence[Path],
+    corrections: Sequence[Path] = (),
+    correction_weight: float = 1.0,
 ) -> Frames:
     """Read the data sets; frames while the arm was being disturbed are left out.
 
     Args:
-        demonstrations: data set of `training.demonstrations`.
+        demonstrations: data sets of `training.demonstrations`.
         corrections: data sets of `training.corrections`.
         correction_weight: factor on the weight of corrections.
 
     Raises:
         QuantVLAError: a data set is missing or damaged.
     """
-    sets = [DataSet(path) for path in (demonstrations, *corrections)]
+    sets = [DataSet(path) for path in (*demonstrations, *corrections)]
     parts = [data.columns(COLUMNS) for data in sets]
-    for part in parts[1:]:
+    for part in parts[len(demonstrations) :]:
         part["weight"] = part["weight"] * correction_weight
     source = np.concatenate([np.full(len(data), i) for i, data in enumerate(sets)])
     row = np.concatenate([np.arange(len(data)) for data in sets])

@@ -58,25 +58,29 @@ class Round:
     seeds: str | None
 
 
-DEMONSTRATIONS = "0:300"
+DEMONSTRATIONS = {
+    "demonstrations": ("0:300", "10"),
+    "more_demonstrations": ("1000:2200", "2"),
+}
+"""Seeds, and frames a second that are kept: many scenes teach more than many frames of one."""
 ROUNDS = (
     Round(1000, True, "20000:20050"),
     Round(2600, True, "30000:30060"),
     Round(1500, True, "40000:40060"),
     Round(560, False, "50000:50060"),
-    Round(1000, False, None),
+    Round(1500, False, None),
 )
 
 
 def stages(work: Path, rounds: tuple[Round, ...] = ROUNDS) -> list[Stage]:
     """All stages, in order."""
-    demos = str(work / "demos")
     planned = [
         Stage(
-            "demonstrations",
+            name.replace("_", " "),
             "training.demonstrations",
-            ("--out", demos, "--seeds", DEMONSTRATIONS),
+            ("--out", str(work / name), "--seeds", seeds, "--fps", fps),
         )
+        for name, (seeds, fps) in DEMONSTRATIONS.items()
     ]
     so_far: list[str] = []
     for number, item in enumerate(rounds, 1):
@@ -84,7 +88,9 @@ def stages(work: Path, rounds: tuple[Round, ...] = ROUNDS) -> list[Stage]:
         bundle = str(BUNDLE if last else work / f"bundle{number}")
         start = [] if number == 1 else ["--init", str(work / f"run{number - 1}")]
         narrow = ["--narrow"] if item.narrow else []
-        train = ["--demos", demos, "--out", run, "--steps", str(item.steps), *narrow, *start]
+        train = ["--out", run, "--steps", str(item.steps), *narrow, *start]
+        for name in DEMONSTRATIONS:
+            train += ["--demos", str(work / name)]
         for corrections in so_far:
             train += ["--corrections", corrections]
         planned.append(Stage(f"train {number}", "training.train", tuple(train)))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.sim.tasks.registry import TASKS, make_task
-from training.data.finish import finish, finished_parts
+from training.data.finish import finish, finished_parts, recorded_fps
 from training.data.parts import PARTS, part_path
 from training.processes import run_all
 
@@ -21,6 +21,9 @@ class Job:
     out: Path
     family: str
     seeds: range
+    fps: int
+    """Frames a second of the data set."""
+
     bundle: Path | None = None
     """Of the policy that drives, for corrections."""
 
@@ -60,30 +63,34 @@ def seed_range(seeds: str) -> range:
 
 
 def jobs(
-    out: Path, tasks: Sequence[str], seeds: range, size: int, bundle: Path | None = None
+    out: Path, tasks: Sequence[str], seeds: range, size: int, fps: int, bundle: Path | None = None
 ) -> list[Job]:
     """Cut the seeds into parts of `size`; the families take turns."""
     return [
-        Job(out, family, range(start, min(start + size, seeds.stop)), bundle)
+        Job(out, family, range(start, min(start + size, seeds.stop)), fps, bundle)
         for start in range(seeds.start, seeds.stop, size)
         for family in tasks
     ]
 
 
-def record(work: Callable[[Job], str], planned: Sequence[Job], processes: int, fps: int) -> None:
+def record(work: Callable[[Job], str], planned: Sequence[Job], processes: int) -> None:
     """Do what is not done yet, then finish the data set.
 
     Args:
         work: writes the part of a job and returns a line about it; runs in other processes.
         planned: all jobs of one data set.
         processes: worker processes.
-        fps: frames a second of the data set.
 
     Raises:
-        QuantVLAError: a part has no successful episode, or cannot be read.
+        QuantVLAError: a part has no successful episode, or cannot be read, or the data set that is
+            there has another rate.
     """
-    out = planned[0].out
+    out, fps = planned[0].out, planned[0].fps
     done = set(finished_parts(out))
+    if done and (theirs := recorded_fps(out)) != fps:
+        raise QuantVLAError(
+            f"{out} holds {theirs} frames a second, not {fps}; take another directory."
+        )
     todo = [job for job in planned if job.name not in done and not job.path.exists()]
     run_all(work, todo, processes, len(planned) - len(todo), len(planned))
     if todo or any((out / PARTS).glob("[!.]*.parquet")):

@@ -20,7 +20,7 @@ class Settings:
 
     Attributes:
         out: run directory.
-        demos: data set of demonstrations.
+        demos: data sets of demonstrations.
         corrections: data sets of corrections.
         init: run whose averaged weights it starts from.
         steps: optimizer steps in all.
@@ -35,7 +35,7 @@ class Settings:
     """
 
     out: Path
-    demos: Path
+    demos: tuple[Path, ...]
     corrections: tuple[Path, ...]
     init: Path | None
     steps: int
@@ -53,8 +53,8 @@ class Settings:
         values = asdict(self)
         for key in ("out", "check_every", "check_scenes", "checkpoint_s"):
             del values[key]
-        values["demos"] = str(self.demos)
-        values["corrections"] = [str(path) for path in self.corrections]
+        for key in ("demos", "corrections"):
+            values[key] = [str(path) for path in values[key]]
         values["init"] = None if self.init is None else str(self.init)
         return values
 

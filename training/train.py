@@ -170,7 +170,9 @@ def run(settings: Settings) -> None:
 
 
 def main(
-    demos: Annotated[Path, typer.Option(help="Data set of demonstrations.")],
+    demos: Annotated[
+        list[Path], typer.Option(help="Data set of demonstrations; may be given again.")
+    ],
     out: Annotated[Path, typer.Option(help="Run directory: checkpoint, log, curves.")],
     steps: Annotated[int, typer.Option(help="Optimizer steps in all.")],
     corrections: Annotated[
@@ -178,7 +180,7 @@ def main(
     ] = None,
     init: Annotated[Path | None, typer.Option(help="Run to start from.")] = None,
     batch: Annotated[int, typer.Option(help="Observations a step.")] = 64,
-    correction_weight: Annotated[float, typer.Option(help="Weight of a correction.")] = 4.0,
+    correction_weight: Annotated[float, typer.Option(help="Weight of a correction.")] = 3.0,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     processes: Annotated[int, typer.Option(help="Processes that share the batch.")] = 2,
     check_every: Annotated[int, typer.Option(help="Steps between checks; 0: none.")] = 400,
@@ -190,7 +192,7 @@ def main(
     """Train, or go on with a training that was stopped."""
     settings = Settings(
         out=out,
-        demos=demos,
+        demos=tuple(demos),
         corrections=tuple(corrections or ()),
         init=init,
         steps=steps,

@@ -12,6 +12,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from quantvla_ros.models.pi05 import Pi05, Pi05Config
+from training.augmentation import light, relight
 from training.dataset import Frames, sampling_probability
 from training.grounding import GroundingHeads, flow_pair, flow_times
 from training.language import instruction_tokens, vocabulary_size
@@ -167,12 +168,13 @@ class Trainer:
         count = size * NOISE_SAMPLES
         noise = torch.randn((count, *frames.chunk.shape[1:]), generator=self.generator)
         t = flow_times(count, self.generator)
+        lights = light(size, self.network.config.cameras, self.generator)
         share = slice(self.rank * size // self.ranks, (self.rank + 1) * size // self.ranks)
         wide = slice(share.start * NOISE_SAMPLES, share.stop * NOISE_SAMPLES)
         index = torch.from_numpy(drawn[share])
         longest = int(mask[share].sum(1).max())  # padding of the whole share is not computed
         return {
-            "images": frames.pictures.take(drawn[share]),
+            "images": relight(frames.pictures.take(drawn[share]), lights[share]),
             "state": frames.state[index],
             "tokens": tokens[share, :longest],
             "mask": mask[share, :longest],

@@ -21,10 +21,10 @@ SEEDS = range(0, 3)
 def recorded(tmp_path_factory, robot):
     out = tmp_path_factory.mktemp("demonstrations")
     demonstrations._robots["pick_place"] = robot
-    plan = [Job(out, "pick_place", SEEDS)]
+    plan = [Job(out, "pick_place", SEEDS, FPS)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recording, "run_all", lambda work, todo, *_: [work(job) for job in todo])
-        record(record_part, plan, 1, FPS)
+        record(record_part, plan, 1)
     return DataSet(out)
 
 
@@ -58,6 +58,15 @@ def test_same_seed_same_episode(robot, monkeypatch):
     (_, first), (_, second) = record_episode(robot, 11), record_episode(robot, 11)
     for key in ("action", "observation.images.wrist", "disturbed"):
         assert np.array_equal([row[key] for row in first], [row[key] for row in second]), key
+
+
+def test_kept_frames_are_those_of_the_whole_recording(robot, monkeypatch):
+    monkeypatch.setattr(demonstrations, "MAX_TICKS", 12)
+    (_, thin), (_, whole) = record_episode(robot, 11, every=5), record_episode(robot, 11)
+    assert len(thin) == 2
+    for row, same in zip(thin, whole[4::5], strict=True):
+        for key in ("chunk", "observation.images.front", "seed"):
+            assert np.array_equal(row[key], same[key]), key
 
 
 def test_some_episodes_start_with_a_closed_empty_hand(robot):
@@ -98,16 +107,28 @@ def test_recording_resumes(tmp_path, monkeypatch):
         return job.name
 
     monkeypatch.setattr(recording, "run_all", lambda work, todo, *_: [work(job) for job in todo])
-    plan = jobs(tmp_path, ["pick_place", "push"], range(0, 4), 2)
+    plan = jobs(tmp_path, ["pick_place", "push"], range(0, 4), 2, FPS)
     plan.sort(key=lambda job: job.name)
     with pytest.raises(KeyboardInterrupt):
-        record(work, [*plan[:2], plan[3]], 1, FPS)
-    record(work, plan, 1, FPS)
-    record(work, plan, 1, FPS)
+        record(work, [*plan[:2], plan[3]], 1)
+    record(work, plan, 1)
+    record(work, plan, 1)
     names = [name for name in done if name != "failed"]
     assert sorted(names) == [job.name for job in plan]
     assert len(DataSet(tmp_path)) == 8
     assert json.loads((tmp_path / "meta/parts.json").read_text())["parts"] == sorted(names)
+
+
+def test_a_data_set_keeps_its_rate(tmp_path, monkeypatch):
+    def work(job):
+        from training.data.parts import write_part
+
+        write_part(job.path, episodes(0, [2]), job.fps)
+
+    monkeypatch.setattr(recording, "run_all", lambda work, todo, *_: [work(job) for job in todo])
+    record(work, jobs(tmp_path, ["push"], range(0, 2), 2, 2), 1)
+    with pytest.raises(QuantVLAError, match="holds 2 frames a second, not 10"):
+        record(work, jobs(tmp_path, ["push"], range(0, 4), 2, 10), 1)
 
 
 def test_bad_arguments():

@@ -129,7 +129,7 @@ def demonstrations(tmp_path):
 
 def test_frames_are_offsets_from_the_observation(demonstrations):
     path, first, _ = demonstrations
-    frames = load_frames(path)
+    frames = load_frames([path])
     assert len(frames) == 7  # the disturbed frame is left out
     row = first[0][1]
     expected = row["chunk"] - np.append(row["observation.state"][:7], 0.0)
@@ -142,7 +142,7 @@ def test_frames_are_offsets_from_the_observation(demonstrations):
 
 
 def test_families_are_drawn_equally_often(demonstrations):
-    frames = load_frames(demonstrations[0])
+    frames = load_frames([demonstrations[0]])
     probability = sampling_probability(frames)
     assert probability[:5].sum() == pytest.approx(0.5)
     assert probability[5:].tolist() == pytest.approx([0.25, 0.25])
@@ -151,14 +151,14 @@ def test_families_are_drawn_equally_often(demonstrations):
 
 def test_corrections_weigh_more(demonstrations):
     path = demonstrations[0]
-    frames = load_frames(path, [path], correction_weight=4.0)
+    frames = load_frames([path], [path], correction_weight=4.0)
     assert len(frames) == 14
     assert frames.weight[7:].tolist() == (4 * frames.weight[:7]).tolist()
     assert frames.pictures.source.tolist() == [0] * 7 + [1] * 7
 
 
 def test_normalized_finger_is_plus_or_minus_one(demonstrations):
-    frames = load_frames(demonstrations[0])
+    frames = load_frames([demonstrations[0]])
     frames.chunk[..., 7] = torch.tensor([0.0, 0.04] * (HORIZON // 2))
     Statistics.of(frames).apply(frames)
     torch.testing.assert_close(frames.chunk[0, :2, 7], torch.tensor([-1.0, 1.0]))

@@ -40,7 +40,7 @@ def tiny_config(narrow: bool = False) -> Pi05Config:
 def settings(demos: Path, out: Path, steps: int) -> Settings:
     return Settings(
         out=out,
-        demos=demos,
+        demos=(demos,),
         corrections=(),
         init=None,
         steps=steps,

@@ -52,6 +52,14 @@ def finished_parts(directory: Path) -> list[str]:
     return names
 
 
+def recorded_fps(directory: Path) -> int:
+    """Frames a second of a finished data set."""
+    import json
+
+    fps: int = json.loads((directory / INFO_PATH).read_text())["fps"]
+    return fps
+
+
 def finish(directory: Path, fps: int, robot_type: str = "panda") -> None:
     """Take all parts in and write the description anew.
 
