@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -73,3 +74,10 @@ def read_study(path: Path, kind: str) -> dict[str, Any]:
 
 def _name(kind: str) -> str:
     return kind.rpartition(".")[2]
+
+
+def machine() -> dict[str, Any]:
+    """What a record says of the machine."""
+    from quantvla_ros.backends.fingerprint import cpu_kind
+
+    return {"cpu": cpu_kind(), "cores": os.cpu_count(), "load": os.getloadavg()[0]}

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from calib_tools.demo.progress import Say
-from calib_tools.fault_study.run import machine, study
+from calib_tools.fault_study.run import study
 from calib_tools.fault_study.table import KIND, figure, is_good, markdown
 from calib_tools.output import write_file
-from calib_tools.study import run_study, study_parser
+from calib_tools.study import machine, run_study, study_parser
 from quantvla_ros.control.faults import FaultCode
 
 _TEXT = """\

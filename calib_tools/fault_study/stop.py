@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calib_tools.fault_study.commanded import CommandedWindow
+from calib_tools.commanded_window import CommandedWindow
 from quantvla_ros.control.limits import JointLimits
 
 Array = NDArray[np.float64]

@@ -15,6 +15,7 @@ from quantvla_ros.bundle.chunk import Chunk
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.storage import load_manifest
 
+LOADER = f"{__name__}:load"
 MODE_VARIABLE = "QUANTVLA_FAULT_STUDY_MODE"
 AMPLITUDE_RAD, FREQUENCY_HZ = 0.25, 0.4
 OUTSIDE_RAD = 4.0

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from calib_tools.demo.progress import Say
-from calib_tools.fault_study.run import machine
-from calib_tools.study import run_study, study_parser
+from calib_tools.study import machine, run_study, study_parser
 from calib_tools.timing_study.cameras import study_cameras
 from calib_tools.timing_study.jitter import study_jitter
 from calib_tools.timing_study.soak import study_soak

@@ -3,38 +3,62 @@
 
 from __future__ import annotations
 
+import json
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
+from calib_tools.demo.processes import Child
 from calib_tools.demo.progress import Say
 from calib_tools.timing_study.moving_arm import NODE, moving_arm
 
 PLAIN = "calib_tools.timing_study.plain_node"
+EMPTY = "calib_tools.timing_study.empty_loop"
+_EXTRA_S = 30.0
 
 
 def study_jitter(
     bundle: Path, rate_hz: float, seconds: float, logs: Path, say: Say
 ) -> list[dict[str, Any]]:
-    """Run the node as it is and then plainly, each for `seconds`; returns a row of each."""
+    """Run the node as it is, an empty loop beside it, and then the node plainly.
+
+    Each runs for `seconds`. The empty loop has the control thread's priority and does nothing: its
+    figures are what the machine itself allows under the same load.
+
+    Returns:
+        A row of each.
+    """
     rows = []
-    for name, module in (("as shipped", NODE), ("without measures", PLAIN)):
-        say(f"{name}: {seconds:.0f} s at {rate_hz:.0f} Hz")
-        with moving_arm(bundle, rate_hz, logs, say, module) as (arm, record):
-            arm.run(seconds, 10.0, lambda gone: say(f"{gone:.0f} of {seconds:.0f} s"))
-            realtime = arm.figures().get("realtime", "")
-        rows.append(
-            {
-                "node": name,
-                "realtime": realtime == "True",
-                "published": record["published"],
-                "jitter_ms": record["jitter_ms"],
-                "late": record["late"],
-                "latency_ms_p95": _p95(record["latency_ms"]),
-                "faults": record["faults"],
-            }
-        )
-    return rows
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "empty.json"
+        options = ("--rate", str(rate_hz), "--seconds", str(seconds), "--out", path)
+        for name, module in (("as shipped", NODE), ("without measures", PLAIN)):
+            say(f"{name}: {seconds:.0f} s at {rate_hz:.0f} Hz")
+            with moving_arm(bundle, rate_hz, logs, say, module) as (arm, record):
+                if module == NODE:
+                    empty = Child("empty loop", EMPTY, options, logs / "empty_loop.log")
+                    empty.start(os.environ)
+                arm.run(seconds, 10.0, lambda gone: say(f"{gone:.0f} of {seconds:.0f} s"))
+                realtime = arm.figures.get("realtime", "")
+            rows.append(_row(name, realtime == "True", record))
+        empty.wait(_EXTRA_S)
+        found = json.loads(path.read_text())
+    return [*rows, _row("empty loop beside the first", found["realtime"], found)]
+
+
+def _row(name: str, realtime: bool, record: dict[str, Any]) -> dict[str, Any]:
+    row = {
+        "node": name,
+        "realtime": realtime,
+        "published": record["published"],
+        "jitter_ms": record["jitter_ms"],
+        "late": record["late"],
+    }
+    if record["latency_ms"]:
+        row |= {"latency_ms_p95": _p95(record["latency_ms"]), "faults": record["faults"]}
+    return row
 
 
 def _p95(values: list[float]) -> float:
-    return sorted(values)[int(0.95 * (len(values) - 1))] if values else 0.0
+    return sorted(values)[int(0.95 * (len(values) - 1))]

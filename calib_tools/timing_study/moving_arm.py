@@ -14,32 +14,22 @@ from typing import TYPE_CHECKING, Any
 from calib_tools.demo.policy_run import robot_and_policy
 from calib_tools.demo.processes import Child, Processes, own_ros_domain
 from calib_tools.demo.progress import Say
-from quantvla_ros.errors import QuantVLAError
+from calib_tools.driven_system import DrivenSystem
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.operator import Operator
 
 NODE = "quantvla_ros.nodes.policy_node"
 _POLL_S = 0.05
-_WAIT_S = 60.0
 
 
-class MovingArm:
+class MovingArm(DrivenSystem):
     """An armed policy node on the simulated robot; a scene is reset when its task is done."""
 
     def __init__(self, operator: Operator, robot: Child, node: Child) -> None:
         """Take the running system."""
-        self.operator, self.robot, self.node = operator, robot, node
-        self.faults = 0
-
-    def figures(self) -> dict[str, str]:
-        """The newest diagnostics of the node's control."""
-        return self.operator.policy.diagnostics("control")[1]
-
-    def fault(self) -> str:
-        """The latched fault with its sentence; empty for none."""
-        message = self.operator.policy.diagnostics("control")[0]
-        return message if ":" in message else ""
+        super().__init__(operator, [robot, node])
+        self.node = node
 
     def run(self, seconds: float, each_s: float, look: Callable[[float], None]) -> None:
         """Let it work so long; `look` is called with the seconds gone, every `each_s`.
@@ -55,8 +45,7 @@ class MovingArm:
                 look(gone)
                 due += each_s
             self.check()
-            if self.fault():
-                self.faults += 1
+            if self.fault:
                 self.recover()
             if self.operator.state.get("success"):
                 self.start_task()
@@ -67,33 +56,13 @@ class MovingArm:
         self.operator.instruct("")
         state = self.operator.reset_scene()
         self.operator.instruct(state["instruction"])
-        self._arm()
+        self.recover()
 
     def recover(self) -> None:
-        """Leave a fault and arm again; what caused it has ended."""
-        self._until_accepted(self.operator.policy.reset_fault)
-        self._arm()
-
-    def check(self) -> None:
-        """Raise QuantVLAError when a process has ended."""
-        for child in (self.robot, self.node):
-            child.check()
-
-    def _arm(self) -> None:
-        if self.fault():
-            self._until_accepted(self.operator.policy.reset_fault)
-        self._until_accepted(self.operator.policy.arm)
-
-    def _until_accepted(self, request: Callable[[], None]) -> None:
-        deadline = time.monotonic() + _WAIT_S
-        while True:
-            self.check()
-            try:
-                return request()
-            except QuantVLAError:
-                if time.monotonic() > deadline:
-                    raise
-            time.sleep(_POLL_S)
+        """Leave a fault, if there is one, and arm; what caused it has ended."""
+        if self.fault:
+            self.until_accepted(self.operator.policy.reset_fault)
+        self.until_accepted(self.operator.policy.arm)
 
 
 @contextmanager

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +11,11 @@ import numpy as np
 
 from calib_tools.demo.progress import Say
 from calib_tools.timing_study.moving_arm import MovingArm, moving_arm
-from quantvla_ros.errors import QuantVLAError
 
 SOURCES = ("wrist", "joint_states")
 SAMPLE_S = 10.0
 DROP_OUT_EVERY_S = 60.0
 SETTLED_S = 300.0  # caches are full by then
-_WAIT_S = 30.0
-_POLL_S = 0.05
 
 
 def study_soak(
@@ -82,7 +77,7 @@ def _sample(arm: MovingArm, gone: float) -> dict[str, Any]:
         "worker_pid": worker,
         "worker_bytes": resident_bytes(worker),
         "worker_handles": open_handles(worker),
-        "late": int(arm.figures().get("late", 0)),
+        "late": int(arm.figures.get("late", 0)),
     }
 
 
@@ -107,16 +102,7 @@ def _drop_out(arm: MovingArm, source: str) -> None:
     """Let an input fall silent until the arm has stopped for it, then go on."""
     arm.operator.silence(source, True)
     try:
-        _wait(arm, lambda: bool(arm.fault()), f"fault after {source} fell silent")
+        arm.wait(lambda: arm.fault, f"fault after {source} fell silent")
     finally:
         arm.operator.silence(source, False)
     arm.recover()
-
-
-def _wait(arm: MovingArm, event: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + _WAIT_S
-    while not event():
-        arm.check()
-        if time.monotonic() > deadline:
-            raise QuantVLAError(f"No {what} within {_WAIT_S:.0f} s.")
-        time.sleep(_POLL_S)

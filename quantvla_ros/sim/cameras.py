@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import weakref
 
 import mujoco
@@ -47,8 +48,11 @@ class CameraRenderer:
         """Make the GL context for square pictures of `size` pixels."""
         self._renderer = mujoco.Renderer(model, size, size)
         # At interpreter exit this runs while EGL can still be called; the renderer's own
-        # destructor would come too late.
+        # destructor would come too late. So would weakref's own hook where it was first used
+        # before mujoco: hooks run in the opposite order.
         self._finalizer = weakref.finalize(self, self._renderer.close)
+        self._finalizer.atexit = False
+        atexit.register(self._finalizer)
         self._option = mujoco.MjvOption()
         self._option.geomgroup[:] = 0
         self._option.geomgroup[VISUAL_GEOM_GROUP] = 1
@@ -70,6 +74,7 @@ class CameraRenderer:
     def close(self) -> None:
         """Free the GL context."""
         self._finalizer()
+        atexit.unregister(self._finalizer)
 
 
 def project(

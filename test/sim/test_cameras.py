@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import mujoco
 import numpy as np
 import pytest
@@ -53,3 +56,18 @@ def test_point_behind_the_camera_is_marked(robot):
     uv = robot.project(behind_front)
     assert uv.shape == (1, 2, 2)
     assert np.all(uv[0, 0] == BEHIND_CAMERA)
+
+
+def test_process_ends_quietly_whoever_used_weakref_first():
+    code = """
+import weakref
+class Thing: pass
+thing = Thing()
+weakref.finalize(thing, int)
+from quantvla_ros.sim.robot import SimulatedRobot
+robot = SimulatedRobot()
+robot.reset(0)
+robot.render()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
