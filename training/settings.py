@@ -22,7 +22,7 @@ class Settings:
         out: run directory.
         demos: data sets of demonstrations.
         corrections: data sets of corrections.
-        init: run whose averaged weights it starts from.
+        init: run or bundle whose weights it starts from.
         steps: optimizer steps in all.
         batch: observations a step, over all processes.
         correction_weight: weight of a correction beside a demonstration's frame.

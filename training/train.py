@@ -28,31 +28,32 @@ from training.dataset import Frames, Statistics, load_frames
 from training.export import export
 from training.processes import end_with_parent
 from training.settings import Settings
-from training.trainer import Trainer
+from training.starting_point import CHECKPOINT, STATISTICS, starting_point
+from training.trainer import Trainer, network_config
 
 CHECKPOINT_S = 110.0
 LOG_EVERY, DRAW_EVERY = 25, 100
-CHECKPOINT, STATISTICS, DRAFT = "checkpoint.pt", "statistics.npz", "draft_bundle"
+DRAFT = "draft_bundle"
 
 
 def prepare(settings: Settings) -> None:
     """Make what all processes read: pictures decoded, normalization of the run.
 
-    The normalization is that of the run it starts from, or measured on its demonstrations.
+    The normalization is that of what it starts from, or measured on its demonstrations.
 
     Raises:
-        QuantVLAError: a data set is missing or damaged.
+        QuantVLAError: a data set is missing or damaged, or it cannot start from what was named.
     """
     target = settings.out / STATISTICS
     load_frames(settings.demos, settings.corrections)
     if target.exists():
         return
-    with replacing(target) as temporary:
-        if settings.init is not None:
-            temporary.write_bytes((settings.init / STATISTICS).read_bytes())
-        else:
-            with temporary.open("wb") as stream:
-                np.savez(stream, **vars(Statistics.of(load_frames(settings.demos))))
+    if settings.init is not None:
+        statistics = starting_point(settings.init, network_config(settings.narrow)).statistics
+    else:
+        statistics = Statistics.of(load_frames(settings.demos))
+    with replacing(target) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, **vars(statistics))
 
 
 def read_frames(settings: Settings) -> Frames:
@@ -77,7 +78,7 @@ def train(rank: int, settings: Settings, store: str, parent: int) -> None:
     if checkpoint.exists():
         trainer.restore(torch.load(checkpoint, weights_only=False))
     elif settings.init is not None:
-        trainer.start_from(torch.load(settings.init / CHECKPOINT, weights_only=False))
+        trainer.start_from(starting_point(settings.init, trainer.network.config))
     if rank == 0:
         print(f"{len(frames)} frames, step {trainer.step} of {settings.steps}", flush=True)
     Run(trainer, settings).go()
@@ -178,7 +179,7 @@ def main(
     corrections: Annotated[
         list[Path] | None, typer.Option(help="Data set of corrections; may be given again.")
     ] = None,
-    init: Annotated[Path | None, typer.Option(help="Run to start from.")] = None,
+    init: Annotated[Path | None, typer.Option(help="Run or float bundle to start from.")] = None,
     batch: Annotated[int, typer.Option(help="Observations a step.")] = 64,
     correction_weight: Annotated[float, typer.Option(help="Weight of a correction.")] = 3.0,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,

@@ -17,6 +17,7 @@ from training.dataset import Frames, sampling_probability
 from training.grounding import GroundingHeads, flow_pair, flow_times
 from training.language import instruction_tokens, vocabulary_size
 from training.muon import Muon
+from training.starting_point import StartingPoint
 from training.widening import halved, widen
 
 NOISE_SAMPLES = 2
@@ -148,11 +149,11 @@ class Trainer:
         self.generator.set_state(state["generator"])
         self.rng.bit_generator.state = state["rng"]
 
-    def start_from(self, state: dict[str, Any]) -> None:
-        """Begin a new run from another run's averaged weights, which may be a narrow network's."""
+    def start_from(self, point: StartingPoint) -> None:
+        """Begin a new run from weights that may be a narrow network's."""
         self.peak = CONTINUED
-        weights, heads = state["average"], state["heads"]
-        if Pi05Config.model_validate(state["config"]) != self.network.config:
+        weights, heads = point.weights, point.heads or self.heads.state_dict()
+        if point.config != self.network.config:
             weights = widen(weights, self.network.state_dict(), self.seed)
             heads = widen(heads, self.heads.state_dict(), self.seed)
         self.network.load_state_dict(weights)

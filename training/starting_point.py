@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a training begins: at the averaged weights of another run, or at a float bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from quantvla_ros.bundle.storage import TOKENIZER, load_bundle
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.models.pi05 import Pi05Config
+from training.dataset import Statistics
+from training.language import tokenizer_json
+from training.widening import halved
+
+CHECKPOINT, STATISTICS = "checkpoint.pt", "statistics.npz"
+
+
+@dataclass(frozen=True)
+class StartingPoint:
+    """Weights to go on from.
+
+    Attributes:
+        config: of the network that has them.
+        weights: its state dict.
+        heads: state dict of the grounding heads; a bundle has none.
+        statistics: the normalization that belongs to the weights.
+    """
+
+    config: Pi05Config
+    weights: dict[str, Tensor]
+    heads: dict[str, Tensor] | None
+    statistics: Statistics
+
+
+def starting_point(path: Path, config: Pi05Config) -> StartingPoint:
+    """Read a run directory or a bundle, for a network of this configuration or of half its width.
+
+    Raises:
+        QuantVLAError: it is neither, or this training cannot go on from it.
+    """
+    point = _of_run(path) if (path / CHECKPOINT).exists() else _of_bundle(path)
+    if point.config not in (config, halved(config)):
+        raise QuantVLAError(f"The network in {path} has other sizes than the one to train.")
+    return point
+
+
+def _of_run(path: Path) -> StartingPoint:
+    state = torch.load(path / CHECKPOINT, weights_only=False)
+    with np.load(path / STATISTICS) as saved:
+        statistics = Statistics(**dict(saved))
+    config = Pi05Config.model_validate(state["config"])
+    return StartingPoint(config, state["average"], state["heads"], statistics)
+
+
+def _of_bundle(path: Path) -> StartingPoint:
+    if not (path / "bundle.yaml").exists():
+        raise QuantVLAError(f"{path} is neither a training run nor a bundle; --init wants one.")
+    bundle = load_bundle(path)
+    manifest = bundle.manifest
+    if manifest.quantization is not None:
+        raise QuantVLAError(f"{path} is quantized; start from a float bundle.")
+    if (path / TOKENIZER).read_text() != tokenizer_json():
+        raise QuantVLAError(f"{path} knows other words than the task families; train anew.")
+    found = manifest.normalization
+    statistics = Statistics(
+        *(
+            np.array(values, np.float32)
+            for values in (
+                found.state_mean, found.state_std, found.action_mean, found.action_std,
+            )
+        )
+    )  # fmt: skip
+    config = Pi05Config.model_validate(manifest.architecture)
+    return StartingPoint(config, bundle.tensors, None, statistics)
