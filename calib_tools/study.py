@@ -57,7 +57,11 @@ def run_study(
     except KeyboardInterrupt as stop:
         print(f"{_name(kind)}: stopped; nothing was written", file=sys.stderr)
         raise SystemExit(130) from stop
-    command = ["python", "-m", kind, *(arguments or sys.argv[1:])]
+    # Directories are this machine's own affair.
+    said = [
+        Path(word).name if Path(word).is_absolute() else word for word in arguments or sys.argv[1:]
+    ]
+    command = ["python", "-m", kind, *said]
     record = {"kind": kind, "schema": SCHEMA, "command": command, **found}
     write_json(options.out, record)
     return record

@@ -12,9 +12,14 @@ import torch
 from torch import Tensor
 
 from quantvla_ros.bundle.tokenizer import Tokenizer, build_word_tokenizer
-from quantvla_ros.sim.tasks.registry import make_task, vocabulary
+from quantvla_ros.sim.tasks.registry import TASKS, make_task, vocabulary
 
 MAX_LENGTH = 12
+GARBLED = 0.5
+"""Share of the sentences with wrong or missing words."""
+OTHER_WORD, NO_WORD = 0.25, 0.1
+"""Share of the small words in them."""
+_OBJECT, _DESTINATION = "{object}", "{destination}"
 
 
 class GoalName(NamedTuple):
@@ -37,28 +42,62 @@ def vocabulary_size() -> int:
 
 
 @cache
-def sentences(goal: GoalName) -> tuple[str, ...]:
-    """The goal in every wording of its family that training may use."""
-    return tuple(
-        template.format(object=goal.object, destination=goal.destination)
-        for template in make_task(goal.family).wordings
-    )
+def templates(family: str) -> tuple[str, ...]:
+    """Every wording of a family that training may use."""
+    return make_task(family).wordings
 
 
 @cache
-def _encoded(sentence: str) -> tuple[np.ndarray, np.ndarray]:
-    return Tokenizer(tokenizer_json(), MAX_LENGTH).encode(sentence)
+def small_words() -> tuple[str, ...]:
+    """The words of all wordings, without what they name."""
+    text = " ".join(" ".join(templates(family)) for family in TASKS)
+    return tuple(sorted(set(text.split()) - {_OBJECT, _DESTINATION}))
+
+
+@cache
+def told_by_destination(family: str) -> bool:
+    """Whether no other family has one of its destinations, so that its other words say no more."""
+    mine = {goal.destination for goal in make_task(family).all_goals}
+    others = [make_task(name) for name in TASKS if name != family]
+    return not any(goal.destination in mine for task in others for goal in task.all_goals)
+
+
+def wording(goal: GoalName, rng: np.random.Generator) -> str:
+    """The goal in a wording drawn anew, often with wrong or missing words around what it names.
+
+    A policy that saw a few sentences only takes each as a whole, and does not know a new one of the
+    same words. A held-out wording never comes out.
+    """
+    choices = templates(goal.family)
+    template = choices[int(rng.integers(len(choices)))]
+    if told_by_destination(goal.family) and rng.random() < GARBLED:
+        words = [w for word in template.split() if (w := _garbled(word, rng)) is not None]
+        if (garbled := " ".join(words)) not in make_task(goal.family).held_out_wordings:
+            template = garbled
+    return template.format(object=goal.object, destination=goal.destination)
+
+
+def _garbled(word: str, rng: np.random.Generator) -> str | None:
+    drawn = rng.random()
+    if word in (_OBJECT, _DESTINATION) or drawn >= OTHER_WORD + NO_WORD:
+        return word
+    if drawn < NO_WORD:
+        return None
+    return small_words()[int(rng.integers(len(small_words())))]
 
 
 def instruction_tokens(
     goals: Sequence[GoalName], rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     """Tokens [B, 12] and mask [B, 12] that ask for each goal in a wording drawn anew."""
-    rows = []
-    for goal, draw in zip(goals, rng.random(len(goals)).tolist(), strict=True):
-        wordings = sentences(goal)
-        rows.append(_encoded(wordings[int(draw * len(wordings))]))
+    tokenizer = _tokenizer()
+    rows = [tokenizer.encode(wording(goal, rng)) for goal in goals]
     return (
         torch.from_numpy(np.stack([ids for ids, _ in rows])),
         torch.from_numpy(np.stack([mask for _, mask in rows])),
     )
+
+
+@cache
+def _tokenizer() -> Tokenizer:
+    return Tokenizer(tokenizer_json(), MAX_LENGTH)

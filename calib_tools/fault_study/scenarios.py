@@ -68,7 +68,7 @@ SCENARIOS: dict[FaultCode, Scenario] = {
         "the wrist camera's stamps lag 0.3 s behind", lambda s: s.replace("wrist", -0.3, 0.1)
     ),
     FaultCode.CLOCK_JUMP: Scenario(
-        "one message of /clock is 5 s ahead", lambda s: s.disturber.jump_clock(5.0)
+        "/clock is 5 s ahead for a moment", lambda s: s.disturber.jump_clock(5.0)
     ),
     FaultCode.NONFINITE_ACTION: Scenario("the policy answers NaN", lambda s: s.behave("nan")),
     FaultCode.LIMIT_VIOLATION: Scenario(

@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from calib_tools.demo.processes import Child
 from calib_tools.demo.progress import Say
 from calib_tools.timing_study.moving_arm import NODE, moving_arm
@@ -56,9 +58,12 @@ def _row(name: str, realtime: bool, record: dict[str, Any]) -> dict[str, Any]:
         "late": record["late"],
     }
     if record["latency_ms"]:
-        row |= {"latency_ms_p95": _p95(record["latency_ms"]), "faults": record["faults"]}
+        stages = {name: _shares(values) for name, values in record["stages_ms"].items()}
+        row |= {"stages_ms": stages, "faults": record["faults"]}
+        row |= {"latency_ms": _shares(record["latency_ms"])}
     return row
 
 
-def _p95(values: list[float]) -> float:
-    return sorted(values)[int(0.95 * (len(values) - 1))]
+def _shares(values: list[float]) -> dict[str, float]:
+    p50, p99, most = np.percentile(values, [50, 99, 100]).tolist()
+    return {"p50": p50, "p99": p99, "max": most}

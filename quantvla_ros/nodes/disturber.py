@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ TOPICS: dict[str, tuple[type[Image] | type[JointState], str]] = {
     "joint_states": (JointState, "/joint_states"),
 }
 """Sources whose last message can be published again, and where they publish."""
+
+CLOCK_JUMP_S, _CLOCK_PERIOD_S = 0.02, 0.001
 
 
 class Disturber:
@@ -74,8 +77,16 @@ class Disturber:
         thread.start()
 
     def jump_clock(self, seconds: float) -> None:
-        """Publish one wrong time; the simulation's own next one jumps back."""
-        self._clock.publish(Clock(clock=seconds_to_stamp(self._time + seconds)))
+        """Publish a wrong time for a moment; the simulation's own next one jumps back.
+
+        A single message could be followed by the simulation's own before anybody reads it: readers
+        of `/clock` keep the newest alone.
+        """
+        wrong = Clock(clock=seconds_to_stamp(self._time + seconds))
+        end = time.monotonic() + CLOCK_JUMP_S
+        while time.monotonic() < end:
+            self._clock.publish(wrong)
+            time.sleep(_CLOCK_PERIOD_S)
 
     def heal(self) -> None:
         """End every disturbance."""

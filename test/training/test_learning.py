@@ -8,6 +8,7 @@ from made_up_frames import episodes
 
 from quantvla_ros.bundle.tokenizer import Tokenizer
 from quantvla_ros.sim.tasks.registry import TASKS
+from training import language
 from training.chunks import episode_chunks
 from training.data.finish import finish
 from training.data.parts import part_path, write_part
@@ -17,9 +18,11 @@ from training.language import (
     MAX_LENGTH,
     GoalName,
     instruction_tokens,
-    sentences,
+    templates,
     tokenizer_json,
+    told_by_destination,
     vocabulary_size,
+    wording,
 )
 from training.muon import Muon, orthogonalize
 
@@ -77,29 +80,41 @@ GOALS = [
 ]
 
 
-def test_every_training_sentence_fits_and_has_known_words_only():
+def test_every_training_sentence_fits_has_known_words_only_and_is_not_held_out():
     tokenizer = Tokenizer(tokenizer_json(), MAX_LENGTH + 1)
+    rng = np.random.default_rng(0)
     for goal in GOALS:
-        held_out = TASKS[goal.family]().held_out_wordings
-        for sentence in sentences(goal):
+        named = {"object": goal.object, "destination": goal.destination}
+        held_out = {t.format(**named) for t in TASKS[goal.family]().held_out_wordings}
+        for sentence in (wording(goal, rng) for _ in range(60)):
             ids, mask = tokenizer.encode(sentence)
             assert mask.sum() <= MAX_LENGTH, sentence
             assert not (ids == 1).any(), sentence
-            assert sentence not in {
-                t.format(object=goal.object, destination=goal.destination) for t in held_out
-            }
+            assert sentence not in held_out
+            assert sentence.index(goal.object) < sentence.index(goal.destination)
 
 
-def test_wordings_are_drawn_anew():
+def test_wordings_are_drawn_anew_and_often_garbled():
     rng = np.random.default_rng(0)
-    tokens, mask = instruction_tokens([GOALS[0]] * 60, rng)
-    assert tokens.shape == mask.shape == (60, MAX_LENGTH)
-    assert int(tokens.max()) < vocabulary_size()
-    assert len({tuple(row) for row in tokens.tolist()}) == len(sentences(GOALS[0]))
+    known = {t.format(object=GOALS[0].object, destination=GOALS[0].destination)
+             for t in templates(GOALS[0].family)}  # fmt: skip
+    drawn = [wording(GOALS[0], rng) for _ in range(400)]
+    assert known < set(drawn)
+    assert 0.45 < np.mean([sentence in known for sentence in drawn]) < 0.7
+
+
+def test_words_are_kept_where_they_tell_one_family_from_another(monkeypatch):
+    assert told_by_destination(GOALS[0].family)
+    monkeypatch.setattr(language, "told_by_destination", lambda family: False)
+    rng = np.random.default_rng(0)
+    drawn = {wording(GOALS[0], rng) for _ in range(100)}
+    assert len(drawn) == len(templates(GOALS[0].family))
 
 
 def test_goals_differ_in_tokens():
-    tokens, _ = instruction_tokens(GOALS, np.random.default_rng(0))
+    tokens, mask = instruction_tokens(GOALS, np.random.default_rng(0))
+    assert tokens.shape == mask.shape == (len(GOALS), MAX_LENGTH)
+    assert int(tokens.max()) < vocabulary_size()
     assert len({tuple(row) for row in tokens.tolist()}) == len(GOALS)
 
 

@@ -23,7 +23,7 @@ def test_record_is_written_whole_and_read_again(tmp_path, capsys):
         say("half of it")
         return {"rows": [1]}
 
-    record = run_study(KIND, chosen, ["--out", "r.json"], measure)
+    record = run_study(KIND, chosen, ["--out", str(tmp_path / "r.json")], measure)
     assert record["rows"] == [1]
     assert record["command"] == ["python", "-m", KIND, "--out", "r.json"]
     assert read_study(tmp_path / "r.json", KIND) == record
