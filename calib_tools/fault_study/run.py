@@ -27,7 +27,7 @@ from quantvla_ros.control.faults import FaultCode
 BUNDLE = "policies/panda"
 PARAMETERS = {
     "loader": LOADER,
-    "inference_timeout_s": 0.4,  # with more the chunk under way runs out first
+    "inference_timeout_s": 0.25,  # with more the chunk under way runs out first
 }
 _TOPICS = {
     COMMANDS: (TRAJECTORY_TYPE,),
