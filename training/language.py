@@ -48,6 +48,12 @@ def templates(family: str) -> tuple[str, ...]:
 
 
 @cache
+def held_out(family: str) -> tuple[str, ...]:
+    """Those that it may not."""
+    return make_task(family).held_out_wordings
+
+
+@cache
 def small_words() -> tuple[str, ...]:
     """The words of all wordings, without what they name."""
     text = " ".join(" ".join(templates(family)) for family in TASKS)
@@ -72,7 +78,7 @@ def wording(goal: GoalName, rng: np.random.Generator) -> str:
     template = choices[int(rng.integers(len(choices)))]
     if told_by_destination(goal.family) and rng.random() < GARBLED:
         words = [w for word in template.split() if (w := _garbled(word, rng)) is not None]
-        if (garbled := " ".join(words)) not in make_task(goal.family).held_out_wordings:
+        if (garbled := " ".join(words)) not in held_out(goal.family):
             template = garbled
     return template.format(object=goal.object, destination=goal.destination)
 
