@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
@@ -77,22 +77,37 @@ def correct_episode(
     return outcome.success, rows
 
 
-def correct_part(job: Job) -> str:
-    """Record the episodes of one part; returns a line about them."""
+class Played(NamedTuple):
+    """What came of one part."""
+
+    states: int
+    solved: int
+    episodes: int
+
+
+def play_part(job: Job) -> Played:
+    """Record the episodes of one part."""
     from quantvla_ros.backends.policy import load_policy
     from quantvla_ros.sim.robot import SimulatedRobot
     from training.data.parts import write_part
 
     assert job.bundle is not None
-    begin = time.monotonic()
     policy = load_policy(job.bundle, backend="cpu", compiled=False, threads=1)
     if job.family not in _robots:
         _robots[job.family] = SimulatedRobot(job.family)
     played = [correct_episode(_robots[job.family], policy, seed) for seed in job.seeds]
     write_part(job.path, [rows for _, rows in played], job.fps)
+    return Played(
+        sum(len(rows) for _, rows in played), sum(success for success, _ in played), len(played)
+    )
+
+
+def correct_part(job: Job) -> str:
+    """Record the episodes of one part; returns a line about them."""
+    begin = time.monotonic()
+    part = play_part(job)
     return (
-        f"{job.name}: {sum(len(rows) for _, rows in played)} states, "
-        f"{sum(success for success, _ in played)} of {len(played)} solved, "
+        f"{job.name}: {part.states} states, {part.solved} of {part.episodes} solved, "
         f"{time.monotonic() - begin:.0f} s"
     )
 

@@ -8,19 +8,22 @@ the chunk.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from training.data.reader import DataSet
+from quantvla_ros.errors import QuantVLAError
+from training.data.files import replacing
+from training.data.reader import DataSet, read_part
 from training.data.schema import HORIZON
-from training.language import GoalName
+from training.language import GoalName, all_goals
 
-__all__ = ["HORIZON", "Frames", "Pictures", "Statistics", "load_frames", "sampling_probability"]
+__all__ = ["HORIZON", "Frames", "Statistics", "load_frames", "part_frames", "sampling_probability"]
 
 ARM = 7
 FINGER_CENTER, FINGER_SCALE = 0.02, 0.02  # metres; open 0.04 and closed 0.0 become +1 and -1
@@ -31,8 +34,16 @@ COLUMNS = (
 )  # fmt: skip
 
 
+class Pictures(Protocol):
+    """Pictures of all frames."""
+
+    def take(self, index: np.ndarray) -> Tensor:
+        """Pictures uint8 [n, 2, 96, 96, 3] of these frames."""
+        ...
+
+
 @dataclass
-class Pictures:
+class DiskPictures:
     """Pictures of several data sets, left on disk until they are asked for."""
 
     sets: list[np.ndarray]
@@ -52,6 +63,18 @@ class Pictures:
 
 
 @dataclass
+class MemoryPictures:
+    """Pictures in the memory of a device."""
+
+    pixels: Tensor
+    """uint8 [N, 2, 96, 96, 3]."""
+
+    def take(self, index: np.ndarray) -> Tensor:
+        """Pictures uint8 [n, 2, 96, 96, 3] of these frames, on the device."""
+        return self.pixels[torch.from_numpy(index).to(self.pixels.device)]
+
+
+@dataclass
 class Frames:
     """All frames; the first axis of every member is the frame."""
 
@@ -61,13 +84,50 @@ class Frames:
     valid: Tensor  # float [N, 16], 0 where the label stream was interrupted
     uv: Tensor  # float [N, 2, 2, 2], object and place in each picture, 0..1
     relative: Tensor  # float [N, 6], object from the tool tip, place from the object, m
-    goal: np.ndarray  # int [N], index in `goals`
-    goals: list[GoalName]
+    goal: np.ndarray  # int [N], place in `training.language.all_goals`
     weight: np.ndarray  # float [N]
 
     def __len__(self) -> int:
         """Number of frames."""
         return len(self.state)
+
+    @property
+    def families(self) -> list[str]:
+        """Names of the task families that occur."""
+        return sorted({all_goals()[i].family for i in np.unique(self.goal)})
+
+    def on_device(self, device: torch.device) -> Frames:
+        """All frames in the memory of a device."""
+        pixels = self.pictures.take(np.arange(len(self))).to(device)
+        tensors = {
+            f.name: value.to(device)
+            for f in fields(self)
+            if isinstance(value := getattr(self, f.name), Tensor)
+        }
+        return Frames(
+            MemoryPictures(pixels.to(device)), **tensors, goal=self.goal, weight=self.weight
+        )
+
+
+def joined(parts: Sequence[Frames]) -> Frames:
+    """One after the other, on the device of the first."""
+    device = parts[0].state.device
+    everywhere = [part.on_device(device) for part in parts]
+
+    def tensors(name: str) -> Tensor:
+        return torch.cat([getattr(part, name) for part in everywhere])
+
+    def arrays(name: str) -> np.ndarray:
+        return np.concatenate([getattr(part, name) for part in everywhere])
+
+    pixels = [part.pictures.take(np.arange(len(part))) for part in everywhere]
+    names = ("state", "chunk", "valid", "uv", "relative")
+    return Frames(
+        MemoryPictures(torch.cat(pixels)),
+        **{name: tensors(name) for name in names},
+        goal=arrays("goal"),
+        weight=arrays("weight"),
+    )
 
 
 def load_frames(
@@ -94,15 +154,42 @@ def load_frames(
     columns = {key: np.concatenate([part[key] for part in parts]) for key in COLUMNS}
     keep = ~columns["disturbed"]
     columns = {key: value[keep] for key, value in columns.items()}
+    pictures = DiskPictures([data.pictures() for data in sets], source[keep], row[keep])
+    return _frames(columns, pictures)
+
+
+def part_frames(path: Path, weight: float) -> Frames:
+    """Read one part of a data set that is being recorded.
+
+    Args:
+        path: its file.
+        weight: factor on the weight of its frames.
+
+    Raises:
+        QuantVLAError: the file is damaged.
+    """
+    columns, pixels = read_part(path, COLUMNS)
+    columns["weight"] = columns["weight"] * weight
+    return _frames(columns, MemoryPictures(torch.from_numpy(pixels)))
+
+
+def _goal_numbers(columns: Mapping[str, np.ndarray]) -> np.ndarray:
     names = np.stack([columns[f"goal.{part}"] for part in ("family", "object", "destination")], 1)
+    numbers = {goal: number for number, goal in enumerate(all_goals())}
     keys = [GoalName(*name) for name in names.tolist()]
-    goals = sorted(set(keys))
-    numbers = {name: number for number, name in enumerate(goals)}
+    if unknown := set(keys) - set(numbers):
+        raise QuantVLAError(
+            f"No task family asks for {' '.join(min(unknown))}; record the data set again."
+        )
+    return np.array([numbers[key] for key in keys])
+
+
+def _frames(columns: Mapping[str, np.ndarray], pictures: Pictures) -> Frames:
     chunk = columns["chunk"].copy()
     chunk[:, :, :ARM] -= columns["observation.state"][:, None, :ARM]
     thing, place, tip = columns["scene.object"], columns["scene.place"], columns["observation.tip"]
     return Frames(
-        pictures=Pictures([data.pictures() for data in sets], source[keep], row[keep]),
+        pictures=pictures,
         state=torch.from_numpy(np.concatenate([columns["observation.state"], tip], axis=1)),
         chunk=torch.from_numpy(chunk),
         valid=torch.from_numpy(columns["chunk_valid"].astype(np.float32)),
@@ -110,16 +197,16 @@ def load_frames(
             np.stack([columns["scene.object_uv"], columns["scene.place_uv"]], axis=1)
         ),
         relative=torch.from_numpy(np.concatenate([thing - tip, place - thing], axis=1)),
-        goal=np.array([numbers[key] for key in keys]),
-        goals=goals,
+        goal=_goal_numbers(columns),
         weight=columns["weight"],
     )
 
 
 def sampling_probability(frames: Frames) -> np.ndarray:
     """Probability [N] of each frame: families get equal shares, frames of one by their weight."""
-    names = sorted({goal.family for goal in frames.goals})
-    family = np.array([names.index(goal.family) for goal in frames.goals])[frames.goal]
+    names = frames.families
+    numbers = {name: number for number, name in enumerate(names)}
+    family = np.array([numbers.get(goal.family, -1) for goal in all_goals()])[frames.goal]
     totals = np.bincount(family, frames.weight.astype(np.float64))
     probability: np.ndarray = frames.weight / totals[family] / len(totals)
     return probability
@@ -150,6 +237,17 @@ class Statistics:
             action_mean=mean.astype(np.float32),
             action_std=np.maximum(std, 0.005).astype(np.float32),
         )
+
+    @classmethod
+    def load(cls, path: Path) -> Statistics:
+        """Read what `save` wrote."""
+        with np.load(path) as saved:
+            return cls(**dict(saved))
+
+    def save(self, path: Path) -> None:
+        """Write them."""
+        with replacing(path) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **vars(self))
 
     def apply(self, frames: Frames) -> None:
         """Normalize state and chunk in place."""

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import torch
 import typer
+from torch import Tensor
 
 from quantvla_ros.bundle.observation import kinematics_from_urdf
 from quantvla_ros.bundle.schema import (
@@ -24,8 +25,9 @@ from quantvla_ros.bundle.schema import (
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.models.pi05 import Pi05Config
 from training.data.schema import HORIZON, JOINTS
-from training.dataset import ARM
+from training.dataset import ARM, Statistics
 from training.language import MAX_LENGTH, tokenizer_json
+from training.starting_point import CHECKPOINT, STATISTICS
 
 STEP_S = 0.1
 DENOISE_STEPS = 5
@@ -54,22 +56,29 @@ def interface(urdf: str) -> Interface:
 
 def export(run: Path, out: Path, force: bool) -> Path:
     """Write the averaged weights of `run` as the bundle `out`."""
+    state = torch.load(run / CHECKPOINT, weights_only=False)
+    config = Pi05Config.model_validate(state["config"])
+    return save_policy(out, config, state["average"], Statistics.load(run / STATISTICS), force)
+
+
+def save_policy(
+    out: Path,
+    config: Pi05Config,
+    weights: Mapping[str, Tensor],
+    statistics: Statistics,
+    force: bool,
+) -> Path:
+    """Write a network of these weights and this normalization as the bundle `out`."""
     from quantvla_ros.sim.urdf import panda_urdf
 
-    state = torch.load(run / "checkpoint.pt", weights_only=False)
-    with np.load(run / "statistics.npz") as s:
-        normalization = Normalization(
-            state_mean=s["state_mean"].astype(float).tolist(),
-            state_std=s["state_std"].astype(float).tolist(),
-            action_mean=s["action_mean"].astype(float).tolist(),
-            action_std=s["action_std"].astype(float).tolist(),
-        )
     manifest = BundleManifest(
         schema_version=1,
         family="pi05",
-        architecture=Pi05Config.model_validate(state["config"]).model_dump(mode="json"),
+        architecture=config.model_dump(mode="json"),
         interface=interface(panda_urdf()),
-        normalization=normalization,
+        normalization=Normalization(
+            **{key: value.astype(float).tolist() for key, value in vars(statistics).items()}
+        ),
         noise=NoiseSpec(distribution="normal", scale=1.0),
         denoise_steps=DENOISE_STEPS,
         tokenizer=TokenizerSpec(max_length=MAX_LENGTH),
@@ -77,7 +86,7 @@ def export(run: Path, out: Path, force: bool) -> Path:
         gate=None,
         files={},
     )
-    tensors = {name: value.half().contiguous() for name, value in state["average"].items()}
+    tensors = {name: value.half().cpu().contiguous() for name, value in weights.items()}
     return save_bundle(out, manifest, tensors, tokenizer_json(), force=force)
 
 

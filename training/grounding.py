@@ -23,7 +23,7 @@ class GroundingHeads(nn.Module):
 
     def loss(
         self, features: Tensor, state_row: int, uv: Tensor, relative: Tensor
-    ) -> tuple[Tensor, dict[str, float]]:
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Sum of the auxiliary losses.
 
         Args:
@@ -55,10 +55,10 @@ class GroundingHeads(nn.Module):
             self.distance(features[:, state_row]), relative / DISTANCE_UNIT_M, beta=0.1
         )
         parts = {
-            "object_patch": float(patch[0].mean().detach()),
-            "place_patch": float(patch[1].mean().detach()),
-            "offset": float(shift.detach()),
-            "distance": float(distance.detach()),
+            "object_patch": patch[0].mean().detach(),
+            "place_patch": patch[1].mean().detach(),
+            "offset": shift.detach(),
+            "distance": distance.detach(),
         }
         return 0.5 * patch.sum() + shift + 2.0 * distance, parts
 

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from training.data.files import replacing
 
@@ -30,6 +33,11 @@ def append(out: Path, line: dict[str, Any]) -> None:
     """Add a line."""
     with (out / FILE).open("a") as stream:
         stream.write(json.dumps(line) + "\n")
+
+
+def means(steps: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
+    """Mean of each part of the loss over some steps."""
+    return {key: round(float(sum(step[key] for step in steps)) / len(steps), 4) for key in steps[0]}
 
 
 def rewind(out: Path, step: int) -> None:

@@ -51,9 +51,8 @@ def starting_point(path: Path, config: Pi05Config) -> StartingPoint:
 
 def _of_run(path: Path) -> StartingPoint:
     state = torch.load(path / CHECKPOINT, weights_only=False)
-    with np.load(path / STATISTICS) as saved:
-        statistics = Statistics(**dict(saved))
     config = Pi05Config.model_validate(state["config"])
+    statistics = Statistics.load(path / STATISTICS)
     return StartingPoint(config, state["average"], state["heads"], statistics)
 
 

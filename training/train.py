@@ -15,7 +15,6 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import torch
 import torch.distributed as dist
 import typer
@@ -52,15 +51,13 @@ def prepare(settings: Settings) -> None:
         statistics = starting_point(settings.init, network_config(settings.narrow)).statistics
     else:
         statistics = Statistics.of(load_frames(settings.demos))
-    with replacing(target) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, **vars(statistics))
+    statistics.save(target)
 
 
 def read_frames(settings: Settings) -> Frames:
     """All frames, normalized."""
     frames = load_frames(settings.demos, settings.corrections, settings.correction_weight)
-    with np.load(settings.out / STATISTICS) as saved:
-        Statistics(**dict(saved)).apply(frames)
+    Statistics.load(settings.out / STATISTICS).apply(frames)
     return frames
 
 
@@ -71,9 +68,7 @@ def train(rank: int, settings: Settings, store: str, parent: int) -> None:
     ranks = settings.processes
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=ranks)
     frames = read_frames(settings)
-    trainer = Trainer(
-        frames, settings.steps, settings.batch, settings.seed, rank, ranks, settings.narrow
-    )
+    trainer = Trainer(frames, settings.batch, settings.seed, rank, ranks, settings.narrow)
     checkpoint = settings.out / CHECKPOINT
     if checkpoint.exists():
         trainer.restore(torch.load(checkpoint, weights_only=False))
@@ -95,16 +90,16 @@ class Run:
         self.started = self.saved = time.monotonic()
         self.begun_at = trainer.step
         self.paused = 0.0
-        self.recent: list[dict[str, float]] = []
+        self.recent: list[dict[str, torch.Tensor]] = []
         if self.first:
             runlog.rewind(self.out, trainer.step)
 
     def go(self) -> None:
         """Train to the last step; a finished run is left as it is."""
-        trainer, every = self.trainer, self.settings.check_every
-        while trainer.step < trainer.steps:
-            self.recent.append(trainer.advance())
-            last = trainer.step == trainer.steps
+        trainer, every, steps = self.trainer, self.settings.check_every, self.settings.steps
+        while trainer.step < steps:
+            self.recent.append(trainer.advance(trainer.step / steps))
+            last = trainer.step == steps
             if self.first:
                 if trainer.step % LOG_EVERY == 0 or last:
                     self._log()
@@ -117,17 +112,16 @@ class Run:
         playing.close()
 
     def _log(self) -> None:
-        trainer, recent = self.trainer, self.recent
+        trainer, steps = self.trainer, self.settings.steps
         spent = time.monotonic() - self.started - self.paused
         pace = spent / (trainer.step - self.begun_at)
-        mean = {k: round(float(np.mean([r[k] for r in recent])), 4) for k in recent[0]}
+        mean = runlog.means(self.recent)
         line = {"step": trainer.step, **mean, "s_per_step": round(pace, 3)}
         runlog.append(self.out, line)
-        left = pace * (trainer.steps - trainer.step) / 60
+        left = pace * (steps - trainer.step) / 60
         losses = ", ".join(f"{key} {value}" for key, value in mean.items())
         print(
-            f"step {trainer.step} of {trainer.steps}: {losses}; {pace:.2f} s a step, "
-            f"{left:.0f} min left",
+            f"step {trainer.step} of {steps}: {losses}; {pace:.2f} s a step, {left:.0f} min left",
             flush=True,
         )
         self.recent = []
@@ -144,8 +138,9 @@ class Run:
             self._save()
             export(self.out, self.out / DRAFT, force=True)
         dist.barrier()
-        families = sorted({goal.family for goal in trainer.frames.goals})
-        mine = playing.plan(families, self.settings.check_scenes)[trainer.rank :: trainer.ranks]
+        mine = playing.plan(trainer.frames.families, self.settings.check_scenes)[
+            trainer.rank :: trainer.ranks
+        ]
         results: list[Any] = [None] * trainer.ranks
         dist.all_gather_object(results, playing.play(self.out / DRAFT, mine))
         if self.first:

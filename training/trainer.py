@@ -12,10 +12,10 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from quantvla_ros.models.pi05 import Pi05, Pi05Config
-from training.augmentation import light, relight
+from training.augmentation import Looks, draw_looks, grains, look
 from training.dataset import Frames, sampling_probability
 from training.grounding import GroundingHeads, flow_pair, flow_times
-from training.language import instruction_tokens, vocabulary_size
+from training.language import Sentences, vocabulary_size
 from training.muon import Muon
 from training.starting_point import StartingPoint
 from training.widening import halved, widen
@@ -73,6 +73,8 @@ def initialize(network: Pi05) -> None:
 
 def sum_over_ranks(tensors: list[Tensor], scale: float) -> None:
     """Replace tensors by their sum over all processes, times `scale`."""
+    if not dist.is_initialized():
+        return
     flat = torch.cat([t.flatten() for t in tensors])
     dist.all_reduce(flat)
     flat.mul_(scale)
@@ -88,21 +90,22 @@ class Trainer:
     def __init__(
         self,
         frames: Frames,
-        steps: int,
         batch: int,
         seed: int,
-        rank: int,
-        ranks: int,
+        rank: int = 0,
+        ranks: int = 1,
         narrow: bool = False,
     ) -> None:
+        """Make everything where the frames are, on a CPU or a GPU."""
         torch.manual_seed(seed)
-        self.frames, self.steps, self.batch_size = frames, steps, batch
+        self.batch_size, self.device = batch, frames.state.device
         self.rank, self.ranks, self.seed = rank, ranks, seed
         self.network = Pi05(network_config(narrow))
         initialize(self.network)
+        self.network.to(self.device)
         # The convolutions are a few per cent faster with the channels innermost.
         self.network.vision_tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.heads = GroundingHeads(self.network.config.width)
+        self.heads = GroundingHeads(self.network.config.width).to(self.device)
         matrices: list[nn.Parameter] = []
         rest = list(self.heads.parameters())
         for name, parameter in self.network.named_parameters():
@@ -121,6 +124,13 @@ class Trainer:
         self.peak = 1.0
         self.generator = torch.Generator().manual_seed(seed)
         self.rng = np.random.default_rng(seed)
+        self.grains = grains(self.network.config.image_size, seed).to(self.device)
+        self.sentences = Sentences(np.random.default_rng(seed))
+        self.learn_from(frames)
+
+    def learn_from(self, frames: Frames) -> None:
+        """Draw from these frames from now on."""
+        self.frames = frames
         self._cumulative = np.cumsum(sampling_probability(frames))
 
     def state(self) -> dict[str, Any]:
@@ -146,7 +156,7 @@ class Trainer:
         self.step, self.peak = state["step"], state["peak"]
         self.muon.load_state_dict(state["muon"])
         self.adam.load_state_dict(state["adam"])
-        self.generator.set_state(state["generator"])
+        self.generator.set_state(state["generator"].cpu())
         self.rng.bit_generator.state = state["rng"]
 
     def start_from(self, point: StartingPoint) -> None:
@@ -164,30 +174,36 @@ class Trainer:
         """This process's part of a weighted random batch; all processes draw the whole one."""
         frames, size = self.frames, self.batch_size
         drawn = np.searchsorted(self._cumulative, self.rng.random(size) * self._cumulative[-1])
-        goals = [frames.goals[i] for i in frames.goal[drawn]]
-        tokens, mask = instruction_tokens(goals, self.rng)
+        tokens, mask = self.sentences.draw(frames.goal[drawn], self.rng)
         count = size * NOISE_SAMPLES
         noise = torch.randn((count, *frames.chunk.shape[1:]), generator=self.generator)
         t = flow_times(count, self.generator)
-        lights = light(size, self.network.config.cameras, self.generator)
+        looks = draw_looks(size, self.network.config.cameras, self.generator)
         share = slice(self.rank * size // self.ranks, (self.rank + 1) * size // self.ranks)
         wide = slice(share.start * NOISE_SAMPLES, share.stop * NOISE_SAMPLES)
-        index = torch.from_numpy(drawn[share])
+        index = torch.from_numpy(drawn[share]).to(self.device)
         longest = int(mask[share].sum(1).max())  # padding of the whole share is not computed
-        return {
-            "images": relight(frames.pictures.take(drawn[share]), lights[share]),
-            "state": frames.state[index],
+        on_host = {
             "tokens": tokens[share, :longest],
             "mask": mask[share, :longest],
+            "noise": noise[wide],
+            "t": t[wide],
+        }
+        return {
+            "images": look(
+                frames.pictures.take(drawn[share]),
+                Looks(*(drawn_look[share].to(self.device) for drawn_look in looks)),
+                self.grains,
+            ),
+            "state": frames.state[index],
             "chunk": frames.chunk[index],
             "valid": frames.valid[index],
             "uv": frames.uv[index],
             "relative": frames.relative[index],
-            "noise": noise[wide],
-            "t": t[wide],
+            **{key: value.to(self.device) for key, value in on_host.items()},
         }
 
-    def loss(self, b: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, b: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Flow-matching loss plus the weighted auxiliary losses."""
         x, mask = self.network.embed_prefix(b["images"], b["state"], b["tokens"], b["mask"])
         # Without `features` the second value is what the last keys and values are made of.
@@ -199,12 +215,16 @@ class Trainer:
         flow = ((predicted - velocity).pow(2).mean(-1) * valid).sum() / valid.sum()
         state_row = features.shape[1] - b["tokens"].shape[1] - 1
         auxiliary, parts = self.heads.loss(features, state_row, b["uv"], b["relative"])
-        return flow + AUXILIARY_WEIGHT * auxiliary, {"flow": float(flow.detach()), **parts}
+        return flow + AUXILIARY_WEIGHT * auxiliary, {"flow": flow.detach(), **parts}
 
-    def advance(self) -> dict[str, float]:
-        """One optimizer step; returns the parts of this process's loss."""
+    def advance(self, done: float) -> dict[str, Tensor]:
+        """One optimizer step; returns the parts of this process's loss.
+
+        Args:
+            done: share of the run that is behind it, which the rates fall with.
+        """
         scale = self.peak * min(1.0, (self.step + 1) / WARM_UP)
-        scale *= 0.5 * (1.0 + math.cos(math.pi * min(1.0, self.step / self.steps))) * 0.98 + 0.02
+        scale *= 0.5 * (1.0 + math.cos(math.pi * min(1.0, done))) * 0.98 + 0.02
         total, parts = self.loss(self.batch())
         total.backward()
         gradients = []

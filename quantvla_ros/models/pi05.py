@@ -358,7 +358,7 @@ def integrate(
     x = noise.float()
     for step in range(steps):
         time = 1.0 - step / steps
-        velocity = network.denoise(x, torch.full((x.shape[0],), time), prefix)
+        velocity = network.denoise(x, torch.full((x.shape[0],), time, device=x.device), prefix)
         if guidance is not None:
             velocity = guidance.velocity(x, velocity, time)
         x = x - velocity / steps

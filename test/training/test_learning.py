@@ -17,7 +17,8 @@ from training.grounding import GRID, GroundingHeads, flow_pair, flow_times
 from training.language import (
     MAX_LENGTH,
     GoalName,
-    instruction_tokens,
+    Sentences,
+    all_goals,
     templates,
     tokenizer_json,
     told_by_destination,
@@ -111,11 +112,18 @@ def test_words_are_kept_where_they_tell_one_family_from_another(monkeypatch):
     assert len(drawn) == len(templates(GOALS[0].family))
 
 
-def test_goals_differ_in_tokens():
-    tokens, mask = instruction_tokens(GOALS, np.random.default_rng(0))
-    assert tokens.shape == mask.shape == (len(GOALS), MAX_LENGTH)
+def test_sentences_ask_for_their_goals():
+    sentences = Sentences(np.random.default_rng(0))
+    goals = np.arange(len(all_goals())).repeat(5)
+    tokens, mask = sentences.draw(goals, np.random.default_rng(1))
+    assert tokens.shape == mask.shape == (len(goals), MAX_LENGTH)
     assert int(tokens.max()) < vocabulary_size()
-    assert len({tuple(row) for row in tokens.tolist()}) == len(GOALS)
+    assert len({tuple(row) for row in tokens.tolist()}) > 2 * len(all_goals())
+    encode = Tokenizer(tokenizer_json(), MAX_LENGTH).encode
+    for number, row in zip(goals, tokens.tolist(), strict=True):
+        for thing in (all_goals()[number].object, all_goals()[number].destination):
+            ids, known = encode(thing)
+            assert set(ids[known]) <= set(row), thing
 
 
 def test_chunks_stop_at_events_and_episode_ends():
@@ -153,7 +161,7 @@ def test_frames_are_offsets_from_the_observation(demonstrations):
     np.testing.assert_allclose(frames.relative[1, 3:], place, atol=1e-6)
     pictures = frames.pictures.take(np.array([1, 6]))
     assert np.array_equal(pictures[0, 1], row["observation.images.wrist"])
-    assert frames.goals[frames.goal[6]] == GoalName("push", "butter", "red square")
+    assert all_goals()[frames.goal[6]] == GoalName("push", "butter", "red square")
 
 
 def test_families_are_drawn_equally_often(demonstrations):

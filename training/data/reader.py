@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from quantvla_ros.errors import QuantVLAError
 from training.data.files import replacing, write_json
@@ -57,7 +58,7 @@ class DataSet:
                 f"{directory} has other columns or another layout ({found}) than this version "
                 f"reads ({VERSION}); record it again."
             )
-        self.episodes: list[dict[str, Any]] = self._read(directory / EPISODES_PATH).to_pylist()
+        self.episodes: list[dict[str, Any]] = _read(directory / EPISODES_PATH).to_pylist()
         self.files = self._checked_files()
 
     def __len__(self) -> int:
@@ -67,7 +68,7 @@ class DataSet:
     @cached_property
     def sentences(self) -> list[str]:
         """The instruction of each task index."""
-        columns = self._read(self.directory / TASKS_PATH).to_pydict()
+        columns = _read(self.directory / TASKS_PATH).to_pydict()
         return [s for _, s in sorted(zip(columns["task_index"], columns["task"], strict=True))]
 
     def columns(self, keys: Sequence[str]) -> dict[str, np.ndarray]:
@@ -78,7 +79,7 @@ class DataSet:
         """
         import pyarrow as pa
 
-        table = pa.concat_tables([self._read(file, keys) for file in self.files])
+        table = pa.concat_tables([_read(file, keys) for file in self.files])
         return {key: _values(table[key], key) for key in keys}
 
     def episode(self, number: int) -> dict[str, Any]:
@@ -93,7 +94,7 @@ class DataSet:
             )
         row = self.episodes[number]
         file = self._data_file(row)
-        table = self._read(file)
+        table = _read(file)
         start = row["dataset_from_index"] - table["index"][0].as_py()
         table = table.slice(start, row["length"])
         frames: dict[str, Any] = {
@@ -124,7 +125,7 @@ class DataSet:
             out = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
             start = 0
             for number, file in enumerate(self.files, 1):
-                table = self._read(file, IMAGE_KEYS)
+                table = _read(file, IMAGE_KEYS)
                 for camera, key in enumerate(IMAGE_KEYS):
                     for row, value in enumerate(table[key].to_pylist()):
                         out[start + row, camera] = picture(value["bytes"])
@@ -160,16 +161,33 @@ class DataSet:
             raise _damaged(self.directory / EPISODES_PATH, "it does not list all frames")
         return list(lengths)
 
-    def _read(self, file: Path, keys: Sequence[str] | None = None) -> pa.Table:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        try:
-            return pq.read_table(file, columns=keys and list(keys), page_checksum_verification=True)
-        except FileNotFoundError:
-            raise QuantVLAError(f"{file} is missing; restore it or record again.") from None
-        except (OSError, pa.ArrowInvalid) as error:
-            raise _damaged(file, error) from error
+def _read(file: Path, keys: Sequence[str] | None = None) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(file, columns=keys and list(keys), page_checksum_verification=True)
+    except FileNotFoundError:
+        raise QuantVLAError(f"{file} is missing; restore it or record again.") from None
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _damaged(file, error) from error
+
+
+def read_part(
+    path: Path, keys: Sequence[str]
+) -> tuple[dict[str, np.ndarray], npt.NDArray[np.uint8]]:
+    """Columns of one part's file, and its pictures uint8 [frames, cameras, H, W, 3].
+
+    Raises:
+        QuantVLAError: the file is missing or damaged.
+    """
+    table = _read(path, (*keys, *IMAGE_KEYS))
+    pictures = [
+        np.stack([picture(value["bytes"]) for value in table[key].to_pylist()])
+        for key in IMAGE_KEYS
+    ]
+    return {key: _values(table[key], key) for key in keys}, np.stack(pictures, axis=1)
 
 
 def _values(column: pa.ChunkedArray, key: str) -> np.ndarray:

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train on a GPU while the CPU cores play the policy of the moment and have it corrected.
+
+`python -m training.dagger --init BUNDLE --demos DIR --out RUN --minutes M`
+A GPU takes a step in the time that two CPU cores take for a hundredth of one, so the policy's own
+states of some hundred steps ago are old. Every half minute the averaged weights become a bundle;
+each process plays the newest one for a few episodes (`training.corrections`), and what it brings
+is trained on from then on. The run is measured in minutes, since GPUs are rented by them; starting
+the same command again goes on from its last checkpoint, with the corrections that are there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.pool import AsyncResult, Pool
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.models.pi05 import Pi05Config
+from training import runlog
+from training.corrections import FPS, Played, play_part
+from training.data.files import replacing
+from training.data.parts import PARTS
+from training.dataset import Frames, Statistics, joined, load_frames, part_frames
+from training.export import save_policy
+from training.processes import worker_pool
+from training.recording import Job, families
+from training.starting_point import CHECKPOINT, STATISTICS, starting_point
+from training.trainer import Trainer, network_config
+
+EPISODES_A_PART = 3
+POLICY_EVERY_S = 30.0
+LEARN_EVERY_S = 10.0
+KEPT_POLICIES = 3  # a process may still be reading one that is no longer the newest
+RECENT_PARTS = 60
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is made of.
+
+    Attributes:
+        out: run directory.
+        init: run or float bundle whose policy drives first.
+        minutes: of training in all.
+        batch: observations a step.
+        correction_weight: weight of a correction beside a demonstration's frame.
+        first_seed: of the corrections' scenes.
+        processes: that play; one core is left to the training.
+        seed: of everything random in the training.
+    """
+
+    out: Path
+    init: Path
+    minutes: float
+    batch: int
+    correction_weight: float
+    first_seed: int
+    processes: int
+    seed: int
+
+    @property
+    def corrections(self) -> Path:
+        """Data set of the corrections."""
+        return self.out / "corrections"
+
+
+class Players:
+    """Processes that play the newest policy, each a few episodes at a time."""
+
+    def __init__(self, pool: Pool, plan: Plan) -> None:
+        self._pool, self._plan = pool, plan
+        self._jobs = self._numbered()
+        self._running: list[tuple[Job, AsyncResult[Played]]] = []
+        self.recent: deque[Played] = deque(maxlen=RECENT_PARTS)
+        self.waiting = sorted((plan.corrections / PARTS).glob("[!.]*.parquet"))
+        """Parts that nothing was learned from so far."""
+
+    def _numbered(self) -> Iterator[tuple[str, range]]:
+        start, names = self._plan.first_seed, families("all")
+        while True:
+            seeds = range(start, start + EPISODES_A_PART)
+            yield from ((family, seeds) for family in names)
+            start = seeds.stop
+
+    def keep_busy(self, policy: Path) -> None:
+        """Take what is done, and give each process that is free the next episodes."""
+        for job, result in list(self._running):
+            if result.ready():
+                self._running.remove((job, result))
+                self.recent.append(result.get())
+                self.waiting.append(job.path)
+        while len(self._running) < self._plan.processes:
+            family, seeds = next(self._jobs)
+            job = Job(self._plan.corrections, family, seeds, FPS, policy)
+            if not job.path.exists():
+                self._running.append((job, self._pool.apply_async(play_part, (job,))))
+
+    @property
+    def solved(self) -> float:
+        """Share of the last episodes that the policy solved by itself."""
+        return sum(p.solved for p in self.recent) / max(1, sum(p.episodes for p in self.recent))
+
+
+class Run:
+    """Steps until the time is over."""
+
+    def __init__(self, plan: Plan, frames: Frames, statistics: Statistics) -> None:
+        """Begin at the checkpoint, or at the weights of `plan.init`."""
+        self.plan, self.statistics = plan, statistics
+        self.trainer = Trainer(frames, plan.batch, plan.seed)
+        self.spent = 0.0
+        checkpoint = plan.out / CHECKPOINT
+        if checkpoint.exists():
+            state = torch.load(checkpoint, map_location=self.trainer.device, weights_only=False)
+            self.trainer.restore(state)
+            self.spent = state["seconds"]
+            runlog.rewind(plan.out, self.trainer.step)
+        else:
+            self.trainer.start_from(starting_point(plan.init, self.trainer.network.config))
+
+    def go(self) -> None:
+        """Train, have the policy corrected, and leave it as a bundle in `policy`."""
+        plan, trainer = self.plan, self.trainer
+        before, begun = self.spent, time.monotonic()
+        kept, learned = begun, begun
+        recent: list[dict[str, torch.Tensor]] = []
+        policy = self._keep()
+        with worker_pool(plan.processes) as pool:
+            players = Players(pool, plan)
+            while self.spent < 60.0 * plan.minutes:
+                players.keep_busy(policy)
+                recent.append(trainer.advance(self.spent / 60.0 / plan.minutes))
+                now = time.monotonic()
+                self.spent = before + now - begun
+                if now - learned > LEARN_EVERY_S:
+                    self._learn(players)
+                    self._log(recent, players)
+                    learned, recent = now, []
+                if now - kept > POLICY_EVERY_S:
+                    policy, kept = self._keep(), now
+            self._keep()
+            save_policy(plan.out / "policy", *self._policy(), force=True)
+            runlog.draw(plan.out)
+
+    def _policy(self) -> tuple[Pi05Config, dict[str, torch.Tensor], Statistics]:
+        return self.trainer.network.config, self.trainer.average, self.statistics
+
+    def _learn(self, players: Players) -> None:
+        new = [part_frames(path, self.plan.correction_weight) for path in players.waiting]
+        players.waiting.clear()
+        if new:
+            for frames in new:
+                self.statistics.apply(frames)
+            self.trainer.learn_from(joined([self.trainer.frames, *new]))
+
+    def _log(self, recent: list[dict[str, torch.Tensor]], players: Players) -> None:
+        trainer, mean = self.trainer, runlog.means(recent)
+        line = {"step": trainer.step, **mean, "frames": len(trainer.frames)}
+        runlog.append(self.plan.out, {**line, "played": round(players.solved, 3)})
+        print(
+            f"step {trainer.step}, {self.spent / 60:.1f} of {self.plan.minutes:g} min: "
+            + ", ".join(f"{key} {value}" for key, value in mean.items())
+            + f"; {len(trainer.frames)} frames, {100 * players.solved:.0f} % of the last solved",
+            flush=True,
+        )
+
+    def _keep(self) -> Path:
+        """Write a checkpoint, and the averaged weights as the bundle to play."""
+        with replacing(self.plan.out / CHECKPOINT) as temporary:
+            torch.save({**self.trainer.state(), "seconds": self.spent}, temporary)
+        policies = self.plan.out / "policies"
+        path = policies / f"{self.trainer.step:07d}"
+        save_policy(path, *self._policy(), force=True)
+        for old in sorted(policies.iterdir())[:-KEPT_POLICIES]:
+            shutil.rmtree(old)
+        return path
+
+
+def run(plan: Plan, frames: Frames, device: torch.device) -> None:
+    """Train on frames that are not normalized yet.
+
+    Raises:
+        QuantVLAError: the run cannot start from `plan.init`, or a correction failed.
+    """
+    torch.set_float32_matmul_precision("high")
+    plan.out.mkdir(parents=True, exist_ok=True)
+    statistics = starting_point(plan.init, network_config()).statistics
+    statistics.save(plan.out / STATISTICS)
+    statistics.apply(frames)
+    Run(plan, frames.on_device(device), statistics).go()
+
+
+def main(
+    init: Annotated[Path, typer.Option(help="Run or float bundle to start from.")],
+    demos: Annotated[
+        list[Path], typer.Option(help="Data set of demonstrations; may be given again.")
+    ],
+    out: Annotated[Path, typer.Option(help="Run directory: checkpoint, log, curves, policy.")],
+    minutes: Annotated[float, typer.Option(help="Minutes of training in all.")],
+    corrections: Annotated[
+        list[Path] | None, typer.Option(help="Data set of corrections; may be given again.")
+    ] = None,
+    batch: Annotated[int, typer.Option(help="Observations a step.")] = 512,
+    correction_weight: Annotated[float, typer.Option(help="Weight of a correction.")] = 1.5,
+    first_seed: Annotated[int, typer.Option(help="First seed of new corrections.")] = 100_000,
+    processes: Annotated[
+        int | None, typer.Option(help="Processes that play; all cores but one by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the training's draws.")] = 0,
+    device: Annotated[str, typer.Option(help="Where to train.")] = "cuda",
+) -> None:
+    """Train, or go on with a training that was stopped."""
+    plan = Plan(
+        out=out,
+        init=init,
+        minutes=minutes,
+        batch=batch,
+        correction_weight=correction_weight,
+        first_seed=first_seed,
+        processes=processes or max(1, len(os.sched_getaffinity(0)) - 1),
+        seed=seed,
+    )
+    try:
+        if device == "cuda" and not torch.cuda.is_available():
+            raise QuantVLAError(
+                "There is no GPU here; `make policy` trains on two CPU cores, in four hours."
+            )
+        frames = load_frames(demos, corrections or (), correction_weight)
+        run(plan, frames, torch.device(device))
+    except QuantVLAError as error:
+        raise SystemExit(f"dagger: {error}") from error
+
+
+if __name__ == "__main__":
+    typer.run(main)
