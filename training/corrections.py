@@ -31,8 +31,6 @@ LATENCY_S = (0.05, 0.25)  # of an episode; every chunk's differs by up to a quar
 MAX_EPISODE_S = 10.0
 _SEED_OFFSET = 77_000_000
 
-_robots: dict[str, SimulatedRobot] = {}
-
 
 def correct_episode(
     robot: SimulatedRobot, policy: Policy, seed: int
@@ -88,14 +86,12 @@ class Played(NamedTuple):
 def play_part(job: Job) -> Played:
     """Record the episodes of one part."""
     from quantvla_ros.backends.policy import load_policy
-    from quantvla_ros.sim.robot import SimulatedRobot
     from training.data.parts import write_part
+    from training.robots import robot_of
 
     assert job.bundle is not None
     policy = load_policy(job.bundle, backend="cpu", compiled=False, threads=1)
-    if job.family not in _robots:
-        _robots[job.family] = SimulatedRobot(job.family)
-    played = [correct_episode(_robots[job.family], policy, seed) for seed in job.seeds]
+    played = [correct_episode(robot_of(job.family), policy, seed) for seed in job.seeds]
     write_part(job.path, [rows for _, rows in played], job.fps)
     return Played(
         sum(len(rows) for _, rows in played), sum(success for success, _ in played), len(played)

@@ -40,7 +40,6 @@ from training.trainer import Trainer, network_config
 EPISODES_A_PART = 3
 POLICY_EVERY_S = 30.0
 LEARN_EVERY_S = 10.0
-KEPT_POLICIES = 3  # a process may still be reading one that is no longer the newest
 RECENT_PARTS = 60
 
 
@@ -106,6 +105,11 @@ class Players:
                 self._running.append((job, self._pool.apply_async(play_part, (job,))))
 
     @property
+    def policies(self) -> set[Path]:
+        """Those that are being played."""
+        return {job.bundle for job, _ in self._running if job.bundle is not None}
+
+    @property
     def solved(self) -> float:
         """Share of the last episodes that the policy solved by itself."""
         return sum(p.solved for p in self.recent) / max(1, sum(p.episodes for p in self.recent))
@@ -134,9 +138,9 @@ class Run:
         before, begun = self.spent, time.monotonic()
         kept, learned = begun, begun
         recent: list[dict[str, torch.Tensor]] = []
-        policy = self._keep()
         with worker_pool(plan.processes) as pool:
             players = Players(pool, plan)
+            policy = self._keep(players)
             while self.spent < 60.0 * plan.minutes:
                 players.keep_busy(policy)
                 recent.append(trainer.advance(self.spent / 60.0 / plan.minutes))
@@ -147,8 +151,8 @@ class Run:
                     self._log(recent, players)
                     learned, recent = now, []
                 if now - kept > POLICY_EVERY_S:
-                    policy, kept = self._keep(), now
-            self._keep()
+                    policy, kept = self._keep(players), now
+            self._keep(players)
             save_policy(plan.out / "policy", *self._policy(), force=True)
             runlog.draw(plan.out)
 
@@ -174,14 +178,14 @@ class Run:
             flush=True,
         )
 
-    def _keep(self) -> Path:
+    def _keep(self, players: Players) -> Path:
         """Write a checkpoint, and the averaged weights as the bundle to play."""
         with replacing(self.plan.out / CHECKPOINT) as temporary:
             torch.save({**self.trainer.state(), "seconds": self.spent}, temporary)
         policies = self.plan.out / "policies"
         path = policies / f"{self.trainer.step:07d}"
         save_policy(path, *self._policy(), force=True)
-        for old in sorted(policies.iterdir())[:-KEPT_POLICIES]:
+        for old in set(policies.iterdir()) - players.policies - {path}:
             shutil.rmtree(old)
         return path
 

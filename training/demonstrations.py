@@ -26,8 +26,6 @@ EPISODES_A_PART = 25
 MAX_TICKS = 120
 _SEED_OFFSET = 10_000_000
 
-_robots: dict[str, SimulatedRobot] = {}  # loading a scene takes a second
-
 
 def record_episode(
     robot: SimulatedRobot, seed: int, every: int = 1
@@ -70,15 +68,13 @@ def record_episode(
 
 def record_part(job: Job) -> str:
     """Record the episodes of one part; returns a line about them."""
-    from quantvla_ros.sim.robot import SimulatedRobot
     from training.data.parts import write_part
+    from training.robots import robot_of
 
     begin = time.monotonic()
-    if job.family not in _robots:
-        _robots[job.family] = SimulatedRobot(job.family)
     episodes = []
     for seed in job.seeds:
-        succeeded, rows = record_episode(_robots[job.family], seed, FPS // job.fps)
+        succeeded, rows = record_episode(robot_of(job.family), seed, FPS // job.fps)
         if succeeded and rows:
             episodes.append(rows)
     write_part(job.path, episodes, job.fps)

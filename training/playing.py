@@ -5,16 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from quantvla_ros.sim.robot import SimulatedRobot
 
 FIRST_SEED = 4_000_000  # seen neither in training nor in evaluation
 LATENCY_S = 0.12
 GOALS_A_SCENE = 2
-
-_robots: dict[str, SimulatedRobot] = {}  # loading a scene takes a second
 
 
 def plan(families: Sequence[str], scenes: int) -> list[tuple[str, int, int]]:
@@ -31,22 +25,14 @@ def play(bundle: Path, episodes: Sequence[tuple[str, int, int]]) -> list[tuple[s
     """Family and success of each of the episodes, played one after the other."""
     from calib_tools.evaluation.closed_loop import ClosedLoop
     from quantvla_ros.backends.policy import load_policy
-    from quantvla_ros.sim.robot import SimulatedRobot
+    from training.robots import robot_of
 
     policy = load_policy(bundle, "cpu", compiled=False, threads=1)
     results = []
     for family, seed, goal in episodes:
-        if family not in _robots:
-            _robots[family] = SimulatedRobot(family)
-        loop = ClosedLoop(_robots[family], policy, lambda: LATENCY_S)
+        loop = ClosedLoop(robot_of(family), policy, lambda: LATENCY_S)
         results.append((family, loop.play(seed, goal, wording=seed).success))
     return results
-
-
-def close() -> None:
-    """Free the scenes; left to the end of the process, their renderers complain."""
-    while _robots:
-        _robots.popitem()[1].close()
 
 
 def rates(results: Sequence[tuple[str, bool]]) -> dict[str, float]:

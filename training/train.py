@@ -109,7 +109,6 @@ class Run:
                     self._save()
             if every and (trainer.step % every == 0 or last):
                 self._check()
-        playing.close()
 
     def _log(self) -> None:
         trainer, steps = self.trainer, self.settings.steps

@@ -18,9 +18,8 @@ SEEDS = range(0, 3)
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory, robot):
+def recorded(tmp_path_factory):
     out = tmp_path_factory.mktemp("demonstrations")
-    demonstrations._robots["pick_place"] = robot
     plan = [Job(out, "pick_place", SEEDS, FPS)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recording, "run_all", lambda work, todo, *_: [work(job) for job in todo])

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A policy is trained while processes play it; here all of it on the CPU, with a tiny network."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from made_up_frames import episodes
+from tiny_run import tiny_config
+from typer.testing import CliRunner
+
+from quantvla_ros.bundle.storage import load_bundle
+from quantvla_ros.models.pi05 import Pi05
+from training import dagger, runlog, trainer
+from training.data.finish import finish
+from training.data.parts import part_path, write_part
+from training.dataset import Statistics, joined, load_frames, part_frames
+from training.export import save_policy
+
+
+@pytest.fixture
+def demos(tmp_path):
+    out = tmp_path / "demos"
+    write_part(part_path(out, "pick_place-0000000"), episodes(0, [6, 6]), 10)
+    finish(out, 10)
+    return out
+
+
+@pytest.fixture
+def init(tmp_path, demos):
+    torch.manual_seed(0)
+    network = Pi05(tiny_config())
+    statistics = Statistics.of(load_frames([demos]))
+    return save_policy(
+        tmp_path / "init", network.config, network.state_dict(), statistics, force=False
+    )
+
+
+def test_policy_is_played_while_it_learns(tmp_path, demos, init, monkeypatch):
+    monkeypatch.setattr(trainer, "network_config", tiny_config)
+    monkeypatch.setattr(dagger, "network_config", tiny_config)
+    monkeypatch.setattr(dagger, "EPISODES_A_PART", 1)
+    monkeypatch.setattr(dagger, "LEARN_EVERY_S", 0.5)
+    monkeypatch.setattr(dagger, "POLICY_EVERY_S", 1.0)
+    plan = dagger.Plan(
+        out=tmp_path / "run",
+        init=init,
+        minutes=0.6,
+        batch=4,
+        correction_weight=2.0,
+        first_seed=7,
+        processes=1,
+        seed=0,
+    )
+    dagger.run(plan, load_frames([demos]), torch.device("cpu"))
+    log = runlog.read(plan.out)
+    assert log[0]["frames"] == 12
+    assert log[-1]["frames"] > 12
+    assert all(np.isfinite(line["flow"]) for line in log)
+    parts = list((plan.corrections / "parts").glob("[!.]*.parquet"))
+    assert parts
+    assert set(part_frames(parts[0], 2.0).weight) == {2.0}
+    trained = load_bundle(plan.out / "policy").tensors
+    before = load_bundle(init).tensors
+    assert any(not torch.equal(trained[name], before[name]) for name in before)
+    assert len(list((plan.out / "policies").iterdir())) <= 2  # the last, and one being played
+
+    # A second start finds the time spent: it ends at once, where the first one ended.
+    dagger.run(plan, load_frames([demos]), torch.device("cpu"))
+    assert runlog.read(plan.out)[-1]["step"] == log[-1]["step"]
+    again = load_bundle(plan.out / "policy").tensors
+    assert all(torch.equal(trained[name], again[name]) for name in again)
+
+
+def test_frames_join_in_order(demos):
+    first, second = load_frames([demos]), load_frames([demos], correction_weight=1.0)
+    both = joined([first, second])
+    assert len(both) == 24
+    assert torch.equal(both.chunk[12:], second.chunk)
+    assert torch.equal(both.pictures.take(np.array([13])), first.pictures.take(np.array([1])))
+    assert both.goal.tolist() == 2 * first.goal.tolist()
+
+
+def test_without_a_gpu_it_says_what_to_do(tmp_path, demos, init, monkeypatch):
+    import typer
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    app = typer.Typer()
+    app.command()(dagger.main)
+    arguments = ["--init", init, "--demos", demos, "--out", tmp_path / "run", "--minutes", "1"]
+    ended = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert ended.exit_code == 1
+    assert (
+        "no GPU here; `make policy` trains on two CPU cores" in str(ended.exception) + ended.output
+    )
