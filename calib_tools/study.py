@@ -43,13 +43,14 @@ def run_study(
         kind: the study's module.
         options: what its `study_parser` made.
         arguments: of its command line; `sys.argv` when None or empty.
-        measure: returns what the record says beside kind, schema and command.
+        measure: returns what the record says beside kind, schema, command and machine.
 
     Raises:
         SystemExit: it could not be done (1) or was interrupted (130); one sentence says why.
     """
     try:
         check_file_free(options.out, options.force)
+        machine = _machine()
         found = measure(lambda text: print(text, file=sys.stderr, flush=True))
     except QuantVLAError as error:
         print(f"{_name(kind)}: {error}", file=sys.stderr)
@@ -62,7 +63,7 @@ def run_study(
         Path(word).name if Path(word).is_absolute() else word for word in arguments or sys.argv[1:]
     ]
     command = ["python", "-m", kind, *said]
-    record = {"kind": kind, "schema": SCHEMA, "command": command, **found}
+    record = {"kind": kind, "schema": SCHEMA, "command": command, "machine": machine, **found}
     write_json(options.out, record)
     return record
 
@@ -80,7 +81,7 @@ def _name(kind: str) -> str:
     return kind.rpartition(".")[2]
 
 
-def machine() -> dict[str, Any]:
+def _machine() -> dict[str, Any]:
     """What a record says of the machine."""
     from quantvla_ros.backends.fingerprint import cpu_kind
 

@@ -11,7 +11,7 @@ from calib_tools.demo.progress import Say
 from calib_tools.fault_study.run import study
 from calib_tools.fault_study.table import KIND, figure, is_good, markdown
 from calib_tools.output import write_file
-from calib_tools.study import machine, run_study, study_parser
+from calib_tools.study import run_study, study_parser
 from quantvla_ros.control.faults import FaultCode
 
 _TEXT = """\
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     def measure(say: Say) -> dict[str, Any]:
         stops, kills = study(codes, options.kills, options.logs, say)
-        return {"machine": machine(), "stops": stops, "kills": kills}
+        return {"stops": stops, "kills": kills}
 
     record = run_study(KIND, options, arguments, measure)
     if options.figure is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from calib_tools.demo.progress import Say
-from calib_tools.study import machine, run_study, study_parser
+from calib_tools.study import run_study, study_parser
 from calib_tools.timing_study.cameras import study_cameras
 from calib_tools.timing_study.jitter import study_jitter
 from calib_tools.timing_study.soak import study_soak
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     def measure(say: Say) -> dict[str, Any]:
         found = _study(options, seconds, say)
-        return {"study": options.study, "machine": machine(), "rate_hz": options.rate, **found}
+        return {"study": options.study, "rate_hz": options.rate, **found}
 
     print(markdown(run_study(KIND, options, arguments, measure)))
     return 0
