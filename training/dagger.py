@@ -55,6 +55,7 @@ class Plan:
         correction_weight: weight of a correction beside a demonstration's frame.
         first_seed: of the corrections' scenes.
         processes: that play; one core is left to the training.
+        peak: scale of the rates.
         seed: of everything random in the training.
     """
 
@@ -65,6 +66,7 @@ class Plan:
     correction_weight: float
     first_seed: int
     processes: int
+    peak: float
     seed: int
 
     @property
@@ -121,7 +123,7 @@ class Run:
     def __init__(self, plan: Plan, frames: Frames, statistics: Statistics) -> None:
         """Begin at the checkpoint, or at the weights of `plan.init`."""
         self.plan, self.statistics = plan, statistics
-        self.trainer = Trainer(frames, plan.batch, plan.seed)
+        self.trainer = Trainer(frames, plan.batch, plan.seed, peak=plan.peak)
         self.spent = 0.0
         checkpoint = plan.out / CHECKPOINT
         if checkpoint.exists():
@@ -214,12 +216,13 @@ def main(
     corrections: Annotated[
         list[Path] | None, typer.Option(help="Data set of corrections; may be given again.")
     ] = None,
-    batch: Annotated[int, typer.Option(help="Observations a step.")] = 512,
+    batch: Annotated[int, typer.Option(help="Observations a step.")] = 1024,
     correction_weight: Annotated[float, typer.Option(help="Weight of a correction.")] = 1.5,
     first_seed: Annotated[int, typer.Option(help="First seed of new corrections.")] = 100_000,
     processes: Annotated[
         int | None, typer.Option(help="Processes that play; all cores but one by default.")
     ] = None,
+    peak: Annotated[float, typer.Option(help="Scale of the rates.")] = 0.5,
     seed: Annotated[int, typer.Option(help="Seed of the training's draws.")] = 0,
     device: Annotated[str, typer.Option(help="Where to train.")] = "cuda",
 ) -> None:
@@ -232,6 +235,7 @@ def main(
         correction_weight=correction_weight,
         first_seed=first_seed,
         processes=processes or max(1, len(os.sched_getaffinity(0)) - 1),
+        peak=peak,
         seed=seed,
     )
     try:

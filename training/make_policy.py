@@ -50,11 +50,14 @@ class Round:
     Attributes:
         steps: of the training; it starts from the weights of the round before.
         narrow: whether the network has half the channels.
+        peak: scale of its rates. The wide network's weights are half as large as the narrow one's
+            that it comes from, so the same rates are twice as coarse.
         seeds: of the corrections, for each task family; none after the last training.
     """
 
     steps: int
     narrow: bool
+    peak: float
     seeds: str | None
 
 
@@ -64,11 +67,11 @@ DEMONSTRATIONS = {
 }
 """Seeds, and frames a second that are kept: many scenes teach more than many frames of one."""
 ROUNDS = (
-    Round(1000, True, "20000:20050"),
-    Round(2600, True, "30000:30060"),
-    Round(1500, True, "40000:40060"),
-    Round(560, False, "50000:50060"),
-    Round(1500, False, None),
+    Round(1000, True, 1.0, "20000:20050"),
+    Round(2600, True, 0.5, "30000:30060"),
+    Round(1500, True, 0.5, "40000:40060"),
+    Round(560, False, 0.2, "50000:50060"),
+    Round(1500, False, 0.2, None),
 )
 
 
@@ -88,7 +91,8 @@ def stages(work: Path, rounds: tuple[Round, ...] = ROUNDS) -> list[Stage]:
         bundle = str(BUNDLE if last else work / f"bundle{number}")
         start = [] if number == 1 else ["--init", str(work / f"run{number - 1}")]
         narrow = ["--narrow"] if item.narrow else []
-        train = ["--out", run, "--steps", str(item.steps), *narrow, *start]
+        rates = ["--peak", str(item.peak)]
+        train = ["--out", run, "--steps", str(item.steps), *rates, *narrow, *start]
         for name in DEMONSTRATIONS:
             train += ["--demos", str(work / name)]
         for corrections in so_far:

@@ -26,6 +26,8 @@ class Settings:
         steps: optimizer steps in all.
         batch: observations a step, over all processes.
         correction_weight: weight of a correction beside a demonstration's frame.
+        peak: scale of the rates: from full ones, a run that starts from good weights takes some
+            hundred steps to come back to where it began.
         seed: of everything random.
         processes: that share the batch, one thread each.
         check_every: steps between two closed-loop checks; 0 for none.
@@ -41,6 +43,7 @@ class Settings:
     steps: int
     batch: int
     correction_weight: float
+    peak: float
     seed: int
     processes: int
     check_every: int

@@ -68,7 +68,9 @@ def train(rank: int, settings: Settings, store: str, parent: int) -> None:
     ranks = settings.processes
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=ranks)
     frames = read_frames(settings)
-    trainer = Trainer(frames, settings.batch, settings.seed, rank, ranks, settings.narrow)
+    trainer = Trainer(
+        frames, settings.batch, settings.seed, rank, ranks, settings.narrow, settings.peak
+    )
     checkpoint = settings.out / CHECKPOINT
     if checkpoint.exists():
         trainer.restore(torch.load(checkpoint, weights_only=False))
@@ -176,6 +178,10 @@ def main(
     init: Annotated[Path | None, typer.Option(help="Run or float bundle to start from.")] = None,
     batch: Annotated[int, typer.Option(help="Observations a step.")] = 64,
     correction_weight: Annotated[float, typer.Option(help="Weight of a correction.")] = 3.0,
+    peak: Annotated[
+        float | None,
+        typer.Option(help="Scale of the rates. Default: 1, and 0.5 where --init is given."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     processes: Annotated[int, typer.Option(help="Processes that share the batch.")] = 2,
     check_every: Annotated[int, typer.Option(help="Steps between checks; 0: none.")] = 400,
@@ -193,6 +199,7 @@ def main(
         steps=steps,
         batch=batch,
         correction_weight=correction_weight,
+        peak=peak or (1.0 if init is None else 0.5),
         seed=seed,
         processes=processes,
         check_every=check_every,

@@ -24,9 +24,6 @@ NOISE_SAMPLES = 2
 RATE = 1e-3
 MUON_RATE = 2e-3
 WARM_UP = 100
-CONTINUED = 0.5
-"""Peak of the rates, as a share, in a run that goes on from another's weights: from the full one
-it would need some hundred steps to come back to where that one ended."""
 AUXILIARY_WEIGHT = 0.2
 MAX_GRADIENT_NORM = 1.0
 BLOCKS = ("language_model.layers", "action_expert.layers", "vision_tower.layers")
@@ -95,8 +92,9 @@ class Trainer:
         rank: int = 0,
         ranks: int = 1,
         narrow: bool = False,
+        peak: float = 1.0,
     ) -> None:
-        """Make everything where the frames are, on a CPU or a GPU."""
+        """Make everything where the frames are, on a CPU or a GPU; `peak` scales the rates."""
         torch.manual_seed(seed)
         self.batch_size, self.device = batch, frames.state.device
         self.rank, self.ranks, self.seed = rank, ranks, seed
@@ -120,8 +118,7 @@ class Trainer:
             rest, lr=RATE, weight_decay=0.01, betas=(0.9, 0.97), fused=True
         )
         self.average = {k: v.clone() for k, v in self.network.state_dict().items()}
-        self.step = 0
-        self.peak = 1.0
+        self.step, self.peak = 0, peak
         self.generator = torch.Generator().manual_seed(seed)
         self.rng = np.random.default_rng(seed)
         self.grains = grains(self.network.config.image_size, seed).to(self.device)
@@ -141,7 +138,6 @@ class Trainer:
             "heads": self.heads.state_dict(),
             "average": self.average,
             "step": self.step,
-            "peak": self.peak,
             "muon": self.muon.state_dict(),
             "adam": self.adam.state_dict(),
             "generator": self.generator.get_state(),
@@ -153,7 +149,7 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.heads.load_state_dict(state["heads"])
         self.average = state["average"]
-        self.step, self.peak = state["step"], state["peak"]
+        self.step = state["step"]
         self.muon.load_state_dict(state["muon"])
         self.adam.load_state_dict(state["adam"])
         self.generator.set_state(state["generator"].cpu())
@@ -161,7 +157,6 @@ class Trainer:
 
     def start_from(self, point: StartingPoint) -> None:
         """Begin a new run from weights that may be a narrow network's."""
-        self.peak = CONTINUED
         weights, heads = point.weights, point.heads or self.heads.state_dict()
         if point.config != self.network.config:
             weights = widen(weights, self.network.state_dict(), self.seed)

@@ -51,6 +51,7 @@ def test_policy_is_played_while_it_learns(tmp_path, demos, init, monkeypatch):
         correction_weight=2.0,
         first_seed=7,
         processes=1,
+        peak=0.5,
         seed=0,
     )
     dagger.run(plan, load_frames([demos]), torch.device("cpu"))

@@ -46,6 +46,7 @@ def settings(demos: Path, out: Path, steps: int) -> Settings:
         steps=steps,
         batch=4,
         correction_weight=1.0,
+        peak=1.0,
         seed=3,
         processes=1,
         check_every=0,
