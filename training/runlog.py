@@ -49,7 +49,7 @@ def rewind(out: Path, step: int) -> None:
 
 
 def draw(out: Path) -> None:
-    """Draw `curves.png`: the losses, and the success of the closed-loop checks by family."""
+    """Draw `curves.png`: the losses, and success in closed loop: checks by family, and `played`."""
     import matplotlib.pyplot as plt
     from matplotlib.figure import Figure
 
@@ -71,6 +71,13 @@ def draw(out: Path) -> None:
             label=family,
         )
     right.set(xlabel="step", ylabel="episodes solved, %", ylim=(-3, 103), title="closed loop")
+    played = [line for line in lines if line.get("played")]
+    right.plot(
+        [line["step"] for line in played],
+        [100 * line["played"] for line in played],
+        color="0.5",
+        label="corrected episodes" if played else None,
+    )
     for axes in (left, right):
         axes.grid(alpha=0.3)
         if axes.lines:
