@@ -31,6 +31,7 @@ class Thresholds(BaseModel):
     cosine: float
     gripper_flips: float
     jerk_ratio: float
+    jerk_floor: float
     samples: int
 
 
@@ -92,13 +93,16 @@ def compare(
     cosine = np.sum(a * b, 1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
     gripper_a, gripper_b = (x[..., ~arm] for x in normalized)
     flips = np.sign(gripper_a) != np.sign(gripper_b)
-    ratio = jerk(quantized[..., arm], dt) / max(jerk(reference[..., arm], dt), 1e-12)
+    after, before = (
+        max(jerk(chunks[..., arm], dt), thresholds.jerk_floor**2)
+        for chunks in (quantized, reference)
+    )
     values = {
         "chunk_mae": float(difference[..., arm].mean()),
         "chunk_max": float(difference[..., arm].max()),
         "cosine": float(cosine.mean()),
         "gripper_flips": int(flips.sum()),
-        "jerk_ratio": float(ratio),
+        "jerk_ratio": after / before,
     }
     per_joint = difference.mean(axis=(0, 1))
     record = GateRecord(

@@ -80,6 +80,18 @@ def test_jerky_chunks_fail_even_when_close():
     assert any("jerk_ratio" in text for text in failures(record))
 
 
+def test_roughness_that_no_arm_feels_passes():
+    """Twice the jerk of very smooth chunks, and still far below what splicing makes of both."""
+    chunks = smooth_chunks()
+    rough = chunks + np.array([1e-3, 1e-3, 0]) * (-1.0) ** np.arange(HORIZON)[None, :, None]
+    before, after = (jerk(c[..., :2], 0.1) for c in (chunks, rough))
+    assert after > 2.0 * before
+    assert after < THRESHOLDS.jerk_floor**2
+    record = judge(chunks, rough)
+    assert record.passed
+    assert record.jerk_ratio == pytest.approx(1.0)
+
+
 def test_not_a_number_never_passes():
     chunks, broken = smooth_chunks(), smooth_chunks()
     broken[0, 0, 0] = np.nan
