@@ -72,12 +72,13 @@ def draw(out: Path) -> None:
         )
     right.set(xlabel="step", ylabel="episodes solved, %", ylim=(-3, 103), title="closed loop")
     played = [line for line in lines if line.get("played")]
-    right.plot(
-        [line["step"] for line in played],
-        [100 * line["played"] for line in played],
-        color="0.5",
-        label="corrected episodes" if played else None,
-    )
+    if played:
+        right.plot(
+            [line["step"] for line in played],
+            [100 * line["played"] for line in played],
+            color="0.5",
+            label="corrected episodes",
+        )
     for axes in (left, right):
         axes.grid(alpha=0.3)
         if axes.lines:
