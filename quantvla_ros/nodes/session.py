@@ -35,7 +35,7 @@ POLL_S = 0.005
 """How often a finished inference is looked for; every tenth time other publishers of commands are
 looked for and the diagnostics are renewed."""
 REPORT_POLLS = 10
-OUTPUT_SHARE = 0.4
+OUTPUT_SHARE = 0.6
 """Share of a control period after which the window is published, for which it is made: how long
 the computing took, which varies, does not show in the rhythm of the windows."""
 REST_TIMEOUT_S = 5.0
