@@ -34,7 +34,7 @@ from training.dataset import Frames, Statistics, joined, load_frames, part_frame
 from training.export import save_policy
 from training.processes import worker_pool
 from training.recording import Job, families
-from training.starting_point import CHECKPOINT, STATISTICS, starting_point
+from training.starting_point import CHECKPOINT, STATISTICS, StartingPoint, starting_point
 from training.trainer import Trainer, network_config
 
 EPISODES_A_PART = 3
@@ -120,9 +120,9 @@ class Players:
 class Run:
     """Steps until the time is over."""
 
-    def __init__(self, plan: Plan, frames: Frames, statistics: Statistics) -> None:
-        """Begin at the checkpoint, or at the weights of `plan.init`."""
-        self.plan, self.statistics = plan, statistics
+    def __init__(self, plan: Plan, frames: Frames, start: StartingPoint) -> None:
+        """Begin at the checkpoint, or at `start`."""
+        self.plan, self.statistics = plan, start.statistics
         self.trainer = Trainer(frames, plan.batch, plan.seed, peak=plan.peak)
         self.spent = 0.0
         checkpoint = plan.out / CHECKPOINT
@@ -132,7 +132,7 @@ class Run:
             self.spent = state["seconds"]
             runlog.rewind(plan.out, self.trainer.step)
         else:
-            self.trainer.start_from(starting_point(plan.init, self.trainer.network.config))
+            self.trainer.start_from(start)
 
     def go(self) -> None:
         """Train, have the policy corrected, and leave it as a bundle in `policy`."""
@@ -167,7 +167,7 @@ class Run:
         if new:
             for frames in new:
                 self.statistics.apply(frames)
-            self.trainer.learn_from(joined([self.trainer.frames, *new]))
+            self.trainer.learn_from(joined([self.trainer.frames, *new], self.trainer.device))
 
     def _log(self, recent: list[dict[str, torch.Tensor]], players: Players) -> None:
         trainer, mean = self.trainer, runlog.means(recent)
@@ -200,10 +200,10 @@ def run(plan: Plan, frames: Frames, device: torch.device) -> None:
     """
     torch.set_float32_matmul_precision("high")
     plan.out.mkdir(parents=True, exist_ok=True)
-    statistics = starting_point(plan.init, network_config()).statistics
-    statistics.save(plan.out / STATISTICS)
-    statistics.apply(frames)
-    Run(plan, frames.on_device(device), statistics).go()
+    start = starting_point(plan.init, network_config())
+    start.statistics.save(plan.out / STATISTICS)
+    start.statistics.apply(frames)
+    Run(plan, joined([frames], device), start).go()
 
 
 def main(

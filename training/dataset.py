@@ -96,37 +96,20 @@ class Frames:
         """Names of the task families that occur."""
         return sorted({all_goals()[i].family for i in np.unique(self.goal)})
 
-    def on_device(self, device: torch.device) -> Frames:
-        """All frames in the memory of a device."""
-        pixels = self.pictures.take(np.arange(len(self))).to(device)
-        tensors = {
-            f.name: value.to(device)
-            for f in fields(self)
-            if isinstance(value := getattr(self, f.name), Tensor)
-        }
-        return Frames(
-            MemoryPictures(pixels.to(device)), **tensors, goal=self.goal, weight=self.weight
-        )
 
-
-def joined(parts: Sequence[Frames]) -> Frames:
-    """One after the other, on the device of the first."""
-    device = parts[0].state.device
-    everywhere = [part.on_device(device) for part in parts]
-
-    def tensors(name: str) -> Tensor:
-        return torch.cat([getattr(part, name) for part in everywhere])
-
-    def arrays(name: str) -> np.ndarray:
-        return np.concatenate([getattr(part, name) for part in everywhere])
-
-    pixels = [part.pictures.take(np.arange(len(part))) for part in everywhere]
-    names = ("state", "chunk", "valid", "uv", "relative")
+def joined(parts: Sequence[Frames], device: torch.device) -> Frames:
+    """All of them, one after the other, in the memory of a device."""
+    pixels = [part.pictures.take(np.arange(len(part))).to(device) for part in parts]
+    tensors = {
+        f.name: torch.cat([getattr(part, f.name).to(device) for part in parts])
+        for f in fields(Frames)
+        if isinstance(getattr(parts[0], f.name), Tensor)
+    }
     return Frames(
         MemoryPictures(torch.cat(pixels)),
-        **{name: tensors(name) for name in names},
-        goal=arrays("goal"),
-        weight=arrays("weight"),
+        **tensors,
+        goal=np.concatenate([part.goal for part in parts]),
+        weight=np.concatenate([part.weight for part in parts]),
     )
 
 

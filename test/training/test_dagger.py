@@ -76,7 +76,7 @@ def test_policy_is_played_while_it_learns(tmp_path, demos, init, monkeypatch):
 
 def test_frames_join_in_order(demos):
     first, second = load_frames([demos]), load_frames([demos], correction_weight=1.0)
-    both = joined([first, second])
+    both = joined([first, second], torch.device("cpu"))
     assert len(both) == 24
     assert torch.equal(both.chunk[12:], second.chunk)
     assert torch.equal(both.pictures.take(np.array([13])), first.pictures.take(np.array([1])))
