@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train on a GPU while the CPU cores play the policy of the moment and have it corrected.
+"""Train on a GPU while the CPU cores record new scenes and have the newest policy corrected.
 
 `python -m training.dagger --init BUNDLE --demos DIR --out RUN --minutes M`
-A GPU takes a step in the time that two CPU cores take for a hundredth of one, so the policy's own
-states of some hundred steps ago are old. Every half minute the averaged weights become a bundle;
-each process plays the newest one for a few episodes (`training.corrections`), and what it brings
-is trained on from then on. The run is measured in minutes, since GPUs are rented by them; starting
-the same command again goes on from its last checkpoint, with the corrections that are there.
+A GPU takes a step in the time that two CPU cores take for a hundredth of one. It knows thousands of
+scenes by heart in minutes, and the policy's own states of some hundred steps ago are old. So half
+of the processes' work is demonstrations of scenes that nobody has seen; in the other half they play
+the policy, a bundle of the averaged weights of the last half minute, and have it corrected
+(`training.corrections`). What they bring is trained on from then on.
+The run is measured in minutes, since GPUs are rented by them; starting the same command again goes
+on from its last checkpoint, with the frames that are there.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from multiprocessing.pool import AsyncResult, Pool
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +34,7 @@ from training.corrections import FPS, Played, play_part
 from training.data.files import replacing
 from training.data.parts import PARTS
 from training.dataset import Frames, Statistics, joined, load_frames, part_frames
+from training.demonstrations import record_part
 from training.export import save_policy
 from training.processes import worker_pool
 from training.recording import Job, families
@@ -38,6 +42,8 @@ from training.starting_point import CHECKPOINT, STATISTICS, StartingPoint, start
 from training.trainer import Trainer, network_config
 
 EPISODES_A_PART = 3
+SCENES_A_PART = 25  # of demonstrations; takes about as long as the corrections of a part
+SCENE_FPS = 2
 POLICY_EVERY_S = 30.0
 LEARN_EVERY_S = 10.0
 RECENT_PARTS = 60
@@ -53,7 +59,7 @@ class Plan:
         minutes: of training in all.
         batch: observations a step.
         correction_weight: weight of a correction beside a demonstration's frame.
-        first_seed: of the corrections' scenes.
+        first_seed: of the scenes.
         processes: that play; one core is left to the training.
         peak: scale of the rates.
         seed: of everything random in the training.
@@ -74,37 +80,61 @@ class Plan:
         """Data set of the corrections."""
         return self.out / "corrections"
 
+    @property
+    def demonstrations(self) -> Path:
+        """Data set of the demonstrations of new scenes."""
+        return self.out / "demonstrations"
+
+    def jobs(self) -> Iterator[Job]:
+        """What the processes are to do, without end; corrections want the policy named."""
+        start, names = self.first_seed, families("all")
+        kinds = (
+            (self.demonstrations, SCENES_A_PART, SCENE_FPS),
+            (self.corrections, EPISODES_A_PART, FPS),
+        )
+        while True:
+            for family, (out, count, fps) in product(names, kinds):
+                seeds = range(start, start + count)
+                start = seeds.stop
+                yield Job(out, family, seeds, fps)
+
 
 class Players:
-    """Processes that play the newest policy, each a few episodes at a time."""
+    """Processes that record new scenes and play the newest policy, a few episodes at a time."""
 
     def __init__(self, pool: Pool, plan: Plan) -> None:
         self._pool, self._plan = pool, plan
-        self._jobs = self._numbered()
-        self._running: list[tuple[Job, AsyncResult[Played]]] = []
+        self._jobs = plan.jobs()
+        self._running: list[tuple[Job, AsyncResult[Played | str]]] = []
         self.recent: deque[Played] = deque(maxlen=RECENT_PARTS)
-        self.waiting = sorted((plan.corrections / PARTS).glob("[!.]*.parquet"))
+        self.waiting = [
+            part
+            for out in (plan.demonstrations, plan.corrections)
+            for part in sorted((out / PARTS).glob("[!.]*.parquet"))
+        ]
         """Parts that nothing was learned from so far."""
-
-    def _numbered(self) -> Iterator[tuple[str, range]]:
-        start, names = self._plan.first_seed, families("all")
-        while True:
-            seeds = range(start, start + EPISODES_A_PART)
-            yield from ((family, seeds) for family in names)
-            start = seeds.stop
 
     def keep_busy(self, policy: Path) -> None:
         """Take what is done, and give each process that is free the next episodes."""
         for job, result in list(self._running):
             if result.ready():
                 self._running.remove((job, result))
-                self.recent.append(result.get())
                 self.waiting.append(job.path)
+                played = result.get()
+                if isinstance(played, Played):
+                    self.recent.append(played)
         while len(self._running) < self._plan.processes:
-            family, seeds = next(self._jobs)
-            job = Job(self._plan.corrections, family, seeds, FPS, policy)
-            if not job.path.exists():
-                self._running.append((job, self._pool.apply_async(play_part, (job,))))
+            self._begin(next(self._jobs), policy)
+
+    def _begin(self, job: Job, policy: Path) -> None:
+        if job.path.exists():
+            return
+        if job.out == self._plan.corrections:
+            job = replace(job, bundle=policy)
+            result: AsyncResult[Played | str] = self._pool.apply_async(play_part, (job,))
+        else:
+            result = self._pool.apply_async(record_part, (job,))
+        self._running.append((job, result))
 
     @property
     def policies(self) -> set[Path]:
@@ -162,7 +192,11 @@ class Run:
         return self.trainer.network.config, self.trainer.average, self.statistics
 
     def _learn(self, players: Players) -> None:
-        new = [part_frames(path, self.plan.correction_weight) for path in players.waiting]
+        corrections, weight = self.plan.corrections / PARTS, self.plan.correction_weight
+        new = [
+            part_frames(path, weight if path.parent == corrections else 1.0)
+            for path in players.waiting
+        ]
         players.waiting.clear()
         if new:
             for frames in new:
@@ -218,7 +252,7 @@ def main(
     ] = None,
     batch: Annotated[int, typer.Option(help="Observations a step.")] = 1024,
     correction_weight: Annotated[float, typer.Option(help="Weight of a correction.")] = 1.5,
-    first_seed: Annotated[int, typer.Option(help="First seed of new corrections.")] = 100_000,
+    first_seed: Annotated[int, typer.Option(help="First seed of the new scenes.")] = 100_000,
     processes: Annotated[
         int | None, typer.Option(help="Processes that play; all cores but one by default.")
     ] = None,

@@ -142,7 +142,7 @@ def load_frames(
 
 
 def part_frames(path: Path, weight: float) -> Frames:
-    """Read one part of a data set that is being recorded.
+    """Read one part of a data set that is being recorded, without frames of a disturbed arm.
 
     Args:
         path: its file.
@@ -153,7 +153,9 @@ def part_frames(path: Path, weight: float) -> Frames:
     """
     columns, pixels = read_part(path, COLUMNS)
     columns["weight"] = columns["weight"] * weight
-    return _frames(columns, MemoryPictures(torch.from_numpy(pixels)))
+    keep = ~columns["disturbed"]
+    columns = {key: value[keep] for key, value in columns.items()}
+    return _frames(columns, MemoryPictures(torch.from_numpy(pixels[keep])))
 
 
 def _goal_numbers(columns: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -41,6 +41,7 @@ def test_policy_is_played_while_it_learns(tmp_path, demos, init, monkeypatch):
     monkeypatch.setattr(trainer, "network_config", tiny_config)
     monkeypatch.setattr(dagger, "network_config", tiny_config)
     monkeypatch.setattr(dagger, "EPISODES_A_PART", 1)
+    monkeypatch.setattr(dagger, "SCENES_A_PART", 2)
     monkeypatch.setattr(dagger, "LEARN_EVERY_S", 0.5)
     monkeypatch.setattr(dagger, "POLICY_EVERY_S", 1.0)
     plan = dagger.Plan(
@@ -59,6 +60,7 @@ def test_policy_is_played_while_it_learns(tmp_path, demos, init, monkeypatch):
     assert log[0]["frames"] == 12
     assert log[-1]["frames"] > 12
     assert all(np.isfinite(line["flow"]) for line in log)
+    assert list((plan.demonstrations / "parts").glob("[!.]*.parquet"))
     parts = list((plan.corrections / "parts").glob("[!.]*.parquet"))
     assert parts
     assert set(part_frames(parts[0], 2.0).weight) == {2.0}

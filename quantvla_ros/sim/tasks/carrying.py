@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _TRANSIT_HEIGHT, _TRANSIT_HEIGHT_STANDING = 0.23, 0.31
 _FLOOR_M, _FLOOR_STANDING_M = 0.012, 0.11
-_ALIGNED_M = 0.010
+_ALIGNED_M, _ALIGNED_HEIGHT_M = 0.010, 0.006
 _CLOSING_TICKS = 5
 _CLEAR_BELOW_TRANSIT_M = 0.09
 _OVER_GOAL_M = 0.02
@@ -29,6 +29,14 @@ _LOST_OPENING_M = 0.02
 _LOST_DISTANCE_M = 0.09
 _HELD_DISTANCE_M = 0.07
 _HELD_OPENING_M = 0.066
+_WIDE_OPENING_M = 0.07
+"""From here on the open hand passes over every object without touching it."""
+
+_FALLEN = 0.7  # cosine of the tilt
+_UPRIGHT_AXIS = np.array([0.0, 1.0, 0.0])  # of standing objects, in their own frame
+_TURN_RAD, _TURNED_RAD, _ACROSS_RAD = 0.15, 0.2, np.pi / 2
+_FINGERTIP_M = 0.01  # how far the fingers reach below the grip site
+_OVER_TOP_M = 0.01
 _STALLED_FINGER_M_S = 0.02
 _RELEASE_TICKS = 6
 _LIFTOFF_M = 0.006
@@ -47,13 +55,18 @@ class CarryExpert:
 
     def resume(self) -> None:
         """Find the phase that fits the robot's state."""
-        robot = self._robot
-        distance = np.linalg.norm(self._object_position - robot.tool_position)
-        if distance < _HELD_DISTANCE_M and _LOST_OPENING_M <= robot.opening < _HELD_OPENING_M:
-            stalled = abs(robot.velocities[7]) < _STALLED_FINGER_M_S
+        if self._grips():
+            stalled = self._robot.velocities[7] > -_STALLED_FINGER_M_S
             self.phase = Phase.LIFT if stalled else Phase.CLOSE
             # Fingers on the move have been for a tick or two.
             self._ticks = 0 if stalled else _CLOSING_TICKS // 2
+
+    def _grips(self) -> bool:
+        """Whether the fingers are around the object and do not open."""
+        robot = self._robot
+        near = np.linalg.norm(self._object_position - robot.tool_position) < _HELD_DISTANCE_M
+        between = _LOST_OPENING_M <= robot.opening < _HELD_OPENING_M
+        return bool(near and between and robot.velocities[7] < _STALLED_FINGER_M_S)
 
     @property
     def floor(self) -> float:
@@ -79,7 +92,9 @@ class CarryExpert:
             Phase.CARRY: self._transport,
             Phase.RELEASE: self._retreat,
         }[self.phase](here)
-        arm = self._robot.kinematics.inverse(here + step, self._robot.positions[:7])
+        arm = self._robot.kinematics.inverse(
+            here + step, self._robot.positions[:7], yaw=self._next_yaw()
+        )
         closed = self.phase in (Phase.CLOSE, Phase.LIFT, Phase.CARRY)
         return Action(arm, 0.0 if closed else FINGER_OPEN_M)
 
@@ -92,8 +107,39 @@ class CarryExpert:
         return self._robot.object_position(self._task.goal.object)
 
     @property
+    def _long_axis(self) -> Array:
+        """Unit vector [3] from the bottom of a standing object to its top, in the world."""
+        name = self._task.goal.object
+        axis: Array = self._robot.object_rotation(name) @ _UPRIGHT_AXIS
+        return axis
+
+    @property
+    def _has_fallen(self) -> bool:
+        return self._item.standing and bool(self._long_axis[2] < _FALLEN)
+
+    @property
     def _grasp_height(self) -> float:
+        if self._has_fallen:
+            return float(self._object_position[2])
         return self._item.grasp_height
+
+    @property
+    def _grasp_yaw(self) -> float:
+        """Turn of the tool, rad, at which the fingers are at two sides of the object."""
+        along = self._long_axis
+        # Both ends are alike: the turn is at most a quarter, to the left or to the right.
+        return float(np.arctan(along[1] / along[0])) if self._has_fallen else 0.0
+
+    @property
+    def _wanted_yaw(self) -> float:
+        if self._has_fallen and self.phase in (Phase.LIFT, Phase.CARRY, Phase.RELEASE):
+            # It is longer than the basket is wide. The turn goes the shorter way.
+            return float(np.copysign(_ACROSS_RAD, self._robot.tool_yaw))
+        return self._grasp_yaw
+
+    def _next_yaw(self) -> float:
+        yaw = self._robot.tool_yaw
+        return float(yaw + np.clip(self._wanted_yaw - yaw, -_TURN_RAD, _TURN_RAD))
 
     @property
     def _transit_height(self) -> float:
@@ -103,8 +149,12 @@ class CarryExpert:
         here = self._robot.tool_position
         there = self._object_position
         if self.phase is Phase.APPROACH:
-            height_error = abs(here[2] - self._grasp_height)
-            aligned = max(np.linalg.norm(there[:2] - here[:2]), height_error) < _ALIGNED_M
+            aligned = (
+                np.linalg.norm(there[:2] - here[:2]) < _ALIGNED_M
+                and abs(here[2] - self._grasp_height) < _ALIGNED_HEIGHT_M
+                and abs(self._wanted_yaw - self._robot.tool_yaw) < _TURNED_RAD
+                and self._robot.opening > _WIDE_OPENING_M
+            )
             return Phase.CLOSE if aligned else Phase.APPROACH
         if self.phase is Phase.CLOSE:
             return Phase.LIFT if self._ticks >= _CLOSING_TICKS else Phase.CLOSE
@@ -122,16 +172,31 @@ class CarryExpert:
 
     def _arrived(self, here: Array) -> bool:
         """Whether to let go now."""
-        goal = self._task.goal_position(self._robot)
-        return bool(np.linalg.norm(goal[:2] - here[:2]) < _OVER_GOAL_M)
+        near = np.linalg.norm(self._to_goal(here)) < _OVER_GOAL_M
+        turned = abs(self._wanted_yaw - self._robot.tool_yaw) < _TURNED_RAD
+        return bool(near and turned)
+
+    def _to_goal(self, here: Array) -> Array:
+        """From the hand to its goal [2], m: what has fallen over is seldom held in its middle."""
+        held = self._object_position if self._has_fallen else here
+        offset: Array = self._task.goal_position(self._robot)[:2] - held[:2]
+        return offset
 
     def _approach(self, here: Array) -> Array:
-        """Down a funnel: high above the floor until nearly over the object."""
+        """Down a funnel: high above the floor until nearly over the object.
+
+        A hand that is not open goes straight up first, over the object, and waits there: lower
+        down it would press on the object, or push it away.
+        """
         if self._holds_another(here):
             clear = self._robot.opening > OPEN_GRIPPER_M
             return np.array([0.0, 0.0, MAX_STEP_M if clear else 0.0])
-        there = self._object_position
-        return descend(here, np.array([there[0], there[1], self._grasp_height]))
+        there, height = self._object_position, self._grasp_height
+        if self._robot.opening < _WIDE_OPENING_M:
+            height = there[2] + self._item.above + _FINGERTIP_M + _OVER_TOP_M
+            if here[2] < height:
+                return np.array([0.0, 0.0, min(MAX_STEP_M, height + _OVER_TOP_M - here[2])])
+        return descend(here, np.array([there[0], there[1], height]))
 
     def _holds_another(self, here: Array) -> bool:
         """Whether the fingers are around something else: a sideways move would topple it."""
@@ -147,7 +212,7 @@ class CarryExpert:
 
     def _transport(self, here: Array) -> Array:
         """Up, then over to the goal; the two are blended by height so that no corner is left."""
-        to_goal = self._task.goal_position(self._robot)[:2] - here[:2]
+        to_goal = self._to_goal(here)
         rise = self._transit_height - here[2]
         above_grasp = max(0.0, here[2] - self._grasp_height)
         up = np.clip(

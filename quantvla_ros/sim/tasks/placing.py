@@ -15,8 +15,10 @@ AT_GOAL_M = 0.009
 """How near in the plane is near enough to let go."""
 
 _RESTING_M = 0.006
+_MISSED_M = 0.02
 _CLEARANCE_M = 0.03
 _LIFT_FIRST_M, _LIFT_BLEND_M = 0.02, 0.04
+_OFF_FLOOR_M, _NEAR_M = 0.015, 0.02
 _RETREAT_M = 0.10
 
 
@@ -33,7 +35,7 @@ class PlaceExpert(CarryExpert):
     def _grasp_height(self) -> float:
         """The object may lie on top of another one."""
         raised = self._object_position[2] - self._item.below
-        return self._item.grasp_height + max(0.0, float(raised))
+        return super()._grasp_height + max(0.0, float(raised))
 
     @property
     def _transit_height(self) -> float:
@@ -46,17 +48,31 @@ class PlaceExpert(CarryExpert):
         offset = self._object_position - self._task.goal_position(self._robot)
         return bool(np.linalg.norm(offset[:2]) < AT_GOAL_M and abs(offset[2]) < _RESTING_M)
 
+    def _following_phase(self) -> Phase:
+        """What was pushed away while it was let go is set down once more."""
+        offset = self._object_position - self._task.goal_position(self._robot)
+        if self.phase is Phase.RELEASE and np.linalg.norm(offset) > _MISSED_M:
+            return Phase.LIFT if self._grips() else Phase.APPROACH
+        return super()._following_phase()
+
     def _arrived(self, here: Array) -> bool:
         return self._at_goal()
 
     def _transport(self, here: Array) -> Array:
-        """Up, over and down; the object's place in the hand is measured, not assumed."""
+        """Up, over and down; the object's place in the hand is measured, not assumed.
+
+        Far from its place it goes sideways only as it comes off the floor: dragged along, a tall
+        thing topples.
+        """
         goal = self._task.goal_position(self._robot) + here - self._object_position
         across = goal[:2] - here[:2]
         error = float(np.linalg.norm(across))
         height = goal[2] + funnel(error, max(0.0, self._transit_height - goal[2]))
         rise = height - here[2]
         share = np.clip(1.0 - (rise - _LIFT_FIRST_M) / _LIFT_BLEND_M, 0.0, 1.0)
+        if error > _NEAR_M:
+            bottom = self._object_position[2] - self._item.below
+            share = min(share, np.clip(bottom / _OFF_FLOOR_M, 0.0, 1.0))
         up = np.clip(rise, -speed(abs(rise)), speed(abs(rise)))
         return limited(np.append(share * limited(across, speed(error)), up), MAX_STEP_M)
 

@@ -19,17 +19,20 @@ if TYPE_CHECKING:
 HAND_OFF_M = 0.06
 """Above this height of the tool the hand touches nothing that lies."""
 
-_PUSH_HEIGHT_M = 0.011
+_PUSH_HEIGHT_M = 0.014
+_PRESSING_M, _EASE_M = 0.0105, 0.01
+"""Below this height of the tool the fingertips press on the floor, whose friction holds them."""
+
 _FINGERS_M = 0.011
 _GAP_M = 0.012
-_BEHIND_M, _LOW_M = 0.012, 0.017
+_BEHIND_M, _LOW_M = 0.012, 0.020
 _OFF_LINE_M, _LOST_M = 0.03, 0.04
 _STEP_M = 0.024
 _STEER = 0.3
 _MAX_YAW_RAD, _TURN_RAD = 1.2, 0.12
 _AT_GOAL_M = 0.012
 _OFF_M, _DONE_HEIGHT_M = 0.006, 0.10
-_FLOOR_M = 0.010
+_FLOOR_M = 0.012
 
 
 class PushExpert:
@@ -137,6 +140,8 @@ class PushExpert:
         return descend(here, self._behind())
 
     def _push(self, here: Array) -> Array:
+        if here[2] < _PRESSING_M:
+            return np.array([0.0, 0.0, _EASE_M])
         _, across = self._offset(here)
         heading = self._heading()
         forward = min(_STEP_M, speed(self._distance()))

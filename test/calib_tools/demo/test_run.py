@@ -27,6 +27,8 @@ def start(tmp_path, tiny_bundle) -> subprocess.Popen:
         text=True,
         env=os.environ | {"TMPDIR": str(tmp_path)},
         start_new_session=True,
+        # A shell starts what runs in the background, these tests perhaps, deaf to Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
