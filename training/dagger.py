@@ -36,6 +36,7 @@ from training.data.parts import PARTS
 from training.dataset import Frames, Statistics, joined, load_frames, part_frames
 from training.demonstrations import record_part
 from training.export import save_policy
+from training.options import Corrections, CorrectionWeight, Demos
 from training.processes import worker_pool
 from training.recording import Job, families
 from training.starting_point import CHECKPOINT, STATISTICS, StartingPoint, starting_point
@@ -242,16 +243,12 @@ def run(plan: Plan, frames: Frames, device: torch.device) -> None:
 
 def main(
     init: Annotated[Path, typer.Option(help="Run or float bundle to start from.")],
-    demos: Annotated[
-        list[Path], typer.Option(help="Data set of demonstrations; may be given again.")
-    ],
+    demos: Demos,
     out: Annotated[Path, typer.Option(help="Run directory: checkpoint, log, curves, policy.")],
     minutes: Annotated[float, typer.Option(help="Minutes of training in all.")],
-    corrections: Annotated[
-        list[Path] | None, typer.Option(help="Data set of corrections; may be given again.")
-    ] = None,
+    corrections: Corrections = None,
     batch: Annotated[int, typer.Option(help="Observations a step.")] = 1024,
-    correction_weight: Annotated[float, typer.Option(help="Weight of a correction.")] = 1.5,
+    correction_weight: CorrectionWeight = 1.5,
     first_seed: Annotated[int, typer.Option(help="First seed of the new scenes.")] = 100_000,
     processes: Annotated[
         int | None, typer.Option(help="Processes that play; all cores but one by default.")

@@ -25,6 +25,7 @@ from training import playing, runlog
 from training.data.files import replacing
 from training.dataset import Frames, Statistics, load_frames
 from training.export import export
+from training.options import Corrections, CorrectionWeight, Demos
 from training.processes import end_with_parent
 from training.settings import Settings
 from training.starting_point import CHECKPOINT, STATISTICS, starting_point
@@ -167,17 +168,13 @@ def run(settings: Settings) -> None:
 
 
 def main(
-    demos: Annotated[
-        list[Path], typer.Option(help="Data set of demonstrations; may be given again.")
-    ],
+    demos: Demos,
     out: Annotated[Path, typer.Option(help="Run directory: checkpoint, log, curves.")],
     steps: Annotated[int, typer.Option(help="Optimizer steps in all.")],
-    corrections: Annotated[
-        list[Path] | None, typer.Option(help="Data set of corrections; may be given again.")
-    ] = None,
+    corrections: Corrections = None,
     init: Annotated[Path | None, typer.Option(help="Run or float bundle to start from.")] = None,
     batch: Annotated[int, typer.Option(help="Observations a step.")] = 64,
-    correction_weight: Annotated[float, typer.Option(help="Weight of a correction.")] = 3.0,
+    correction_weight: CorrectionWeight = 3.0,
     peak: Annotated[
         float | None,
         typer.Option(help="Scale of the rates. Default: 1, and 0.5 where --init is given."),

@@ -8,11 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from calib_tools.demo.processes import Processes, own_ros_domain
 from calib_tools.demo.progress import Say
 from calib_tools.resources import shared_file
+from calib_tools.timing_study.shares import shares
 
 PROFILE = "config/fastdds.xml"
 VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
@@ -35,10 +34,7 @@ def study_cameras(seconds: float, logs: Path, say: Say) -> list[dict[str, Any]]:
 def figures(published: int, ages_ms: list[float]) -> dict[str, Any]:
     """Published, received and lost frames, and the percentiles of their ages on arrival."""
     found = {"published": published, "received": len(ages_ms), "lost": published - len(ages_ms)}
-    if not ages_ms:
-        return {**found, "age_ms": None}
-    p50, p99 = np.percentile(ages_ms, [50, 99])
-    return {**found, "age_ms": {"p50": float(p50), "p99": float(p99), "max": max(ages_ms)}}
+    return {**found, "age_ms": shares(ages_ms) if ages_ms else None}
 
 
 def _stream(seconds: float, profile: bool, logs: Path) -> tuple[int, dict[str, list[float]]]:

@@ -9,11 +9,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from calib_tools.demo.processes import Child
 from calib_tools.demo.progress import Say
 from calib_tools.timing_study.moving_arm import NODE, moving_arm
+from calib_tools.timing_study.shares import shares
 
 PLAIN = "calib_tools.timing_study.plain_node"
 EMPTY = "calib_tools.timing_study.empty_loop"
@@ -58,12 +57,7 @@ def _row(name: str, realtime: bool, record: dict[str, Any]) -> dict[str, Any]:
         "late": record["late"],
     }
     if record["latency_ms"]:
-        stages = {name: _shares(values) for name, values in record["stages_ms"].items()}
+        stages = {name: shares(values) for name, values in record["stages_ms"].items()}
         row |= {"stages_ms": stages, "faults": record["faults"]}
-        row |= {"latency_ms": _shares(record["latency_ms"])}
+        row |= {"latency_ms": shares(record["latency_ms"])}
     return row
-
-
-def _shares(values: list[float]) -> dict[str, float]:
-    p50, p99, most = np.percentile(values, [50, 99, 100]).tolist()
-    return {"p50": p50, "p99": p99, "max": most}
