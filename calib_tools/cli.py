@@ -129,10 +129,14 @@ def quantize(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Make a quantized bundle of a float bundle, with its gate; goes on after a stop."""
+    """Make a quantized bundle of a float bundle and judge it; goes on after a stop.
+
+    Exit status 1 when it fails its gate.
+    """
     from calib_tools.quantize import quantize as run
     from calib_tools.recipe import Recipe
     from calib_tools.tables import show_gate
+    from quantvla_ros.quantization.gate import failures
 
     recipe = Recipe(
         scheme, layout, base, tuple(condition or ()), activations, static_range, group,
@@ -140,6 +144,11 @@ def quantize(
     )  # fmt: skip
     gate = run(bundle, buffer, recipe, out, force, ray)
     _print(gate.model_dump()) if as_json else show_gate(gate)
+    if not gate.passed:
+        raise QuantVLAError(
+            f"The bundle '{out}' is written, but it failed its gate ({'; '.join(failures(gate))}); "
+            "policy_node refuses it. Take another scheme or layout, or more samples."
+        )
 
 
 @app.command(epilog="Example: quantvla gate int8 policies/panda buffer")

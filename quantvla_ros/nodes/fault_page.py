@@ -21,7 +21,8 @@ A fault while the node is armed stops the arm within its limits. It is latched, 
 reason in `/diagnostics` (`policy_node: control`), written to the log once, and counted there as
 `fault_<CODE>`. A further fault while one is latched is logged and counted, and changes nothing
 else. Motion never resumes by itself: call `~/reset_fault` when the arm rests, then `~/arm`. The
-reset starts a lost inference process again.
+reset starts a lost inference process again. A latched fault outlives deactivate, cleanup and a new
+configure; only a new process begins without it.
 
 In dry run nothing moves. A condition that refuses arming is there a warning in
 `policy_node: inputs`, and `~/arm` answers with its name.

@@ -23,7 +23,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
 
-from quantvla_ros.control.faults import RefusalCode
+from quantvla_ros.control.faults import Fault, RefusalCode
 from quantvla_ros.errors import BackendError, BundleError, QuantVLAError
 from quantvla_ros.nodes import parameters as node_parameters
 from quantvla_ros.nodes.diagnostics import ERROR, Diagnostics
@@ -68,6 +68,7 @@ class PolicyNode(LifecycleNode):
         self._stop_process = stop_process
         self.exit_code = 0
         self._session: PolicySession | None = None
+        self._latched: Fault | None = None  # outlives its session: only a reset ends it
         self.transition_lock = guard_transitions(self)
         self.diagnostics = Diagnostics(self)
         self._builder = SessionBuilder(
@@ -91,6 +92,7 @@ class PolicyNode(LifecycleNode):
         self.diagnostics.reset("configuring")
         try:
             self._session = self._builder.build()
+            self._session.motion.fault = self._latched
         except RefusalError as refusal:
             return self._refuse(refusal)
         except BundleError as error:
@@ -167,6 +169,7 @@ class PolicyNode(LifecycleNode):
             session.close()
         except QuantVLAError as error:
             self.get_logger().error(str(error))
+        self._latched = session.motion.fault
 
     def _report(self) -> None:
         self._reported = time.monotonic()

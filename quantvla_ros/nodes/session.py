@@ -38,8 +38,8 @@ REPORT_POLLS = 10
 OUTPUT_SHARE = 0.6
 """Share of a control period after which the window is published, for which it is made: how long
 the computing took, which varies, does not show in the rhythm of the windows."""
-REST_TIMEOUT_S = 5.0
-"""Longest wait for the arm to rest; with a stopped ROS clock it never does."""
+REST_TIMEOUT_S, REST_POLL_S = 5.0, 0.05
+"""Longest wait for the arm to rest."""
 
 
 class PolicySession:
@@ -158,7 +158,7 @@ class PolicySession:
             return
         with self.lock:
             self.motion.deactivate(self.now())
-        self._rested.wait(REST_TIMEOUT_S)
+        self._wait_for_rest()
         for thread in self._threads:
             thread.stop()
         self._threads = []
@@ -171,6 +171,14 @@ class PolicySession:
         path = self._parameters().record_path
         if path:
             write_record(Path(path).expanduser(), self.report())
+
+    def _wait_for_rest(self) -> None:
+        """Wait; but while the ROS clock stands still nothing moves on, and the last window ends."""
+        deadline = time.monotonic() + REST_TIMEOUT_S
+        while not self._rested.wait(REST_POLL_S) and time.monotonic() < deadline:
+            still = self.supervisor.clock.still(time.monotonic())
+            if still > self._parameters().clock_timeout_s:
+                return
 
     def close(self) -> None:
         """Stop whatever runs and end the inference process."""

@@ -14,6 +14,7 @@ from calib_tools.cli import main
 from quantvla_ros.bundle.manifest_file import write_manifest
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import file_hash, load_manifest
+from quantvla_ros.quantization.gate import load_thresholds
 
 
 @pytest.fixture
@@ -111,6 +112,7 @@ def test_a_bag_without_the_camera_topic(tmp_path, refused, config_file, streams)
     sentence = refused("select", bag, "--config", config_file, "--out", tmp_path / "buffer")
     assert "'/wrist/image_raw'" in sentence
     assert "/front/image_raw, /instruction, /joint_states" in sentence
+    assert left(tmp_path) == {"bag", "config.yaml"}
 
 
 @pytest.mark.timeout(120)
@@ -144,6 +146,30 @@ def test_an_output_directory_that_exists(
     }[command]
     assert "--force" in refused(command, *arguments, "--out", out)
     assert (out / "mine.txt").read_text() == "mine"
+
+
+def test_force_replaces_the_whole_directory(tmp_path, monkeypatch, streams, config_file):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").write_text("mine")
+    bag = streams.bag(tmp_path / "bag", streams.robot(30))
+    words = ["select", bag, "--config", config_file, "--out", out, "--samples", "16", "--force"]
+    monkeypatch.setattr(sys, "argv", ["quantvla", *map(str, words)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    assert {"buffer.yaml", "metadata.yaml"} < left(out) and "mine.txt" not in left(out)
+    assert left(tmp_path) == {"bag", "config.yaml", "out"}
+
+
+def test_a_bundle_that_fails_its_gate(tmp_path, refused, tiny_bundle, tiny_buffer, monkeypatch):
+    strict = load_thresholds().model_copy(update={"cosine": 1.1})
+    monkeypatch.setattr("calib_tools.quantizing.load_thresholds", lambda: strict)
+    out = tmp_path / "int8"
+    sentence = refused("quantize", tiny_bundle, tiny_buffer, "--out", out)
+    assert f"'{out}' is written, but it failed its gate (cosine" in sentence
+    assert not load_manifest(out, check_files=True).gate.passed
+    assert left(tmp_path) == {"int8"}
 
 
 def test_a_demo_onto_something_else(tmp_path, refused):

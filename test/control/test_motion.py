@@ -150,8 +150,23 @@ def test_disarm_decelerates_along_the_path_into_dry_run(moving) -> None:
     with pytest.raises(QuantVLAError, match="STOPPING"):
         moving.c.arm(moving.now)
     assert not moving.c.wants_chunk(moving.now)
+    stops_along(path, moving)
+    assert moving.c.mode is Mode.DRY_RUN
+
+
+@pytest.mark.parametrize("code", FaultCode)
+def test_every_fault_decelerates_along_the_path(moving, code) -> None:
+    path = moving.c.path
+    moving.c.raise_fault(code, "provoked", moving.now)
+    assert moving.c.mode is Mode.FAULT and not moving.c.at_rest
+    stops_along(path, moving)
+    assert moving.c.mode is Mode.FAULT and moving.c.fault.code is code
+
+
+def stops_along(path, moving) -> None:
+    """Let the arm come to rest: soon, and nowhere off the path that it was on."""
     firsts = moving.until_rest()
-    assert moving.c.mode is Mode.DRY_RUN and moving.c.at_rest
+    assert moving.c.at_rest
     assert 0.25 < len(firsts) * PERIOD < 0.7
     t = np.linspace(moving.now - 1.0, moving.now + 0.2, 6000)
     line = path.sample(t).position

@@ -16,6 +16,30 @@ from waiting import wait_until
 from quantvla_ros.errors import QuantVLAError
 
 
+def test_a_fault_outlives_cleanup_and_is_left_by_a_reset_only(robot, float_bundle, tmp_path):
+    policy = PolicyProcess(robot, float_bundle, tmp_path)
+    try:
+        policy.client.configure()
+        policy.client.activate()
+        policy.bring_to_motion()
+        policy.behave("nan")
+        policy.wait_for("NONFINITE_ACTION: ")
+        policy.client.deactivate()
+        policy.client.cleanup()
+        policy.behave("ok")
+        policy.client.configure()
+        policy.client.activate()
+        policy.wait_for("NONFINITE_ACTION: ")
+        with pytest.raises(QuantVLAError, match="NONFINITE_ACTION is latched"):
+            policy.client.arm()
+        policy.client.reset_fault()
+        policy.wait_for("DRY_RUN")
+        policy.bring_to_motion()
+        assert robot.assert_within_limits() is None
+    finally:
+        policy.close()
+
+
 def test_whole_life_cycle(robot, float_bundle, tmp_path):
     policy = PolicyProcess(robot, float_bundle, tmp_path)
     try:

@@ -91,12 +91,24 @@ def test_quantized_bundle_without_a_passed_gate(unconfigured, graph, tmp_path):
         graph.set_parameter(unconfigured.name, "allow_failed_gate", False)
 
 
+def gate_record(**changes) -> GateRecord:
+    values = {
+        "passed": True, "samples": 8, "chunk_mae": 0.0, "chunk_max": 0.0, "cosine": 1.0,
+        "gripper_flips": 0, "gripper_commands": 1, "jerk_ratio": 1.0, "mae_per_action": {},
+        "thresholds": {}, "kernel": "fake", "cpu": cpu_kind(),
+    }  # fmt: skip
+    return GateRecord(**{**values, **changes})
+
+
+def test_quantized_bundle_that_failed_its_gate(unconfigured, graph, tmp_path):
+    gate = gate_record(passed=False, chunk_mae=0.4, thresholds={"chunk_mae": 0.01})
+    bundle = write_bundle(tmp_path / "b", quantization=QUANTIZATION, gate=gate)
+    text = refusal(unconfigured, graph, bundle)
+    assert "GATE_FAILED" in text and str(bundle) in text
+
+
 def test_gate_of_another_cpu(unconfigured, graph, tmp_path):
-    gate = GateRecord(
-        passed=True, samples=8, chunk_mae=0.0, chunk_max=0.0, cosine=1.0, gripper_flips=0,
-        gripper_commands=1, jerk_ratio=1.0, mae_per_action={}, thresholds={}, kernel="fake",
-        cpu="another CPU",
-    )  # fmt: skip
+    gate = gate_record(cpu="another CPU")
     bundle = write_bundle(tmp_path / "b", quantization=QUANTIZATION, gate=gate)
     text = refusal(unconfigured, graph, bundle)
     assert "FINGERPRINT_MISMATCH" in text

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
 from torch import nn
 
 from quantvla_ros.quantization.activations import activation_limit, quantize_activation
@@ -19,11 +21,13 @@ def layer_of(linear, precision, bits=8, step=None, rotation=None):
     return QuantizedLinear.from_codes(codes, linear.bias, precision, bits, step, rotation)
 
 
-@pytest.mark.parametrize("columns", [1, 2, 7, 64])
-def test_nibbles_come_back(columns):
-    values = torch.randint(-7, 8, (5, columns), dtype=torch.int8)
+@given(rows=st.integers(1, 9), columns=st.integers(1, 80), seed=st.integers(0, 2**32 - 1))
+@example(rows=16, columns=1, seed=0)
+def test_nibbles_come_back(rows, columns, seed):
+    draw = torch.Generator().manual_seed(seed)
+    values = torch.randint(-7, 8, (rows, columns), dtype=torch.int8, generator=draw)
     packed = pack_nibbles(values)
-    assert packed.shape == (5, (columns + 1) // 2)
+    assert packed.shape == (rows, (columns + 1) // 2)
     assert torch.equal(unpack_nibbles(packed, columns), values)
 
 

@@ -19,7 +19,7 @@ from quantvla_ros.bundle.storage import load_manifest
 def test_samples_are_recorded_int8_passes_the_gate_and_moves_the_robot(tmp_path):
     out = tmp_path / "demo"
     demo = subprocess.run(
-        [sys.executable, "-m", "calib_tools.cli", "demo", "--quick", "--out", str(out)],
+        [sys.executable, "-m", "calib_tools.cli", "demo", "--out", str(out)],
         capture_output=True,
         text=True,
         env=os.environ | {"TMPDIR": str(tmp_path)},

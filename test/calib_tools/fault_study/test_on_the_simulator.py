@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults on the simulated robot: real nodes, real topics, physics; the arm is measured at rest."""
+
+from __future__ import annotations
+
+import pytest
+
+from calib_tools.fault_study.run import study
+from calib_tools.fault_study.table import is_good
+from quantvla_ros.control.faults import FaultCode
+
+CODES = (
+    FaultCode.STALE_CAMERA,
+    FaultCode.STALE_JOINT_STATE,
+    FaultCode.NONFINITE_ACTION,
+    FaultCode.CHUNK_UNDERRUN,
+    FaultCode.INFERENCE_TIMEOUT,
+    FaultCode.WORKER_DIED,
+)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_every_fault_brings_the_simulated_arm_to_rest_within_its_limits(tmp_path):
+    stops, kills = study(CODES, 0, tmp_path, print)
+    assert [stop["code"] for stop in stops] == [code.value for code in CODES] and kills == []
+    for stop in stops:
+        assert is_good(stop), stop["code"]
+        assert stop["measured_at_rest"] and stop["resumed_after_reset"], stop["code"]
