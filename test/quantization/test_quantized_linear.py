@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 import torch
-from hypothesis import example, given
-from hypothesis import strategies as st
 from torch import nn
 
 from quantvla_ros.quantization.activations import activation_limit, quantize_activation
 from quantvla_ros.quantization.conditioning.hadamard import hadamard
-from quantvla_ros.quantization.nibbles import pack_nibbles, unpack_nibbles
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.rounding.nearest import round_nearest
 from quantvla_ros.quantization.schemes import Precision
@@ -19,16 +16,6 @@ def layer_of(linear, precision, bits=8, step=None, rotation=None):
     codes = round_nearest(linear.weight, precision.weight_bits, precision.group)
     step = None if step is None else torch.tensor(step)
     return QuantizedLinear.from_codes(codes, linear.bias, precision, bits, step, rotation)
-
-
-@given(rows=st.integers(1, 9), columns=st.integers(1, 80), seed=st.integers(0, 2**32 - 1))
-@example(rows=16, columns=1, seed=0)
-def test_nibbles_come_back(rows, columns, seed):
-    draw = torch.Generator().manual_seed(seed)
-    values = torch.randint(-7, 8, (rows, columns), dtype=torch.int8, generator=draw)
-    packed = pack_nibbles(values)
-    assert packed.shape == (rows, (columns + 1) // 2)
-    assert torch.equal(unpack_nibbles(packed, columns), values)
 
 
 @pytest.mark.parametrize("precision", FORMS)

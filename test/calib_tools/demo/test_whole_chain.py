@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,11 +21,14 @@ from quantvla_ros.bundle.storage import load_manifest
 @pytest.mark.timeout(900)  # the policies are compiled, which takes minutes on a busy machine
 def test_samples_are_recorded_int8_passes_the_gate_and_moves_the_robot(tmp_path):
     out = tmp_path / "demo"
+    # The usual place: what this machine has compiled before need not be compiled again.
+    compiled = Path(tempfile.gettempdir()) / f"torchinductor_{getpass.getuser()}"
+    cache = {"TORCHINDUCTOR_CACHE_DIR": str(compiled)}  # unless another one is set
     demo = subprocess.run(
         [sys.executable, "-m", "calib_tools.cli", "demo", "--out", str(out)],
         capture_output=True,
         text=True,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
+        env=cache | os.environ | {"TMPDIR": str(tmp_path)},
         check=False,
     )
     assert demo.returncode == 0, demo.stderr

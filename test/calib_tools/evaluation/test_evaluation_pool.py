@@ -73,7 +73,7 @@ def test_workers_die_with_a_killed_parent(tmp_path):
     script.write_text(
         f"if __name__ == '__main__':\n    {code.replace(chr(10), chr(10) + '    ')}\n"
     )
-    here = Path(__file__).parents[1]
+    here = Path(__file__).parents[2]
     folder = tmp_path / "played"
     folder.mkdir()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (here, here.parent)))}

@@ -14,7 +14,7 @@ from quantvla_ros.errors import BundleError, QuantVLAError
 from quantvla_ros.models.pi05 import layer_roles
 from quantvla_ros.quantization.layouts import select_layers
 
-PANDA = Path(__file__).parents[2] / "policies" / "panda"
+PANDA = Path(__file__).parents[3] / "policies" / "panda"
 
 
 def test_rounding_puts_each_row_on_its_own_symmetric_grid():

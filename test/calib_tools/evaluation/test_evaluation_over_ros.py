@@ -13,7 +13,7 @@ from calib_tools.evaluation.player import Player
 from calib_tools.evaluation.settings import make_settings
 from calib_tools.evaluation.variants import parse_variants
 
-PANDA = Path(__file__).parents[2] / "policies" / "panda"
+PANDA = Path(__file__).parents[3] / "policies" / "panda"
 SCENES = 2
 LONGEST_S = 6.0
 RATE = 0.3  # a machine that runs tests is busy: its time is stretched

@@ -16,7 +16,7 @@ from quantvla_ros.bundle.chunk import Chunk
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.sim.robot import SimulatedRobot
 
-PANDA = Path(__file__).parents[2] / "policies" / "panda"
+PANDA = Path(__file__).parents[3] / "policies" / "panda"
 
 
 class Holding:

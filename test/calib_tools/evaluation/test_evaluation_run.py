@@ -112,7 +112,7 @@ def test_kill_9_loses_no_finished_episode(tmp_path, monkeypatch):
         "    run.evaluate(variants, settings, Path(sys.argv[2]), workers=1)\n"
     )
     here = Path(__file__).parent
-    places = map(str, (here, here.parent, here.parents[1]))
+    places = map(str, (here, here.parents[1], here.parents[2]))
     child = subprocess.Popen(
         [sys.executable, script, folder, out],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
