@@ -32,7 +32,7 @@ from quantvla_ros.models.pi05 import Pi05Config
 from training import runlog
 from training.corrections import FPS, Played, play_part
 from training.data.files import replacing
-from training.data.parts import PARTS
+from training.data.parts import PARTS, waiting_parts
 from training.dataset import Frames, Statistics, joined, load_frames, part_frames
 from training.demonstrations import record_part
 from training.export import save_policy
@@ -108,11 +108,7 @@ class Players:
         self._jobs = plan.jobs()
         self._running: list[tuple[Job, AsyncResult[Played | str]]] = []
         self.recent: deque[Played] = deque(maxlen=RECENT_PARTS)
-        self.waiting = [
-            part
-            for out in (plan.demonstrations, plan.corrections)
-            for part in sorted((out / PARTS).glob("[!.]*.parquet"))
-        ]
+        self.waiting = [*waiting_parts(plan.demonstrations), *waiting_parts(plan.corrections)]
         """Parts that nothing was learned from so far."""
 
     def keep_busy(self, policy: Path) -> None:

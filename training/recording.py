@@ -10,7 +10,7 @@ from pathlib import Path
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.sim.tasks.registry import TASKS, make_task
 from training.data.finish import finish, finished_parts, recorded_fps
-from training.data.parts import PARTS, part_path
+from training.data.parts import part_path, waiting_parts
 from training.processes import run_all
 
 
@@ -93,5 +93,5 @@ def record(work: Callable[[Job], str], planned: Sequence[Job], processes: int) -
         )
     todo = [job for job in planned if job.name not in done and not job.path.exists()]
     run_all(work, todo, processes, len(planned) - len(todo), len(planned))
-    if todo or any((out / PARTS).glob("[!.]*.parquet")):
+    if todo or waiting_parts(out):
         finish(out, fps)

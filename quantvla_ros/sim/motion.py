@@ -25,6 +25,11 @@ def limited(step: Array, longest: float) -> Array:
     return shortened
 
 
+def turned_towards(yaw: float, wanted: float, most: float) -> float:
+    """Turn of the tool, rad, that is nearest to `wanted` and at most `most` away from `yaw`."""
+    return float(yaw + np.clip(wanted - yaw, -most, most))
+
+
 def funnel(error: float, hover: float = _HOVER_M) -> float:
     """Height to keep above the goal, m, while it is `error` m away in the plane.
 

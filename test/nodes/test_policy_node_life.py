@@ -16,28 +16,34 @@ from waiting import wait_until
 from quantvla_ros.errors import QuantVLAError
 
 
-def test_a_fault_outlives_cleanup_and_is_left_by_a_reset_only(robot, float_bundle, tmp_path):
+@pytest.fixture
+def alone(robot, float_bundle, tmp_path):
+    """A policy node of the test's own, which may end: armed, and with the robot moving."""
     policy = PolicyProcess(robot, float_bundle, tmp_path)
     try:
         policy.client.configure()
         policy.client.activate()
         policy.bring_to_motion()
-        policy.behave("nan")
-        policy.wait_for("NONFINITE_ACTION: ")
-        policy.client.deactivate()
-        policy.client.cleanup()
-        policy.behave("ok")
-        policy.client.configure()
-        policy.client.activate()
-        policy.wait_for("NONFINITE_ACTION: ")
-        with pytest.raises(QuantVLAError, match="NONFINITE_ACTION is latched"):
-            policy.client.arm()
-        policy.client.reset_fault()
-        policy.wait_for("DRY_RUN")
-        policy.bring_to_motion()
-        assert robot.assert_within_limits() is None
+        yield policy
     finally:
         policy.close()
+
+
+def test_a_fault_outlives_cleanup_and_is_left_by_a_reset_only(alone, robot):
+    alone.behave("nan")
+    alone.wait_for("NONFINITE_ACTION: ")
+    alone.client.deactivate()
+    alone.client.cleanup()
+    alone.behave("ok")
+    alone.client.configure()
+    alone.client.activate()
+    alone.wait_for("NONFINITE_ACTION: ")
+    with pytest.raises(QuantVLAError, match="NONFINITE_ACTION is latched"):
+        alone.client.arm()
+    alone.client.reset_fault()
+    alone.wait_for("DRY_RUN")
+    alone.bring_to_motion()
+    robot.assert_within_limits()
 
 
 def test_whole_life_cycle(robot, float_bundle, tmp_path):
@@ -88,38 +94,24 @@ def test_whole_life_cycle(robot, float_bundle, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_while_moving_ends_at_rest(robot, float_bundle, tmp_path, number):
-    policy = PolicyProcess(robot, float_bundle, tmp_path)
-    try:
-        policy.client.configure()
-        policy.client.activate()
-        policy.bring_to_motion()
-        assert policy.process.stop(number) == 0, policy.process.output
-        wait_until(policy.process.group_is_gone, 5, "the end of the worker")
-        wait_until(lambda: robot.at_rest, 5, "rest")
-        robot.assert_within_limits()
-        # The last window commands rest from its first point on: the node stopped the arm itself.
-        last = robot.windows[-1]
-        assert np.abs([p.velocities for p in last.points]).max() < 0.2
-    finally:
-        policy.close()
+def test_signal_while_moving_ends_at_rest(alone, robot, number):
+    assert alone.process.stop(number) == 0, alone.process.output
+    wait_until(alone.process.group_is_gone, 5, "the end of the worker")
+    wait_until(lambda: robot.at_rest, 5, "rest")
+    robot.assert_within_limits()
+    # The last window commands rest from its first point on: the node stopped the arm itself.
+    last = robot.windows[-1]
+    assert np.abs([p.velocities for p in last.points]).max() < 0.2
 
 
-def test_killed_node_leaves_an_arm_that_stops_and_no_worker(robot, float_bundle, tmp_path):
-    policy = PolicyProcess(robot, float_bundle, tmp_path)
-    try:
-        policy.client.configure()
-        policy.client.activate()
-        policy.bring_to_motion()
-        worker = policy.worker_pid()
-        os.kill(policy.process.process.pid, signal.SIGKILL)
-        wait_until(lambda: robot.at_rest, 5, "rest")
-        wait_until(lambda: not Path(f"/proc/{worker}").exists(), 10, "the end of the worker")
-        # Its shared memory has no name, so nothing of it can be left.
-        assert [name for name in os.listdir("/dev/shm") if "quantvla" in name] == []
-        robot.assert_within_limits()
-    finally:
-        policy.close()
+def test_killed_node_leaves_an_arm_that_stops_and_no_worker(alone, robot):
+    worker = alone.worker_pid()
+    os.kill(alone.process.process.pid, signal.SIGKILL)
+    wait_until(lambda: robot.at_rest, 5, "rest")
+    wait_until(lambda: not Path(f"/proc/{worker}").exists(), 10, "the end of the worker")
+    # Its shared memory has no name, so nothing of it can be left.
+    assert [name for name in os.listdir("/dev/shm") if "quantvla" in name] == []
+    robot.assert_within_limits()
 
 
 def test_wrong_parameter_at_start_is_one_sentence(robot, float_bundle, tmp_path):

@@ -15,7 +15,7 @@ import numpy as np
 
 from quantvla_ros.errors import QuantVLAError
 from training.data.files import replacing, write_json, write_parquet
-from training.data.parts import PARTS
+from training.data.parts import part_path, waiting_parts
 from training.data.schema import (
     DATA_PATH,
     EPISODES_PATH,
@@ -70,7 +70,7 @@ def finish(directory: Path, fps: int, robot_type: str = "panda") -> None:
     import pyarrow.parquet as pq
 
     names = finished_parts(directory)
-    waiting = sorted(p.stem for p in (directory / PARTS).glob("[!.]*.parquet"))
+    waiting = [path.stem for path in waiting_parts(directory)]
     names += [name for name in waiting if name not in names]
     if not names:
         raise QuantVLAError(f"There is nothing recorded in {directory}; record first.")
@@ -79,7 +79,7 @@ def finish(directory: Path, fps: int, robot_type: str = "panda") -> None:
     episodes: list[dict[str, Any]] = []
     frames = 0
     for number, name in enumerate(names):
-        part, path = directory / PARTS / f"{name}.parquet", data_file(directory, number)
+        part, path = part_path(directory, name), data_file(directory, number)
         try:
             table = pq.read_table(
                 part if name in waiting else path, page_checksum_verification=True
@@ -102,7 +102,7 @@ def finish(directory: Path, fps: int, robot_type: str = "panda") -> None:
     write_json(directory / PARTS_PATH, {"parts": names})
     write_json(directory / INFO_PATH, _info(episodes, frames, sentences, fps, robot_type))
     for name in waiting:
-        (directory / PARTS / f"{name}.parquet").unlink()
+        part_path(directory, name).unlink()
 
 
 def _known_sentences(directory: Path) -> dict[str, int]:

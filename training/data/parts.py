@@ -32,6 +32,11 @@ def part_path(directory: Path, name: str) -> Path:
     return directory / PARTS / f"{name}.parquet"
 
 
+def waiting_parts(directory: Path) -> list[Path]:
+    """Files of all parts that are not in the finished data set yet, by name."""
+    return sorted((directory / PARTS).glob("[!.]*.parquet"))
+
+
 def png(picture: np.ndarray) -> bytes:
     """The picture, uint8 [H, W, 3], as the bytes of a PNG file."""
     from PIL import Image

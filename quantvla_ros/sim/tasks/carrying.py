@@ -12,7 +12,7 @@ import numpy as np
 
 from quantvla_ros.sim.expert import FINGER_OPEN_M, Action, Phase
 from quantvla_ros.sim.kinematics import Array
-from quantvla_ros.sim.motion import MAX_STEP_M, descend, limited, speed
+from quantvla_ros.sim.motion import MAX_STEP_M, descend, limited, speed, turned_towards
 from quantvla_ros.sim.tasks.objects import OPEN_GRIPPER_M, GraspObject, grasp_object
 
 if TYPE_CHECKING:
@@ -138,8 +138,7 @@ class CarryExpert:
         return self._grasp_yaw
 
     def _next_yaw(self) -> float:
-        yaw = self._robot.tool_yaw
-        return float(yaw + np.clip(self._wanted_yaw - yaw, -_TURN_RAD, _TURN_RAD))
+        return turned_towards(self._robot.tool_yaw, self._wanted_yaw, _TURN_RAD)
 
     @property
     def _transit_height(self) -> float:

@@ -44,14 +44,18 @@ class PlaceExpert(CarryExpert):
         tallest = max((item.below + item.above for item in others), default=0.0)
         return tallest + _CLEARANCE_M + self._item.grasp_height
 
+    def _off_goal(self) -> Array:
+        """From its place to the object [3], m."""
+        offset: Array = self._object_position - self._task.goal_position(self._robot)
+        return offset
+
     def _at_goal(self) -> bool:
-        offset = self._object_position - self._task.goal_position(self._robot)
+        offset = self._off_goal()
         return bool(np.linalg.norm(offset[:2]) < AT_GOAL_M and abs(offset[2]) < _RESTING_M)
 
     def _following_phase(self) -> Phase:
         """What was pushed away while it was let go is set down once more."""
-        offset = self._object_position - self._task.goal_position(self._robot)
-        if self.phase is Phase.RELEASE and np.linalg.norm(offset) > _MISSED_M:
+        if self.phase is Phase.RELEASE and np.linalg.norm(self._off_goal()) > _MISSED_M:
             return Phase.LIFT if self._grips() else Phase.APPROACH
         return super()._following_phase()
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from quantvla_ros.sim.expert import Action, Phase
 from quantvla_ros.sim.kinematics import Array
-from quantvla_ros.sim.motion import MAX_STEP_M, descend, speed
+from quantvla_ros.sim.motion import MAX_STEP_M, descend, speed, turned_towards
 from quantvla_ros.sim.tasks.objects import grasp_object
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class PushExpert:
             return yaw
         heading = self._heading()
         wanted = np.clip(np.arctan2(heading[1], heading[0]), -_MAX_YAW_RAD, _MAX_YAW_RAD)
-        return float(yaw + np.clip(wanted - yaw, -_TURN_RAD, _TURN_RAD))
+        return turned_towards(yaw, wanted, _TURN_RAD)
 
     def _following_phase(self) -> Phase:
         if self.phase is Phase.RELEASE or self._distance() < _AT_GOAL_M:

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +11,12 @@ from calib_tools.evaluation.jobs import Job
 from calib_tools.evaluation.plan import PlannedEpisode
 from calib_tools.evaluation.player import Player
 from calib_tools.evaluation.variants import parse_variants
+from calib_tools.resources import shared_file
 from quantvla_ros.bundle.chunk import Chunk
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.sim.robot import SimulatedRobot
 
-PANDA = Path(__file__).parents[3] / "policies" / "panda"
+PANDA = shared_file("policies/panda")
 
 
 class Holding:

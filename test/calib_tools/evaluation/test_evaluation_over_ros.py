@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +11,9 @@ from calib_tools.evaluation.over_ros import measured_latencies_ms, play_over_ros
 from calib_tools.evaluation.player import Player
 from calib_tools.evaluation.settings import make_settings
 from calib_tools.evaluation.variants import parse_variants
+from calib_tools.resources import shared_file
 
-PANDA = Path(__file__).parents[3] / "policies" / "panda"
+PANDA = shared_file("policies/panda")
 SCENES = 2
 LONGEST_S = 6.0
 RATE = 0.3  # a machine that runs tests is busy: its time is stretched

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
 import torch
@@ -10,11 +9,12 @@ from torch import nn
 
 from calib_tools.evaluation.rounding import fake_quantize, parse_rounding, round_to_nearest
 from calib_tools.evaluation.variants import load_variant, parse_variants
+from calib_tools.resources import shared_file
 from quantvla_ros.errors import BundleError, QuantVLAError
 from quantvla_ros.models.pi05 import layer_roles
 from quantvla_ros.quantization.layouts import select_layers
 
-PANDA = Path(__file__).parents[3] / "policies" / "panda"
+PANDA = shared_file("policies/panda")
 
 
 def test_rounding_puts_each_row_on_its_own_symmetric_grid():

@@ -12,16 +12,16 @@ from quantvla_ros.sim.expert import TICK_S, execute
 MAX_TICKS = 75
 
 
-def run(robot, expert=None, until=lambda expert: expert.done):
+def run(robot, expert=None, until=lambda expert: expert.done, ticks=MAX_TICKS):
     """Let the expert work; returns it and the commands [ticks + 1, 8]."""
     expert = robot.task.expert(robot) if expert is None else expert
     commands = [robot.commanded]
-    for _ in range(MAX_TICKS):
+    for _ in range(ticks):
         execute(robot, expert.act())
         commands.append(robot.commanded)
         if until(expert):
             return expert, np.stack(commands)
-    raise AssertionError(f"not finished after {MAX_TICKS} ticks, phase {expert.phase.name}")
+    raise AssertionError(f"not finished after {ticks} ticks, phase {expert.phase.name}")
 
 
 def solved(robot, seed, goal=None):

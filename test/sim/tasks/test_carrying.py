@@ -3,28 +3,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from expert_trials import run
 
-from quantvla_ros.sim.expert import TICK_S, Phase, execute
-
-MAX_TICKS = 80
-
-
-def run(robot, until=lambda expert: expert.done) -> list[np.ndarray]:
-    """Let the expert work; returns the commands at the ticks."""
-    expert = robot.task.expert(robot)
-    commands = [robot.commanded]
-    for _ in range(MAX_TICKS):
-        execute(robot, expert.act())
-        commands.append(robot.commanded)
-        if until(expert):
-            return commands
-    raise AssertionError(f"not finished after {MAX_TICKS} ticks, phase {expert.phase.name}")
+from quantvla_ros.sim.expert import TICK_S, Phase
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_expert_solves_the_task_within_speed_limits(robot, seed):
     robot.reset(seed)
-    commands = run(robot)
+    _, commands = run(robot)
     assert robot.success()
     assert robot.first_moved == robot.task.goal.object
     speeds = np.abs(np.diff(commands, axis=0)) / TICK_S
@@ -43,11 +30,7 @@ def test_expert_resumes_in_every_phase_and_finishes(robot):
     for phase in (Phase.APPROACH, Phase.CLOSE, Phase.LIFT, Phase.CARRY, Phase.RELEASE):
         robot.reset(1)
         run(robot, until=lambda expert, phase=phase: expert.phase is phase)
-        expert = robot.task.resume_expert(robot)
-        for _ in range(MAX_TICKS):
-            execute(robot, expert.act())
-            if expert.done:
-                break
+        run(robot, robot.task.resume_expert(robot))
         assert robot.success(), phase.name
 
 

@@ -10,7 +10,7 @@ from expert_trials import run
 
 from quantvla_ros.sim.expert import Action, Phase, execute
 from quantvla_ros.sim.robot import SimulatedRobot
-from quantvla_ros.sim.tasks.objects import turned
+from quantvla_ros.sim.tasks.objects import grasp_object, turned
 from quantvla_ros.sim.tasks.registry import TASKS
 from training.demonstrations import record_episode
 
@@ -58,7 +58,7 @@ def test_a_closed_hand_at_the_object_goes_up_opens_and_grips_it(robots, family, 
     robot = robots[family]
     robot.reset(seed)
     there = robot.object_position(robot.task.goal.object)
-    top = there[2] + 0.07 if robot.task.goal.object in ("milk", "orange juice") else 0.018
+    top = there[2] + grasp_object(robot.task.goal.object).above
     move_to(robot, [there[0], there[1], top + 0.06], 0.0)
     move_to(robot, [there[0], there[1], top + 0.004], 0.0)
     assert robot.opening < 0.02
@@ -76,16 +76,13 @@ def test_a_fallen_carton_is_gripped_across_and_dropped_along_the_basket(robots, 
     robot = robots["pick_place"]
     for seed in range(30):
         robot.reset(seed)
-        asked = [g for g in robot.task.goals if g.object in ("milk", "orange juice")]
+        asked = [g for g in robot.task.goals if grasp_object(g.object).standing]
         if asked:
             break
     robot.task.goal = asked[0]
     lay_down(robot, robot.task.goal.object, yaw)
     expert = robot.task.resume_expert(robot)
-    for _ in range(110):
-        execute(robot, expert.act())
-        if expert.done:
-            break
+    run(robot, expert, ticks=110)
     assert robot.success()
 
 
