@@ -218,7 +218,8 @@ class GateRecord(_Model):
 
     Chunk errors are in rad over the arm's joints; `gripper_flips` counts commands whose sign
     changed, of `samples * gripper_commands`; `mae_per_action` is in each action's own unit;
-    `kernel` is what computed the quantized chunks, on a CPU of the kind `cpu` (empty: unknown).
+    `kernel` is what computed the quantized chunks, on a CPU of the kind `cpu` (empty: unknown);
+    `worst_sample` is the held-out sample, counted from 0, whose chunks point apart most.
     """
 
     passed: bool
@@ -233,6 +234,8 @@ class GateRecord(_Model):
     thresholds: dict[str, float]
     kernel: str
     cpu: str = ""
+    worst_sample: int | None = None
+    worst_cosine: float | None = None
 
 
 class BundleManifest(_Model):

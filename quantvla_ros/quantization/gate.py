@@ -111,6 +111,8 @@ def compare(
         gripper_commands=int(flips.size // count),
         kernel=kernel,
         cpu=cpu,
+        worst_sample=int(cosine.argmin()),
+        worst_cosine=float(cosine.min()),
         mae_per_action={n: float(v) for n, v in zip(action.names, per_joint, strict=True)},
         thresholds=thresholds.model_dump(),
         **values,
@@ -127,6 +129,9 @@ def failures(record: GateRecord) -> list[str]:
             out.append(f"{key} {getattr(record, key):.4g} is above {limits[key]:.4g}")
     if not record.cosine >= limits["cosine"]:
         out.append(f"cosine {record.cosine:.4f} is below {limits['cosine']:.4f}")
+        # One sample in which the float policy itself wavers can be all of it.
+        if record.worst_cosine is not None:
+            out[-1] += f", held-out sample {record.worst_sample} has {record.worst_cosine:.4f}"
     commands = record.samples * record.gripper_commands
     if commands and record.gripper_flips / commands > limits["gripper_flips"]:
         out.append(f"{record.gripper_flips} of {commands} gripper commands changed sign")

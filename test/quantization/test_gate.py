@@ -62,6 +62,18 @@ def test_one_wild_joint_value_fails():
     assert record.chunk_max == pytest.approx(0.3)
 
 
+def test_a_sample_that_points_elsewhere_is_named():
+    chunks, turned = smooth_chunks(), smooth_chunks()
+    turned[5] = turned[5][::-1]
+    record = judge(chunks, turned)
+    assert record.worst_sample == 5
+    assert record.worst_cosine < 0.95 < record.cosine < THRESHOLDS.cosine
+    named = f"held-out sample 5 has {record.worst_cosine:.4f}"
+    assert any(named in text for text in failures(record))
+    unnamed = record.model_copy(update={"worst_sample": None, "worst_cosine": None})
+    assert any(text.startswith("cosine") and "sample" not in text for text in failures(unnamed))
+
+
 def test_gripper_flips_are_counted():
     chunks, flipped = smooth_chunks(), smooth_chunks()
     flipped[0, :, 2] = 0.04
