@@ -38,15 +38,6 @@ def next_result(client):
     return wait_until(client.poll, ANSWER_S, "a result")
 
 
-def alive(pid):
-    """Whether the process runs; one that is dead but not reaped does not."""
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 def children():
     """Process ids of this process's children, whichever thread started them."""
     found = []

@@ -10,7 +10,8 @@ from contextlib import closing
 import numpy as np
 import pytest
 from bundle.example_bundle import HORIZON, JOINTS, example_manifest, write_example
-from inference.driving import ANSWER_S, alive, answer, children, make, next_result, observe
+from inference.driving import ANSWER_S, answer, children, make, next_result, observe
+from process_life import alive
 from waiting import wait_until
 
 from quantvla_ros.bundle.action_prefix import ActionPrefix

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from bundle.example_bundle import write_example
-from inference.driving import alive, answer, make, observe
+from inference.driving import answer, make, observe
+from process_life import alive
 from waiting import wait_until
 
 from quantvla_ros.nodes.realtime import take_priority

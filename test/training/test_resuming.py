@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from made_up_frames import episodes
+from process_life import alive
 from tiny_run import settings
 from waiting import wait_until
 
@@ -117,13 +118,6 @@ if __name__ == "__main__":
     with worker_pool(1) as pool:
         pool.map(work, [sys.argv[1]])
 """
-
-
-def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_workers_end_with_a_killed_parent(tmp_path):

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from process_life import alive
 from waiting import wait_until
 
 from calib_tools.demo.processes import Processes
@@ -26,14 +27,6 @@ def module(tmp_path, monkeypatch):
         return name
 
     return write
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
 
 
 def pids(path: Path) -> list[int]:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from process_life import alive
 from waiting import wait_until
 
 from calib_tools.demo.run import run_demo
@@ -37,13 +38,6 @@ def children_of(pid: int) -> list[int]:
     return [int(word) for word in path.read_text().split()] if path.exists() else []
 
 
-def running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_demo_leaves_no_process_and_no_file(tmp_path, tiny_bundle, number, status):
     demo = start(tmp_path, tiny_bundle)
@@ -56,7 +50,7 @@ def test_an_interrupted_demo_leaves_no_process_and_no_file(tmp_path, tiny_bundle
     assert "Traceback" not in errors
     # A child that was being started in that very moment is ended by the kernel instead (its parent
     # is gone), and then takes its own time to come to rest.
-    wait_until(lambda: not any(map(running, children)), 20, "the end of the children")
+    wait_until(lambda: not any(map(alive, children)), 20, "the end of the children")
     assert [path.name for path in tmp_path.iterdir()] == []
 
 

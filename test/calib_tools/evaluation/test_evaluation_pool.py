@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from evaluation_players import Broken, Doomed, Mortal, Quick, Refusing, jobs
+from process_life import alive
 from waiting import wait_until
 
 from calib_tools.evaluation.pool import play_in_processes
@@ -17,14 +18,6 @@ from quantvla_ros.errors import QuantVLAError
 
 def processes_of(folder: Path) -> set[int]:
     return {int(path.name.split("_")[1]) for path in folder.glob("played_*")}
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 def test_every_job_comes_back_once_from_two_processes(tmp_path):
