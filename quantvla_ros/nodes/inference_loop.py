@@ -115,7 +115,7 @@ class InferenceLoop:
         self.skewed_s = self._skewed.update(skewed, now)
 
     def _wants(self, now: float) -> bool:
-        if self.worker_lost or self._client.busy or not self._buffer.instruction:
+        if self.worker_lost or self._client.busy:
             return False
         with self._lock:
             return self._motion().wants_chunk(now)

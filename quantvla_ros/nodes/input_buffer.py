@@ -215,10 +215,14 @@ class InputBuffer:
         """Choose the inputs of one observation at ``now`` (s, ROS clock).
 
         Returns:
-            The choice, or the reason why there is none, which is counted in ``skipped``.
+            The choice, or the reason why there is none, which is counted in ``skipped``. Without
+            an instruction there is none; that is asked here, with the generation, for it may be
+            taken back at any moment.
         """
         gates = self._gates()
         with self._lock:
+            if not self._instruction:
+                return "no_instruction"  # not counted: nothing is wrong
             result = self._choose(now, gates)
             if isinstance(result, str):
                 self.skipped[result] += 1

@@ -19,6 +19,7 @@ def buffer():
 
 
 def fill(buffer, stamp=10.0):
+    buffer.set_instruction("put the milk in the basket")
     buffer.add_frame("front", stamp, b"front", stamp)
     buffer.add_frame("wrist", stamp, b"wrist", stamp)
     for k in range(-5, 6):
@@ -183,6 +184,14 @@ def test_cleared_measurements_make_observations_before_worthless(buffer):
     buffer.clear_measurements()
     assert buffer.generation != generation
     assert [source.newest for source in buffer.sources()] == [None, None, None]
+
+
+def test_nothing_is_chosen_without_an_instruction(buffer):
+    fill(buffer)
+    assert buffer.choose(10.05).instruction == "put the milk in the basket"
+    buffer.set_instruction(" ")
+    assert buffer.choose(10.05) == "no_instruction"
+    assert buffer.skipped == {}
 
 
 def test_instruction_counts_its_changes(buffer):
