@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from calib_tools.judging import chunks_of, judge_chunks
+from calib_tools.judging import chunks_of, draws_of, judge_chunks
 from calib_tools.measuring import Progress, Setup, measure_layers
 from calib_tools.rounding_stage import RoundedLayers
 from calib_tools.work_directory import WorkDirectory
@@ -122,7 +122,7 @@ class _SetJudge:
         if len(self._observations) < load_thresholds().samples:
             self._observations = observations
         self._policy, self._layers, self._progress = policy, layers, progress
-        self._reference = chunks_of(policy, self._observations)
+        self._draws = draws_of(policy, self._observations)
 
     def passes(self, bits: dict[str, int]) -> bool:
         self._progress(f"judge {len(bits)} layers together", 1.0)
@@ -133,7 +133,7 @@ class _SetJudge:
             got = chunks_of(self._policy, self._observations)
         limits = stricter(load_thresholds())
         return judge_chunks(
-            self._policy.manifest, self._reference, got, self._observations, limits, "reference"
+            self._policy.manifest, self._draws, got, self._observations, limits, "reference"
         ).passed
 
 

@@ -18,15 +18,23 @@ from quantvla_ros.errors import BundleError
 from quantvla_ros.quantization.gate import Thresholds, compare, load_thresholds
 
 GATE_SEED = 20602203  # noise of the gate; fixed, so that a judgement repeats
+DRAWS = 3  # chunks of the float policy for each sample, whose spread is no error of the weights
 
 Chunks = NDArray[np.float64]
 
 
-def chunks_of(policy: TorchPolicy, observations: Sequence[Observation]) -> Chunks:
+def draws_of(policy: TorchPolicy, observations: Sequence[Observation]) -> Chunks:
+    """Chunks [DRAWS, N, horizon, actions] in the robot's units; the first are `chunks_of`."""
+    return np.stack([chunks_of(policy, observations, GATE_SEED + k) for k in range(DRAWS)])
+
+
+def chunks_of(
+    policy: TorchPolicy, observations: Sequence[Observation], seed: int = GATE_SEED
+) -> Chunks:
     """Chunks [N, horizon, actions] in the robot's units, with the gate's noise."""
     interface = policy.manifest.interface
     chunks = [
-        policy.infer(observation, draw_noise(policy.manifest, GATE_SEED, counter)).actions
+        policy.infer(observation, draw_noise(policy.manifest, seed, counter)).actions
         for counter, observation in enumerate(observations)
     ]
     shape = (len(chunks), interface.horizon, len(interface.action.names))
@@ -35,13 +43,13 @@ def chunks_of(policy: TorchPolicy, observations: Sequence[Observation]) -> Chunk
 
 def judge_chunks(
     manifest: BundleManifest,
-    reference: Chunks,
+    draws: Chunks,
     quantized: Chunks,
     observations: Sequence[Observation],
     thresholds: Thresholds,
     kernel: str,
 ) -> GateRecord:
-    """Judge chunks of `chunks_of` on the same observations.
+    """Judge `chunks_of` a quantized policy against `draws_of` its float policy.
 
     Raises:
         CalibrationBufferError: too few observations.
@@ -53,9 +61,9 @@ def judge_chunks(
         index = [interface.state.names.index(name) for name in interface.action.names]
         joints = np.stack([o.joints for o in observations])[:, index]
         offset = np.where(np.asarray(interface.action.relative), joints, 0.0)[:, None]
-    normalized = [(chunks - offset - mean) / std for chunks in (reference, quantized)]
+    normalized = [(chunks - offset - mean) / std for chunks in (draws, quantized)]
     return compare(
-        reference,
+        draws,
         quantized,
         (normalized[0], normalized[1]),
         interface.action,
@@ -84,7 +92,7 @@ def judge_bundles(
     reference = load_policy(float_path, "cpu", compiled=False)
     return judge_chunks(
         reference.manifest,
-        chunks_of(reference, observations),
+        draws_of(reference, observations),
         chunks_of(quantized, observations),
         observations,
         thresholds or load_thresholds(),

@@ -21,7 +21,7 @@ from torch import nn
 
 from calib_tools.action_errors import action_errors
 from calib_tools.choosing import Choice, choose
-from calib_tools.judging import Chunks, chunks_of, judge_chunks
+from calib_tools.judging import Chunks, chunks_of, draws_of, judge_chunks
 from calib_tools.layer_records import layer_records, named_scheme, on_disk, round_to_disk
 from calib_tools.measuring import Setup
 from calib_tools.output import write_json
@@ -181,7 +181,7 @@ class _Run:
     def finish(self, out: Path, force: bool) -> QuantizationReport:
         """Do all of it."""
         self._progress("run the float policy", 0.01)
-        reference, teacher = self._observe_teacher()
+        draws, teacher = self._observe_teacher()
         chosen = self._quantize(teacher)
         self._progress("fit attention temperature and output balance", _SHARES["choose"])
         corrections = fit_corrections(teacher, self._network, self._recipe.corrections)
@@ -189,7 +189,7 @@ class _Run:
         self._progress("judge on held-out samples", _SHARES["correct"])
         tensors = on_disk(self._network)
         records = layer_records(self._network, self._roles)
-        gate = self._judge(reference)
+        gate = self._judge(draws)
         quantization = Quantization(
             scheme=named_scheme(self._recipe.scheme, records),
             layout=AUTO if self._recipe.searches else self._recipe.layout,
@@ -217,8 +217,8 @@ class _Run:
 
     def _observe_teacher(self) -> tuple[Chunks, TeacherRecord]:
         policy = self._policy()
-        reference = chunks_of(policy, self._data.held_out)
-        return reference, teach(policy, self._data.calibration)
+        draws = draws_of(policy, self._data.held_out)
+        return draws, teach(policy, self._data.calibration)
 
     def _quantize(self, teacher: TeacherRecord) -> Choice:
         """Condition, round, choose, and put the quantized layers in their places."""
@@ -264,12 +264,12 @@ class _Run:
         part = self._part("round", "choose")
         return action_errors(self._network, self._layers, chosen.bits, teacher, self._work, part)
 
-    def _judge(self, reference: Chunks) -> GateRecord:
+    def _judge(self, draws: Chunks) -> GateRecord:
         """Run the quantized policy on integer units; takes the network over."""
         policy = policy_of(self._bundle, self._network, "cpu")
         got = chunks_of(policy, self._data.held_out)
         return judge_chunks(
-            policy.manifest, reference, got, self._data.held_out, load_thresholds(), policy.kernel
+            policy.manifest, draws, got, self._data.held_out, load_thresholds(), policy.kernel
         )
 
     def _part(self, start: str, end: str) -> Progress:

@@ -38,57 +38,66 @@ def show_selection(path: Path, description: BufferDescription) -> None:
     Console().print(table)
 
 
-def gate_rows(gate: GateRecord) -> list[tuple[str, str, str, bool]]:
-    """Rows of a gate table: what, value, threshold, whether it holds."""
-    limits = gate.thresholds
+GATE_HEAD = ["INT8 against float", "value", "beyond float's own spread", "threshold", "met"]
+
+
+def gate_rows(gate: GateRecord) -> list[list[str]]:
+    """Rows of a gate table, as `GATE_HEAD`; where there are two figures the second is judged."""
+    limits, beyond = gate.thresholds, gate.beyond_spread
     commands = max(1, gate.samples * gate.gripper_commands)
-    flips = gate.gripper_flips / commands
+    cosine = 1.0 - beyond.cosine_error
     return [
-        (
+        [
             "mean chunk difference, rad",
             f"{gate.chunk_mae:.5f}",
+            "",
             f"<= {limits['chunk_mae']:g}",
-            gate.chunk_mae <= limits["chunk_mae"],
-        ),
-        (
+            _met(gate.chunk_mae <= limits["chunk_mae"]),
+        ],
+        [
             "largest chunk difference, rad",
             f"{gate.chunk_max:.5f}",
+            f"{beyond.chunk_max:.5f}",
             f"<= {limits['chunk_max']:g}",
-            gate.chunk_max <= limits["chunk_max"],
-        ),
-        (
+            _met(beyond.chunk_max <= limits["chunk_max"]),
+        ],
+        [
             "cosine of normalized chunks",
             f"{gate.cosine:.5f}",
+            f"{cosine:.5f}",
             f">= {limits['cosine']:g}",
-            gate.cosine >= limits["cosine"],
-        ),
-        (
-            "gripper commands with another sign",
-            f"{gate.gripper_flips} of {commands}",
+            _met(cosine >= limits["cosine"]),
+        ],
+        [
+            f"gripper commands of {commands} with another sign",
+            f"{gate.gripper_flips}",
+            f"{beyond.gripper_flips}",
             f"<= {100 * limits['gripper_flips']:g} %",
-            flips <= limits["gripper_flips"],
-        ),
-        (
+            _met(beyond.gripper_flips / commands <= limits["gripper_flips"]),
+        ],
+        [
             "jerk, INT8 over float",
             f"{gate.jerk_ratio:.4f}",
+            "",
             f"<= {limits['jerk_ratio']:g}",
-            gate.jerk_ratio <= limits["jerk_ratio"],
-        ),
+            _met(gate.jerk_ratio <= limits["jerk_ratio"]),
+        ],
     ]
+
+
+def _met(holds: bool) -> str:
+    return "yes" if holds else "no"
 
 
 def show_gate(gate: GateRecord) -> None:
     """Print a judgement."""
     verdict = "[green]passed[/]" if gate.passed else "[red]failed[/]"
     table = _table(
-        f"Gate {verdict} on {gate.samples} held-out samples, kernel {gate.kernel}",
-        "INT8 against float",
-        "value",
-        "threshold",
-        "",
+        f"Gate {verdict} on {gate.samples} held-out samples, kernel {gate.kernel}", *GATE_HEAD
     )
-    for what, value, limit, holds in gate_rows(gate):
-        table.add_row(what, value, limit, "[green]yes[/]" if holds else "[red]no[/]")
+    colours = {_met(True): "green", _met(False): "red"}
+    for *cells, met in gate_rows(gate):
+        table.add_row(*cells, f"[{colours[met]}]{met}[/]")
     Console().print(table)
 
 

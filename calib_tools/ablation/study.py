@@ -14,7 +14,7 @@ from pathlib import Path
 from torch import nn
 
 from calib_tools.ablation.catalogue import Study
-from calib_tools.judging import chunks_of, judge_chunks
+from calib_tools.judging import chunks_of, draws_of, judge_chunks
 from calib_tools.rounding_stage import Progress, Runs, condition
 from calib_tools.teaching import teach
 from quantvla_ros.backends.policy import policy_of
@@ -80,13 +80,13 @@ def make_study(
     names = select_layers(layer_roles(network), study.layout)
     policy = policy_of(bundle, network)
     progress("run the float policy", 0.0)
-    reference = chunks_of(policy, held_out)
+    draws = draws_of(policy, held_out)
     teacher = teach(policy, calibration)
     _transform(network, names, study, teacher)
     _round(network, names, study, teacher, progress)
     corrections = fit_corrections(teacher, network, study.corrections)
     got = chunks_of(policy, held_out)
-    gate = judge_chunks(bundle.manifest, reference, got, held_out, load_thresholds(), KERNEL)
+    gate = judge_chunks(bundle.manifest, draws, got, held_out, load_thresholds(), KERNEL)
     return Studied(network, corrections, gate, len(names))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from calib_tools.report import quantization_plots as plots
 from calib_tools.report.bundle_data import BundleData
 from calib_tools.report.section import Section
-from calib_tools.tables import gate_rows
+from calib_tools.tables import GATE_HEAD, gate_rows
 from quantvla_ros.quantization.gate import failures
 
 
@@ -24,12 +24,9 @@ def gate_section(data: BundleData) -> Section | None:
     gate = data.manifest.gate
     if gate is None:
         return None
-    rows = [
-        [what, value, limit, "yes" if ok else "no"] for what, value, limit, ok in gate_rows(gate)
-    ]
     verdict = "passed" if gate.passed else f"failed: {'; '.join(failures(gate))}"
     text = f"The gate {verdict}. {gate.samples} held-out samples; kernel {gate.kernel}."
-    return Section("Gate", text, ["quantized against float", "value", "threshold", "met"], rows)
+    return Section("Gate", text, GATE_HEAD, gate_rows(gate))
 
 
 def quantization_sections(data: BundleData) -> list[Section]:

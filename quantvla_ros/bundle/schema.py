@@ -213,13 +213,30 @@ class Quantization(_Model):
     calibration_sha256: str
 
 
+class BeyondSpread(_Model):
+    """What is left of a quantized policy's errors beyond the float policy's own spread.
+
+    The spread of a held-out sample is the largest distance between any two of `draws` chunks of
+    the float policy, each from another noise. `cosine_error` is the mean over the samples of the
+    excess of 1 - cosine, `chunk_max` the largest excess in rad; `gripper_flips` counts the commands
+    that all draws give the same sign and the quantized policy another. `worst_sample` has the
+    largest excess of 1 - cosine, `worst_cosine_error`; samples are counted from 0.
+    """
+
+    draws: int
+    cosine_error: float
+    chunk_max: float
+    gripper_flips: int
+    worst_sample: int
+    worst_cosine_error: float
+
+
 class GateRecord(_Model):
     """The judgement of a quantized policy against its float policy on held-out samples.
 
     Chunk errors are in rad over the arm's joints; `gripper_flips` counts commands whose sign
     changed, of `samples * gripper_commands`; `mae_per_action` is in each action's own unit;
-    `kernel` is what computed the quantized chunks, on a CPU of the kind `cpu` (empty: unknown);
-    `worst_sample` is the held-out sample, counted from 0, whose chunks point apart most.
+    `kernel` is what computed the quantized chunks, on a CPU of the kind `cpu` (empty: unknown).
     """
 
     passed: bool
@@ -232,10 +249,9 @@ class GateRecord(_Model):
     jerk_ratio: float
     mae_per_action: dict[str, float]
     thresholds: dict[str, float]
+    beyond_spread: BeyondSpread
     kernel: str
     cpu: str = ""
-    worst_sample: int | None = None
-    worst_cosine: float | None = None
 
 
 class BundleManifest(_Model):

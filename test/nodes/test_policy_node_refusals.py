@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import pytest
 from fake_robot import JOINTS
+from gate_records import gate_record
 from policy_graph import LIMITS, PolicyProcess, manifest, write_bundle
 
 from quantvla_ros.backends.fingerprint import cpu_kind
-from quantvla_ros.bundle.schema import CameraSpec, GateRecord, Quantization
+from quantvla_ros.bundle.schema import CameraSpec, Quantization
 from quantvla_ros.errors import QuantVLAError
 
 QUANTIZATION = Quantization(
@@ -91,17 +92,8 @@ def test_quantized_bundle_without_a_passed_gate(unconfigured, graph, tmp_path):
         graph.set_parameter(unconfigured.name, "allow_failed_gate", False)
 
 
-def gate_record(**changes) -> GateRecord:
-    values = {
-        "passed": True, "samples": 8, "chunk_mae": 0.0, "chunk_max": 0.0, "cosine": 1.0,
-        "gripper_flips": 0, "gripper_commands": 1, "jerk_ratio": 1.0, "mae_per_action": {},
-        "thresholds": {}, "kernel": "fake", "cpu": cpu_kind(),
-    }  # fmt: skip
-    return GateRecord(**{**values, **changes})
-
-
 def test_quantized_bundle_that_failed_its_gate(unconfigured, graph, tmp_path):
-    gate = gate_record(passed=False, chunk_mae=0.4, thresholds={"chunk_mae": 0.01})
+    gate = gate_record(passed=False, cpu=cpu_kind(), chunk_mae=0.4, thresholds={"chunk_mae": 0.01})
     bundle = write_bundle(tmp_path / "b", quantization=QUANTIZATION, gate=gate)
     text = refusal(unconfigured, graph, bundle)
     assert "GATE_FAILED" in text and str(bundle) in text

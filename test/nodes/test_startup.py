@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 from fake_robot import JOINTS, VELOCITY, urdf
+from gate_records import gate_record
 from policy_graph import manifest
 
 from quantvla_ros.backends.fingerprint import cpu_kind
@@ -34,11 +35,7 @@ QUANTIZATION = Quantization(
 
 
 def gate(passed: bool, **changes) -> GateRecord:
-    return GateRecord(
-        passed=passed, samples=1, chunk_mae=0.0, chunk_max=0.0, cosine=1.0, gripper_flips=0,
-        gripper_commands=1, jerk_ratio=1.0, mae_per_action={}, thresholds={},
-        kernel="avx2 u7s8, 7-bit activations", **changes,
-    )  # fmt: skip
+    return gate_record(passed=passed, kernel="avx2 u7s8, 7-bit activations", **changes)
 
 
 def limits_of(description: str, given=GIVEN):

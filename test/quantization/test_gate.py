@@ -23,11 +23,13 @@ def normalized(chunks):
     return (chunks - [0, 0, 0.02]) / [0.1, 0.1, 0.02]
 
 
-def judge(reference, quantized):
+def judge(reference, quantized, *others):
+    """Judge against the float policy's chunks, of which `others` are further draws."""
+    draws = np.stack([reference, *others])
     return compare(
-        reference,
+        draws,
         quantized,
-        (normalized(reference), normalized(quantized)),
+        (normalized(draws), normalized(quantized)),
         ACTION,
         0.1,
         THRESHOLDS,
@@ -62,24 +64,65 @@ def test_one_wild_joint_value_fails():
     assert record.chunk_max == pytest.approx(0.3)
 
 
+def wavering(chunks, sample, seed):
+    """A further draw: near the first one everywhere but in one sample, which may be turned."""
+    rng = np.random.default_rng(seed)
+    draw = chunks + rng.normal(0, 1e-4, chunks.shape) * [1, 1, 0]
+    draw[sample] = chunks[sample][::-1]
+    return draw
+
+
 def test_a_sample_that_points_elsewhere_is_named():
     chunks, turned = smooth_chunks(), smooth_chunks()
     turned[5] = turned[5][::-1]
-    record = judge(chunks, turned)
-    assert record.worst_sample == 5
-    assert record.worst_cosine < 0.95 < record.cosine < THRESHOLDS.cosine
-    named = f"held-out sample 5 has {record.worst_cosine:.4f}"
+    record = judge(chunks, turned, wavering(chunks, 9, 1))
+    beyond = record.beyond_spread
+    assert beyond.worst_sample == 5
+    assert beyond.worst_cosine_error > 0.05 > 1 - record.cosine > 1 - THRESHOLDS.cosine
+    named = f"held-out sample 5 has {1 - beyond.worst_cosine_error:.4f}"
     assert any(named in text for text in failures(record))
-    unnamed = record.model_copy(update={"worst_sample": None, "worst_cosine": None})
-    assert any(text.startswith("cosine") and "sample" not in text for text in failures(unnamed))
+
+
+def test_a_sample_in_which_the_float_policy_itself_wavers_does_not_count():
+    chunks, turned = smooth_chunks(), smooth_chunks()
+    turned[5] = turned[5][::-1]
+    record = judge(chunks, turned, wavering(chunks, 9, 1), wavering(chunks, 5, 2))
+    assert record.cosine < THRESHOLDS.cosine and record.chunk_max > THRESHOLDS.chunk_max
+    beyond = record.beyond_spread
+    assert beyond.draws == 3
+    assert beyond.cosine_error < 1e-6 and beyond.chunk_max < 1e-3
+    assert all(text.startswith("chunk_mae") for text in failures(record))
+
+
+def test_the_mean_error_is_judged_whatever_the_spread():
+    chunks = smooth_chunks()
+    others = [smooth_chunks(seed=seed) for seed in (1, 2)]
+    record = judge(chunks, chunks + np.array([0.02, 0.02, 0.0]), *others)
+    assert record.beyond_spread.chunk_max == 0.0
+    assert [text.split()[0] for text in failures(record)] == ["chunk_mae"]
+
+
+def test_an_error_is_judged_by_what_lies_beyond_the_spread_of_its_own_sample():
+    chunks, other = smooth_chunks(), smooth_chunks()
+    other[3, 2, 1] += 0.25
+    wild = chunks.copy()
+    wild[3, 2, 1] += 0.3
+    assert judge(chunks, wild, other).beyond_spread.chunk_max == pytest.approx(0.05)
+    elsewhere = chunks.copy()
+    elsewhere[4, 2, 1] += 0.3
+    assert judge(chunks, elsewhere, other).beyond_spread.chunk_max == pytest.approx(0.3)
 
 
 def test_gripper_flips_are_counted():
     chunks, flipped = smooth_chunks(), smooth_chunks()
     flipped[0, :, 2] = 0.04
     record = judge(chunks, flipped)
-    assert record.gripper_flips == HORIZON
-    assert not record.passed
+    assert record.gripper_flips == record.beyond_spread.gripper_flips == HORIZON
+    assert any(f"{HORIZON} of" in text for text in failures(record))
+    undecided = judge(chunks, flipped, chunks, flipped)
+    assert undecided.gripper_flips == HORIZON
+    assert undecided.beyond_spread.gripper_flips == 0
+    assert undecided.passed
     assert record.mae_per_action["finger"] == pytest.approx(0.04 / 16)
 
 

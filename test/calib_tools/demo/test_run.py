@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a demo ends that does not get to its end; a whole one is run by CI."""
+"""How a demo ends that does not get to its end."""
 
 from __future__ import annotations
 

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From live topics to a moving arm: a short demo with the bundled policy."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from quantvla_ros.bundle.storage import load_manifest
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # the policies are compiled, which takes minutes on a busy machine
+def test_samples_are_recorded_int8_passes_the_gate_and_moves_the_robot(tmp_path):
+    out = tmp_path / "demo"
+    # The usual place: what this machine has compiled before need not be compiled again.
+    compiled = Path(tempfile.gettempdir()) / f"torchinductor_{getpass.getuser()}"
+    cache = {"TORCHINDUCTOR_CACHE_DIR": str(compiled)}  # unless another one is set
+    demo = subprocess.run(
+        [sys.executable, "-m", "calib_tools.cli", "demo", "--quick", "--out", str(out)],
+        capture_output=True,
+        text=True,
+        env=cache | os.environ | {"TMPDIR": str(tmp_path)},
+        check=False,
+    )
+    assert demo.returncode == 0, demo.stderr
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["calibration"] == {"samples": 48, "held_out": 16}
+    assert summary["gate"]["passed"] and summary["faults"] == {}
+    assert summary["integer_layers"] == 40
+    assert load_manifest(out / "int8").gate.chunk_mae == summary["gate"]["chunk_mae"]
+
+    control = summary["control"]
+    assert control["published"] > 100
+    assert 0.1 < control["max_velocity_ratio"] <= 1.0
+    assert 0.1 < control["max_acceleration_ratio"] <= 1.0
+    motion = json.loads((out / "records" / "motion.json").read_text())
+    for moved in (motion["measured"], motion["commanded"]):
+        positions = np.array(moved["values"])
+        assert np.ptp(positions[:, :7], axis=0).max() > 0.3  # rad
+
+    assert "<html" in (out / "report.html").read_text()[:300]
+    assert (out / "demo.gif").read_bytes()[:6] == b"GIF89a"
+    check = [sys.executable, "-m", "calib_tools.document_tables", "--record", out / "summary.json"]
+    assert subprocess.run(check, capture_output=True, check=False).returncode == 0
+    # Nothing is left beside the output: no log, no draft.
+    assert [path.name for path in tmp_path.iterdir()] == ["demo"]
