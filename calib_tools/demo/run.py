@@ -38,6 +38,7 @@ _ROUNDS = 80
 _CHUNKS = 2
 _PICTURES = 4
 _POLL_S = 0.2
+_RECORDED_EPISODES = 2  # at least: a good policy is soon done, and leaves few samples of one scene
 _ENOUGH = 1000.0  # candidates a sample: the recording ends with the episodes, not before
 _CURVE_STEP_S = 0.04
 
@@ -47,7 +48,7 @@ def run_demo(out: Path, episodes: int, policy: Path | None) -> None:
 
     Args:
         out: directory; an earlier demo there is replaced.
-        episodes: of each policy.
+        episodes: of each policy; of the float one not fewer than its samples need.
         policy: float bundle; the bundled one when None.
 
     Raises:
@@ -97,7 +98,7 @@ def _run(
                 "float",
                 places["float"],
                 places["records"] / "float_node.json",
-                episodes,
+                max(episodes, _RECORDED_EPISODES),
                 say,
                 compiled=False,  # the buffer does not need it, and the demo's user waits for it
                 recorder_arguments=record,
