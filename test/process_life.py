@@ -1,9 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether processes that a test started have ended."""
+"""Processes that a test starts: what they can import, their children, whether they have ended."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+_TESTS = Path(__file__).parent
+
+
+def import_path(*more: Path) -> str:
+    """PYTHONPATH with which a child imports the package, the tests' helpers and ``more``."""
+    before = filter(None, [os.environ.get("PYTHONPATH")])
+    return os.pathsep.join([*map(str, (*more, _TESTS, _TESTS.parent)), *before])
+
+
+def children_of(pid: int) -> set[int]:
+    """Process ids of a process's children, whichever thread started them; none if it has ended."""
+    found: set[int] = set()
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found.update(map(int, path.read_text().split()))
+        except (FileNotFoundError, ProcessLookupError):  # the thread ended while it was read
+            continue
+    return found
 
 
 def alive(pid: int) -> bool:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 from waiting import wait_until
 
@@ -36,12 +34,3 @@ def answer(client, observation, seed=1, counter=0):
 
 def next_result(client):
     return wait_until(client.poll, ANSWER_S, "a result")
-
-
-def children():
-    """Process ids of this process's children, whichever thread started them."""
-    found = []
-    for task in os.listdir("/proc/self/task"):
-        with open(f"/proc/self/task/{task}/children") as stream:
-            found += stream.read().split()
-    return found

@@ -10,8 +10,8 @@ from contextlib import closing
 import numpy as np
 import pytest
 from bundle.example_bundle import HORIZON, JOINTS, example_manifest, write_example
-from inference.driving import ANSWER_S, answer, children, make, next_result, observe
-from process_life import alive
+from inference.driving import ANSWER_S, answer, make, next_result, observe
+from process_life import alive, children_of
 from waiting import wait_until
 
 from quantvla_ros.bundle.action_prefix import ActionPrefix
@@ -239,7 +239,7 @@ def test_a_start_that_takes_too_long_is_given_up(bundle):
 
 def test_close_cancels_a_start_in_another_thread(bundle):
     client, errors = make(bundle, "hanging"), []
-    before = set(children())  # such as the helper process of another test's worker pool
+    before = children_of(os.getpid())  # such as the helper process of another test's worker pool
 
     def start():
         try:
@@ -249,11 +249,11 @@ def test_close_cancels_a_start_in_another_thread(bundle):
 
     thread = threading.Thread(target=start)
     thread.start()
-    wait_until(lambda: set(children()) - before, ANSWER_S, "the worker")
+    wait_until(lambda: children_of(os.getpid()) - before, ANSWER_S, "the worker")
     client.close()
     thread.join(ANSWER_S)
     assert errors == ["the start of the inference worker was cancelled"]
-    assert not set(children()) - before
+    assert not children_of(os.getpid()) - before
 
 
 def test_a_missing_bundle_is_a_bundle_error(tmp_path):

@@ -7,10 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from process_life import alive
+from process_life import alive, children_of
 from waiting import wait_until
 
 from calib_tools.demo.run import run_demo
@@ -33,16 +32,11 @@ def start(tmp_path, tiny_bundle) -> subprocess.Popen:
     )
 
 
-def children_of(pid: int) -> list[int]:
-    path = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(word) for word in path.read_text().split()] if path.exists() else []
-
-
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_demo_leaves_no_process_and_no_file(tmp_path, tiny_bundle, number, status):
     demo = start(tmp_path, tiny_bundle)
     children = wait_until(
-        lambda: children_of(demo.pid) if len(children_of(demo.pid)) >= 2 else [], 60, "both nodes"
+        lambda: found if len(found := children_of(demo.pid)) >= 2 else None, 60, "both nodes"
     )
     demo.send_signal(number)
     _, errors = demo.communicate(timeout=120)

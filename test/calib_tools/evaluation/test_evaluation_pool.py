@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from evaluation_players import Broken, Doomed, Mortal, Quick, Refusing, jobs
-from process_life import alive
+from process_life import alive, import_path
 from waiting import wait_until
 
 from calib_tools.evaluation.pool import play_in_processes
@@ -66,10 +66,9 @@ def test_workers_die_with_a_killed_parent(tmp_path):
     script.write_text(
         f"if __name__ == '__main__':\n    {code.replace(chr(10), chr(10) + '    ')}\n"
     )
-    here = Path(__file__).parents[2]
     folder = tmp_path / "played"
     folder.mkdir()
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (here, here.parent)))}
+    environment = {**os.environ, "PYTHONPATH": import_path()}
     parent = subprocess.Popen([sys.executable, script, folder], env=environment)
     try:
         wait_until(lambda: len(processes_of(folder)) == 2, 60)

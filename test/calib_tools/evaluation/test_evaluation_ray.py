@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 from evaluation_players import Broken, Mortal, Refusing, jobs
+from process_life import import_path
 
 from calib_tools.evaluation.ray_cluster import LOCAL, play_job, play_on_ray
 from quantvla_ros.errors import QuantVLAError
@@ -16,9 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 @pytest.fixture(autouse=True)
 def importable_in_workers(monkeypatch):
-    here = Path(__file__).parents[2]
-    places = [str(here), str(here.parent), os.environ.get("PYTHONPATH", "")]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, places)))
+    monkeypatch.setenv("PYTHONPATH", import_path())
 
 
 def test_a_local_ray_of_two_workers_plays_all_and_redoes_what_a_dead_worker_had(tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from evaluation_players import Mortal, Quick
+from process_life import import_path
 from waiting import wait_until
 
 from calib_tools.evaluation import run as run_module
@@ -111,11 +112,9 @@ def test_kill_9_loses_no_finished_episode(tmp_path, monkeypatch):
         "    variants, settings = made_up(Path(sys.argv[1]), labels=('float',))\n"
         "    run.evaluate(variants, settings, Path(sys.argv[2]), workers=1)\n"
     )
-    here = Path(__file__).parent
-    places = map(str, (here, here.parents[1], here.parents[2]))
     child = subprocess.Popen(
         [sys.executable, script, folder, out],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
+        env={**os.environ, "PYTHONPATH": import_path(Path(__file__).parent)},
     )
     try:
         wait_until(lambda: (folder / "stuck").exists() and len(lines(out)) == 4, 90)
