@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Named settings of an evaluation: how hard the episodes are, apart from task and shift.
 
-`hard` is the one that comparisons of number formats use. Tune it here and nowhere else.
+`hard` is the one that comparisons of number formats use. Tune it here and nowhere else. What tells
+good numbers from bad is few denoise steps: the error of one is not mended by those after it. Clutter
+does not: with more objects around, the float policy loses as much as the coarse ones do.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ class Preset:
 
 PRESETS = {
     "normal": Preset(shifts=(), denoise_steps=None, max_seconds=12.0),
-    "hard": Preset(shifts=("more_objects", "unseen_places"), denoise_steps=2, max_seconds=9.0),
+    "hard": Preset(shifts=("image_noise",), denoise_steps=2, max_seconds=9.0),
 }
 
 
