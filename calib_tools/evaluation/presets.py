@@ -2,8 +2,8 @@
 """Named settings of an evaluation: how hard the episodes are, apart from task and shift.
 
 `hard` is the one that comparisons of number formats use. Tune it here and nowhere else. What tells
-good numbers from bad is few denoise steps: the error of one is not mended by those after it. Clutter
-does not: with more objects around, the float policy loses as much as the coarse ones do.
+good numbers from bad is few denoise steps: the error of one is not mended by those after it.
+Clutter does not: with more objects around, the float policy loses as much as the coarse ones do.
 """
 
 from __future__ import annotations
