@@ -15,7 +15,7 @@ from calib_tools.resources import shared_file
 
 PANDA = shared_file("policies/panda")
 SCENES = 2
-LONGEST_S = 6.0
+LONGEST_S = 9.0
 RATE = 0.3  # a machine that runs tests is busy: its time is stretched
 IMAGE_AGE_MS = 50.0
 """Mean age of a 10 Hz picture when it is used, which the node's own figure does not hold."""
@@ -26,11 +26,9 @@ IMAGE_AGE_MS = 50.0
 def test_over_ros_and_in_process_agree_on_the_same_episodes(tmp_path):
     """Time runs over ROS, so episodes do not repeat exactly there.
 
-    Noise and time differ over ROS, so single episodes of a policy that is not sure of itself end
-    differently both ways, and one that is solved early has a higher mean speed than one that is
-    not. Stated tolerance while the bundled policy solves about two thirds: the numbers of solved
-    episodes differ by at most three of four, and the median of the joints' mean speed, ROS over
-    process, is within a factor of two. `quantvla evaluate` compares them over many.
+    Stated tolerance: each way solves at least three of four (the policy solves 99 in 100), and the
+    median of the joints' mean speed, ROS over process, is within a factor of 1.5. `quantvla
+    evaluate` compares them over many.
     """
     (variant,) = parse_variants([str(PANDA)])
     settings = make_settings([variant], ["pick_place"], 2 * SCENES, way="ros")
@@ -48,11 +46,11 @@ def test_over_ros_and_in_process_agree_on_the_same_episodes(tmp_path):
     assert set(over_ros) == set(in_process) == set(range(2 * SCENES))
     for index, outcome in over_ros.items():
         assert outcome.instruction == in_process[index].instruction
-    solved = [sum(o.success for o in way.values()) for way in (over_ros, in_process)]
-    assert abs(solved[0] - solved[1]) <= 3, (over_ros, in_process)
+    for way in (over_ros, in_process):
+        assert sum(outcome.success for outcome in way.values()) >= 3, (over_ros, in_process)
     speeds = [
         {i: outcome.path_rad / outcome.seconds for i, outcome in way.items()}
         for way in (over_ros, in_process)
     ]
     ratios = [speeds[0][i] / speeds[1][i] for i in over_ros]
-    assert 0.5 < np.median(ratios) < 2.0, (over_ros, in_process)
+    assert 1 / 1.5 < np.median(ratios) < 1.5, (over_ros, in_process)
