@@ -16,6 +16,7 @@ import platform
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +28,8 @@ from training.processes import end_with_parent
 
 BUNDLE = Path("policies/panda")
 RECORD = Path("docs/records/policy-making.json")
+NOTED_S = 10.0
+"""How often the time that a stage has taken is written down."""
 
 
 @dataclass(frozen=True)
@@ -108,21 +111,19 @@ def stages(work: Path, rounds: tuple[Round, ...] = ROUNDS) -> list[Stage]:
     return [*planned, Stage("evaluation", "calib_tools.cli", evaluate)]
 
 
-def run(stage: Stage) -> None:
-    """Run a stage to its end; it ends with this process, even when that is killed."""
+def start(stage: Stage) -> subprocess.Popen[bytes]:
+    """Start a stage; it ends with this process, even when that is killed."""
     parent = os.getpid()
-    status = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-m", stage.module, *stage.arguments],
         preexec_fn=lambda: end_with_parent(parent),
-    ).wait()
-    if status:
-        raise SystemExit(f"{stage.name} ended with status {status}; start again to resume")
+    )
 
 
 def make(planned: list[Stage], work: Path) -> list[dict[str, Any]]:
     """Run the stages that are not done; returns what each took, stops included.
 
-    The times are kept in `stages.json` in the work directory.
+    The times are kept in `stages.json` in the work directory; a kill loses `NOTED_S` at most.
     """
     note = work / "stages.json"
     done: dict[str, dict[str, Any]] = json.loads(note.read_text()) if note.exists() else {}
@@ -132,13 +133,16 @@ def make(planned: list[Stage], work: Path) -> list[dict[str, Any]]:
             continue
         entry["command"] = stage.command
         print(f"== {stage.command}", flush=True)
-        begin = time.monotonic()
-        try:
-            run(stage)
-            entry["done"] = True
-        finally:
-            entry["seconds"] = round(entry["seconds"] + time.monotonic() - begin, 1)
+        before, begin, status = entry["seconds"], time.monotonic(), None
+        child = start(stage)
+        while status is None:
+            with suppress(subprocess.TimeoutExpired):
+                status = child.wait(NOTED_S)
+            entry["seconds"] = round(before + time.monotonic() - begin, 1)
+            entry["done"] = status == 0
             write_json(note, done)
+        if status:
+            raise SystemExit(f"{stage.name} ended with status {status}; start again to resume")
     return [{"stage": s.name, **done[s.name]} for s in planned]
 
 

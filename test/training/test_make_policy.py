@@ -29,6 +29,19 @@ def test_stages_that_are_done_are_skipped(tmp_path):
     assert spent["second"]["seconds"] > 0
 
 
+def test_the_time_of_a_stage_is_noted_while_it_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(make_policy, "NOTED_S", 0.01)
+    note = tmp_path / "stages.json"
+    # The stage ends when it has read, in the note, that it is running for some time.
+    code = (
+        "import json, pathlib\n"
+        f"note = pathlib.Path({str(note)!r})\n"
+        "while not (note.exists() and json.loads(note.read_text())['long']['seconds']): pass"
+    )
+    (row,) = make([stage("long", code)], tmp_path)
+    assert row["done"] and row["seconds"] > 0
+
+
 def test_every_stage_names_options_that_exist(tmp_path):
     for item in stages(tmp_path):
         module = importlib.import_module(item.module)
