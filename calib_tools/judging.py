@@ -31,7 +31,7 @@ def draws_of(policy: TorchPolicy, observations: Sequence[Observation]) -> Chunks
 def chunks_of(
     policy: TorchPolicy, observations: Sequence[Observation], seed: int = GATE_SEED
 ) -> Chunks:
-    """Chunks [N, horizon, actions] in the robot's units, with the gate's noise."""
+    """Chunks [N, horizon, actions] in the robot's units, with the noise of a seed: the gate's."""
     interface = policy.manifest.interface
     chunks = [
         policy.infer(observation, draw_noise(policy.manifest, seed, counter)).actions

@@ -116,7 +116,7 @@ def compare(
         thresholds=thresholds.model_dump(),
         kernel=kernel,
         cpu=cpu,
-        beyond_spread=_beyond_spread(draws, quantized, normalized, arm),
+        beyond_spread=_beyond_spread(draws, quantized, normalized, arm, flips),
     )
     return record.model_copy(update={"passed": not failures(record)})
 
@@ -144,6 +144,7 @@ def _beyond_spread(
     quantized: Array,
     normalized: tuple[Array, Array],
     arm: NDArray[np.bool_],
+    flips: NDArray[np.bool_],
 ) -> BeyondSpread:
     cosine = _excess(_cosine_errors, *normalized)
     signs = np.sign(normalized[0][..., ~arm])
@@ -152,7 +153,7 @@ def _beyond_spread(
         draws=len(draws),
         cosine_error=float(cosine.mean()),
         chunk_max=float(_excess(_largest_errors, draws[..., arm], quantized[..., arm]).max()),
-        gripper_flips=int((_gripper_flips(normalized, arm) & agreed).sum()),
+        gripper_flips=int((flips & agreed).sum()),
         worst_sample=int(cosine.argmax()),
         worst_cosine_error=float(cosine.max()),
     )

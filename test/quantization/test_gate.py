@@ -118,6 +118,7 @@ def test_gripper_flips_are_counted():
     flipped[0, :, 2] = 0.04
     record = judge(chunks, flipped)
     assert record.gripper_flips == record.beyond_spread.gripper_flips == HORIZON
+    assert not record.passed
     assert any(f"{HORIZON} of" in text for text in failures(record))
     undecided = judge(chunks, flipped, chunks, flipped)
     assert undecided.gripper_flips == HORIZON
