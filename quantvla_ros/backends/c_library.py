@@ -15,8 +15,8 @@ from pathlib import Path
 
 import torch
 
-SOURCES = ("int8_linear_avx2.c", "int4_linear.c", "float_linear.c")
-INCLUDED = ("quantize_tokens.c",)
+SOURCES = ("int8_linear.c", "int4_linear.c", "float_linear.c")
+INCLUDED = ("integer_lanes.c", "quantize_tokens.c")
 FLAGS = ("-O3", "-mavx2", "-mfma", "-shared", "-fPIC")
 VNNI_FLAGS = ("-mavx512f", "-mavx512vl", "-mavx512vnni")
 

@@ -6,30 +6,18 @@
 // off per token and group. All sums are exact: with AVX2 a pair of products is at most
 // 2 * 15 * 127 = 3810, and eight of them (30480) fit in 16 bits; VNNI adds in 32 bits.
 
-#include <stdlib.h>
-#include <string.h>
-
-#include "quantize_tokens.c"
+#include "integer_lanes.c"
 
 #ifdef __AVX512VNNI__
-enum { WIDTH = 64, ROWS = 4, BATCH = 1 };
+enum { BATCH = 1, OFFSET = 8 };
 #else
-enum { WIDTH = 32, ROWS = 4, BATCH = 8 };
+enum { BATCH = 8, OFFSET = 8 };
 #endif
-enum { DEPTH = 4, OFFSET = 8, LANES = WIDTH / 4, COLUMNS = 2 * LANES };
-
-typedef uint16_t Words __attribute__((vector_size(WIDTH)));
-typedef int32_t Ints __attribute__((vector_size(WIDTH)));
-typedef float Floats __attribute__((vector_size(WIDTH)));
 
 // What a run of up to BATCH depth steps is added up in.
 typedef int16_t Partial __attribute__((vector_size(WIDTH)));
 
-#ifdef __AVX512VNNI__
-static inline Ints add_products(Ints sum, Words weights, Ints activations) {
-    return (Ints)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)weights, (__m512i)activations);
-}
-#else
+#ifndef __AVX512VNNI__
 static inline Partial products(Words weights, Ints activations) {
     return (Partial)_mm256_maddubs_epi16((__m256i)weights, (__m256i)activations);
 }
@@ -38,21 +26,15 @@ static inline Ints widened(Partial sum) {
 }
 #endif
 
-static inline Ints four_activations(const uint8_t *q) {
-    int32_t four;
-    memcpy(&four, q, sizeof four);
-    return (Ints){0} + four;
-}
-
 // Accumulate `rows` tokens times COLUMNS output channels over `steps` times four inputs.
 static inline __attribute__((always_inline)) void tile(
-    const uint8_t *q, long stride, const uint8_t *weights, long steps, const int rows,
-    Ints sums[ROWS][2]) {
+    const int rows, const uint8_t *q, long stride, const uint8_t *weights, long steps,
+    Ints sums[MOST_ROWS][2]) {
     for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = (Ints){0};
     for (long first = 0; first < steps; first += BATCH) {
         const long end = first + BATCH < steps ? first + BATCH : steps;
 #ifndef __AVX512VNNI__
-        Partial low_sums[ROWS] = {0}, high_sums[ROWS] = {0};
+        Partial low_sums[MOST_ROWS] = {0}, high_sums[MOST_ROWS] = {0};
 #endif
         for (long s = first; s < end; s++) {
             Words both;
@@ -61,8 +43,8 @@ static inline __attribute__((always_inline)) void tile(
             for (int r = 0; r < rows; r++) {
                 const Ints four = four_activations(q + r * stride + DEPTH * s);
 #ifdef __AVX512VNNI__
-                sums[r][0] = add_products(sums[r][0], low, four);
-                sums[r][1] = add_products(sums[r][1], high, four);
+                sums[r][0] = add_products(sums[r][0], (Ints)low, four);
+                sums[r][1] = add_products(sums[r][1], (Ints)high, four);
 #else
                 low_sums[r] += products(low, four);
                 high_sums[r] += products(high, four);
@@ -75,28 +57,6 @@ static inline __attribute__((always_inline)) void tile(
             sums[r][1] += widened(high_sums[r]);
         }
 #endif
-    }
-}
-
-static inline void run_tile(const uint8_t *q, long stride, const uint8_t *weights, long steps,
-                            int rows, Ints sums[ROWS][2]) {
-    switch (rows) {  // the row count as a constant keeps the sums in registers
-        case 1: tile(q, stride, weights, steps, 1, sums); break;
-        case 2: tile(q, stride, weights, steps, 2, sums); break;
-        case 3: tile(q, stride, weights, steps, 3, sums); break;
-        default: tile(q, stride, weights, steps, ROWS, sums);
-    }
-}
-
-static void store(Floats low, Floats high, long channels, float *out) {
-    if (channels >= COLUMNS) {
-        memcpy(out, &low, WIDTH);
-        memcpy(out + LANES, &high, WIDTH);
-    } else {
-        float last[COLUMNS];
-        memcpy(last, &low, WIDTH);
-        memcpy(last + LANES, &high, WIDTH);
-        memcpy(out, last, (size_t)channels * sizeof(float));
     }
 }
 
@@ -135,12 +95,12 @@ int quantvla_int4_linear(const float *x, long tokens, long depth, long group,
         const float *block_scales = scales + c * groups;
         for (long t = 0; t < tokens; t += ROWS) {
             const int rows = tokens - t < ROWS ? (int)(tokens - t) : ROWS;
-            Floats total[ROWS][2] = {0};
+            Floats total[MOST_ROWS][2] = {0};
             for (long g = 0; g < groups; g++) {
-                Ints sums[ROWS][2];
+                Ints sums[MOST_ROWS][2];
                 Floats low, high;
-                run_tile(q + t * stride + g * group, stride, block + g * steps * WIDTH, steps, rows,
-                         sums);
+                RUN_TILE(rows, q + t * stride + g * group, stride, block + g * steps * WIDTH, steps,
+                         sums)
                 memcpy(&low, block_scales + g * COLUMNS, WIDTH);
                 memcpy(&high, block_scales + g * COLUMNS + LANES, WIDTH);
                 for (int r = 0; r < rows; r++) {

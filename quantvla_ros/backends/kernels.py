@@ -11,9 +11,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from quantvla_ros.backends.avx2_int8 import Avx2Int8
 from quantvla_ros.backends.c_float import CFloat
 from quantvla_ros.backends.c_int4 import CInt4
+from quantvla_ros.backends.c_int8 import CInt8
 from quantvla_ros.backends.c_library import has_vnni, load_library
 from quantvla_ros.backends.onednn_int8 import OneDnnInt8
 from quantvla_ros.backends.packed_weight import PackedWeight, Product
@@ -57,9 +57,9 @@ def _choose(product: Product) -> PackedWeight:
             return TorchProduct(product)
         kernel = CFloat if precision.activation == "float" else CInt4
         return kernel(library, product)
-    # The AVX2 kernel runs on one thread; oneDNN spreads over several.
-    alone = torch.get_num_threads() == 1 and product.activation_bits == 7 and not has_vnni()
-    return Avx2Int8(library, product) if library is not None and alone else OneDnnInt8(product)
+    # Our kernel runs on one thread; oneDNN spreads over several.
+    alone = torch.get_num_threads() == 1 and (product.activation_bits == 7 or has_vnni())
+    return CInt8(library, product) if library is not None and alone else OneDnnInt8(product)
 
 
 def _is_exact(packed: PackedWeight, product: Product) -> bool:

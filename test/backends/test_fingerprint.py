@@ -31,6 +31,7 @@ def test_units_are_read_from_cpuinfo(tmp_path, monkeypatch) -> None:
     ("first", "second", "same"),
     [
         ("avx2 u7s8, 7-bit activations", "onednn u8s8, 7-bit activations", True),
+        ("vnni u8s8, 8-bit activations", "onednn u8s8, 8-bit activations", True),
         ("onednn u8s8 and u4s8, 7-bit activations", "avx2 u7s8 and u4s8, 7-bit activations", True),
         ("onednn u8s8, 8-bit activations", "onednn u8s8, 7-bit activations", False),
         ("avx2 f32 on 8-bit weights", "torch f32 on 8-bit weights", False),

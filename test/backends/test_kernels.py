@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quantvla_ros.backends import kernels
-from quantvla_ros.backends.avx2_int8 import Avx2Int8
 from quantvla_ros.backends.c_float import CFloat
 from quantvla_ros.backends.c_int4 import CInt4
+from quantvla_ros.backends.c_int8 import CInt8
 from quantvla_ros.backends.c_library import has_vnni, load_library
 from quantvla_ros.backends.kernels import native_activation_bits, pack
 from quantvla_ros.backends.onednn_int8 import OneDnnInt8
@@ -22,7 +22,8 @@ from quantvla_ros.quantization.schemes import Precision
 # Kernel, bits of the weights, bits of the activations.
 KINDS = {
     "onednn": (lambda _, p: OneDnnInt8(p), 8, native_activation_bits(Precision(8))),
-    "avx2": (Avx2Int8, 8, 7),
+    "c int8": (CInt8, 8, 7),
+    "c int8, 8 bits": (CInt8, 8, native_activation_bits(Precision(8))),
     "c int4": (CInt4, 4, 8),
     "torch int4": (lambda _, p: TorchProduct(p), 4, 8),
 }
@@ -38,7 +39,7 @@ def product(kind, codes, scales=None, group=None, step=None):
 
 def make(kind, value):
     library = load_library()
-    if library is None and kind in ("avx2", "c int4"):
+    if library is None and kind.startswith("c "):
         pytest.skip("needs AVX2 and a C compiler")
     return KINDS[kind][0](library, value)
 
@@ -146,7 +147,7 @@ def test_weight_only_is_the_product_with_the_weights(make_float, bits, group, de
     if load_library() is None and make_float is CFloat:
         pytest.skip("needs AVX2 and a C compiler")
     groups = 1 if group is None else depth // group
-    codes = random_codes("avx2" if bits == 8 else "c int4", rows, depth)
+    codes = random_codes("c int8" if bits == 8 else "c int4", rows, depth)
     value = Product(codes, torch.rand(rows, groups) + 0.1, Precision(bits, group, "float"), 8)
     x = torch.randn(tokens, depth) * 10
     weight = (codes.unflatten(1, (groups, -1)).double() * value.scales[:, :, None]).flatten(1)
