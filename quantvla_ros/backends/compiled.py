@@ -42,8 +42,8 @@ class _Denoise(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, x_t: Tensor, t: Tensor, *prefix: Tensor) -> tuple[Tensor]:
-        return (self.network.denoise(x_t, t, _prefix(prefix)),)
+    def forward(self, x_t: Tensor, modulation: Tensor, *prefix: Tensor) -> tuple[Tensor]:
+        return (self.network.denoise_modulated(x_t, modulation, _prefix(prefix)),)
 
 
 def _flat(prefix: Prefix) -> tuple[Tensor, ...]:
@@ -102,8 +102,11 @@ class CompiledNetwork:
             warnings.simplefilter("ignore", FutureWarning)
             self._encode = _compile(_Encode(network), example)
             x_t = torch.zeros(1, config.horizon, config.action_width)
-            step = (x_t, torch.ones(1), *_flat(network.encode(*example)))
+            modulation = network.modulation(torch.ones(1))
+            step = (x_t, modulation, *_flat(network.encode(*example)))
             self._denoise = _compile(_Denoise(network), step)
+        self._network = network
+        self._modulations: dict[float, Tensor] = {}
 
     def encode(self, images: Tensor, state: Tensor, tokens: Tensor, token_mask: Tensor) -> Prefix:
         """See `Pi05.encode`."""
@@ -111,5 +114,11 @@ class CompiledNetwork:
 
     def denoise(self, x_t: Tensor, t: Tensor, prefix: Prefix) -> Tensor:
         """See `Pi05.denoise`."""
-        velocity: Tensor = self._denoise(x_t, t, *_flat(prefix))[0]
+        velocity: Tensor = self._denoise(x_t, self._modulation(float(t)), *_flat(prefix))[0]
         return velocity
+
+    def _modulation(self, t: float) -> Tensor:
+        """Kept: every chunk asks for the same few times, and their layers hold many weights."""
+        if t not in self._modulations:
+            self._modulations[t] = self._network.modulation(torch.tensor([t]))
+        return self._modulations[t]

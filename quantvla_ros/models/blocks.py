@@ -38,9 +38,14 @@ class AdaptiveRMSNorm(nn.Module):
         super().__init__()
         self.dense = nn.Linear(condition_width, 3 * width)
 
-    def forward(self, x: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the normalized [B, T, D] and the gate [B, 1, D] for a condition [B, C]."""
-        scale, shift, gate = self.dense(condition).unsqueeze(1).chunk(3, dim=-1)
+    def forward(self, x: Tensor, modulation: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the normalized [B, T, D] and the gate [B, 1, D].
+
+        Args:
+            x: [B, T, D].
+            modulation: what `dense` makes of the condition, [B, 3 * D].
+        """
+        scale, shift, gate = modulation.unsqueeze(1).chunk(3, dim=-1)
         return F.rms_norm(x, (x.shape[-1],), eps=EPS) * (1.0 + scale) + shift, gate
 
 

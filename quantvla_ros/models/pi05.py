@@ -160,19 +160,19 @@ class ExpertLayer(nn.Module):
     def forward(
         self,
         x: Tensor,
-        condition: Tensor,
+        modulation: Tensor,
         table: tuple[Tensor, Tensor],
         prefix_key: Tensor,
         prefix_value: Tensor,
         mask: Tensor,
     ) -> Tensor:
-        """Map action tokens [B, C, D] to [B, C, D]."""
-        y, gate = self.input_layernorm(x, condition)
+        """Map action tokens [B, C, D] to [B, C, D]; `modulation` [2, B, 3 * D] is its norms'."""
+        y, gate = self.input_layernorm(x, modulation[0])
         key, value = self.self_attn.key_value(y, table)
         key = torch.cat([prefix_key, key], dim=2)
         value = torch.cat([prefix_value, value], dim=2)
         x = x + gate * self.self_attn.attend(self.self_attn.query(y, table), key, value, mask)
-        y, gate = self.post_attention_layernorm(x, condition)
+        y, gate = self.post_attention_layernorm(x, modulation[1])
         out: Tensor = x + gate * self.mlp(y)
         return out
 
@@ -194,6 +194,11 @@ class ActionExpert(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(ExpertLayer(config) for _ in range(config.layers))
         self.norm = AdaptiveRMSNorm(config.expert_width, config.expert_width)
+
+    def modulation(self, condition: Tensor) -> Tensor:
+        """What a condition [B, D] makes of the adaptive norms, in their order: [norms, B, 3 * D]."""
+        norms = [n for x in self.layers for n in (x.input_layernorm, x.post_attention_layernorm)]
+        return torch.stack([norm.dense(condition) for norm in (*norms, self.norm)])
 
 
 class Pi05(nn.Module):
@@ -274,20 +279,30 @@ class Pi05(nn.Module):
         Returns:
             [B, horizon, action_width].
         """
+        return self.denoise_modulated(x_t, self.modulation(t), prefix)
+
+    def modulation(self, t: Tensor) -> Tensor:
+        """All that the flow time [B] changes in the expert, see `ActionExpert.modulation`."""
         config = self.config
         embedded = time_embedding(t, config.expert_width, config.min_period, config.max_period)
         condition = F.silu(self.time_mlp_out(F.silu(self.time_mlp_in(embedded))))
+        return self.action_expert.modulation(condition)
+
+    def denoise_modulated(self, x_t: Tensor, modulation: Tensor, prefix: Prefix) -> Tensor:
+        """`denoise` for a time whose modulation is known."""
+        config = self.config
         steps = torch.arange(x_t.shape[1], device=x_t.device)
         positions = prefix.mask.sum(dim=1, keepdim=True) + steps
         table = rotary_table(positions, config.head_width, config.rope_theta)
         own = torch.zeros(x_t.shape[0], x_t.shape[1], device=x_t.device)
         bias = torch.cat([torch.where(prefix.mask, 0.0, MASKED), own], dim=1)[:, None, None, :]
         x = self.action_in_proj(x_t)
-        for layer, key, value in zip(
-            self.action_expert.layers, prefix.keys, prefix.values, strict=True
+        for number, (layer, key, value) in enumerate(
+            zip(self.action_expert.layers, prefix.keys, prefix.values, strict=True)
         ):
-            x = layer(x, condition, table, key, value, bias)
-        x, _ = self.action_expert.norm(x, condition)
+            rows = modulation[2 * number : 2 * number + 2]
+            x = layer(x, rows, table, key, value, bias)
+        x, _ = self.action_expert.norm(x, modulation[-1])
         out: Tensor = self.action_out_proj(x)
         return out
 

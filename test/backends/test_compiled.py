@@ -97,6 +97,20 @@ def test_an_import_that_fails_for_another_reason_is_told():
     assert Path(__file__).exists()
 
 
+def test_each_flow_time_has_its_own_modulation():
+    network = tiny_network()
+    inputs, config = example(network), network.config
+    x_t = torch.rand(1, config.horizon, config.action_width)
+    with torch.no_grad():
+        compiled = CompiledNetwork(network, inputs)
+        prefix, plain = compiled.encode(*inputs), network.encode(*inputs)
+        for t in (torch.tensor([time]) for time in (1.0, 0.5, 1.0, 0.5)):
+            velocity = compiled.denoise(x_t, t, prefix)
+            torch.testing.assert_close(
+                velocity, network.denoise(x_t, t, plain), atol=1e-5, rtol=1e-4
+            )
+
+
 @pytest.mark.slow
 def test_packed_layers_of_every_form_compile_and_siblings_multiply_once(monkeypatch):
     network = tiny_network()
