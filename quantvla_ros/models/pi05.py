@@ -196,7 +196,7 @@ class ActionExpert(nn.Module):
         self.norm = AdaptiveRMSNorm(config.expert_width, config.expert_width)
 
     def modulation(self, condition: Tensor) -> Tensor:
-        """What a condition [B, D] makes of the adaptive norms, in their order: [norms, B, 3 * D]."""
+        """What a condition [B, D] makes of the adaptive norms, in order: [norms, B, 3 * D]."""
         norms = [n for x in self.layers for n in (x.input_layernorm, x.post_attention_layernorm)]
         return torch.stack([norm.dense(condition) for norm in (*norms, self.norm)])
 
