@@ -197,8 +197,8 @@ class ActionExpert(nn.Module):
 
     def modulation(self, condition: Tensor) -> Tensor:
         """What a condition [B, D] makes of the adaptive norms, in order: [norms, B, 3 * D]."""
-        norms = [n for x in self.layers for n in (x.input_layernorm, x.post_attention_layernorm)]
-        return torch.stack([norm.dense(condition) for norm in (*norms, self.norm)])
+        norms = [module for module in self.modules() if isinstance(module, AdaptiveRMSNorm)]
+        return torch.stack([norm.dense(condition) for norm in norms])
 
 
 class Pi05(nn.Module):
