@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 from calib_tools.buffer.store import load_buffer
 from calib_tools.output import check_file_free, write_json
 from calib_tools.progress import Bar
+from calib_tools.record_file import command_line
 from quantvla_ros.bundle.storage import load_manifest
 
 
@@ -44,7 +44,7 @@ def bench(
             threads,
             lambda done: bar.show(done, f"{rounds} inferences of each policy"),
         )
-    record = {"command": sys.argv, **record}
+    record = {"command": command_line("quantvla"), **record}
     if out is not None:
         write_json(out, record)
     return record

@@ -11,7 +11,6 @@ import json
 import math
 import multiprocessing
 import os
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from calib_tools.progress import Bar
 from calib_tools.quantize import TimeLeft
 from calib_tools.random_policy import random_observations, save_random_bundle
 from calib_tools.recipe import Recipe
+from calib_tools.record_file import command_line
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.storage import bundle_hash, load_manifest, tensor_header
 from quantvla_ros.errors import QuantVLAError
@@ -85,7 +85,7 @@ def bench_schemes(
     record = {
         "schema": SCHEMA,
         "kind": KIND,
-        "command": sys.argv,
+        "command": command_line("quantvla"),
         "network": _network(subject.bundle, bundle is None),
         "quantization": made,
         **timed,

@@ -1,13 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a record that a command wrote, and refuses what is none of its kind and version."""
+"""What records have in common: the command that wrote them, and how one is read again."""
 
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from quantvla_ros.errors import QuantVLAError
+
+
+def command_line(*program: str, arguments: Sequence[str] | None = None) -> list[str]:
+    """The command as a user types it; of absolute paths the last name, the rest is this machine's.
+
+    Args:
+        program: how it is started.
+        arguments: what follows; `sys.argv` when None or empty.
+    """
+    words = arguments or sys.argv[1:]
+    said = [Path(word).name if Path(word).is_absolute() else word for word in words]
+    return [*program, *said]
 
 
 def read_record_file(

@@ -12,7 +12,7 @@ from typing import Any
 
 from calib_tools.demo.progress import Say
 from calib_tools.output import check_file_free, write_json
-from calib_tools.record_file import read_record_file
+from calib_tools.record_file import command_line, read_record_file
 from quantvla_ros.errors import QuantVLAError
 
 SCHEMA = 1
@@ -58,11 +58,7 @@ def run_study(
     except KeyboardInterrupt as stop:
         print(f"{_name(kind)}: stopped; nothing was written", file=sys.stderr)
         raise SystemExit(130) from stop
-    # Directories are this machine's own affair.
-    said = [
-        Path(word).name if Path(word).is_absolute() else word for word in arguments or sys.argv[1:]
-    ]
-    command = ["python", "-m", kind, *said]
+    command = command_line("python", "-m", kind, arguments=arguments)
     record = {"kind": kind, "schema": SCHEMA, "command": command, "machine": machine, **found}
     write_json(options.out, record)
     return record

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from calib_tools.evaluation.variants import parse_variants
 from calib_tools.output import claim_directory, write_json
 from calib_tools.progress import Bar
 from calib_tools.quantize import check_robot
+from calib_tools.record_file import command_line
 from quantvla_ros.bundle.storage import bundle_hash, load_manifest
 from quantvla_ros.errors import BundleError, QuantVLAError
 
@@ -79,7 +79,7 @@ def ablate(
     record = {
         "schema": SCHEMA,
         "kind": KIND,
-        "command": sys.argv,
+        "command": command_line("quantvla"),
         **plan,
         "samples": {"calibration": len(samples.calibration), "held_out": len(samples.held_out)},
         **_circumstances(),
