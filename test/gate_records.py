@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Judgements that no gate made."""
+"""Quantizations that no quantizer made and judgements that no gate made."""
 
 from __future__ import annotations
 
-from quantvla_ros.bundle.schema import BeyondSpread, GateRecord
+from quantvla_ros.bundle.schema import BeyondSpread, GateRecord, Quantization
+
+QUANTIZATION = Quantization(
+    scheme="w8a8", layout="llm+dit_mlp", activation_bits=7, layers=[], alpha={}, beta={}, kept=[],
+    calibration_sha256="",
+)  # fmt: skip
 
 
 def gate_record(**changes) -> GateRecord:

@@ -9,18 +9,16 @@ They hold every joint where the observation has it; the instruction says what go
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import time
-from multiprocessing.connection import Connection
 
 import numpy as np
+from worker_damage import damage_memory, damage_pipe
 
 from quantvla_ros.bundle.chunk import Chunk
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import BackendError, BundleError
-from quantvla_ros.inference.channel import Channel
 
 SLOW_S = 0.3
 
@@ -67,24 +65,6 @@ class HoldingPolicy:
         index = [state.index(name) for name in self.manifest.interface.action.names]
         rows = np.asarray(observation.joints, float)[index]
         return np.repeat(rows[None], self.manifest.interface.horizon, axis=0)
-
-
-def damage_memory():
-    """Let something else than the chunk be in the shared memory from now on."""
-    write = Channel.write_chunk
-
-    def damaged(channel, actions, stamp):
-        write(channel, actions, stamp)
-        channel._set("actions", np.random.default_rng(0).uniform(-1, 1, actions.shape))
-
-    Channel.write_chunk = damaged
-
-
-def damage_pipe():
-    """Send bytes that are no message."""
-    for connection in gc.get_objects():
-        if isinstance(connection, Connection):
-            connection.send_bytes(b"\x00\xff{")
 
 
 class EchoPolicy(HoldingPolicy):

@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import time
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
+from worker_damage import damage_memory, damage_pipe
 
 from quantvla_ros.bundle.chunk import Chunk
 from quantvla_ros.bundle.storage import load_manifest
-from quantvla_ros.inference.channel import Channel
 
 MODE_VARIABLE = "FAKE_POLICY_MODE"
 AMPLITUDE, FREQUENCY = 0.4, 0.9
@@ -62,24 +60,6 @@ class FakePolicy:
 
     def weight_bytes(self):
         return 0
-
-
-def damage_memory():
-    """Let something else than the chunk be in the shared memory from now on."""
-    write = Channel.write_chunk
-
-    def damaged(channel, actions, stamp):
-        write(channel, actions, stamp)
-        channel._set("actions", np.random.default_rng(0).uniform(-1, 1, actions.shape))
-
-    Channel.write_chunk = damaged
-
-
-def damage_pipe():
-    """Send bytes that are no message."""
-    for connection in gc.get_objects():
-        if isinstance(connection, Connection):
-            connection.send_bytes(b"\x00\xff{")
 
 
 def load(path, backend="cpu", compiled=True, threads=1):

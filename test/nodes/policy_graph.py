@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import fake_robot
+from process_life import import_path
 from ros_graph import NodeProcess
 from waiting import wait_until
 
@@ -109,7 +110,7 @@ class PolicyProcess:
         self._mode = folder / "mode"
         self.behave("ok")
         os.environ["FAKE_POLICY_MODE"] = str(self._mode)
-        os.environ["PYTHONPATH"] = str(Path(__file__).parent)
+        os.environ["PYTHONPATH"] = import_path(Path(__file__).parent)
         # Repeated parameters: the last one counts.
         self.process = NodeProcess(
             module,

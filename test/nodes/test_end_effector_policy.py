@@ -14,6 +14,7 @@ pytest.importorskip("mujoco")
 
 from geometry_msgs.msg import TwistStamped
 from policy_graph import manifest
+from process_life import import_path
 from ros_graph import NodeProcess
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64, String
@@ -78,7 +79,7 @@ def node(ros, graph, bundle):
     robot = NodeProcess(
         "quantvla_ros.nodes.sim_robot_node", "own_gripper:=true", "real_time_factor:=0.5"
     )
-    os.environ["PYTHONPATH"] = str(Path(__file__).parent)
+    os.environ["PYTHONPATH"] = import_path(Path(__file__).parent)
     policy = NodeProcess(
         "quantvla_ros.nodes.policy_node",
         f"bundle:={bundle}",

@@ -5,23 +5,12 @@ from __future__ import annotations
 
 import pytest
 from fake_robot import JOINTS
-from gate_records import gate_record
+from gate_records import QUANTIZATION, gate_record
 from policy_graph import LIMITS, PolicyProcess, manifest, write_bundle
 
 from quantvla_ros.backends.fingerprint import cpu_kind
-from quantvla_ros.bundle.schema import CameraSpec, Quantization
+from quantvla_ros.bundle.schema import CameraSpec
 from quantvla_ros.errors import QuantVLAError
-
-QUANTIZATION = Quantization(
-    scheme="w8a8",
-    layout="llm+dit_mlp",
-    activation_bits=8,
-    layers=[],
-    alpha={},
-    beta={},
-    kept=[],
-    calibration_sha256="",
-)
 
 
 @pytest.fixture(scope="module")

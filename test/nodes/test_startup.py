@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import pytest
 from fake_robot import JOINTS, VELOCITY, urdf
-from gate_records import gate_record
+from gate_records import QUANTIZATION, gate_record
 from policy_graph import manifest
 
 from quantvla_ros.backends.fingerprint import cpu_kind
-from quantvla_ros.bundle.schema import GateRecord, Quantization
+from quantvla_ros.bundle.schema import GateRecord
 from quantvla_ros.nodes.startup import (
     RefusalError,
     check_fingerprint,
@@ -22,16 +22,6 @@ GIVEN = {
     "max_acceleration": dict.fromkeys(JOINTS, 5.0),
     "max_jerk": dict.fromkeys(JOINTS, 50.0),
 }
-QUANTIZATION = Quantization(
-    scheme="w8a8",
-    layout="llm+dit_mlp",
-    activation_bits=7,
-    layers=[],
-    alpha={},
-    beta={},
-    kept=[],
-    calibration_sha256="",
-)
 
 
 def gate(passed: bool, **changes) -> GateRecord:
