@@ -41,7 +41,8 @@ from quantvla_ros.bundle.storage import (
     save_bundle,
 )
 from quantvla_ros.errors import BundleError, CalibrationBufferError, QuantVLAError
-from quantvla_ros.models.pi05 import Pi05, layer_roles
+from quantvla_ros.models.pi05 import Pi05
+from quantvla_ros.models.pi05_roles import layer_roles
 from quantvla_ros.quantization.fit import Corrections, fit_corrections
 from quantvla_ros.quantization.gate import load_thresholds
 from quantvla_ros.quantization.layouts import AUTO, select_layers

@@ -159,7 +159,7 @@ def budget_between(manifest: BundleManifest) -> int:
     import torch
 
     from quantvla_ros.models.build import empty_network
-    from quantvla_ros.models.pi05 import layer_roles
+    from quantvla_ros.models.pi05_roles import layer_roles
     from quantvla_ros.quantization.layouts import select_layers
 
     with torch.device("meta"):

@@ -21,7 +21,8 @@ from quantvla_ros.backends.policy import policy_of
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import GateRecord
 from quantvla_ros.bundle.storage import load_bundle
-from quantvla_ros.models.pi05 import Pi05, layer_roles
+from quantvla_ros.models.pi05 import Pi05
+from quantvla_ros.models.pi05_roles import layer_roles
 from quantvla_ros.quantization.conditioning.duquant import DuQuant
 from quantvla_ros.quantization.conditioning.study import StudyLinear
 from quantvla_ros.quantization.fit import Corrections, fit_corrections

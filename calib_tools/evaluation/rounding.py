@@ -57,7 +57,7 @@ def fake_quantize(network: nn.Module, bits: int, layout: str) -> list[str]:
     """
     import torch
 
-    from quantvla_ros.models.pi05 import layer_roles
+    from quantvla_ros.models.pi05_roles import layer_roles
 
     names = select_layers(layer_roles(network), layout)
     with torch.no_grad():

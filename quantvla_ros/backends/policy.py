@@ -19,8 +19,10 @@ from quantvla_ros.bundle.chunk import Chunk
 from quantvla_ros.bundle.observation import Observation, check_observation, state_vector
 from quantvla_ros.bundle.schema import BundleManifest, Interface
 from quantvla_ros.bundle.storage import Bundle, load_bundle
+from quantvla_ros.models.flow import integrate
 from quantvla_ros.models.guidance import PrefixGuidance
-from quantvla_ros.models.pi05 import Pi05, Prefix, integrate, unused_layers
+from quantvla_ros.models.pi05 import Pi05, Prefix
+from quantvla_ros.models.pi05_roles import unused_layers
 from quantvla_ros.quantization.network import load_network
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear, quantized_layers
 

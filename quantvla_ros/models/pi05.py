@@ -12,9 +12,7 @@ enters as one continuous token instead of as digits in the prompt.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -30,7 +28,6 @@ from quantvla_ros.models.blocks import (
     rotary_table,
     time_embedding,
 )
-from quantvla_ros.models.guidance import PrefixGuidance
 
 MASKED = -1e9  # added to the logits of padding; finite, so that a fully masked row stays finite
 
@@ -305,77 +302,3 @@ class Pi05(nn.Module):
         x, _ = self.action_expert.norm(x, modulation[-1])
         out: Tensor = self.action_out_proj(x)
         return out
-
-
-@dataclass(frozen=True)
-class RoleRule:
-    """All linears whose name starts with `prefix` and holds `part` play `role`."""
-
-    prefix: str
-    part: str
-    role: str
-
-
-ROLE_RULES: tuple[RoleRule, ...] = (
-    RoleRule("language_model.layers.", ".self_attn.", "llm_attn"),
-    RoleRule("language_model.layers.", ".mlp.", "llm_mlp"),
-    RoleRule("action_expert.layers.", ".self_attn.", "dit_attn"),
-    RoleRule("action_expert.layers.", ".mlp.", "dit_mlp"),
-    RoleRule("action_expert.", ".dense", "condition"),
-    RoleRule("time_mlp", "", "condition"),
-    RoleRule("vision_tower.", "", "vision"),
-    RoleRule("", "", "projection"),
-)
-
-
-def layer_roles(network: nn.Module) -> dict[str, str]:
-    """Role of every linear layer by module name; what the quantizer's layouts select from."""
-    roles = {}
-    for name, module in network.named_modules():
-        if isinstance(module, nn.Linear):
-            rule = next(r for r in ROLE_RULES if name.startswith(r.prefix) and r.part in name)
-            roles[name] = rule.role
-    return roles
-
-
-def unused_layers(config: Pi05Config) -> set[str]:
-    """Linears of the last language layer that no action depends on (see `Pi05.encode`)."""
-    last = f"language_model.layers.{config.layers - 1}"
-    return {
-        f"{last}.self_attn.q_proj",
-        f"{last}.self_attn.o_proj",
-        f"{last}.mlp.gate_proj",
-        f"{last}.mlp.up_proj",
-        f"{last}.mlp.down_proj",
-    }
-
-
-def integrate(
-    network: Any,
-    noise: Tensor,
-    prefix: Prefix,
-    steps: int,
-    guidance: PrefixGuidance | None = None,
-    after_step: Callable[[], None] = lambda: None,
-) -> Tensor:
-    """Euler integration of the flow from noise (t = 1) to the normalized chunk (t = 0).
-
-    The sum is kept in float32 outside the network.
-
-    Args:
-        network: has `denoise`.
-        noise: [B, horizon, actions].
-        prefix: what `encode` returned.
-        steps: of the integration.
-        guidance: continues the chunk in execution.
-        after_step: called after each step, to take its time.
-    """
-    x = noise.float()
-    for step in range(steps):
-        time = 1.0 - step / steps
-        velocity = network.denoise(x, torch.full((x.shape[0],), time, device=x.device), prefix)
-        if guidance is not None:
-            velocity = guidance.velocity(x, velocity, time)
-        x = x - velocity / steps
-        after_step()
-    return x

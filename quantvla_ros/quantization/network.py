@@ -9,7 +9,8 @@ from quantvla_ros.bundle.schema import LayerRecord, Quantization
 from quantvla_ros.bundle.storage import Bundle
 from quantvla_ros.errors import BundleError, QuantVLAError
 from quantvla_ros.models.build import empty_network, fill
-from quantvla_ros.models.pi05 import Pi05, layer_roles
+from quantvla_ros.models.pi05 import Pi05
+from quantvla_ros.models.pi05_roles import layer_roles
 from quantvla_ros.quantization.layouts import AUTO, select_layers
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear, replace_module
 from quantvla_ros.quantization.schemes import Precision

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from quantvla_ros.models.pi05 import Pi05, Prefix, integrate
+from quantvla_ros.models.flow import integrate
+from quantvla_ros.models.pi05 import Pi05, Prefix
 from quantvla_ros.quantization.corrections import observe_attention
 
 NetworkInputs = tuple[Tensor, Tensor, Tensor, Tensor]

@@ -11,7 +11,7 @@ from quantized_networks import quantize_nearest
 from quantvla_ros.backends.policy import policy_of
 from quantvla_ros.bundle.storage import load_bundle
 from quantvla_ros.models.build import float_network
-from quantvla_ros.models.pi05 import layer_roles
+from quantvla_ros.models.pi05_roles import layer_roles
 from quantvla_ros.quantization.layouts import select_layers
 from quantvla_ros.quantization.schemes import Precision
 

@@ -8,7 +8,8 @@ from tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_network
 
 from quantvla_ros.backends.kernels import native_activation_bits
 from quantvla_ros.backends.packing import PackedLinear, pack_network
-from quantvla_ros.models.pi05 import integrate, layer_roles, unused_layers
+from quantvla_ros.models.flow import integrate
+from quantvla_ros.models.pi05_roles import layer_roles, unused_layers
 from quantvla_ros.quantization.layouts import select_layers
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear, replace_module
 from quantvla_ros.quantization.rounding.nearest import round_nearest

@@ -10,7 +10,7 @@ from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.action_prefix import ActionPrefix
 from quantvla_ros.bundle.chunk import draw_noise
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.pi05 import integrate
+from quantvla_ros.models.flow import integrate
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from calib_tools.evaluation.study_file import save_study
 from calib_tools.evaluation.variants import load_variant, parse_variants
 from quantvla_ros.bundle.storage import bundle_hash
 from quantvla_ros.errors import BundleError, QuantVLAError
-from quantvla_ros.models.pi05 import integrate
+from quantvla_ros.models.flow import integrate
 from quantvla_ros.quantization.conditioning.study import StudyLinear
 
 SAMPLES = observations(24)

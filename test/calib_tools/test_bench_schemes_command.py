@@ -19,7 +19,8 @@ from calib_tools.random_policy import (
 from quantvla_ros.backends import bench_schemes as measuring
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.errors import OutputExistsError, QuantVLAError
-from quantvla_ros.models.pi05 import Pi05, layer_roles
+from quantvla_ros.models.pi05 import Pi05
+from quantvla_ros.models.pi05_roles import layer_roles
 from quantvla_ros.quantization.layouts import select_layers
 
 TINY = SMOLVLA_SIZED.model_copy(

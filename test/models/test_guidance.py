@@ -5,8 +5,8 @@ import pytest
 import torch
 from tiny_policy import HORIZON, JOINTS, STEPS, network_inputs, noise, tiny_network
 
+from quantvla_ros.models.flow import integrate
 from quantvla_ros.models.guidance import PrefixGuidance, prefix_weights
-from quantvla_ros.models.pi05 import integrate
 
 
 def test_weights_are_those_of_the_papers_equation_5():

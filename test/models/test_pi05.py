@@ -3,7 +3,9 @@ import pytest
 import torch
 from tiny_policy import CONFIG, HORIZON, JOINTS, STEPS, network_inputs, noise, tiny_network
 
-from quantvla_ros.models.pi05 import Pi05, Pi05Config, integrate, layer_roles, unused_layers
+from quantvla_ros.models.flow import integrate
+from quantvla_ros.models.pi05 import Pi05, Pi05Config
+from quantvla_ros.models.pi05_roles import layer_roles, unused_layers
 
 
 @pytest.fixture(scope="module")

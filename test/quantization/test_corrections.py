@@ -7,7 +7,8 @@ import torch
 from quantized_networks import quantize_nearest
 from tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_network
 
-from quantvla_ros.models.pi05 import integrate, layer_roles
+from quantvla_ros.models.flow import integrate
+from quantvla_ros.models.pi05_roles import layer_roles
 from quantvla_ros.quantization.corrections import (
     attentions,
     match,

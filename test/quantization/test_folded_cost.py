@@ -15,7 +15,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from quantvla_ros.backends.kernels import native_activation_bits
 from quantvla_ros.backends.packing import pack_network
 from quantvla_ros.models.blocks import Attention
-from quantvla_ros.models.pi05 import integrate, layer_roles
+from quantvla_ros.models.flow import integrate
+from quantvla_ros.models.pi05_roles import layer_roles
 from quantvla_ros.quantization.corrections import attentions
 from quantvla_ros.quantization.fit import fit_corrections
 from quantvla_ros.quantization.folding import fold_balance, fold_temperature

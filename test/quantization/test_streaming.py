@@ -8,7 +8,8 @@ import torch
 from tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_manifest, tiny_network
 
 from quantvla_ros.errors import BundleError
-from quantvla_ros.models.pi05 import integrate, layer_roles
+from quantvla_ros.models.flow import integrate
+from quantvla_ros.models.pi05_roles import layer_roles
 from quantvla_ros.quantization.conditioning.rotation import HadamardRotation, RotatedLinear
 from quantvla_ros.quantization.layouts import select_layers
 from quantvla_ros.quantization.observe import observe_inputs

@@ -3,7 +3,8 @@ import pytest
 import torch
 from tiny_run import tiny_config
 
-from quantvla_ros.models.pi05 import Pi05, integrate
+from quantvla_ros.models.flow import integrate
+from quantvla_ros.models.pi05 import Pi05
 from training.grounding import GroundingHeads
 from training.trainer import initialize
 from training.widening import DOUBLED, widen

@@ -11,7 +11,7 @@ from calib_tools.evaluation.rounding import fake_quantize, parse_rounding, round
 from calib_tools.evaluation.variants import load_variant, parse_variants
 from calib_tools.resources import shared_file
 from quantvla_ros.errors import BundleError, QuantVLAError
-from quantvla_ros.models.pi05 import layer_roles
+from quantvla_ros.models.pi05_roles import layer_roles
 from quantvla_ros.quantization.layouts import select_layers
 
 PANDA = shared_file("policies/panda")

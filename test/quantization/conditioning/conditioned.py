@@ -10,7 +10,8 @@ from tiny_policy import STEPS, network_inputs, noise, tiny_network
 from torch import nn
 
 from quantvla_ros.models.blocks import AdaptiveRMSNorm
-from quantvla_ros.models.pi05 import integrate, layer_roles, unused_layers
+from quantvla_ros.models.flow import integrate
+from quantvla_ros.models.pi05_roles import layer_roles, unused_layers
 from quantvla_ros.quantization.observe import observe_inputs
 
 

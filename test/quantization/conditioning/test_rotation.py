@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.pi05 import layer_roles
+from quantvla_ros.models.pi05_roles import layer_roles
 from quantvla_ros.quantization.conditioning.base import seen_input
 from quantvla_ros.quantization.conditioning.hadamard import hadamard
 from quantvla_ros.quantization.conditioning.rotation import (

@@ -4,7 +4,8 @@ import copy
 import torch
 from tiny_policy import network_inputs, noise, tiny_network
 
-from quantvla_ros.models.pi05 import integrate, layer_roles
+from quantvla_ros.models.flow import integrate
+from quantvla_ros.models.pi05_roles import layer_roles
 from quantvla_ros.quantization.conditioning.sites import find_sites
 
 

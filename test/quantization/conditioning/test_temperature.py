@@ -9,7 +9,7 @@ from tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_network
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.blocks import Attention
-from quantvla_ros.models.pi05 import integrate
+from quantvla_ros.models.flow import integrate
 from quantvla_ros.quantization.conditioning.temperature import fold_into_gain, foldable_spread
 from quantvla_ros.quantization.corrections import attentions, match, observe_logits
 from quantvla_ros.quantization.folding import fold_temperature
