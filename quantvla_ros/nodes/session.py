@@ -114,6 +114,9 @@ class PolicySession:
         self._raised = RaisedThreads()
         inputs.on_joints = self._observe_joints
         inputs.on_instruction = self._change_instruction
+        # What came before: else arming could be refused although all inputs are fresh.
+        if (newest := buffer.newest_joints()) is not None:
+            self._observe_joints(newest)
 
     @property
     def worker_pid(self) -> int | None:
