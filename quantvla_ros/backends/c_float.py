@@ -8,6 +8,7 @@ import ctypes
 import torch
 from torch import Tensor
 
+from quantvla_ros.backends.c_library import run_kernel
 from quantvla_ros.backends.packed_weight import Product
 from quantvla_ros.quantization.nibbles import OFFSET
 
@@ -48,17 +49,14 @@ class CFloat:
 
     def apply(self, x: Tensor) -> Tensor:
         """Map float [M, in] to float [M, out]."""
-        x = x.contiguous()
-        out = torch.empty(x.shape[0], self.rows)
-        self._kernel(
-            x.data_ptr(),
-            x.shape[0],
+        return run_kernel(
+            self._kernel,
+            x,
+            self.rows,
             self._columns,
             self._group,
             self._bits,
             self._weight.data_ptr(),
             self._scale.data_ptr(),
             self.rows,
-            out.data_ptr(),
         )
-        return out

@@ -8,6 +8,7 @@ import ctypes
 import torch
 from torch import Tensor
 
+from quantvla_ros.backends.c_library import run_kernel
 from quantvla_ros.backends.packed_weight import Product
 from quantvla_ros.quantization.nibbles import OFFSET
 
@@ -50,11 +51,10 @@ class CInt4:
 
     def apply(self, x: Tensor) -> Tensor:
         """Map float [M, in] to float [M, out]."""
-        x = x.contiguous()
-        out = torch.empty(x.shape[0], self.rows)
-        failed = self._kernel(
-            x.data_ptr(),
-            x.shape[0],
+        return run_kernel(
+            self._kernel,
+            x,
+            self.rows,
             self._columns,
             self._group,
             self._weight.data_ptr(),
@@ -62,8 +62,4 @@ class CInt4:
             self.rows,
             self._limit,
             self._step,
-            out.data_ptr(),
         )
-        if failed:
-            raise MemoryError("no memory for the activations of an integer layer")
-        return out

@@ -12,7 +12,7 @@ import ctypes
 import torch
 from torch import Tensor
 
-from quantvla_ros.backends.c_library import has_vnni
+from quantvla_ros.backends.c_library import has_vnni, run_kernel
 from quantvla_ros.backends.packed_weight import Product
 
 DEPTH = 4  # inputs side by side
@@ -52,11 +52,10 @@ class CInt8:
 
     def apply(self, x: Tensor) -> Tensor:
         """Map float [M, in] to float [M, out]."""
-        x = x.contiguous()
-        out = torch.empty(x.shape[0], self.rows)
-        failed = self._kernel(
-            x.data_ptr(),
-            x.shape[0],
+        return run_kernel(
+            self._kernel,
+            x,
+            self.rows,
             self._columns,
             self._weight.data_ptr(),
             self._shift.data_ptr(),
@@ -64,8 +63,4 @@ class CInt8:
             self.rows,
             self._limit,
             self._step,
-            out.data_ptr(),
         )
-        if failed:
-            raise MemoryError("no memory for the activations of an integer layer")
-        return out

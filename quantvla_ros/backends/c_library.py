@@ -12,8 +12,10 @@ import tempfile
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 SOURCES = ("int8_linear.c", "int4_linear.c", "float_linear.c")
 INCLUDED = ("integer_lanes.c", "quantize_tokens.c")
@@ -59,3 +61,19 @@ def _build(compiler: str, texts: dict[str, bytes], flags: tuple[str, ...], libra
             return False
         os.replace(draft, library)
     return True
+
+
+def run_kernel(kernel: Any, x: Tensor, rows: int, *arguments: Any) -> Tensor:
+    """Call a kernel: float [M, in] to float [M, rows].
+
+    Args:
+        kernel: takes x, M, the arguments, and where to write; returns not zero without memory.
+        x: float [M, in].
+        rows: output channels.
+        arguments: of this kernel.
+    """
+    x = x.contiguous()
+    out = torch.empty(x.shape[0], rows)
+    if kernel(x.data_ptr(), x.shape[0], *arguments, out.data_ptr()):
+        raise MemoryError("no memory for the activations of an integer layer")
+    return out
