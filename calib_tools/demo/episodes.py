@@ -105,11 +105,12 @@ def run_episode(
             break
         if elapsed > longest_s or time.monotonic() > deadline:
             break
+    final = operator.state
     if fault:
         _insist(operator.policy.reset_fault, children)
     else:
-        operator.policy.arm(False)
-    final = operator.state
+        # A stop that is still under way would throw the arm of the next scene.
+        operator.policy.rest()
     return Episode(
         seed=int(final["seed"]),
         instruction=instruction,

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _WATCHED = {"/joint_states": (JOINT_STATE_TYPE,)}
 _ARM = [f"panda_joint{i}" for i in range(1, 8)]
 _STEP_S = 0.02
-_THROWN_S = 0.2
 
 
 def play_over_ros(
@@ -77,12 +76,11 @@ def _play(operator: Operator, children: list[Child], job: Job) -> Outcome:
     arrivals: list[Arrival] = []
     played = run_episode(operator, children, sentence, arrivals, job.max_seconds)
     measured = thinned(read_trace(arrivals, _ARM).measured, _STEP_S)
-    # The queue still held what came before the reset, and some comes after the success. A window
-    # of the episode before, still under way at the reset, may throw the arm for a moment.
+    # The queue still held what came before the reset, and some comes after the success.
     way = [
         row
         for time, row in zip(measured["time_s"], measured["values"], strict=True)
-        if started + _THROWN_S <= time <= started + played.seconds
+        if started <= time <= started + played.seconds
     ]
     return Outcome(
         instruction=sentence,

@@ -110,7 +110,7 @@ class _Study(DrivenSystem):
         rests = self.wait(lambda: bool((self._measured < _STANDS).all()), "rest")
         self.operator.policy.reset_fault()
         self._bring_to_motion()
-        self._stop()
+        self.operator.policy.rest()
         return {
             "code": code.value,
             "provoked_by": scenario.text,
@@ -135,10 +135,6 @@ class _Study(DrivenSystem):
         if not self._says("ARMED"):
             self.operator.policy.arm()
         self.wait(self._moves, "motion")
-
-    def _stop(self) -> None:
-        self.operator.policy.arm(False)
-        self.wait(lambda: self._says("DRY_RUN"), "dry run")
 
     def _moves(self) -> bool:
         if not self.windows:

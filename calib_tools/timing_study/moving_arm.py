@@ -52,8 +52,9 @@ class MovingArm(DrivenSystem):
             time.sleep(_POLL_S)
 
     def start_task(self) -> None:
-        """Reset the scene, ask for its task, and arm."""
+        """Bring the arm to rest, reset the scene, ask for its task, and arm."""
         self.operator.instruct("")
+        self.operator.policy.rest()
         state = self.operator.reset_scene()
         self.operator.instruct(state["instruction"])
         self.recover()

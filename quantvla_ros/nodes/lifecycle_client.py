@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from rclpy.client import Client
     from rclpy.node import Node
 
+_POLL_S = 0.02
+
 
 class PolicyNodeClient:
     """Calls the services of one policy node and keeps its newest diagnostics.
@@ -97,6 +99,22 @@ class PolicyNodeClient:
         if not answer.success:
             raise QuantVLAError(str(answer.message))
 
+    def rest(self) -> None:
+        """Go back to dry run, or stay in a latched fault, and wait until the arm rests.
+
+        Raises:
+            QuantVLAError: it does not in time.
+        """
+        deadline = time.monotonic() + self._timeout
+        self._statuses.clear()
+        self.arm(False)
+        while self.diagnostics("control")[1].get("at_rest") != "True":
+            if time.monotonic() > deadline:
+                raise QuantVLAError(
+                    f"The arm of {self._target} does not come to rest within {self._timeout:.0f} s."
+                )
+            time.sleep(_POLL_S)
+
     def reset_fault(self, timeout_s: float = 180.0) -> None:
         """Leave a latched fault; a dead inference process is started again.
 
@@ -139,7 +157,7 @@ class PolicyNodeClient:
             for status in list(self._statuses.values()):
                 if status.level == DiagnosticStatus.ERROR:
                     return str(status.message)
-            time.sleep(0.02)
+            time.sleep(_POLL_S)
         return "see the node's log."
 
     def _on_diagnostics(self, array: DiagnosticArray) -> None:

@@ -51,9 +51,9 @@ def test_motion_begins_at_the_measured_position(policy, robot):
 
 
 def test_disarming_brings_the_arm_to_rest(moving, robot):
-    moving.client.arm(False)
-    moving.wait_for("DRY_RUN")
-    wait_until(lambda: robot.at_rest, 10, "rest")
+    moving.client.rest()
+    assert moving.message == "DRY_RUN"
+    wait_until(lambda: robot.at_rest, 1, "rest")
     robot.assert_within_limits()
 
 

@@ -39,11 +39,14 @@ class FakeOperator:
         self.events.append("reset")
         return {**self.state, "success": False}
 
-    def arm(self, armed=True):
-        if armed and self.refuse_arming:
+    def arm(self):
+        if self.refuse_arming:
             self.refuse_arming -= 1
             raise QuantVLAError("Cannot arm: STALE_CAMERA")
-        self.events.append("arm" if armed else "disarm")
+        self.events.append("arm")
+
+    def rest(self):
+        self.events.append("rest")
 
     def reset_fault(self):
         self.fault_after = None
@@ -76,7 +79,7 @@ def test_an_episode_arms_then_instructs_and_ends_a_moment_after_success():
         "reset",
         "arm",
         "instruct instruction 1",
-        "disarm",
+        "rest",
         "instruct ",
     ]
     assert (done[0].success, done[0].seconds, done[0].fault) == (True, 5.0, "")
