@@ -6,13 +6,13 @@ from __future__ import annotations
 import ctypes
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from quantvla_ros.backends.c_library import run_kernel
+from quantvla_ros.backends.c_library import in_blocks, run_kernel
 from quantvla_ros.backends.packed_weight import Product
 from quantvla_ros.quantization.nibbles import OFFSET
 
-DEPTH = 4  # inputs side by side
 _POINTER, _SIZE = ctypes.c_void_p, ctypes.c_long
 
 
@@ -30,19 +30,13 @@ class CInt4:
         self.rows, self._columns, self._limit = product.rows, product.columns, product.limit
         self._step = product.step or 0.0
         self._group = product.precision.group or self._columns
-        block = int(library.quantvla_int4_columns())
-        rows = -(-self.rows // block) * block
-        steps = -(-self._columns // DEPTH)
-        padded = torch.full((rows, steps * DEPTH), OFFSET, dtype=torch.uint8)
-        padded[: self.rows, : self._columns] = (product.codes + OFFSET).to(torch.uint8)
-        # [block, half of the channels, lane, step, input] -> [block, step, lane, input]
-        halves = padded.view(rows // block, 2, block // 2, steps, DEPTH)
-        low, high = (halves[:, i].permute(0, 2, 1, 3) for i in (0, 1))
+        columns = int(library.quantvla_int4_columns())
+        blocks = (in_blocks(product.codes, columns) + OFFSET).to(torch.uint8)
+        # Two channels half a block apart share a byte: [block, step, lane, input].
+        low, high = (half.transpose(1, 2) for half in blocks.chunk(2, dim=1))
         self._weight = (low | (high << 4)).contiguous()
-        groups = product.scales.shape[1]
-        scales = torch.zeros(rows, groups)
-        scales[: self.rows] = product.scales
-        self._scale = scales.view(rows // block, block, groups).transpose(1, 2).contiguous()
+        scales = F.pad(product.scales, (0, 0, 0, -self.rows % columns))
+        self._scale = scales.unflatten(0, (-1, columns)).transpose(1, 2).contiguous()
 
     @property
     def held_bytes(self) -> int:

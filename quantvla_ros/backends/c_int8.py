@@ -10,12 +10,12 @@ from __future__ import annotations
 import ctypes
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from quantvla_ros.backends.c_library import has_vnni, run_kernel
+from quantvla_ros.backends.c_library import has_vnni, in_blocks, run_kernel
 from quantvla_ros.backends.packed_weight import Product
 
-DEPTH = 4  # inputs side by side
 _POINTER, _SIZE = ctypes.c_void_p, ctypes.c_long
 
 
@@ -34,16 +34,10 @@ class CInt8:
         self.name = "vnni u8s8" if has_vnni() else "avx2 u7s8"
         self.rows, self._columns, self._limit = product.rows, product.columns, product.limit
         self._step = product.step or 0.0
-        block = int(library.quantvla_int8_columns())
-        rows = -(-self.rows // block) * block
-        steps = -(-self._columns // DEPTH)
-        padded = torch.zeros(rows, steps * DEPTH, dtype=torch.int8)
-        padded[: self.rows, : self._columns] = product.codes
-        blocks = padded.view(rows // block, block, steps, DEPTH)
+        blocks = in_blocks(product.codes, int(library.quantvla_int8_columns()))
         self._weight = blocks.permute(0, 2, 1, 3).contiguous()
-        self._shift = (self._limit + 1) * padded.int().sum(dim=1, dtype=torch.int32)
-        self._scale = torch.zeros(rows)
-        self._scale[: self.rows] = product.scales[:, 0]
+        self._shift = (self._limit + 1) * blocks.sum(dim=(2, 3), dtype=torch.int32).flatten()
+        self._scale = F.pad(product.scales[:, 0], (0, len(self._shift) - self.rows))
 
     @property
     def held_bytes(self) -> int:

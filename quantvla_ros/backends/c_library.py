@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 SOURCES = ("int8_linear.c", "int4_linear.c", "float_linear.c")
 INCLUDED = ("integer_lanes.c", "quantize_tokens.c")
 FLAGS = ("-O3", "-mavx2", "-mfma", "-shared", "-fPIC")
+DEPTH = 4  # inputs that the integer kernels take side by side
 VNNI_FLAGS = ("-mavx512f", "-mavx512vl", "-mavx512vnni")
 
 
@@ -33,15 +35,20 @@ def _cache_directory() -> Path:
     return Path(home) / "quantvla_ros" / "kernels"
 
 
-@cache
 def load_library() -> ctypes.CDLL | None:
     """The compiled kernels, or None without AVX2 or without a C compiler."""
+    return library_for(has_vnni())
+
+
+@cache
+def library_for(vnni: bool) -> ctypes.CDLL | None:
+    """The same, with VNNI or without."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None or torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
         return None
     folder = resources.files("quantvla_ros.backends")
     texts = {name: folder.joinpath(name).read_bytes() for name in (*SOURCES, *INCLUDED)}
-    flags = (*FLAGS, *VNNI_FLAGS) if has_vnni() else FLAGS
+    flags = (*FLAGS, *VNNI_FLAGS) if vnni else FLAGS
     name = hashlib.sha256(b"".join([*texts.values(), " ".join(flags).encode()])).hexdigest()[:16]
     library = _cache_directory() / f"kernels_{name}.so"
     if not library.exists() and not _build(compiler, texts, flags, library):
@@ -61,6 +68,13 @@ def _build(compiler: str, texts: dict[str, bytes], flags: tuple[str, ...], libra
             return False
         os.replace(draft, library)
     return True
+
+
+def in_blocks(codes: Tensor, columns: int) -> Tensor:
+    """Pad codes [out, in] with zeros to blocks of channels: [blocks, columns, in / 4, 4]."""
+    rows, depth = codes.shape
+    padded = F.pad(codes, (0, -depth % DEPTH, 0, -rows % columns))
+    return padded.view(-1, columns, padded.shape[1] // DEPTH, DEPTH)
 
 
 def run_kernel(kernel: Any, x: Tensor, rows: int, *arguments: Any) -> Tensor:

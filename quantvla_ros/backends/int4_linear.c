@@ -8,18 +8,21 @@
 
 #include "integer_lanes.c"
 
+enum { OFFSET = 8 };
+
+// What up to BATCH depth steps are added up in.
 #ifdef __AVX512VNNI__
-enum { BATCH = 1, OFFSET = 8 };
+enum { BATCH = 1 << 30 };
+typedef Ints Partial;
+static inline Partial added(Partial sum, Words weights, Ints activations) {
+    return add_products(sum, (Ints)weights, activations);
+}
+static inline Ints widened(Partial sum) { return sum; }
 #else
-enum { BATCH = 8, OFFSET = 8 };
-#endif
-
-// What a run of up to BATCH depth steps is added up in.
+enum { BATCH = 8 };
 typedef int16_t Partial __attribute__((vector_size(WIDTH)));
-
-#ifndef __AVX512VNNI__
-static inline Partial products(Words weights, Ints activations) {
-    return (Partial)_mm256_maddubs_epi16((__m256i)weights, (__m256i)activations);
+static inline Partial added(Partial sum, Words weights, Ints activations) {
+    return sum + (Partial)_mm256_maddubs_epi16((__m256i)weights, (__m256i)activations);
 }
 static inline Ints widened(Partial sum) {
     return (Ints)_mm256_madd_epi16((__m256i)sum, _mm256_set1_epi16(1));
@@ -33,30 +36,22 @@ static inline __attribute__((always_inline)) void tile(
     for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = (Ints){0};
     for (long first = 0; first < steps; first += BATCH) {
         const long end = first + BATCH < steps ? first + BATCH : steps;
-#ifndef __AVX512VNNI__
-        Partial low_sums[MOST_ROWS] = {0}, high_sums[MOST_ROWS] = {0};
-#endif
+        Partial batch[MOST_ROWS][2];
+        for (int r = 0; r < rows; r++) batch[r][0] = batch[r][1] = (Partial){0};
         for (long s = first; s < end; s++) {
             Words both;
             memcpy(&both, weights + WIDTH * s, WIDTH);
             const Words low = both & 0x0f0f, high = (both >> 4) & 0x0f0f;
             for (int r = 0; r < rows; r++) {
                 const Ints four = four_activations(q + r * stride + DEPTH * s);
-#ifdef __AVX512VNNI__
-                sums[r][0] = add_products(sums[r][0], (Ints)low, four);
-                sums[r][1] = add_products(sums[r][1], (Ints)high, four);
-#else
-                low_sums[r] += products(low, four);
-                high_sums[r] += products(high, four);
-#endif
+                batch[r][0] = added(batch[r][0], low, four);
+                batch[r][1] = added(batch[r][1], high, four);
             }
         }
-#ifndef __AVX512VNNI__
         for (int r = 0; r < rows; r++) {
-            sums[r][0] += widened(low_sums[r]);
-            sums[r][1] += widened(high_sums[r]);
+            sums[r][0] += widened(batch[r][0]);
+            sums[r][1] += widened(batch[r][1]);
         }
-#endif
     }
 }
 

@@ -291,14 +291,13 @@ class Pi05(nn.Module):
         steps = torch.arange(x_t.shape[1], device=x_t.device)
         positions = prefix.mask.sum(dim=1, keepdim=True) + steps
         table = rotary_table(positions, config.head_width, config.rope_theta)
-        own = torch.zeros(x_t.shape[0], x_t.shape[1], device=x_t.device)
-        bias = torch.cat([torch.where(prefix.mask, 0.0, MASKED), own], dim=1)[:, None, None, :]
+        seen = torch.zeros(x_t.shape[0], x_t.shape[1], device=x_t.device)
+        bias = torch.cat([torch.where(prefix.mask, 0.0, MASKED), seen], dim=1)[:, None, None, :]
         x = self.action_in_proj(x_t)
-        for number, (layer, key, value) in enumerate(
-            zip(self.action_expert.layers, prefix.keys, prefix.values, strict=True)
-        ):
-            rows = modulation[2 * number : 2 * number + 2]
-            x = layer(x, rows, table, key, value, bias)
+        norms = modulation[:-1].unflatten(0, (-1, 2))
+        layers = self.action_expert.layers
+        for layer, own, key, value in zip(layers, norms, prefix.keys, prefix.values, strict=True):
+            x = layer(x, own, table, key, value, bias)
         x, _ = self.action_expert.norm(x, modulation[-1])
         out: Tensor = self.action_out_proj(x)
         return out

@@ -10,7 +10,7 @@ from quantvla_ros.backends import kernels
 from quantvla_ros.backends.c_float import CFloat
 from quantvla_ros.backends.c_int4 import CInt4
 from quantvla_ros.backends.c_int8 import CInt8
-from quantvla_ros.backends.c_library import has_vnni, load_library
+from quantvla_ros.backends.c_library import has_vnni, library_for, load_library
 from quantvla_ros.backends.kernels import native_activation_bits, pack
 from quantvla_ros.backends.onednn_int8 import OneDnnInt8
 from quantvla_ros.backends.packed_weight import Product
@@ -25,6 +25,9 @@ KINDS = {
     "c int8": (CInt8, 8, 7),
     "c int8, 8 bits": (CInt8, 8, native_activation_bits(Precision(8))),
     "c int4": (CInt4, 4, 8),
+    # On a CPU with VNNI too, what is compiled for one without it.
+    "c int8, AVX2": (lambda _, p: CInt8(library_for(False), p), 8, 7),
+    "c int4, AVX2": (lambda _, p: CInt4(library_for(False), p), 4, 8),
     "torch int4": (lambda _, p: TorchProduct(p), 4, 8),
 }
 kinds = pytest.mark.parametrize("kind", KINDS)

@@ -26,7 +26,7 @@ def inverse_factor(hessian: Tensor, damping: float) -> Tensor:
     Raises:
         QuantVLAError: the matrix is not finite or stays singular.
     """
-    wide = hessian.double().clone()
+    wide = hessian.to(torch.float64, copy=True)
     if not bool(torch.isfinite(wide).all()):
         raise QuantVLAError(
             "the observed inputs of a layer hold NaN or infinite values; record the calibration "
@@ -36,13 +36,17 @@ def inverse_factor(hessian: Tensor, damping: float) -> Tensor:
     mean = float(diagonal.mean()) or 1.0
     diagonal[diagonal <= 0] = mean
     diagonal += damping * mean
+    # The matrices of the widest layer decide the peak of memory: each goes before the next comes.
     factor, failed = torch.linalg.cholesky_ex(wide)
+    del wide, diagonal
     if bool(failed):
         raise QuantVLAError(
             "GPTQ cannot invert the inputs' second moment of a layer; calibrate with more samples "
             "or take --base clip"
         )
-    out: Tensor = torch.linalg.cholesky(torch.cholesky_inverse(factor), upper=True)
+    inverse = torch.cholesky_inverse(factor)
+    del factor
+    out: Tensor = torch.linalg.cholesky(inverse, upper=True)
     return out
 
 
