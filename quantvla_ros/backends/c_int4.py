@@ -36,7 +36,7 @@ class CInt4:
         low, high = (half.transpose(1, 2) for half in blocks.chunk(2, dim=1))
         self._weight = (low | (high << 4)).contiguous()
         scales = F.pad(product.scales, (0, 0, 0, -self.rows % columns))
-        self._scale = scales.unflatten(0, (-1, columns)).transpose(1, 2).contiguous()
+        self._scale = scales.view(-1, columns, scales.shape[1]).transpose(1, 2).contiguous()
 
     @property
     def held_bytes(self) -> int:
