@@ -8,11 +8,13 @@ from collections import Counter, deque
 import numpy as np
 from numpy.typing import NDArray
 
+from quantvla_ros.control.chunk_check import damage
 from quantvla_ros.control.commanded import CommandedMotion, CommittedRows
 from quantvla_ros.control.config import Mode, MotionConfig
 from quantvla_ros.control.faults import Fault, FaultCode
 from quantvla_ros.control.latency import LatencyTracker
 from quantvla_ros.control.limits import FloatArray, JointLimits
+from quantvla_ros.control.measured import MeasuredJoints
 from quantvla_ros.control.metrics import MotionMetrics
 from quantvla_ros.control.schedule import ChunkSchedule
 from quantvla_ros.control.timeline import Path
@@ -20,10 +22,6 @@ from quantvla_ros.control.tracker import Tracker
 from quantvla_ros.control.window import Window, build_window
 from quantvla_ros.errors import QuantVLAError
 
-MAX_ACTION = 1e4
-"""No joint is so far away (rad or m): larger numbers are damage, and squares of them overflow."""
-MAX_AHEAD_S = 1.0
-"""No chunk is of an observation so far in the future."""
 POINT_STEP_S = 0.02
 """Points of a window are no closer: between them a controller's quintic keeps to the motion."""
 _ROUNDING = 1e-6
@@ -69,7 +67,7 @@ class MotionController:
         self._after_stop = Mode.DRY_RUN
         self._now = -np.inf
         self._first = -np.inf
-        self._measured: tuple[float, FloatArray, FloatArray] | None = None
+        self._measured = MeasuredJoints(limits)
         self._moving = False
         self._stop_planned = False
         self._schedule = ChunkSchedule(self.config, period_s, speeds)
@@ -141,7 +139,7 @@ class MotionController:
             )
         if self.mode is not Mode.DRY_RUN:
             raise QuantVLAError(f"cannot arm in mode {self.mode.value}; wait for DRY_RUN")
-        position = self._measured_at_rest(now)
+        position = self._measured.at_rest(now, self.config)
         self._advance(now)
         self._first = max(self._first, now + self.config.transport_margin_s)
         self._tracker.start_at(position, self._first)
@@ -161,12 +159,7 @@ class MotionController:
 
     def observe_joints(self, stamp: float, positions: FloatArray, velocities: FloatArray) -> None:
         """Note the measured state, [n] each in the limits' order; one not finite is ignored."""
-        if np.isfinite(positions).all() and np.isfinite(velocities).all():
-            self._measured = (
-                stamp,
-                np.array(positions, dtype=np.float64),
-                np.array(velocities, dtype=np.float64),
-            )
+        self._measured.note(stamp, positions, velocities)
 
     def offer_chunk(self, actions: FloatArray, stamp: float, dt: float) -> FaultCode | None:
         """Take positions [H, n], row k due at ``stamp + (k + 1) * dt``, from the next tick on.
@@ -175,25 +168,16 @@ class MotionController:
         whole and raises the fault NONFINITE_ACTION, which is returned. In INACTIVE, STOPPING and
         FAULT a good chunk is ignored.
         """
-        points = np.array(actions, dtype=np.float64)
-        names = self._limits.names
         if self.mode is Mode.INACTIVE:
             return None
-        if points.ndim != 2 or len(points) == 0 or points.shape[1] != len(names):
-            text = f"a chunk has shape {points.shape}, the robot has {len(names)} joints"
-        elif not (np.abs(points) <= MAX_ACTION).all():
-            row, joint = np.argwhere(~(np.abs(points) <= MAX_ACTION))[0]
-            text = f"a chunk has {points[row, joint]} for joint '{names[joint]}' in row {row}"
-        elif not (np.isfinite(stamp) and np.isfinite(dt) and dt > 0):
-            text = f"a chunk has stamp {stamp} and dt {dt}"
-        elif stamp > self._now + MAX_AHEAD_S:
-            text = f"a chunk has a stamp {stamp - self._now:.1f} s in the future"
-        else:
-            if self.mode in (Mode.DRY_RUN, Mode.ARMED):
-                self._schedule.offer(points, stamp, dt)
-            return None
-        self.raise_fault(FaultCode.NONFINITE_ACTION, text, self._now)
-        return FaultCode.NONFINITE_ACTION
+        points = np.array(actions, dtype=np.float64)
+        text = damage(points, self._limits.names, stamp, dt, self._now)
+        if text is not None:
+            self.raise_fault(FaultCode.NONFINITE_ACTION, text, self._now)
+            return FaultCode.NONFINITE_ACTION
+        if self.mode in (Mode.DRY_RUN, Mode.ARMED):
+            self._schedule.offer(points, stamp, dt)
+        return None
 
     def wants_chunk(self, now: float) -> bool:
         """Whether inference should run now, so that its chunk comes when this one is done."""
@@ -274,7 +258,7 @@ class MotionController:
         """
         ending = self.mode in (Mode.STOPPING, Mode.FAULT) and self._after_stop is Mode.INACTIVE
         self._now = self._first = now
-        self._measured = None
+        self._measured.forget()
         if self.mode is Mode.INACTIVE or (ending and self._moving):
             self._rest(Mode.INACTIVE)
         else:
@@ -315,21 +299,6 @@ class MotionController:
     def _advance(self, now: float) -> None:
         """Never let time go backwards."""
         self._now = max(self._now, now)
-
-    def _measured_at_rest(self, now: float) -> FloatArray:
-        """The fresh measured position, refused while the robot moves."""
-        if self._measured is None:
-            raise QuantVLAError("cannot arm: no joint state has arrived; check /joint_states")
-        stamp, position, velocity = self._measured
-        if now - stamp > self.config.joint_state_age_s:
-            raise QuantVLAError(
-                f"cannot arm: the last joint state is {now - stamp:.2f} s old; check /joint_states"
-            )
-        moving = np.abs(velocity) > self.config.rest_velocity_share * self._limits.velocity
-        if moving.any():
-            name = self._limits.names[int(np.argmax(moving))]
-            raise QuantVLAError(f"cannot arm: joint '{name}' is moving; wait until the arm rests")
-        return position
 
     def _move(self, first: float) -> None:
         """Plan the reference from ``first`` on, or finish a stop that has come to rest."""

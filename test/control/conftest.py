@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from motion_rig import Rig
 
 from quantvla_ros.control.limits import JointLimits
 
@@ -24,3 +25,16 @@ def limits() -> JointLimits:
 def home() -> np.ndarray:
     """A posture inside the limits of the fixture ``limits``."""
     return np.array([0.0, -0.5, 1.5, 0.02])
+
+
+@pytest.fixture
+def rig(limits, home) -> Rig:
+    return Rig(limits, home)
+
+
+@pytest.fixture
+def moving(rig) -> Rig:
+    rig.c.arm(rig.now)
+    rig.run(1.4, feed=True)
+    assert rig.speed() > 0.2
+    return rig

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The measured state of the joints, which a motion may begin from when it is fresh and at rest."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from quantvla_ros.control.config import MotionConfig
+from quantvla_ros.control.limits import FloatArray, JointLimits
+from quantvla_ros.errors import QuantVLAError
+
+
+class MeasuredJoints:
+    """Keeps the newest measured state that is finite."""
+
+    def __init__(self, limits: JointLimits) -> None:
+        """Take the joints' limits, whose order the states have."""
+        self._limits = limits
+        self._newest: tuple[float, FloatArray, FloatArray] | None = None
+
+    def note(self, stamp: float, positions: FloatArray, velocities: FloatArray) -> None:
+        """Note a state, [n] each; one that is not finite is ignored."""
+        if np.isfinite(positions).all() and np.isfinite(velocities).all():
+            self._newest = (
+                stamp,
+                np.array(positions, dtype=np.float64),
+                np.array(velocities, dtype=np.float64),
+            )
+
+    def forget(self) -> None:
+        """Forget it: its time means nothing any more."""
+        self._newest = None
+
+    def at_rest(self, now: float, config: MotionConfig) -> FloatArray:
+        """The fresh measured position [n].
+
+        Raises:
+            QuantVLAError: there is none, it is old, or the robot moves; the sentence says that
+                arming is refused.
+        """
+        if self._newest is None:
+            raise QuantVLAError("cannot arm: no joint state has arrived; check /joint_states")
+        stamp, position, velocity = self._newest
+        if now - stamp > config.joint_state_age_s:
+            raise QuantVLAError(
+                f"cannot arm: the last joint state is {now - stamp:.2f} s old; check /joint_states"
+            )
+        moving = np.abs(velocity) > config.rest_velocity_share * self._limits.velocity
+        if moving.any():
+            name = self._limits.names[int(np.argmax(moving))]
+            raise QuantVLAError(f"cannot arm: joint '{name}' is moving; wait until the arm rests")
+        return position

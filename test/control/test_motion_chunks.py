@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From chunks to windows: following, replacing, asking, committing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from motion_rig import DT, PERIOD, SHAPE, START
+
+from quantvla_ros.control.config import Mode
+
+
+def test_the_waving_policy_is_followed(rig, home) -> None:
+    rig.c.arm(rig.now)
+    rig.run(2.0, feed=True)
+    for _ in range(100):
+        rig.run(PERIOD, feed=True)
+        at = rig.window.stamp + rig.window.times_from_start[0] - START
+        wish = home + np.sin(2 * at) * SHAPE
+        np.testing.assert_allclose(rig.window.positions[0], wish, atol=5e-3)
+    assert rig.c.metrics.chunk_switches >= 3 and rig.c.metrics.boundary_jump < 1e-4
+
+
+def test_a_late_chunk_is_dropped_and_counted(moving) -> None:
+    old = moving.now - 2.0
+    moving.c.offer_chunk(np.tile(moving.home + 1.0, (16, 1)), old, DT)
+    before = moving.c.path
+    moving.run(PERIOD)
+    assert moving.c.metrics.late_chunks == 1
+    t = moving.now + np.array([0.3])
+    np.testing.assert_array_equal(moving.c.path.sample(t).position, before.sample(t).position)
+
+
+def test_dropped_chunks_let_the_arm_hold_and_the_next_one_moves_it(moving) -> None:
+    moving.c.drop_chunks(moving.now)
+    assert moving.c.wants_chunk(moving.now)
+    moving.c.drop_chunks(moving.now)
+    moving.run(3.0)
+    assert moving.c.mode is Mode.ARMED and moving.speed() < 1e-6
+    held = moving.window.positions[0].copy()
+    moving.run(1.0, feed=True)
+    assert moving.speed() > 0.05 or np.abs(moving.window.positions[0] - held).max() > 0.05
+
+
+def test_dropping_in_dry_run_forgets_the_path(rig) -> None:
+    rig.run(0.2, feed=True)
+    assert rig.c.path is not None
+    rig.c.drop_chunks(rig.now)
+    assert rig.c.path is None and rig.c.wants_chunk(rig.now)
+
+
+def test_arming_on_a_chunk_about_to_run_out_holds_instead(rig, home) -> None:
+    rig.chunk()
+    rig.run(1.35)
+    rig.see(home)
+    rig.c.arm(rig.now)
+    rig.run(1.0)
+    assert rig.c.mode is Mode.ARMED and rig.c.fault is None
+    np.testing.assert_array_equal(rig.window.positions[0], home)
+
+
+def test_the_next_chunk_is_wanted_a_latency_before_its_turn(rig) -> None:
+    for _ in range(20):
+        rig.c.note_latency(0.2)
+    rig.c.arm(rig.now)
+    rig.run(PERIOD)
+    rig.chunk()
+    assert not rig.c.wants_chunk(rig.now)
+    rig.run(PERIOD)
+    taken = rig.now + rig.c.config.transport_margin_s
+    while not rig.c.wants_chunk(rig.now):
+        rig.run(PERIOD)
+    ahead = taken + 0.8 - rig.now
+    assert ahead == pytest.approx(0.2 + rig.c.config.request_margin_s, abs=PERIOD + 1e-3)
+
+
+def test_a_slow_policy_is_asked_before_a_stop_would_be_due(rig) -> None:
+    for _ in range(20):
+        rig.c.note_latency(1.0)
+    rig.c.arm(rig.now)
+    rig.chunk()
+    rig.run(PERIOD)
+    while not rig.c.wants_chunk(rig.now):
+        rig.run(PERIOD)
+    assert rig.now - START < 0.4
+
+
+def test_the_path_clamps_and_limits_are_counted_by_joint(rig, home) -> None:
+    rig.c.arm(rig.now)
+    rig.c.offer_chunk(np.tile(home + np.array([9.0, 0, 0, 0]), (16, 1)), rig.now, DT)
+    rig.run(0.6)
+    assert rig.c.clamped["shoulder"] > 5 and rig.c.clamped["elbow"] == 0
+    assert rig.c.limited["shoulder"] > 5 and rig.c.limited["wrist"] == 0
+
+
+def test_nothing_is_committed_while_no_chunk_moves_the_arm(rig) -> None:
+    assert rig.c.committed(rig.now, DT, 16, rig.now) is None
+    rig.chunk()
+    rig.run(0.1)
+    assert rig.c.committed(rig.now, DT, 16, rig.now) is None  # dry run
+    rig.c.arm(rig.now)
+    rig.run(0.1)
+    assert rig.c.committed(rig.now, DT, 16, rig.now) is not None
+    assert rig.c.committed(rig.now - 0.5, DT, 16, rig.now) is None  # was not commanded then
+    rig.c.drop_chunks(rig.now)
+    assert rig.c.committed(rig.now, DT, 16, rig.now) is None
+
+
+def test_committed_rows_are_what_is_executed_until_the_next_chunk_takes_over(moving) -> None:
+    for _ in range(5):
+        moving.c.note_latency(0.2)
+    stamp, asked = moving.now - 0.24, moving.now
+    rows = moving.c.committed(stamp, DT, 16, asked)
+    due = stamp + DT * np.arange(1, len(rows.points) + 1)
+    assert rows.committed == (due <= asked + 0.2 + 0.02 + 1e-6).sum() == 4
+    executed = {}
+    while moving.now < asked + 0.2:
+        moving.run(PERIOD)
+        executed[round((moving.now + 0.02 - START) / PERIOD)] = moving.window.positions[0]
+    for row in range(rows.committed):
+        if due[row] > asked + 0.02:
+            tick = round((due[row] - START) / PERIOD)
+            np.testing.assert_allclose(rows.points[row], executed[tick], atol=2e-3)
+    end = moving.c._schedule.end
+    assert due[-1] <= end + 1e-6 < due[-1] + DT  # never beyond the chunk in execution
