@@ -75,4 +75,9 @@ def claim_directory(out: Path, plan: Mapping[str, Any]) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file whole, replacing what was there."""
-    write_file(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    write_file(path, json_text(content))
+
+
+def json_text(content: Mapping[str, Any]) -> str:
+    """Content of a JSON file, one value a line."""
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"

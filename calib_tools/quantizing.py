@@ -24,7 +24,7 @@ from calib_tools.choosing import Choice, choose
 from calib_tools.judging import Chunks, chunks_of, draws_of, judge_chunks
 from calib_tools.layer_records import layer_records, named_scheme, on_disk, round_to_disk
 from calib_tools.measuring import Setup
-from calib_tools.output import write_json
+from calib_tools.output import json_text
 from calib_tools.recipe import Recipe, check_groups
 from calib_tools.rounding_stage import Progress, RoundedLayers, condition, round_all
 from calib_tools.teaching import teach
@@ -205,11 +205,10 @@ class _Run:
         self._progress("write the bundle", _SHARES["judge"])
         update = {"quantization": quantization, "gate": gate}
         manifest = self._bundle.manifest.model_copy(update=update)
-        report = self._layer_report(chosen.bits, corrections)
-        save_bundle(out, manifest, tensors, self._bundle.tokenizer.json, force=force)
-        write_json(out / LAYERS_FILE, report)
+        beside = {LAYERS_FILE: json_text(self._layer_report(chosen.bits, corrections))}
         if self._recipe.searches:
-            write_json(out / SENSITIVITY_FILE, chosen.record)
+            beside[SENSITIVITY_FILE] = json_text(chosen.record)
+        save_bundle(out, manifest, tensors, self._bundle.tokenizer.json, force, beside)
         self._progress("done", 1.0)
         return QuantizationReport(out, quantization, gate, corrections)
 

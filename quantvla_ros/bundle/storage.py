@@ -90,6 +90,7 @@ def save_bundle(
     tensors: Mapping[str, torch.Tensor],
     tokenizer_json: str,
     force: bool = False,
+    beside: Mapping[str, str] | None = None,
 ) -> Path:
     """Write a bundle; it appears whole or not at all.
 
@@ -99,6 +100,7 @@ def save_bundle(
         tensors: written with their own dtypes.
         tokenizer_json: text of `tokenizer.json`.
         force: replace `path` when it exists.
+        beside: text by name of files that lie in the directory and are no part of the bundle.
 
     Raises:
         OutputExistsError: `path` exists and `force` is not given.
@@ -112,7 +114,8 @@ def save_bundle(
     with written_directory(path, force) as fresh:
         save_file(_apart(tensors), fresh / WEIGHTS)
         (fresh / WEIGHTS).chmod(0o644)  # safetensors lets only the owner read
-        (fresh / TOKENIZER).write_bytes(tokenizer_json.encode())
+        for name, text in {TOKENIZER: tokenizer_json, **(beside or {})}.items():
+            (fresh / name).write_bytes(text.encode())
         files = {name: file_hash(fresh / name) for name in FILES}
         write_manifest(fresh, manifest.model_copy(update={"files": files}))
     return path

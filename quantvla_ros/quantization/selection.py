@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from quantvla_ros.errors import QuantVLAError
 
+MOST_REFUSED = 16  # moves that the search leaves out before it ends
 FLOAT_BITS = 16  # what an entry says of a layer that stays float; 16 bits on disk
 
 
@@ -68,25 +69,46 @@ def applied(moves: Sequence[Move]) -> dict[str, int]:
 
 
 def within_gate(moves: Sequence[Move], passes: Callable[[dict[str, int]], bool]) -> dict[str, int]:
-    """The longest start of the ranking that passes, found by halving.
+    """Moves that pass together, the cheapest first; one that fails with those before is left out.
+
+    A single move may fail where the policy itself wavers, and later ones still pass; the search
+    ends after `MOST_REFUSED` of them.
 
     Args:
         moves: as `ranked_moves` gives them.
         passes: judges the whole set of quantized layers.
 
     Returns:
-        Bits by layer; empty when not even the first move passes.
+        Bits by layer; empty when no move passes.
     """
     if passes(applied(moves)):
         return applied(moves)
-    good, bad = 0, len(moves)
-    while bad - good > 1:
-        middle = (good + bad) // 2
-        if passes(applied(moves[:middle])):
-            good = middle
+    taken: list[Move] = []
+    rest, refused = list(moves), 0
+    while refused < MOST_REFUSED:
+        good = _longest_start(taken, rest, passes)
+        taken += rest[:good]
+        if good == len(rest):
+            break
+        failed = rest[good].name
+        rest = [move for move in rest[good + 1 :] if move.name != failed]
+        refused += 1
+    return applied(taken)
+
+
+def _longest_start(
+    taken: Sequence[Move], moves: Sequence[Move], passes: Callable[[dict[str, int]], bool]
+) -> int:
+    """How many moves pass together with those taken before: by doubling, then by halving."""
+    good, step, growing = 0, 1, True
+    while step and good < len(moves):
+        size = min(good + step, len(moves))
+        if passes(applied([*taken, *moves[:size]])):
+            good = size
         else:
-            bad = middle
-    return applied(moves[:good])
+            growing = False
+        step = 2 * step if growing else step // 2
+    return good
 
 
 def within_budget(moves: Sequence[Move], held: int, budget: int) -> dict[str, int]:

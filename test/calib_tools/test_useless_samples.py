@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import errno
 import sys
+from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 from tiny_policy import observations, save_tiny_bundle
 
 from calib_tools import cli, quantizing
-from calib_tools.quantizing import quantize_bundle
+from calib_tools.quantizing import LAYERS_FILE, quantize_bundle
 from calib_tools.recipe import Recipe
+from quantvla_ros.bundle.manifest_file import MANIFEST
+from quantvla_ros.bundle.storage import WEIGHTS
 from quantvla_ros.errors import QuantVLAError
 
 SAMPLES = observations(24)
@@ -87,6 +91,39 @@ def test_a_disk_that_fills_up_leaves_nothing(path, tmp_path, monkeypatch, where)
     monkeypatch.setattr(where, full)
     refused(path, tmp_path / "out", "disk of .* is full", base="rtn")
     assert written
+
+
+@pytest.mark.parametrize("last", [WEIGHTS, LAYERS_FILE])
+def test_a_disk_that_fills_up_at_the_end_leaves_the_bundle_that_was_there(
+    path, tmp_path, monkeypatch, last
+):
+    """The work is done, and the bundle itself does not fit any more."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / MANIFEST).write_text("a bundle of before")
+    save_file, write_bytes = safetensors.torch.save_file, Path.write_bytes
+
+    def full(file):
+        if file.name == last:
+            raise OSError(errno.ENOSPC, "No space left on device", str(file))
+
+    def saved(tensors, file, *rest):
+        full(Path(file))
+        save_file(tensors, file, *rest)
+
+    def written(file, data):
+        full(file)
+        return write_bytes(file, data)
+
+    monkeypatch.setattr("safetensors.torch.save_file", saved)
+    monkeypatch.setattr(Path, "write_bytes", written)
+    with pytest.raises(QuantVLAError, match=r"disk of .* is full"):
+        quantize_bundle(
+            path, SAMPLES[:14], SAMPLES[14:], "0" * 64, Recipe(base="rtn"), out, True, None,
+            lambda text, done: None,
+        )  # fmt: skip
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    assert (out / MANIFEST).read_text() == "a bundle of before"
 
 
 def test_a_full_disk_is_one_sentence_in_every_command(monkeypatch, capsys):

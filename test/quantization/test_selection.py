@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.selection import (
+    MOST_REFUSED,
     Option,
     applied,
     ranked_moves,
@@ -44,19 +45,56 @@ def test_each_layer_ends_at_its_fewest_bytes_with_the_error_of_the_table(table):
         assert prices == sorted(prices)
 
 
-@pytest.mark.parametrize("allowed", range(6))
+@pytest.mark.parametrize("allowed", range(1, 4))
 def test_the_longest_start_that_passes_is_taken(allowed):
     moves = ranked_moves(TABLE)
+    limit = sum(move.error for move in moves[:allowed])
+
+    def passes(bits):
+        chosen = [o.error for name, width in bits.items() for o in TABLE[name] if o.bits == width]
+        return sum(chosen) <= limit + 1e-9
+
+    assert within_gate(moves, passes) == applied(moves[:allowed])
+
+
+def test_a_move_that_fails_is_left_out_and_later_ones_are_taken():
+    table = {f"layer{i:02}": [Option(4, float(i), 100)] for i in range(40)}
     asked = []
 
     def passes(bits):
         asked.append(bits)
-        return sum(bits.values()) == 0 or any(
-            bits == applied(moves[:n]) for n in range(allowed + 1)
-        )
+        return not {"layer03", "layer17"} & set(bits)
 
-    assert within_gate(moves, passes) == applied(moves[:allowed])
-    assert len(asked) <= 4
+    chosen = within_gate(ranked_moves(table), passes)
+    assert set(table) - set(chosen) == {"layer03", "layer17"}
+    assert len(asked) < len(table)
+
+
+def test_a_layer_that_fails_with_eight_bits_is_not_tried_with_four():
+    def passes(bits):
+        return "brittle" not in bits
+
+    assert within_gate(ranked_moves(TABLE), passes) == {"harmless": 4, "odd": 4}
+
+
+@given(tables, st.sets(st.tuples(st.text("abc", min_size=1, max_size=3), st.sampled_from([8, 4]))))
+def test_what_is_chosen_has_passed(table, bad):
+    passed = [{}]
+
+    def passes(bits):
+        if bad & set(bits.items()) or len(bits) % 3 == 2:  # hopeless layers, and wavering
+            return False
+        passed.append(bits)
+        return True
+
+    assert within_gate(ranked_moves(table), passes) in passed
+
+
+def test_the_search_ends_when_nothing_passes():
+    asked = []
+    table = {str(i): [Option(4, 1.0, 100)] for i in range(500)}
+    assert within_gate(ranked_moves(table), lambda bits: bool(asked.append(bits))) == {}
+    assert len(asked) == 1 + MOST_REFUSED
 
 
 def test_a_budget_takes_only_what_it_needs():
