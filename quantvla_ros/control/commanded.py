@@ -48,6 +48,10 @@ class CommandedMotion:
             old = bisect_right(self._starts, plan.start - HISTORY_S)
             del self._plans[:old], self._starts[:old]
 
+    def forget_last(self) -> None:
+        """The plan noted last was not published."""
+        del self._plans[-1:], self._starts[-1:]
+
     def at(self, time: float) -> FloatArray | None:
         """Commanded position [n] at ``time``; None before the motion began."""
         index = bisect_right(self._starts, time) - 1

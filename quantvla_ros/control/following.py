@@ -10,9 +10,10 @@ import numpy as np
 from quantvla_ros.control.faults import Condition, FaultCode
 from quantvla_ros.control.limits import FloatArray, JointLimits
 from quantvla_ros.control.persistence import Lasting, Recent
+from quantvla_ros.control.window import Window
 
-HISTORY_S = 1.0
-"""Commands are kept this long; a joint state that is older is stale anyway."""
+HISTORY_S = 10.0
+"""Commands are kept this long: no joint state may be older (``max_joint_age_s``)."""
 VIOLATION_WINDOW_S = 5.0
 """Violations of the position limits are added up over this time."""
 
@@ -33,6 +34,7 @@ class TrackingWatch:
         self._tolerances = tolerances
         self._allowed_for: tuple[float, FloatArray] = (np.nan, tolerances)
         self._commands: deque[tuple[float, FloatArray]] = deque(maxlen=round(HISTORY_S / period_s))
+        self._window: Window | None = None
         self._far = Lasting()
         self._compared = -np.inf
         self._ratio = 0.0
@@ -56,9 +58,10 @@ class TrackingWatch:
         self._ratio = 0.0
         self._error = np.zeros(len(self._limits.names))
 
-    def commanded(self, time: float, position: FloatArray) -> None:
-        """Note that the arm was told to be at ``position`` [n] at ``time`` (s, ROS clock)."""
-        self._commands.append((time, position))
+    def commanded(self, window: Window) -> None:
+        """Note what the arm was told."""
+        self._commands.append((window.begin, window.positions[0]))
+        self._window = window
 
     def check(
         self, stamp: float, position: FloatArray, lag_s: float, timeout_s: float
@@ -112,12 +115,15 @@ class TrackingWatch:
         return self._allowed_for[1]
 
     def _at(self, time: float) -> FloatArray | None:
-        """The command for ``time``; None before the first one and after the last one."""
+        """The command for ``time``; None before the first one."""
         later: tuple[float, FloatArray] | None = None
         for entry in reversed(self._commands):
             if entry[0] <= time:
                 if later is None:
-                    return None if entry[0] < time else entry[1]
+                    # A joint state whose clock is ahead of this one's.
+                    assert self._window is not None
+                    ahead: FloatArray = self._window.sample(time).position[0]
+                    return ahead
                 share = (time - entry[0]) / (later[0] - entry[0])
                 return entry[1] + share * (later[1] - entry[1])
             later = entry

@@ -60,14 +60,15 @@ class MotionMetrics:
         self._executed(window)
         if self._switching and self._previous is not None:
             self._switching = False
-            at = window.stamp + float(window.times_from_start[0])
-            step = np.abs(self._previous.sample(at).position[0] - window.positions[0]).max()
+            step = np.abs(
+                self._previous.sample(window.begin).position[0] - window.positions[0]
+            ).max()
             self.boundary_jump = max(self.boundary_jump, float(step))
         self._previous = window
 
     def _executed(self, window: Window) -> None:
         """Jerk of what is executed: from the first point of one window to that of the next."""
-        first = window.stamp + float(window.times_from_start[0])
+        first = window.begin
         last, self._last = self._last, (first, window.accelerations[0])
         if last is None or first <= last[0]:
             return

@@ -55,13 +55,16 @@ class MotionController:
         self.metrics = MotionMetrics(limits)
         self._limits = limits
         self._period_s = period_s
+        count = len(limits.names)
+        self._speeds = np.zeros(count, np.bool_) if speeds is None else speeds
         self._tracker = Tracker(
             limits,
             self.config.lookahead_s,
             self.config.window_s,
-            np.zeros(len(limits.names)),
-            speeds,
+            np.zeros(count),
+            self._speeds,
         )
+        self._before = self._tracker.plan  # what the last tick's window replaces
         self._commanded = CommandedMotion(limits, self.config.window_s)
         self._latency = LatencyTracker(self.config.initial_latency_s)
         self._after_stop = Mode.DRY_RUN
@@ -124,7 +127,9 @@ class MotionController:
             self._rest(Mode.INACTIVE)
 
     def arm(self, now: float) -> None:
-        """DRY_RUN -> ARMED: the reference begins at the measured position and blends to the path.
+        """DRY_RUN -> ARMED: the reference holds at the measured position until a new chunk comes.
+
+        What was planned in dry run is forgotten: the arm may have been moved since.
 
         Raises:
             QuantVLAError: a fault is latched, the mode is not DRY_RUN, no fresh joint state is
@@ -145,7 +150,7 @@ class MotionController:
         self._tracker.start_at(position, self._first)
         self._commanded.begin()
         self.metrics.began()
-        self._schedule.begin_at(position, self._first)
+        self._schedule.hold(position)
         self._moving = True
         self._stop_planned = False
         self.mode = Mode.ARMED
@@ -287,6 +292,7 @@ class MotionController:
         if gap is not None:
             self.metrics.switched(gap)
         self._schedule.prune(first)
+        self._before = self._tracker.plan
         self._move(first)
         if not self._moving:
             return None
@@ -295,6 +301,29 @@ class MotionController:
         window = build_window(self._tracker.plan, self._now, first, step, self.config.window_s)
         self.metrics.published(window)
         return window
+
+    def withdraw(self) -> None:
+        """The last tick's window was not published: the arm goes on as it was told before.
+
+        A window that comes after its first point is due would make the arm jump to where it should
+        be by then; what was published before ends at rest by itself.
+        """
+        if self._moving and self._tracker.plan is not self._before:
+            self._tracker.plan = self._before
+            self._commanded.forget_last()
+            self.metrics.began()
+            self._stop_planned = False
+
+    def stop_speeds(self) -> None:
+        """Whoever takes the speeds has heard nothing for so long that it stopped by itself."""
+        if self._moving and self._speeds.any():
+            state = self._tracker.plan.sample(np.array([self._first]))
+            self._tracker.start_at(np.where(self._speeds, 0.0, state.position[0]), self._first)
+            self._stop_planned = False
+
+    def end(self) -> None:
+        """Nobody ticks any more: INACTIVE, whatever was under way; the last window ends at rest."""
+        self._rest(Mode.INACTIVE)
 
     def _advance(self, now: float) -> None:
         """Never let time go backwards."""

@@ -84,14 +84,10 @@ class ChunkSchedule:
         self._take_over = first + self._config.execute_steps * dt
         return gap
 
-    def begin_at(self, position: FloatArray, first: float) -> None:
-        """Blend from rest at ``position`` [n] to the path, or hold there if it is about to end."""
-        hold = Hold(position)
-        if self.path is None or self._end is None or self.runs_out(first):
-            self.forget()
-            self.path = hold
-        else:
-            self.path = Crossfade(hold, self.path, first, self._config.blend_s)
+    def hold(self, position: FloatArray) -> None:
+        """Forget every chunk and stay at ``position`` [n] until the next one."""
+        self.forget()
+        self.path = Hold(position)
 
     def drop(self, first: float) -> None:
         """Let the path come to a stop and expect a new chunk."""

@@ -30,6 +30,11 @@ class Window:
     velocities: FloatArray
     accelerations: FloatArray
 
+    @property
+    def begin(self) -> float:
+        """When the first point is due (s, ROS clock)."""
+        return self.stamp + float(self.times_from_start[0])
+
     def of(self, joints: Sequence[int]) -> Window:
         """The window of some of the joints."""
         columns = (self.positions, self.velocities, self.accelerations)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
@@ -28,11 +29,13 @@ class Drive(Protocol):
         speeds: [n] see `MotionController`, None: no axis.
         watched: [n] axes whose measured position can be compared with the command.
         publisher: of the arm's commands.
+        longest_gap_s: after so long without a command the receiver has stopped by itself.
     """
 
     limits: JointLimits
     speeds: NDArray[np.bool_] | None
     watched: NDArray[np.bool_]
+    longest_gap_s: float
     publisher: Publisher
 
     def points(self, actions: FloatArray) -> FloatArray:
@@ -71,6 +74,7 @@ class JointDrive:
     """Trajectories of all joints, or of all but a gripper that has a topic of its own."""
 
     speeds: NDArray[np.bool_] | None = None
+    longest_gap_s = math.inf
 
     def __init__(
         self,

@@ -197,6 +197,11 @@ class InputBuffer:
         frame = self._frames.get(camera)
         return None if frame is None else frame.stamp
 
+    def outdate(self) -> None:
+        """What is asked now is of no use any more when it is answered."""
+        with self._lock:
+            self._generation += 1
+
     def clear_measurements(self) -> None:
         """Forget frames and joint states (not the instruction), and what was asked with them."""
         with self._lock:

@@ -33,6 +33,7 @@ class NodeRecord:
         published: windows.
         late: windows that came more than `LATE_S` later than a period after the one before.
         latest_s: by how much the latest one did.
+        withdrawn: windows that were not published, for their first point was over.
     """
 
     def __init__(self, period_s: float) -> None:
@@ -42,6 +43,7 @@ class NodeRecord:
         self.published = 0
         self.late = 0
         self.latest_s = 0.0
+        self.withdrawn = 0
         self.intervals_s: deque[float] = deque(maxlen=KEEP)
         self._recent_s: deque[float] = deque(maxlen=RECENT)
         self.latency_s: deque[float] = deque(maxlen=KEEP)
@@ -98,6 +100,7 @@ class NodeRecord:
             "control_rate_hz": 1.0 / self._period,
             "published": self.published,
             "late": self.late,
+            "withdrawn": self.withdrawn,
             "latest_ms": round(self.latest_s * 1e3, 4),
             "jitter_ms": self.jitter_ms(),
             "publish_intervals_ms": [round(value * 1e3, 4) for value in self.intervals_s],

@@ -38,8 +38,8 @@ REPORT_POLLS = 10
 OUTPUT_SHARE = 0.6
 """Share of a control period after which the window is published, for which it is made: how long
 the computing took, which varies, does not show in the rhythm of the windows."""
-REST_TIMEOUT_S, REST_POLL_S = 5.0, 0.05
-"""Longest wait for the arm to rest."""
+REST_TIMEOUT_S, REST_POLL_S = 2.0, 0.05
+"""Longest wait for the arm to rest, beyond its slowest stop."""
 
 
 class PolicySession:
@@ -110,6 +110,7 @@ class PolicySession:
             lambda: self.inference.skewed_s, lambda: output.conflict, simulated,
         )  # fmt: skip
         self._rested = threading.Event()
+        self._published = 0.0  # steady clock, s
         self._threads: list[PeriodicThread] = []
         self._raised = RaisedThreads()
         inputs.on_joints = self._observe_joints
@@ -165,6 +166,8 @@ class PolicySession:
         for thread in self._threads:
             thread.stop()
         self._threads = []
+        with self.lock:
+            self.motion.end()
         self._raised.end()
         self.record.note_pause()
         deadline = time.monotonic() + self._parameters().inference_timeout_s
@@ -177,7 +180,7 @@ class PolicySession:
 
     def _wait_for_rest(self) -> None:
         """Wait; but while the ROS clock stands still nothing moves on, and the last window ends."""
-        deadline = time.monotonic() + REST_TIMEOUT_S
+        deadline = time.monotonic() + 2.0 * self._config.stop_s + REST_TIMEOUT_S
         while not self._rested.wait(REST_POLL_S) and time.monotonic() < deadline:
             still = self.supervisor.clock.still(time.monotonic())
             if still > self._parameters().clock_timeout_s:
@@ -200,16 +203,18 @@ class PolicySession:
             QuantVLAError: an input is stale, another node holds the command topic, a fault is
                 latched, the robot moves or is outside its limits.
         """
-        now = self.now()
+        self._drive.before_arming()
         self._output.look()
+        now = self.now()
         for code, text in self.supervisor.before_arming(now):
             raise QuantVLAError(f"Cannot arm: {code.value}: {text}.")
-        self._drive.before_arming()
         with self.lock:
             if self.motion.mode is Mode.DRY_RUN:
                 self.motion.config = self._parameters().motion_config()
                 self.supervisor.begin_motion()
-            self.motion.arm(now)
+            if self.motion.mode is not Mode.ARMED:
+                self.motion.arm(now)
+                self.buffer.outdate()  # an inference under way saw the arm before
 
     def disarm(self) -> None:
         """Bring the arm to rest and go back to dry run."""
@@ -260,14 +265,16 @@ class PolicySession:
         now = self.now()
         with self.lock:
             self._watch(now, steady)
+            if steady - self._published > self._drive.longest_gap_s:
+                self.motion.stop_speeds()
             began = time.perf_counter()
             window = self.motion.tick(now + max(0.0, output_at - steady))
             splice_ms = (time.perf_counter() - began) * 1e3
             stalled = self.supervisor.clock.still(steady) > self._config.window_s
             if stalled:
-                window = None  # it would be the last one again, and soon lie in the past
-            if window is not None:
-                self.supervisor.published(window)
+                # It would be the last one again, and soon lie in the past.
+                self.motion.withdraw()
+                window = None
             at_rest = self.motion.mode is Mode.INACTIVE and self.motion.at_rest
         if window is None:
             self.record.note_pause()
@@ -278,9 +285,17 @@ class PolicySession:
             publish = self._drive.prepared(window)
             publish_ms = (time.perf_counter() - began) * 1e3
             time.sleep(max(0.0, output_at - time.monotonic()))
+            if self.now() > window.begin:
+                # This thread was put aside; a controller would jump into the middle of it.
+                with self.lock:
+                    self.motion.withdraw()
+                self.record.withdrawn += 1
+                return
             began = time.perf_counter()
             publish()
-            self.record.note_publish(time.monotonic())
+            self._published = time.monotonic()
+            self.record.note_publish(self._published)
+            self.supervisor.published(window)
             publish_ms += (time.perf_counter() - began) * 1e3
             self.record.note_stage("splice", splice_ms)
             self.record.note_stage("publish", publish_ms)

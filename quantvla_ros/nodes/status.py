@@ -31,6 +31,7 @@ def report_session(session: PolicySession, diagnostics: Diagnostics) -> None:
             "realtime": session.realtime,
             "published": session.record.published,
             "late": session.record.late,
+            "withdrawn": session.record.withdrawn,
             "latest_ms": session.record.latest_s * 1e3,
             **{f"jitter_ms_{k}": v for k, v in jitter.items()},
             **motion.metrics.as_dict(),

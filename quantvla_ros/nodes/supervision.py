@@ -78,8 +78,7 @@ class Supervisor:
 
     def published(self, window: Window) -> None:
         """Note a window that the arm is to follow."""
-        first = window.stamp + float(window.times_from_start[0])
-        self._tracking.commanded(first, window.positions[0])
+        self._tracking.commanded(window)
 
     def conditions(self, now: float) -> list[Condition]:
         """Return what refuses arming, and stops an armed arm, at ``now`` (s, ROS clock)."""

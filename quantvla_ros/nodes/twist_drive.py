@@ -22,13 +22,17 @@ from quantvla_ros.nodes.servo_switch import ServoSwitch
 if TYPE_CHECKING:
     from rclpy.publisher import Publisher
 
+SERVO_TIMEOUT_S = 0.1
+"""Servo stops by itself when no command has come for so long (its ``incoming_command_timeout``)."""
 HALT_S = 0.3
-"""How long a stop is repeated: longer than Servo's own limit for the age of a command, 0.1 s."""
+"""How long a stop is repeated: longer than `SERVO_TIMEOUT_S`."""
 _AXES = len(TWIST_NAMES)
 
 
 class TwistDrive:
     """Six axes of the tip, and the gripper's joint if the policy has one."""
+
+    longest_gap_s = SERVO_TIMEOUT_S
 
     def __init__(
         self,

@@ -7,8 +7,10 @@ import pytest
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.control.following import LimitWatch, TrackingWatch
 from quantvla_ros.control.limits import JointLimits
+from quantvla_ros.control.window import Window
 
 PERIOD, LAG, TIMEOUT = 0.02, 0.1, 0.3
+SPEED = np.array([0.5, 0.01])
 LIMITS = JointLimits(
     ("shoulder", "finger"), [-2.0, 0.0], [2.0, 0.04], [2.0, 0.1], [9.0, 9.0], [99.0, 99.0]
 )
@@ -20,18 +22,25 @@ class Rig:
     def __init__(self, tolerances=(np.nan, np.nan)) -> None:
         self.watch = TrackingWatch(LIMITS, PERIOD, np.array(tolerances))
         self.now = 50.0
+        self.behind = 0.013
+
+    def window(self) -> Window:
+        times = np.array([PERIOD, 0.5])
+        rates = np.tile(SPEED, (2, 1))
+        positions = np.stack([self.command(self.now + time) for time in times])
+        return Window(self.now, times, positions, rates, np.zeros((2, 2)))
 
     def run(self, seconds: float, error=(0.0, 0.0)):
         found = None
         for _ in range(round(seconds / PERIOD)):
             self.now += PERIOD
-            self.watch.commanded(self.now + PERIOD, self.command(self.now + PERIOD))
-            stamp = self.now - 0.013
+            self.watch.commanded(self.window())
+            stamp = self.now - self.behind
             found = self.watch.check(stamp, self.command(stamp) + np.array(error), LAG, TIMEOUT)
         return found
 
     def command(self, time: float):
-        return np.array([0.5, 0.01]) * (time - 50.0)
+        return SPEED * (time - 50.0)
 
 
 def test_arm_that_follows_is_fine_and_the_error_is_known() -> None:
@@ -64,16 +73,19 @@ def test_joint_with_a_tolerance_of_its_own() -> None:
     assert Rig((0.01, np.inf)).run(2.0, (0.02, 0.0)) is not None
 
 
-def test_nothing_is_compared_before_the_first_command_and_after_the_last() -> None:
+def test_nothing_is_compared_before_the_first_command() -> None:
     watch = TrackingWatch(LIMITS, PERIOD, np.array([0.01, 0.01]))
-    far = np.array([9.0, 9.0])
     for k in range(100):
-        assert watch.check(50.0 + k * PERIOD, far, LAG, TIMEOUT) is None
-    watch.commanded(60.0, np.zeros(2))
-    watch.commanded(60.02, np.zeros(2))
-    for k in range(100):
-        assert watch.check(60.03 + k * PERIOD, far, LAG, TIMEOUT) is None
+        assert watch.check(50.0 + k * PERIOD, np.array([9.0, 9.0]), LAG, TIMEOUT) is None
     assert watch.ratio == 0.0
+
+
+def test_joint_states_whose_clock_is_ahead_are_compared_with_what_the_arm_will_do() -> None:
+    rig = Rig()
+    rig.behind = -0.15
+    assert rig.run(2.0, (0.15, 0.0)) is None
+    assert rig.watch.ratio == pytest.approx(0.75)
+    assert rig.run(1.0, (0.5, 0.0)) is not None
 
 
 def test_begin_forgets_the_motion_before() -> None:

@@ -49,11 +49,12 @@ def test_dropping_in_dry_run_forgets_the_path(rig) -> None:
     assert rig.c.path is None and rig.c.wants_chunk(rig.now)
 
 
-def test_arming_on_a_chunk_about_to_run_out_holds_instead(rig, home) -> None:
+def test_arming_forgets_the_chunks_of_the_dry_run(rig, home) -> None:
     rig.chunk()
-    rig.run(1.35)
+    rig.run(0.2)
     rig.see(home)
     rig.c.arm(rig.now)
+    assert rig.c.wants_chunk(rig.now)
     rig.run(1.0)
     assert rig.c.mode is Mode.ARMED and rig.c.fault is None
     np.testing.assert_array_equal(rig.window.positions[0], home)
@@ -99,7 +100,7 @@ def test_nothing_is_committed_while_no_chunk_moves_the_arm(rig) -> None:
     rig.run(0.1)
     assert rig.c.committed(rig.now, DT, 16, rig.now) is None  # dry run
     rig.c.arm(rig.now)
-    rig.run(0.1)
+    rig.run(0.1, feed=True)
     assert rig.c.committed(rig.now, DT, 16, rig.now) is not None
     assert rig.c.committed(rig.now - 0.5, DT, 16, rig.now) is None  # was not commanded then
     rig.c.drop_chunks(rig.now)
@@ -123,3 +124,28 @@ def test_committed_rows_are_what_is_executed_until_the_next_chunk_takes_over(mov
             np.testing.assert_allclose(rows.points[row], executed[tick], atol=2e-3)
     end = moving.c._schedule.end
     assert due[-1] <= end + 1e-6 < due[-1] + DT  # never beyond the chunk in execution
+
+
+@pytest.mark.parametrize("stall_s", [0.03, 0.12, 0.3, 0.8])
+@pytest.mark.parametrize("stopping", [False, True])
+def test_a_window_that_was_not_published_is_as_if_it_had_not_been_made(
+    moving, stall_s, stopping
+) -> None:
+    """The controller goes on with the window before; the next one continues that."""
+    published = moving.window
+    if stopping:
+        moving.c.disarm(moving.now)
+    moving.run(PERIOD)
+    moving.c.withdraw()
+    moving.now += stall_s
+    moving.run(PERIOD)
+    if moving.window is None:
+        assert stopping and moving.c.mode is Mode.DRY_RUN  # it has come to rest meanwhile
+        return
+    at = moving.window.stamp + moving.window.times_from_start[0]
+    followed = published.sample(at)
+    np.testing.assert_allclose(moving.window.positions[0], followed.position[0], atol=1e-6)
+    np.testing.assert_allclose(moving.window.velocities[0], followed.velocity[0], atol=1e-5)
+    if stopping:
+        moving.until_rest()
+        assert moving.c.mode is Mode.DRY_RUN

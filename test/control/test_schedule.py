@@ -65,17 +65,12 @@ def test_it_runs_out_while_a_stop_along_it_still_fits(schedule) -> None:
     assert [path.end for path in schedule.stops(1.0)] == pytest.approx([1.3, 1.45, 1.6])
 
 
-def test_a_new_reference_blends_to_the_path_or_holds(schedule) -> None:
-    schedule.begin_at(ONE, 0.0)
-    assert at(schedule, 5.0) == 1.0 and not schedule.runs_out(5.0)
-    schedule.forget()
-    assert schedule.stops(0.0) == []
+def test_a_new_reference_holds_whatever_was_planned(schedule) -> None:
     chunk(schedule, 3.0, 0.0)
     schedule.take(0.1)
-    schedule.begin_at(ONE, 0.2)
-    assert at(schedule, 0.2) == 1.0 and at(schedule, 0.4) == 3.0
-    schedule.begin_at(ONE, 1.5)
-    assert at(schedule, 1.6) == 1.0 and schedule.wants(1.5, 0.0)
+    schedule.hold(ONE)
+    assert at(schedule, 0.2) == at(schedule, 5.0) == 1.0
+    assert not schedule.runs_out(5.0) and schedule.wants(0.2, 0.0)
 
 
 def test_dropping_stops_the_path_and_asks_for_a_chunk(schedule) -> None:

@@ -69,10 +69,9 @@ def rig() -> Rig:
     return Rig()
 
 
-def test_arming_in_the_middle_of_a_chunk_rises_from_zero_to_its_twist(rig) -> None:
-    rig.chunk(LEFT)
-    rig.run(0.4)
+def test_armed_it_rises_from_zero_to_the_twist_of_a_chunk(rig) -> None:
     rig.c.arm(rig.now)
+    rig.chunk(LEFT)
     rig.run(1.5)
     np.testing.assert_allclose(rig.twists[-1], LEFT, atol=1e-6)
     assert np.abs(rig.twists).max(axis=0) == pytest.approx(LEFT, abs=1e-3)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A session without a graph and without an inference process: only what it takes over."""
+"""A session without a graph and without an inference process, by a clock of the test's own."""
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,47 +19,125 @@ from quantvla_ros.nodes.input_buffer import InputBuffer
 from quantvla_ros.nodes.parameter_model import validate
 from quantvla_ros.nodes.session import PolicySession
 
-NOW = 10.0
+NOW, DT = 10.0, 0.1
 NAMES = ("elbow", "wrist")
+HOME = np.array([0.4, -0.2])
 
 
-def session(buffer):
-    ones = np.ones(2)
-    limits = JointLimits(NAMES, -3 * ones, 3 * ones, ones, ones, ones)
-    unused = SimpleNamespace(conflict=None)
-    return PolicySession(
-        parameters=lambda: validate({}),
-        manifest=SimpleNamespace(interface=SimpleNamespace(cameras=[])),
-        drive=JointDrive(limits, NAMES, unused, None),
-        tolerances=ones,
-        client=unused,
-        inputs=SimpleNamespace(),
-        buffer=buffer,
-        now=lambda: NOW,
-        simulated=False,
-        output=unused,
-        display=unused,
-        report=lambda: None,
-        on_error=lambda error: None,
-    )
+class Rig:
+    """A session, the clock, and what was published; the arm is where it was at first."""
+
+    def __init__(self) -> None:
+        ones = np.ones(2)
+        limits = JointLimits(NAMES, -3 * ones, 3 * ones, 2 * ones, 5 * ones, 100 * ones)
+        self.now, self.stall_s = NOW, 0.0
+        self.windows, self.errors = [], []
+        self.drive = JointDrive(limits, NAMES, SimpleNamespace(), None)
+        self.drive.prepared = self.prepared
+        client = SimpleNamespace(poll=lambda: None, busy=False, running=True, close=lambda: None)
+        parameters = validate({"tracking_lag_s": 5.0, "clock_timeout_s": 0.2})
+        self.period = 1.0 / parameters.control_rate_hz
+        self.buffer = InputBuffer(["front"], list(NAMES), parameters.gates)
+        self.session = lambda: PolicySession(
+            parameters=lambda: parameters,
+            manifest=SimpleNamespace(
+                interface=SimpleNamespace(cameras=[SimpleNamespace(name="front")])
+            ),
+            drive=self.drive,
+            tolerances=np.full(2, np.inf),
+            client=client,
+            inputs=SimpleNamespace(),
+            buffer=self.buffer,
+            now=lambda: self.now,
+            simulated=True,
+            output=SimpleNamespace(conflict=None, look=lambda: None),
+            display=SimpleNamespace(),
+            report=lambda: None,
+            on_error=self.errors.append,
+        )
+
+    def see(self) -> None:
+        self.buffer.add_frame("front", self.now - 0.01, b"picture", self.now)
+        self.buffer.add_joint_state(self.now - 0.01, list(NAMES), HOME, [0.0, 0.0], self.now)
+
+    def prepared(self, window):
+        """The thread may be put aside here."""
+        self.now += self.stall_s
+        return lambda: self.windows.append(window)
+
+    def step(self, session) -> None:
+        """One control step, which takes a period."""
+        self.see()
+        began = self.now
+        session._control_step(time.monotonic())
+        self.now = max(self.now, began + self.period)
 
 
 @pytest.fixture
-def buffer():
-    return InputBuffer([], list(NAMES), validate({}).gates)
+def rig():
+    return Rig()
 
 
-def test_the_joint_state_that_came_before_the_session_is_enough_to_arm(buffer):
-    buffer.add_joint_state(NOW - 0.01, list(NAMES), [0.4, -0.2], [0.0, 0.0], NOW)
-    motion = session(buffer).motion
+@pytest.fixture
+def moving(rig):
+    """A session whose arm is under way."""
+    rig.see()
+    session = rig.session()
+    session.supervisor.clock.start(rig.now, time.monotonic())
+    session.motion.activate(rig.now)
+    session.motion.arm(rig.now)
+    rows = HOME + 0.1 * np.arange(1, 31)[:, None]
+    session.motion.offer_chunk(rows, rig.now, DT)
+    for _ in range(15):
+        rig.step(session)
+    assert len(rig.windows) == 15 and rig.windows[-1].velocities[0].min() > 0.3
+    return session
+
+
+def test_the_joint_state_that_came_before_the_session_is_enough_to_arm(rig):
+    rig.see()
+    motion = rig.session().motion
     motion.activate(NOW)
     motion.arm(NOW)
     assert motion.mode is Mode.ARMED
-    np.testing.assert_array_equal(motion.tick(NOW).positions[0], [0.4, -0.2])
+    np.testing.assert_array_equal(motion.tick(NOW).positions[0], HOME)
 
 
-def test_without_a_joint_state_it_refuses_to_arm(buffer):
-    motion = session(buffer).motion
+def test_without_a_joint_state_it_refuses_to_arm(rig):
+    motion = rig.session().motion
     motion.activate(NOW)
     with pytest.raises(QuantVLAError, match="no joint state has arrived"):
         motion.arm(NOW)
+
+
+@pytest.mark.parametrize("stall_s", [0.05, 0.15])
+def test_a_window_that_is_late_is_not_published_and_the_next_one_continues_the_last(
+    rig, moving, stall_s
+):
+    last = rig.windows[-1]
+    rig.stall_s = stall_s
+    rig.step(moving)
+    assert rig.windows[-1] is last and moving.record.withdrawn == 1
+    rig.stall_s = 0.0
+    rig.step(moving)
+    after = rig.windows[-1]
+    assert after is not last
+    followed = last.sample(after.begin)
+    np.testing.assert_allclose(after.positions[0], followed.position[0], atol=1e-6)
+    np.testing.assert_allclose(after.velocities[0], followed.velocity[0], atol=1e-5)
+
+
+def test_it_can_be_activated_again_after_the_clock_stood_still_while_it_was_deactivated(rig):
+    rig.see()
+    session = rig.session()
+    session.activate()
+    with session.lock:
+        session.motion.arm(rig.now)
+        session.motion.offer_chunk(HOME + np.ones((30, 1)), rig.now, DT)
+    time.sleep(0.1)
+    session.deactivate()  # nothing has moved the clock
+    assert session.motion.mode is Mode.INACTIVE and session.motion.at_rest
+    session.activate()
+    assert session.active and session.motion.mode in (Mode.DRY_RUN, Mode.FAULT)
+    session.deactivate()
+    assert rig.errors == []
