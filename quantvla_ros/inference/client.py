@@ -115,11 +115,10 @@ class InferenceClient:
 
         Raises:
             BundleError: the bundle is damaged.
-            BackendError: the worker did not get ready, or `close` was called meanwhile.
+            BackendError: the worker did not get ready, or `close` was called, even before.
         """
         with self._starting:
             self._end_worker()
-            self._cancelled.clear()
             self._interface = load_manifest(Path(self._start.bundle)).interface
             worker = WorkerProcess(self._interface, self._start)
             self.ready = worker.wait_ready(timeout_s, self._cancelled.is_set)
@@ -216,7 +215,7 @@ class InferenceClient:
         )
 
     def close(self) -> None:
-        """End the worker, or the start of one in another thread; may be called twice."""
+        """End the worker, or the start of one in another thread, for good; may be called twice."""
         self._cancelled.set()
         with self._starting:
             self._end_worker()

@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import struct
 from multiprocessing.connection import Connection
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+MOST_BYTES = 1 << 20
+REST_S = 0.1  # a message is written in one piece
 
 
 class _Message(BaseModel):
@@ -83,4 +89,20 @@ def receive(connection: Connection) -> Message:
         OSError: the same, noticed in another way.
         ValueError: what came is no message.
     """
-    return _ADAPTER.validate_json(connection.recv_bytes())
+    try:
+        data = connection.recv_bytes(MOST_BYTES)
+    except OSError as error:
+        # Without a number: a length that no message has. BlockingIOError: see `limit_wait`.
+        if error.errno is None or isinstance(error, BlockingIOError):
+            raise ValueError("a message of no possible length, or cut short") from error
+        raise
+    return _ADAPTER.validate_json(data)
+
+
+def limit_wait(connection: Connection) -> None:
+    """Never wait long for the rest of a message that has begun, if the sender hangs."""
+    seconds, microseconds = 0, round(REST_S * 1e6)
+    with socket.socket(fileno=os.dup(connection.fileno())) as end:
+        end.setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", seconds, microseconds)
+        )

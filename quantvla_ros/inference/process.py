@@ -15,7 +15,7 @@ from multiprocessing.connection import Pipe
 from quantvla_ros.bundle.schema import Interface
 from quantvla_ros.errors import BackendError, BundleError
 from quantvla_ros.inference.channel import Channel
-from quantvla_ros.inference.messages import Failed, Ready, Start, receive, send
+from quantvla_ros.inference.messages import Failed, Ready, Start, limit_wait, receive, send
 
 _POLL_S = 0.05
 _CLOSE_S = 1.0  # the worker may be inferring when it is asked to end
@@ -37,6 +37,7 @@ class WorkerProcess:
         """Start the process and tell it what to load; `wait_ready` waits for it."""
         self.channel = Channel(interface)
         self.connection, theirs = Pipe()
+        limit_wait(self.connection)
         life_read, self._life = os.pipe()
         inherited = {
             "connection": theirs.fileno(),

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 FASTEST_SIMULATION = 10.0
 """A simulation's clock may run so much faster than the steady clock."""
+LARGEST_STEP_BACK_S = 0.02
+"""A system's clock may go back by so much: the commands wait, and a controller would wait longer
+for their first point than it can bridge smoothly."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class ClockWatch:
             simulated: whether the ROS clock comes from ``/clock``.
         """
         self._fastest = FASTEST_SIMULATION if simulated else 1.0
+        self._back_s = math.inf if simulated else LARGEST_STEP_BACK_S
         self._now = 0.0
         self._steady = 0.0
 
@@ -48,11 +53,12 @@ class ClockWatch:
             now: ROS clock, s.
             steady: steady clock, s.
             timeout_s: how long the ROS clock may stand still.
-            step_s: how far it may go back (the motion then waits) or jump ahead.
+            step_s: how far it may go back (the motion then waits; without a simulation
+                `LARGEST_STEP_BACK_S` at most) or jump ahead.
         """
         advance = now - self._now
         waited = steady - self._steady
-        if -step_s <= advance <= 0.0:
+        if -min(step_s, self._back_s) <= advance <= 0.0:
             if waited > timeout_s:
                 return ClockFault(f"the ROS clock has stood still for {waited:.1f} s", False)
             return None

@@ -15,6 +15,8 @@ from sensor_msgs.msg import CompressedImage, Image, JointState
 
 from quantvla_ros.errors import QuantVLAError
 
+MOST_PIXELS = 50_000_000  # of a compressed picture, which says itself how large it is
+
 RgbImage = npt.NDArray[np.uint8]
 
 _RGB_CHANNELS = {
@@ -114,8 +116,10 @@ def compressed_image_to_rgb(message: CompressedImage, source: str) -> RgbImage:
 
     try:
         with PillowImage.open(io.BytesIO(bytes(message.data)), formats=("JPEG", "PNG")) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                raise ValueError("a picture larger than any camera's")
             return np.asarray(picture.convert("RGB"), dtype=np.uint8)
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError) as error:
         raise QuantVLAError(
             f"The compressed image on {source} (format '{message.format}') is no readable JPEG or "
             "PNG; set its transport to one of them."

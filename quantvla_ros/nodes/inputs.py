@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
+from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import String
@@ -24,7 +25,7 @@ from quantvla_ros.nodes.conversion import (
 from quantvla_ros.nodes.input_buffer import InputBuffer
 from quantvla_ros.nodes.input_types import Frame, JointSample
 from quantvla_ros.nodes.periodic import PeriodicThread
-from quantvla_ros.nodes.qos import LATCHED, SENSOR
+from quantvla_ros.nodes.qos import CLOCK, JOINTS_READ, LATCHED, SENSOR
 from quantvla_ros.nodes.realtime import HELPER_PRIORITY
 
 if TYPE_CHECKING:
@@ -70,9 +71,9 @@ class PolledGroup(CallbackGroup):
 class Inputs:
     """Feeds an ``InputBuffer`` from topics; frames are decoded only when they are used.
 
-    Cameras, joint states and the simulation's clock are taken by a thread at a fixed rate, the
-    newest message of each: every wake-up of rclpy's executor costs about a millisecond, whatever
-    is in the message, and the control thread has to wait for it.
+    Cameras, joint states and the simulation's clock are taken by a thread at a fixed rate, of
+    cameras and clock the newest message: every wake-up of rclpy's executor costs about a
+    millisecond, whatever is in the message, and the control thread has to wait for it.
 
     Subscriptions are made once for a topic and kept: destroying them while a multi-threaded
     executor spins is not safe on Humble.
@@ -87,7 +88,7 @@ class Inputs:
         """
         self._node = node
         self._on_error = on_error
-        self._polled: list[tuple[Any, Callable[[Any], None]]] = []
+        self._polled: list[tuple[Any, Callable[[Any], None], int]] = []
         self._thread: PeriodicThread | None = None
         self._buffer: InputBuffer | None = None
         self._transport: Transport = "raw"
@@ -114,6 +115,7 @@ class Inputs:
                 JointState,
                 "joint_states",
                 self._decoder(JointState, "joint_states", self._take_joints),
+                JOINTS_READ,
             )
         for camera in buffer.cameras:
             key = (camera, transport)
@@ -121,7 +123,8 @@ class Inputs:
                 continue
             name = f"{camera}/image_raw" + ("/compressed" if transport == "compressed" else "")
             self._topics[key] = self._node.resolve_topic_name(name)
-            self._poll_topic(_MESSAGES[transport], name, self._frame_callback(camera, transport))
+            take = self._frame_callback(camera, transport)
+            self._poll_topic(_MESSAGES[transport], name, take, SENSOR)
         if self._thread is None:
             self._take_over_clock()
             self._thread = PeriodicThread(
@@ -172,11 +175,13 @@ class Inputs:
             kind, name, self._decoder(kind, name, take), LATCHED, callback_group=group, raw=True
         )
 
-    def _poll_topic(self, kind: Any, name: str, take: Callable[[bytes], None]) -> None:
+    def _poll_topic(
+        self, kind: Any, name: str, take: Callable[[bytes], None], qos: QoSProfile
+    ) -> None:
         subscription = self._node.create_subscription(
-            kind, name, take, SENSOR, callback_group=PolledGroup(), raw=True
+            kind, name, take, qos, callback_group=PolledGroup(), raw=True
         )
-        self._polled.append((subscription, take))
+        self._polled.append((subscription, take, qos.depth))
 
     def _decoder(self, kind: Any, name: str, take: Callable[[Any], None]) -> Callable[[Any], None]:
         """Bytes come in, so that one damaged message ends neither the executor nor the thread."""
@@ -199,18 +204,20 @@ class Inputs:
                 handlers: Any = subscription.event_handlers
                 for entity in (subscription, *handlers):
                     entity.callback_group = PolledGroup()
-                self._polled.append((subscription, subscription.callback))
+                self._polled.append((subscription, subscription.callback, CLOCK.depth))
 
     def _poll(self, deadline: float) -> None:
-        for subscription, take in list(self._polled):
-            try:
-                with subscription.handle:
-                    taken = subscription.handle.take_message(
-                        subscription.msg_type, subscription.raw
-                    )
-            except Exception:  # a damaged time on /clock, the one that rclpy decodes
-                continue
-            if taken is not None:
+        for subscription, take, most in list(self._polled):
+            for _ in range(most):
+                try:
+                    with subscription.handle:
+                        taken = subscription.handle.take_message(
+                            subscription.msg_type, subscription.raw
+                        )
+                except Exception:  # a damaged time on /clock, the one that rclpy decodes
+                    break
+                if taken is None:
+                    break
                 take(taken[0])
 
     def _frame_callback(self, camera: str, transport: Transport) -> Callable[[bytes], None]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,6 +15,18 @@ from quantvla_ros.nodes.stamps import unfit_stamp
 
 HISTORY_S = 2.0
 """Joint states are kept this long, so that one of a frame's own time can be found."""
+
+BASELINE_S = 0.05
+"""Positions so far apart give a velocity that an encoder's steps do not spoil."""
+
+
+class _Mark(NamedTuple):
+    stamp: float
+    position: float
+
+
+_NEVER = _Mark(-math.inf, math.nan)
+_UNKNOWN = (_NEVER, _NEVER)
 
 
 class JointHistory:
@@ -31,6 +44,7 @@ class JointHistory:
         self._stamps = np.full(len(joints), -math.inf)
         self._positions = np.zeros(len(joints))
         self._velocities = np.zeros(len(joints))
+        self._marks = [_UNKNOWN] * len(joints)
         self._samples: deque[JointSample] = deque()
         self.names_seen: set[str] = set()
 
@@ -54,7 +68,8 @@ class JointHistory:
     ) -> JointSample | str | None:
         """Take one message, whatever its order of joints.
 
-        Velocities that are missing or not finite are taken as zero.
+        A velocity that is missing or not finite is the difference of positions over `BASELINE_S`
+        to twice that; NaN until so much is known.
 
         Args:
             stamp: of the message, s.
@@ -83,9 +98,20 @@ class JointHistory:
         for target, i in ours:
             self._stamps[target] = stamp
             self._positions[target] = positions[i]
-            velocity = velocities[i] if len(velocities) else 0.0
-            self._velocities[target] = velocity if math.isfinite(velocity) else 0.0
+            measured = velocities[i] if len(velocities) else math.nan
+            difference = self._difference(target, stamp, positions[i])
+            self._velocities[target] = measured if math.isfinite(measured) else difference
         return self._complete()
+
+    def _difference(self, joint: int, stamp: float, position: float) -> float:
+        """Velocity of one joint since the older one of its two marks."""
+        older, newer = self._marks[joint]
+        if not 0.0 <= stamp - newer.stamp < 4 * BASELINE_S:
+            older, newer = _NEVER, _Mark(stamp, position)
+        elif stamp - newer.stamp >= BASELINE_S:
+            older, newer = newer, _Mark(stamp, position)
+        self._marks[joint] = older, newer
+        return (position - older.position) / (stamp - older.stamp)
 
     def _complete(self) -> JointSample | None:
         oldest = float(self._stamps.min())
@@ -115,3 +141,4 @@ class JointHistory:
         """Forget every position."""
         self._samples.clear()
         self._stamps[:] = -math.inf
+        self._marks = [_UNKNOWN] * len(self._joints)

@@ -114,7 +114,8 @@ class PolicyNodeParameters(BaseModel):
     )  # fmt: skip
     max_clock_step_s: float = _parameter(
         0.1, "A ROS clock that goes back, or jumps ahead of the steady clock, by more is the fault "
-        "CLOCK_JUMP; a simulation may run up to 10 times as fast as real time.", unit="s",
+        "CLOCK_JUMP; a system's clock may go back by 0.02 s at most, a simulation may run up to 10 "
+        "times as fast as real time.", unit="s",
         live=True, gt=0, le=60,
     )  # fmt: skip
     limit_tolerance_s: float = _parameter(

@@ -103,21 +103,25 @@ def _value(node: Node, name: str) -> Any:
 def check_change(
     node: Node, parameters: Sequence[Parameter], configured: bool
 ) -> SetParametersResult:
-    """Judge a request to set parameters; those that are not live wait for an unconfigured node."""
+    """Judge a request to set parameters; those that are not live wait for an unconfigured node.
+
+    A declaration comes by this way too, and is no change.
+    """
     table = {info.name: info for info in parameter_table()}
     values = {name: node.get_parameter(name).value for name in table if node.has_parameter(name)}
     for parameter in parameters:
         info = table.get(parameter.name)
-        joint_limit = parameter.name.startswith(_JOINT_LIMITS)
-        if info is None and not joint_limit:
+        fixed = parameter.name.startswith(_JOINT_LIMITS) or parameter.name == "use_sim_time"
+        if info is None and not fixed:
             continue
-        if configured and (joint_limit or (info is not None and not info.live)):
+        declared = node.has_parameter(parameter.name)
+        if configured and declared and (fixed or (info is not None and not info.live)):
             return SetParametersResult(
                 successful=False,
                 reason=f"Parameter '{parameter.name}' is read when the node is configured: "
                 "clean the node up, set it, and configure again.",
             )
-        if joint_limit:
+        if fixed:
             continue
         values[parameter.name] = parameter.value
     try:

@@ -68,6 +68,7 @@ class PolicyNode(LifecycleNode):
         self._stop_process = stop_process
         self.exit_code = 0
         self._session: PolicySession | None = None
+        self._configuring = False
         self._latched: Fault | None = None  # outlives its session: only a reset ends it
         self.transition_lock = guard_transitions(self)
         self.diagnostics = Diagnostics(self)
@@ -90,6 +91,7 @@ class PolicyNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Check bundle, inputs and limits; start the inference process and warm it up."""
         self.diagnostics.reset("configuring")
+        self._configuring = True  # parameters are read one by one
         try:
             self._session = self._builder.build()
             self._session.motion.fault = self._latched
@@ -101,6 +103,8 @@ class PolicyNode(LifecycleNode):
             return self._refuse(RefusalError(RefusalCode.BACKEND_ERROR, str(error), "inference"))
         except QuantVLAError as error:
             return self._refuse(RefusalError(RefusalCode.PARAMETER_INVALID, str(error), "control"))
+        finally:
+            self._configuring = False
         self._report()
         return TransitionCallbackReturn.SUCCESS
 
@@ -229,7 +233,8 @@ class PolicyNode(LifecycleNode):
         return True, text
 
     def _on_set_parameters(self, changes: Sequence[Parameter]) -> SetParametersResult:
-        result = node_parameters.check_change(self, changes, self._session is not None)
+        configured = self._configuring or self._session is not None
+        result = node_parameters.check_change(self, changes, configured)
         if result.successful:
             known = self._settings.model_dump()
             known.update({p.name: p.value for p in changes if p.name in known})

@@ -8,7 +8,12 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 SENSOR = QoSProfile(
     depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT
 )
-"""Images, and joint states read: only the newest counts, a lost one is not sent again."""
+"""Images: only the newest counts, a lost one is not sent again."""
+
+JOINTS_READ = QoSProfile(
+    depth=10, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT
+)
+"""Joint states read: arm and gripper may come in messages of their own, one after another."""
 
 JOINT_STATES = QoSProfile(
     depth=10, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE

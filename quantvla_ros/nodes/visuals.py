@@ -68,7 +68,7 @@ class ChunkDisplay:
         self._chunk.publish(chunk_message(actions, stamp, interface.dt, names))
         # Forward kinematics of a whole chunk costs milliseconds.
         kinematics = interface.state.kinematics
-        if kinematics is None or interface.action.kind == "ee_delta":
+        if kinematics is None or any(j.name not in (None, *names) for j in kinematics.joints):
             return
         if self._path.get_subscription_count():
             self._path.publish(path_marker(actions, stamp, names, kinematics))

@@ -256,6 +256,13 @@ def test_close_cancels_a_start_in_another_thread(bundle):
     assert not children_of(os.getpid()) - before
 
 
+def test_a_client_that_was_closed_does_not_start_any_more(bundle):
+    client = make(bundle, "hanging")
+    client.close()
+    with pytest.raises(BackendError, match="cancelled"):
+        client.start()
+
+
 def test_a_missing_bundle_is_a_bundle_error(tmp_path):
     with pytest.raises(BundleError, match="cannot be read"):
         make(tmp_path / "none").start()

@@ -1,11 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
+import struct
+import time
 from multiprocessing import Pipe
 
 import pytest
 
-from quantvla_ros.inference.messages import Done, Failed, Ready, Request, Start, receive, send
+from quantvla_ros.inference.messages import (
+    Done,
+    Failed,
+    Ready,
+    Request,
+    Start,
+    limit_wait,
+    receive,
+    send,
+)
 
 MESSAGES = [
     Start(bundle="/b", backend="cpu", compiled=True, threads=2, loader="m:f"),
@@ -28,3 +40,24 @@ def test_a_closed_pipe_is_an_end_of_file():
     ours.close()
     with pytest.raises(EOFError):
         receive(theirs)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        struct.pack("!i", 1000) + b"half",  # and then the sender hangs
+        struct.pack("!i", -1) + struct.pack("!Q", 2**60),
+        struct.pack("!i", 2**30),
+        b"\0",
+        struct.pack("!i", 3) + b"{}]",
+    ],
+    ids=["cut short", "longer than memory", "too long", "half a length", "no JSON"],
+)
+def test_what_is_no_message_is_told_soon_and_fills_no_memory(raw):
+    ours, theirs = Pipe()
+    limit_wait(ours)
+    os.write(theirs.fileno(), raw)
+    begin = time.monotonic()
+    with pytest.raises(ValueError):
+        receive(ours)
+    assert time.monotonic() - begin < 2.0

@@ -42,10 +42,15 @@ def test_clock_that_goes_back(simulated):
     assert check(90.02, 5.04) is None, "told once"
 
 
-def test_small_step_back_is_no_jump():
-    check = watching()
-    assert check(99.95, 5.02) is None
+@pytest.mark.parametrize(("simulated", "back"), [(False, 0.019), (True, 0.09)])
+def test_small_step_back_is_no_jump(simulated, back):
+    check = watching(simulated)
+    assert check(100.0 - back, 5.02) is None
     assert check(100.01, 5.04) is None
+
+
+def test_a_real_clock_that_goes_back_by_more_than_commands_can_wait_has_jumped():
+    assert watching()(99.97, 5.02).jumped
 
 
 @pytest.mark.parametrize(("simulated", "ahead"), [(False, 0.15), (True, 0.4)])

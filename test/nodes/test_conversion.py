@@ -3,7 +3,9 @@ from __future__ import annotations
 
 import array
 import io
+import struct
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -110,6 +112,17 @@ def test_jpeg_is_decoded_with_red_first():
 def test_a_damaged_compressed_image_is_refused(cut):
     message = compressed("PNG", RGB)
     message.data = array.array("B", bytes(message.data)[:cut])
+    with pytest.raises(QuantVLAError, match=r"/front/image_raw .*JPEG or PNG"):
+        conversion.compressed_image_to_rgb(message, TOPIC)
+
+
+@pytest.mark.parametrize("side", [8_000, 20_000])
+def test_a_picture_that_says_it_is_huge_is_refused_and_not_decoded(side):
+    message = compressed("PNG", RGB)
+    data = bytearray(message.data)
+    data[16:24] = struct.pack(">II", side, side)  # width and height in the header ...
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))  # ... and its checksum
+    message.data = array.array("B", bytes(data))
     with pytest.raises(QuantVLAError, match=r"/front/image_raw .*JPEG or PNG"):
         conversion.compressed_image_to_rgb(message, TOPIC)
 

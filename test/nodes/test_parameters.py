@@ -77,14 +77,24 @@ def test_open_bound_and_choices_are_refused_when_read(make_node):
         ("backend", "reference", True, False),
         ("joint_limits.a.max_velocity", 0.5, True, False),
         ("joint_limits.a.max_velocity", 0.5, False, True),
+        ("use_sim_time", True, True, False),
+        ("use_sim_time", True, False, True),
     ],
 )
 def test_change_is_judged(make_node, name, value, configured, successful):
     node = make_node()
     declare(node)
+    declare_joint_limits(node, ["a"])
     result = check_change(node, [Parameter(name, value=value)], configured)
     assert result.successful is successful
     assert successful or name in result.reason
+
+
+def test_a_declaration_while_the_node_is_configured_is_no_change(make_node):
+    node = make_node(**{"joint_limits.a.max_jerk": 7})
+    declare(node)
+    node.add_on_set_parameters_callback(lambda changes: check_change(node, changes, True))
+    assert declare_joint_limits(node, ["a"])["max_jerk"] == {"a": 7.0}
 
 
 def test_joint_limits_are_read_by_joint(make_node):

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from quantvla_ros.bundle.schema import KinematicJoint, Kinematics
 from quantvla_ros.nodes.conversion import duration_to_seconds, stamp_to_seconds
-from quantvla_ros.nodes.visuals import chunk_message, path_marker
+from quantvla_ros.nodes.visuals import ChunkDisplay, chunk_message, path_marker
 
 ACTIONS = np.array([[0.0, 0.5], [np.pi / 2, 0.25]])
 NAMES = ("turn", "slide")
@@ -38,3 +40,18 @@ def test_path_is_that_of_the_tip_in_the_base_frame():
     points = [(p.x, p.y, p.z) for p in marker.points]
     assert points[0] == pytest.approx((0.5, 0.0, 1.0))
     assert points[1] == pytest.approx((0.0, 0.25, 1.0))
+
+
+@pytest.mark.parametrize(("joints", "shown"), [(NAMES, True), (("turn",), False)])
+def test_a_chunk_without_a_joint_of_the_chain_has_no_path(joints, shown):
+    published = []
+    node = SimpleNamespace(
+        create_publisher=lambda kind, topic, qos: SimpleNamespace(
+            publish=lambda message: published.append(topic), get_subscription_count=lambda: 1
+        )
+    )
+    interface = SimpleNamespace(
+        action=SimpleNamespace(names=list(joints)), state=SimpleNamespace(kinematics=CHAIN), dt=0.1
+    )
+    ChunkDisplay(node).show(ACTIONS[:, : len(joints)], 12.5, interface)
+    assert published == ["~/chunk", "~/predicted_path"][: 1 + shown]
