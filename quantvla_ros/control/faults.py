@@ -121,9 +121,9 @@ FAULTS: Mapping[FaultCode, FaultEntry] = {
         "look at `~/chunk`: the bundle may be of another robot, or its inputs wrong",
     ),
     FaultCode.CHUNK_UNDERRUN: FaultEntry(
-        "the executed part of a chunk ended and no next one came; the text tells which input is "
-        "missing, if one is",
-        ("execute_steps",),
+        "no next chunk came, and the one in execution lasts no longer than the slowest stop along "
+        "it (`stop_s` and two control periods); the text tells which input is missing, if one is",
+        ("stop_s",),
         "if none is, inference is too slow: `quantvla bench`, fewer other programs",
     ),
     FaultCode.INFERENCE_TIMEOUT: FaultEntry(

@@ -28,7 +28,7 @@ class Drive(Protocol):
         limits: of the axes.
         speeds: [n] see `MotionController`, None: no axis.
         watched: [n] axes whose measured position can be compared with the command.
-        publisher: of the arm's commands.
+        publishers: of all commands.
         longest_gap_s: after so long without a command the receiver has stopped by itself.
     """
 
@@ -36,7 +36,7 @@ class Drive(Protocol):
     speeds: NDArray[np.bool_] | None
     watched: NDArray[np.bool_]
     longest_gap_s: float
-    publisher: Publisher
+    publishers: tuple[Publisher, ...]
 
     def points(self, actions: FloatArray) -> FloatArray:
         """Points [H, n] of a chunk [H, n] in the policy's units."""
@@ -85,7 +85,10 @@ class JointDrive:
     ) -> None:
         """Take the joints, the order of the joint states, and where commands go."""
         self.limits = limits
-        self.publisher = publisher
+        self._publisher = publisher
+        self.publishers: tuple[Publisher, ...] = (
+            (publisher,) if gripper is None else (publisher, gripper.publisher)
+        )
         self.watched = np.ones(len(limits.names), dtype=np.bool_)
         self._order = [observed.index(name) for name in limits.names]
         self._gripper = gripper
@@ -113,7 +116,7 @@ class JointDrive:
         """Make the trajectory and the gripper's command."""
         if self._gripper is None:
             trajectory = self._writer.write(window)
-            return lambda: self.publisher.publish(trajectory)
+            return lambda: self._publisher.publish(trajectory)
         trajectory = self._writer.write(window.of(self._columns))
         return self._both(trajectory, self._gripper.prepared(window, self._own))
 
@@ -123,7 +126,7 @@ class JointDrive:
 
     def _both(self, trajectory: JointTrajectory, grip: Callable[[], None]) -> Callable[[], None]:
         def publish() -> None:
-            self.publisher.publish(trajectory)
+            self._publisher.publish(trajectory)
             grip()
 
         return publish

@@ -24,6 +24,7 @@ class GripperOutput:
 
     Attributes:
         joint: its name.
+        publisher: of the commands.
     """
 
     def __init__(self, node: Node, joint: str, kind: GripperType) -> None:
@@ -41,16 +42,16 @@ class GripperOutput:
         self.joint = joint
         self._node = node
         self._message = _message_maker(kind)
-        self._publisher = node.create_publisher(type(self._message(0.0)), TOPIC, COMMAND)
+        self.publisher = node.create_publisher(type(self._message(0.0)), TOPIC, COMMAND)
 
     def prepared(self, window: Window, column: int) -> Callable[[], None]:
         """Make the command for the first point of a window; calling the result publishes it."""
         message = self._message(float(window.positions[0, column]))
-        return lambda: self._publisher.publish(message)
+        return lambda: self.publisher.publish(message)
 
     def close(self) -> None:
         """Take the topic away."""
-        self._node.destroy_publisher(self._publisher)
+        self._node.destroy_publisher(self.publisher)
 
 
 def _message_maker(kind: GripperType) -> Callable[[float], Any]:

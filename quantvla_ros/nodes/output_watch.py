@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether another node publishes on the command topic."""
+"""Whether another node publishes on a command topic."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from quantvla_ros.control.faults import Condition, FaultCode
@@ -19,26 +20,28 @@ class OutputWatch:
     the middleware.
     """
 
-    def __init__(self, node: Node, publisher: Publisher) -> None:
-        """Take the node and its publisher of commands."""
+    def __init__(self, node: Node, publishers: Sequence[Publisher]) -> None:
+        """Take the node and its publishers of commands."""
         self._node = node
-        self._topic = publisher.topic_name
+        self._topics = [publisher.topic_name for publisher in publishers]
         self.conflict: Condition | None = None
 
     def look(self) -> None:
         """Renew `conflict`."""
-        if self._node.count_publishers(self._topic) <= 1:
-            self.conflict = None
-            return
+        shared = (topic for topic in self._topics if self._node.count_publishers(topic) > 1)
+        topic = next(shared, None)
+        self.conflict = None if topic is None else self._describe(topic)
+
+    def _describe(self, topic: str) -> Condition:
         own = (self._node.get_namespace().rstrip("/"), self._node.get_name())
         found = [
             (info.node_namespace.rstrip("/"), info.node_name)
-            for info in self._node.get_publishers_info_by_topic(self._topic)
+            for info in self._node.get_publishers_info_by_topic(topic)
         ]
         if own in found:
             found.remove(own)
         names = ", ".join(sorted({f"{namespace}/{name}" for namespace, name in found}))
-        self.conflict = (
+        return (
             FaultCode.OUTPUT_CONFLICT,
-            f"another node publishes on {self._topic}: {names or 'one without a name'}; end it",
+            f"another node publishes on {topic}: {names or 'one without a name'}; end it",
         )

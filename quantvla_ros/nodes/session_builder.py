@@ -113,7 +113,7 @@ class SessionBuilder:
             buffer,
             self._now,
             self._node.get_parameter("use_sim_time").value,
-            OutputWatch(self._node, drive.publisher),
+            OutputWatch(self._node, drive.publishers),
             self._display,
             self._report,
             self._on_error,

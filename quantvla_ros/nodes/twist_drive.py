@@ -11,6 +11,7 @@ from geometry_msgs.msg import TwistStamped
 from numpy.typing import NDArray
 
 from quantvla_ros.bundle.schema import TWIST_NAMES, Interface
+from quantvla_ros.control.chunk_check import MAX_ACTION
 from quantvla_ros.control.limits import FloatArray, JointLimits
 from quantvla_ros.control.twist import TwistLimits, joined, limited_twist, twist_axes
 from quantvla_ros.control.window import Window
@@ -61,7 +62,10 @@ class TwistDrive:
         speeds = np.arange(len(self.limits.names)) < _AXES
         self.speeds: NDArray[np.bool_] | None = speeds
         self.watched = ~speeds
-        self.publisher = publisher
+        self._publisher = publisher
+        self.publishers: tuple[Publisher, ...] = (
+            (publisher,) if gripper is None else (publisher, gripper.publisher)
+        )
         self._twist_limits = limits
         # A policy may put out the way of one step in place of a velocity.
         self._step_s = 1.0 if interface.action.units[0] == "m/s" else interface.dt
@@ -73,8 +77,10 @@ class TwistDrive:
         self._left = 0
 
     def points(self, actions: FloatArray) -> FloatArray:
-        """Twists within limits, and the gripper's positions; a chunk of another shape as it is."""
+        """Twists within limits, and the gripper's positions; a damaged chunk as it is."""
         if actions.ndim != 2 or actions.shape[1] != len(self.limits.names):
+            return actions
+        if not (np.abs(actions) <= MAX_ACTION).all():
             return actions
         twists = limited_twist(actions[:, :_AXES] / self._step_s, self._twist_limits)
         return np.concatenate([twists, actions[:, _AXES:]], axis=1)
@@ -104,7 +110,7 @@ class TwistDrive:
         self._left = self._halts
 
         def publish() -> None:
-            self.publisher.publish(twist)
+            self._publisher.publish(twist)
             if grip is not None:
                 grip()
 
@@ -114,7 +120,7 @@ class TwistDrive:
         """Say a few times that the tip is to stand still, then be silent."""
         if self._left > 0:
             self._left -= 1
-            self.publisher.publish(self._message(now, np.zeros(_AXES)))
+            self._publisher.publish(self._message(now, np.zeros(_AXES)))
         return self._left == 0
 
     def _message(self, stamp: float, twist: FloatArray) -> TwistStamped:

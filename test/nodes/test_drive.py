@@ -14,6 +14,7 @@ pytest.importorskip("rclpy")
 from geometry_msgs.msg import TwistStamped
 
 from quantvla_ros.bundle.schema import TWIST_NAMES, ActionSpec, CameraSpec, Interface, StateSpec
+from quantvla_ros.control.chunk_check import damage
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.control.twist import TwistLimits
 from quantvla_ros.control.window import Window
@@ -173,6 +174,16 @@ def test_velocities_and_steps_are_the_same_twist_and_back(units, step):
     np.testing.assert_allclose(drive.points(9 * actions)[:, 1], 0.2)
     assert drive.speeds.tolist() == [True] * 6 + [False]
     assert drive.points(np.zeros((4, 3))).shape == (4, 3)  # the motion controller refuses it
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300, -1e5])
+def test_a_number_that_is_damage_is_not_scaled_to_a_twist(value):
+    drive, _ = twist_drive()
+    actions = np.zeros((3, 7))
+    actions[1, 4] = value
+    assert "'angular_y' in row 1" in damage(
+        drive.points(actions), drive.limits.names, 1.0, 0.1, 1.0
+    )
 
 
 def test_only_the_gripper_is_measured():

@@ -9,14 +9,28 @@ from waiting import wait_until
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.nodes.output_watch import OutputWatch
 
-TOPIC = "watched_trajectory"
+TOPIC, GRIPPER = "watched_trajectory", "watched_gripper"
+
+
+def test_the_grippers_topic_is_watched_too(graph):
+    own = [graph.node.create_publisher(JointTrajectory, topic, 1) for topic in (TOPIC, GRIPPER)]
+    watch = OutputWatch(graph.node, own)
+    second = graph.node.create_publisher(JointTrajectory, GRIPPER, 1)
+
+    def conflict():
+        watch.look()
+        return watch.conflict
+
+    assert f"publishes on /{GRIPPER}" in wait_until(conflict, 10, "the second publisher")[1]
+    for publisher in (second, *own):
+        graph.node.destroy_publisher(publisher)
 
 
 def test_other_publisher_comes_and_goes(graph):
     from ros_graph import Graph
 
     own = graph.node.create_publisher(JointTrajectory, TOPIC, 1)
-    watch = OutputWatch(graph.node, own)
+    watch = OutputWatch(graph.node, [own])
     watch.look()
     assert watch.conflict is None
     second = graph.node.create_publisher(JointTrajectory, TOPIC, 1)
