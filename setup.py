@@ -37,7 +37,10 @@ setup(
     author="quantvla_ros maintainers",
     description="INT8 vision-language-action policies on a ROS 2 robot",
     license="Apache-2.0",
-    extras_require={"ray": ["ray>=2.9"]},  # quantvla evaluate --ray
+    extras_require={
+        "ray": ["ray>=2.9"],  # quantvla evaluate --ray
+        "train": ["pyarrow>=15"],  # the data sets of training/, with page checksums
+    },
     entry_points={
         "console_scripts": [
             "quantvla = calib_tools.cli:main",

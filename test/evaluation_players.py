@@ -13,6 +13,7 @@ from calib_tools.evaluation.outcome import Outcome
 from calib_tools.evaluation.plan import PlannedEpisode
 from calib_tools.evaluation.settings import SCHEMA, Settings, VariantId
 from calib_tools.evaluation.variants import Variant
+from calib_tools.output import write_file
 from quantvla_ros.errors import QuantVLAError
 
 
@@ -131,3 +132,24 @@ class Weak(Quick):
 
     def play(self, job: Job) -> Outcome:
         return outcome(success="w3a8" not in job.variant.label or job.episode.index % 2 == 0)
+
+
+class Filmed(Quick):
+    """Fails the episodes of odd index, and writes where a GIF is wanted."""
+
+    def play(self, job: Job) -> Outcome:
+        super().play(job)
+        if job.picture is not None:
+            write_file(job.picture, f"GIF of {job.label}")
+        return outcome(success=job.episode.index % 2 == 0)
+
+
+class Hesitant(Quick):
+    """Refuses episode 4 the first time that it is given it."""
+
+    def play(self, job: Job) -> Outcome:
+        mark = job.variant.bundle / "refused"
+        if job.episode.index == 4 and not mark.exists():
+            mark.touch()
+            raise QuantVLAError("Not today.")
+        return super().play(job)

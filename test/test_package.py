@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
@@ -29,6 +30,15 @@ def entry_points() -> dict[str, str]:
     text = (ROOT / "setup.py").read_text()
     found = re.findall(r'"(\w+) = ([\w.{}]+):main"', text)
     return {name: module.replace("{NAME}", "quantvla_ros") for name, module in found}
+
+
+def extras() -> dict[str, list[str]]:
+    """What setup.py installs for each extra, as it stands there."""
+    for node in ast.walk(ast.parse((ROOT / "setup.py").read_text())):
+        if isinstance(node, ast.keyword) and node.arg == "extras_require":
+            found: dict[str, list[str]] = ast.literal_eval(node.value)
+            return found
+    raise AssertionError("setup.py has no extras_require")
 
 
 def pins(name: str) -> list[re.Match[str]]:
@@ -126,6 +136,19 @@ def test_constraints_agree_with_the_direct_requirements(name: str) -> None:
         if pin["name"] == "setuptools":
             continue
         assert constraints[pin["name"].lower(), pin["marker"]] == pin["version"]
+
+
+def test_the_extra_for_training_is_what_its_requirements_add() -> None:
+    wanted = [Requirement(text).name for text in extras()["train"]]
+    assert sorted(wanted) == sorted({pin["name"] for pin in pins("train.txt")})
+
+
+@pytest.mark.parametrize("extra", ["ray", "train"])
+def test_the_pinned_version_satisfies_the_extra(extra: str) -> None:
+    for requirement in map(Requirement, extras()[extra]):
+        pinned = [pin["version"] for pin in pins("dev.txt") if pin["name"] == requirement.name]
+        assert pinned, f"{requirement.name} is not among the tested packages"
+        assert all(version in requirement.specifier for version in pinned)
 
 
 def test_this_environment_is_the_pinned_one() -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import typer
 
 from quantvla_ros.errors import QuantVLAError
+from training.data.schema import IMAGE_SIZE
 from training.recording import Job, families, jobs, record, seed_range
 
 if TYPE_CHECKING:
@@ -112,11 +113,20 @@ def check_driver(bundle: Path, out: Path) -> None:
     """Note which policy drives, or compare it with the one of the parts that are there.
 
     Raises:
-        QuantVLAError: another policy drove, or the bundle cannot be read.
+        QuantVLAError: the bundle is damaged or of another robot, or another policy drove.
     """
-    from quantvla_ros.bundle.storage import bundle_hash
+    from calib_tools.evaluation.variants import check_fits_robot
+    from quantvla_ros.bundle.storage import bundle_hash, load_manifest
     from training.data.files import write_json
 
+    manifest = load_manifest(bundle, check_files=True)
+    check_fits_robot(manifest, bundle)
+    size = manifest.interface.cameras[0].height  # all are square and of one size
+    if size != IMAGE_SIZE:
+        raise QuantVLAError(
+            f"The bundle '{bundle}' wants pictures of {size}x{size} and a data set holds "
+            f"{IMAGE_SIZE}x{IMAGE_SIZE}; give a bundle that was trained here."
+        )
     note, mine = out / "driver.json", bundle_hash(bundle)
     if not note.exists():
         write_json(note, {"bundle": mine})

@@ -23,6 +23,7 @@ from quantvla_ros.bundle.schema import (
     TokenizerSpec,
 )
 from quantvla_ros.bundle.storage import save_bundle
+from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.pi05 import Pi05Config
 from training.data.schema import HORIZON, JOINTS
 from training.dataset import ARM, Statistics
@@ -55,7 +56,13 @@ def interface(urdf: str) -> Interface:
 
 
 def export(run: Path, out: Path, force: bool) -> Path:
-    """Write the averaged weights of `run` as the bundle `out`."""
+    """Write the averaged weights of `run` as the bundle `out`.
+
+    Raises:
+        QuantVLAError: there is no run, or `out` exists and `force` is not given.
+    """
+    if not (run / CHECKPOINT).exists():
+        raise QuantVLAError(f"There is no training run with a checkpoint in {run}; train first.")
     state = torch.load(run / CHECKPOINT, weights_only=False)
     config = Pi05Config.model_validate(state["config"])
     return save_policy(out, config, state["average"], Statistics.load(run / STATISTICS), force)
@@ -96,7 +103,10 @@ def main(
     force: Annotated[bool, typer.Option(help="Replace the bundle when it exists.")] = False,
 ) -> None:
     """Write a training run as a float bundle."""
-    print(export(run, out, force))
+    try:
+        print(export(run, out, force))
+    except QuantVLAError as error:
+        raise SystemExit(f"export: {error}") from error
 
 
 if __name__ == "__main__":

@@ -101,9 +101,10 @@ class Run:
         """Train to the last step; a finished run is left as it is."""
         trainer, every, steps = self.trainer, self.settings.check_every, self.settings.steps
         while trainer.step < steps:
-            self.recent.append(trainer.advance(trainer.step / steps))
+            losses = trainer.advance(trainer.step / steps)
             last = trainer.step == steps
             if self.first:
+                self.recent.append(losses)
                 if trainer.step % LOG_EVERY == 0 or last:
                     self._log()
                 if trainer.step % DRAW_EVERY == 0 or last:

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -32,8 +34,8 @@ def latencies_ms(settings: Settings, variants: Sequence[Variant], out: Path) -> 
         return _read(path, variants)
     # Fake quantization costs no time and saves none: its latency is that of its bundle.
     by_bundle = {
-        variant.sha256: measure_ms(variant, settings.denoise_steps)
-        for variant in {v.sha256: v for v in variants}.values()
+        sha256: measure_ms(replace(variant, rounding="", study=None), settings.denoise_steps)
+        for sha256, variant in {v.sha256: v for v in variants}.items()
     }
     found = {variant.label: by_bundle[variant.sha256] for variant in variants}
     write_json(path, found)
@@ -55,6 +57,9 @@ def measure_ms(variant: Variant, denoise_steps: int | None) -> float:
 def _read(path: Path, variants: Sequence[Variant]) -> dict[str, float]:
     try:
         kept: Mapping[str, float] = json.loads(path.read_text())
-        return {variant.label: float(kept[variant.label]) for variant in variants}
+        found = {variant.label: float(kept[variant.label]) for variant in variants}
+        if not all(0 <= latency < math.inf for latency in found.values()):
+            raise ValueError(found)
+        return found
     except (ValueError, TypeError, KeyError) as error:
         raise QuantVLAError(f"'{path}' is damaged; choose another --out.") from error

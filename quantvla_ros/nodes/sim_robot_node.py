@@ -30,7 +30,7 @@ from quantvla_ros.sim.joint_commander import JointCommander
 from quantvla_ros.sim.pacing import Pacer, RateMeter
 from quantvla_ros.sim.panda_servo import make_panda_servo
 from quantvla_ros.sim.robot import SimulatedRobot
-from quantvla_ros.sim.tasks.understanding import meant_goal
+from quantvla_ros.sim.tasks.understanding import meant_goal, no_goal_meant
 from quantvla_ros.sim.urdf import panda_urdf
 
 TICKS_S = (0.008, 0.012)
@@ -75,7 +75,8 @@ class SimRobotNode(Node):
         self._time = self._epoch = FIRST_TIME_S
         self._ticks = self._resets = 0
         self._seed = self._settings.seed
-        self._instruction = ""
+        self._instruction = ("", 0)  # and how many resets came before it
+        self._doubted = self._instruction
         self._ended = False
         self._create_interface()
         self._reset()
@@ -147,12 +148,24 @@ class SimRobotNode(Node):
                 self._image_publishers[name].publish(message)
 
     def _publish_state(self) -> None:
-        asked = meant_goal(self._robot.task, self._instruction)
-        if asked is not None:
-            self._robot.task.goal = asked
+        self._take_goal()
         self._state_publisher.publish(
             sim_messages.simulation_state(self._robot, self._seed, self._time, self._resets)
         )
+
+    def _take_goal(self) -> None:
+        """Judge success by the instruction; warn once where this scene has no such object.
+
+        An instruction from before the reset was for another scene, and an empty one asks nothing.
+        """
+        heard, task = self._instruction, self._robot.task
+        sentence, resets = heard
+        asked = meant_goal(task, sentence)
+        if asked is not None:
+            task.goal = asked
+        elif sentence.strip() and resets == self._resets and heard != self._doubted:
+            self._doubted = heard
+            self.get_logger().warning(no_goal_meant(task, sentence))
 
     def _report(self, rate: float) -> None:
         wanted = 0.0 if self._settings.stepped else self._settings.real_time_factor
@@ -213,7 +226,7 @@ class SimRobotNode(Node):
         return self._call(self._step, response)
 
     def _on_instruction(self, message: String) -> None:
-        self._instruction = message.data  # only to judge success
+        self._instruction = (message.data, self._resets)  # only to judge success
 
     def _on_trajectory(self, message: JointTrajectory) -> None:
         trajectory = sim_messages.trajectory_from_message(message)

@@ -11,6 +11,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from calib_tools.cli import main
+from calib_tools.resources import shared_file
 from quantvla_ros.bundle.manifest_file import write_manifest
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import file_hash, load_manifest
@@ -182,3 +183,40 @@ def test_a_demo_with_a_quantized_or_missing_policy(tmp_path, refused):
     sentence = refused("demo", "--out", tmp_path / "out", "--policy", tmp_path / "nothing")
     assert "nothing" in sentence
     assert left(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--task", "juggle"], ["'juggle'", "beside_plate, pick_place, push, stack"]),
+        (["--episodes", "0"], ["--episodes is 0", "even"]),
+        (["--episodes", "7"], ["--episodes is 7", "even"]),
+        (["--shift", "dim_light+fog"], ["'fog'", "more_objects"]),
+        (["--latency", "soon"], ["'soon'", "'measured'"]),
+        (["--over-ros", "--ray", "local"], ["--over-ros", "--ray"]),
+        (["--over-ros", "--shift", "dim_light"], ["--over-ros", "--shift"]),
+    ],
+    ids=" ".join,
+)
+def test_an_evaluation_that_cannot_be_played(tmp_path, refused, options, named):
+    policy = shared_file("policies/panda")
+    sentence = refused("evaluate", policy, "--out", tmp_path / "out", *options)
+    assert all(word in sentence for word in named)
+    assert left(tmp_path) == set()
+
+
+def test_an_evaluation_of_no_bundle_or_of_one_for_another_robot(tmp_path, refused, tiny_bundle):
+    (tmp_path / "empty").mkdir()
+    for name in ("nothing", "empty"):
+        sentence = refused("evaluate", tmp_path / name, "--out", tmp_path / "out")
+        assert f"{tmp_path / name}/bundle.yaml" in sentence and "directory of a bundle" in sentence
+    sentence = refused("evaluate", tiny_bundle, "--out", tmp_path / "out")
+    assert f"'{tiny_bundle}'" in sentence and "'shoulder'" in sentence
+    assert left(tmp_path) == {"empty"}
+
+
+def test_an_evaluation_into_something_else(tmp_path, refused):
+    (tmp_path / "mine.txt").write_text("mine")
+    sentence = refused("evaluate", shared_file("policies/panda"), "--out", tmp_path)
+    assert f"'{tmp_path}' exists and is no evaluation" in sentence
+    assert left(tmp_path) == {"mine.txt"}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 
@@ -30,6 +31,7 @@ from quantvla_ros.nodes.conversion import (
     seconds_to_stamp,
     stamp_to_seconds,
 )
+from quantvla_ros.sim.tasks.registry import make_task
 
 MODULE = "quantvla_ros.nodes.sim_robot_node"
 JOINTS = [*(f"panda_joint{i}" for i in range(1, 8)), "panda_finger_joint1"]
@@ -190,6 +192,54 @@ def test_the_instruction_decides_what_success_means(graph, joint_states):
     publisher.publish(String(data=f"put the {other} in the basket"))
     wait_until(lambda: state_of(states)["target"] == other, 20, "the other target")
     assert state_of(states)["success"] is False
+
+
+def scene_without_all_of(objects):
+    """Seed of a scene that lacks one of these, and that one."""
+    task = make_task("pick_place")
+    for seed in itertools.count():
+        task.reset(seed)
+        for name in objects:
+            if name not in task.present:
+                return seed, name
+
+
+def test_an_instruction_for_an_object_that_is_not_there_is_warned_of_once(
+    graph, joint_states, robot
+):
+    states = graph.listen(String, "/sim/state", qos.LATCHED)
+    before = wait_until(lambda: state_of(states), 20, "the simulation's state")
+    publisher = graph.publisher(String, "/instruction", qos.LATCHED)
+
+    def instruct(text):
+        publisher.publish(String(data=text))
+        await_states()
+
+    def await_states():
+        seen = len(states)
+        wait_until(lambda: len(states) >= seen + 2, 20, "two more states")
+
+    def warnings():
+        return [line for line in robot.output.splitlines() if "names no object" in line]
+
+    for _ in range(3):
+        instruct("put the teapot in the basket")
+    wait_until(warnings, 20, "the warning")
+    instruct("")
+    (warning,) = warnings()
+    assert "WARN" in warning and "'put the teapot in the basket'" in warning
+    assert all(f"'{name}'" in warning for name in before["objects"])
+    assert state_of(states)["target"] == before["target"]
+
+    seed, gone = scene_without_all_of(set(before["objects"]) - {before["target"]})
+    instruct(f"put the {gone} in the basket")
+    wait_until(lambda: state_of(states)["target"] == gone, 20, "the other target")
+    graph.set_parameter("sim_robot_node", "seed", seed)
+    assert graph.call(Trigger, "/sim_robot_node/reset").success
+    await_states()
+    assert len(warnings()) == 1  # the sentence was for the scene before
+    instruct(f"put the {gone} in the basket")
+    wait_until(lambda: len(warnings()) == 2, 20, "the warning for the new scene")
 
 
 def test_reset_takes_the_next_seed_and_the_clock_goes_on(graph, joint_states):

@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A training run of a tiny network in this very process: `python tiny_run.py DEMOS OUT STEPS`."""
+"""A training run of a tiny network: `python tiny_run.py DEMOS OUT STEPS [processes=2 ...]`."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+from torch.multiprocessing.spawn import spawn
 
 from quantvla_ros.models.pi05 import Pi05Config
 from training import train, trainer, widening
 from training.language import vocabulary_size
 from training.settings import Settings
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 def tiny_config(narrow: bool = False) -> Pi05Config:
@@ -56,16 +63,35 @@ def settings(demos: Path, out: Path, steps: int) -> Settings:
     )
 
 
-def main(demos: Path, out: Path, steps: int) -> None:
+def one_process(rank: int, mine: Settings, store: str, parent: int) -> None:
     trainer.network_config = tiny_config
     train.LOG_EVERY = 1
-    mine = settings(demos, out, steps)
+    train.train(rank, mine, store, parent)
+
+
+def main(demos: Path, out: Path, steps: int, **more: Any) -> None:
+    mine = replace(settings(demos, out, steps), **more)
     out.mkdir(parents=True, exist_ok=True)
     mine.record()
     train.prepare(mine)
     with tempfile.TemporaryDirectory() as directory:
-        train.train(0, mine, str(Path(directory) / "store"), os.getppid())
+        store = str(Path(directory) / "store")
+        if mine.processes == 1:
+            one_process(0, mine, store, os.getppid())
+        else:
+            spawn(one_process, args=(mine, store, os.getpid()), nprocs=mine.processes)
+
+
+def start(demos: Path, out: Path, steps: int, **more: Any) -> subprocess.Popen[bytes]:
+    """Begin a run, or go on with it, in a process of its own; `more` are other settings."""
+    words = [demos, out, steps, *(f"{key}={value}" for key, value in more.items())]
+    return subprocess.Popen(
+        [sys.executable, __file__, *map(str, words)],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.DEVNULL,
+    )
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    more = {key: int(value) for key, value in (word.split("=") for word in sys.argv[4:])}
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), **more)

@@ -16,6 +16,7 @@ import numpy as np
 from quantvla_ros.errors import QuantVLAError
 from training.data.files import replacing, write_json, write_parquet
 from training.data.parts import part_path, waiting_parts
+from training.data.reader import task_indices
 from training.data.schema import (
     DATA_PATH,
     EPISODES_PATH,
@@ -74,7 +75,8 @@ def finish(directory: Path, fps: int, robot_type: str = "panda") -> None:
     names += [name for name in waiting if name not in names]
     if not names:
         raise QuantVLAError(f"There is nothing recorded in {directory}; record first.")
-    sentences: dict[str, int] = _known_sentences(directory)
+    known = (directory / TASKS_PATH).exists()
+    sentences: dict[str, int] = task_indices(directory) if known else {}
     totals = Totals()
     episodes: list[dict[str, Any]] = []
     frames = 0
@@ -103,15 +105,6 @@ def finish(directory: Path, fps: int, robot_type: str = "panda") -> None:
     write_json(directory / INFO_PATH, _info(episodes, frames, sentences, fps, robot_type))
     for name in waiting:
         part_path(directory, name).unlink()
-
-
-def _known_sentences(directory: Path) -> dict[str, int]:
-    import pyarrow.parquet as pq
-
-    if not (directory / TASKS_PATH).exists():
-        return {}
-    columns = pq.read_table(directory / TASKS_PATH).to_pydict()
-    return dict(zip(columns["task"], columns["task_index"], strict=True))
 
 
 def _numbered(
@@ -193,7 +186,7 @@ def _write_tasks(path: Path, sentences: Mapping[str, int]) -> None:
         }
     ).replace_schema_metadata({"pandas": json.dumps(note)})
     with replacing(path) as temporary:
-        pq.write_table(table, temporary)
+        pq.write_table(table, temporary, write_page_checksum=True)
 
 
 def _info(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CACHE = "cache"
+_INFO_VALUES = {"total_frames": int, "fps": int}
+_TASK_VALUES = {"task_index": int, "task": str}
+_EPISODE_VALUES = {
+    "length": int, "data/chunk_index": int, "data/file_index": int, "dataset_from_index": int,
+}  # fmt: skip
 
 
 class DataSet:
@@ -52,13 +57,16 @@ class DataSet:
             raise QuantVLAError(
                 f"{path} is damaged ({error}); delete it and record again."
             ) from error
+        if not isinstance(self.info, dict):
+            raise _damaged(path, "it holds no description")
         found, wanted = self.info.get("codebase_version"), described()
         if found != VERSION or self.info.get("features") != wanted:
             raise QuantVLAError(
                 f"{directory} has other columns or another layout ({found}) than this version "
                 f"reads ({VERSION}); record it again."
             )
-        self.episodes: list[dict[str, Any]] = _read(directory / EPISODES_PATH).to_pylist()
+        _check_values(path, self.info, _INFO_VALUES)
+        self.episodes = _rows(directory / EPISODES_PATH, _EPISODE_VALUES)
         self.files = self._checked_files()
 
     def __len__(self) -> int:
@@ -68,8 +76,8 @@ class DataSet:
     @cached_property
     def sentences(self) -> list[str]:
         """The instruction of each task index."""
-        columns = _read(self.directory / TASKS_PATH).to_pydict()
-        return [s for _, s in sorted(zip(columns["task_index"], columns["task"], strict=True))]
+        numbers = task_indices(self.directory)
+        return sorted(numbers, key=numbers.__getitem__)
 
     def columns(self, keys: Sequence[str]) -> dict[str, np.ndarray]:
         """All values of columns other than pictures; arrays [frames, *shape], strings as objects.
@@ -153,7 +161,7 @@ class DataSet:
                 found = pq.read_metadata(file).num_rows
             except FileNotFoundError:
                 raise QuantVLAError(f"{file} is missing; restore it or record again.") from None
-            except (OSError, pa.ArrowInvalid) as error:
+            except (OSError, pa.ArrowException) as error:
                 raise _damaged(file, error) from error
             if found != length:
                 raise _damaged(file, f"{found} frames in place of {length}")
@@ -170,8 +178,35 @@ def _read(file: Path, keys: Sequence[str] | None = None) -> pa.Table:
         return pq.read_table(file, columns=keys and list(keys), page_checksum_verification=True)
     except FileNotFoundError:
         raise QuantVLAError(f"{file} is missing; restore it or record again.") from None
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException) as error:
         raise _damaged(file, error) from error
+
+
+def task_indices(directory: Path) -> dict[str, int]:
+    """The task index of each instruction in a finished data set.
+
+    Raises:
+        QuantVLAError: the file is missing or damaged.
+    """
+    rows = _rows(directory / TASKS_PATH, _TASK_VALUES)
+    return {row["task"]: row["task_index"] for row in rows}
+
+
+def _rows(file: Path, wanted: Mapping[str, type]) -> list[dict[str, Any]]:
+    """Rows of a table under `meta/`; each must have these values."""
+    try:
+        rows: list[dict[str, Any]] = _read(file).to_pylist()
+    except UnicodeDecodeError as error:
+        raise _damaged(file, error) from error
+    for row in rows:
+        _check_values(file, row, wanted)
+    return rows
+
+
+def _check_values(file: Path, found: Mapping[str, Any], wanted: Mapping[str, type]) -> None:
+    for key, kind in wanted.items():
+        if not isinstance(found.get(key), kind):
+            raise _damaged(file, f"it does not say {key}")
 
 
 def read_part(

@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
-from evaluation_players import Broken, Mortal, Refusing, jobs
+from evaluation_players import Broken, Hesitant, Mortal, Refusing, jobs
 from process_life import import_path
 
+from calib_tools.evaluation import run as run_module
 from calib_tools.evaluation.ray_cluster import LOCAL, play_job, play_on_ray
+from calib_tools.evaluation.record import RECORD
+from calib_tools.evaluation.run import evaluate
+from calib_tools.evaluation.settings import make_settings
+from calib_tools.evaluation.store import EPISODES
+from calib_tools.evaluation.variants import Variant
 from quantvla_ros.errors import QuantVLAError
 
 pytest.importorskip("ray")
@@ -40,3 +47,40 @@ def test_a_refusal_travels_as_a_value_and_a_mistake_as_an_error(tmp_path):
     assert str(refusal) == "The bundle was changed."
     with pytest.raises(ZeroDivisionError):
         play_job(job, Broken)
+
+
+def test_an_evaluation_on_ray_goes_on_after_a_stop(tmp_path, monkeypatch):
+    def play_here(jobs, workers, make_player):
+        assert not jobs, "played on this machine and not on Ray"
+        return iter(())
+
+    monkeypatch.setattr(run_module, "make_player", Hesitant)
+    monkeypatch.setattr(run_module, "play_in_processes", play_here)
+    variants = []
+    for label in ("float", "int8"):
+        (tmp_path / label).mkdir()
+        variants.append(Variant(label, tmp_path / label, "", f"{label:0>64}"))
+    settings = make_settings(variants, ["pick_place"], 8)
+    out = tmp_path / "out"
+
+    def finished():
+        rows = [json.loads(line) for line in (out / EPISODES).read_text().splitlines()]
+        return [(row["variant"], row["index"]) for row in rows]
+
+    with pytest.raises(QuantVLAError, match="Not today"):
+        evaluate(variants, settings, out, workers=2, ray=LOCAL)
+    kept = finished()
+    assert kept and ("float", 4) not in kept
+    assert not (out / RECORD).exists()
+    (tmp_path / "int8" / "refused").touch()  # no second refusal
+    for mark in tmp_path.glob("*/played_*"):
+        mark.unlink()
+    record = evaluate(variants, settings, out, workers=2, ray=LOCAL)
+    every = [(label, index) for label in ("float", "int8") for index in range(8)]
+    again = [(m.parent.name, int(m.name.split("_")[2])) for m in tmp_path.glob("*/played_*")]
+    assert sorted(again) == sorted(set(every) - set(kept))
+    assert finished()[: len(kept)] == kept
+    assert sorted(finished()) == every
+    assert record["speed"]["episodes"] == 16 - len(kept)
+    assert [a["episodes"] for a in record["aggregates"]] == [8, 8]
+    assert all(e["seconds"] == e["index"] for e in record["episodes"])

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A training run becomes a bundle: its averaged weights, without the heads of the training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from made_up_frames import episodes
+from tiny_run import start, tiny_config
+
+from quantvla_ros.backends.policy import blank_observation, load_policy
+from quantvla_ros.bundle.chunk import draw_noise
+from quantvla_ros.bundle.storage import load_bundle
+from quantvla_ros.models.pi05 import Pi05
+from training.data.finish import finish
+from training.data.parts import part_path, write_part
+from training.dataset import Statistics
+from training.export import main
+from training.starting_point import CHECKPOINT, STATISTICS
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export")
+    demos, out = folder / "demos", folder / "run"
+    write_part(part_path(demos, "pick_place-0000000"), episodes(0, [6, 6]), 10)
+    finish(demos, 10)
+    assert start(demos, out, 3).wait() == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def bundle(run, tmp_path_factory):
+    path = tmp_path_factory.mktemp("bundles") / "policy"
+    main(run, path)
+    return path
+
+
+def test_weights_are_the_averaged_ones_and_no_others(run, bundle):
+    state = torch.load(run / CHECKPOINT, weights_only=False)
+    tensors = load_bundle(bundle).tensors
+    assert set(tensors) == set(Pi05(tiny_config()).state_dict())
+    for name, tensor in tensors.items():
+        assert torch.equal(tensor, state["average"][name].half().float()), name
+    assert any(not torch.equal(t, state["network"][n].half().float()) for n, t in tensors.items())
+
+
+def test_normalization_is_that_of_the_run(run, bundle):
+    found = load_bundle(bundle).manifest.normalization
+    for name, values in vars(Statistics.load(run / STATISTICS)).items():
+        assert np.array_equal(np.array(getattr(found, name), np.float32), values), name
+
+
+def test_bundle_is_a_policy(bundle):
+    policy = load_policy(bundle, compiled=False)
+    interface = policy.manifest.interface
+    chunk = policy.infer(blank_observation(interface), draw_noise(policy.manifest, 0, 0))
+    assert chunk.actions.shape == (interface.horizon, len(interface.action.names)) == (16, 8)
+    assert np.isfinite(chunk.actions).all()
+
+
+def test_what_is_there_is_replaced_only_by_force(run, tmp_path):
+    path = tmp_path / "policy"
+    path.mkdir()
+    (path / "mine").touch()
+    sentence = r"^export: output directory .* exists; .* or --force to replace it whole$"
+    with pytest.raises(SystemExit, match=sentence):
+        main(run, path)
+    assert [file.name for file in path.iterdir()] == ["mine"]
+    main(run, path, force=True)
+    assert not (path / "mine").exists()
+    assert load_bundle(path).manifest.architecture == tiny_config().model_dump(mode="json")
+
+
+def test_a_directory_that_is_no_run_is_refused(tmp_path):
+    sentence = r"^export: There is no training run with a checkpoint in .*; train first\.$"
+    with pytest.raises(SystemExit, match=sentence):
+        main(tmp_path, tmp_path / "policy")
+    assert not (tmp_path / "policy").exists()
