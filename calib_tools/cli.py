@@ -139,9 +139,17 @@ def quantize(
     from quantvla_ros.quantization.gate import failures
 
     recipe = Recipe(
-        scheme, layout, base, tuple(condition or ()), activations, static_range, group,
-        tuple(keep_float or ()), budget, sequential,
-    )  # fmt: skip
+        scheme=scheme,
+        layout=layout,
+        base=base,
+        condition=tuple(condition or ()),
+        activations=activations,
+        range=static_range,
+        group=group,
+        keep_float=tuple(keep_float or ()),
+        budget=budget,
+        sequential=sequential,
+    )
     gate = run(bundle, buffer, recipe, out, force, ray)
     _print(gate.model_dump()) if as_json else show_gate(gate)
     if not gate.passed:

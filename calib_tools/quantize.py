@@ -32,7 +32,7 @@ def quantize(
     Raises:
         QuantVLAError: bundle, buffer, recipe or output cannot be used.
     """
-    recipe.check()
+    recipe.check(ray)
     prepare_output(out, force)
     manifest = load_manifest(bundle)
     samples = load_buffer(buffer, manifest.interface.state.names)

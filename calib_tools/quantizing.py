@@ -108,7 +108,7 @@ def quantize_bundle(
         QuantVLAError: a recipe that cannot be had, a bundle that is already quantized or damaged,
             too few or useless samples, or an output that exists. Nothing is left behind.
     """
-    recipe.check()
+    recipe.check(ray)
     prepare_output(out, force)
     progress("load the float bundle", 0.0)
     bundle = load_bundle(bundle_path)

@@ -14,6 +14,7 @@ BASES = ("rtn", "clip", "gptq")
 CONDITIONS = ("smoothquant", "hadamard")
 ACTIVATIONS: dict[str, Activation] = {"dynamic": "dynamic", "static": "static"}
 RANGES = ("absmax", "percentile", "mse")
+RANGE = "mse"
 BUDGET_BITS = (8, 4)
 
 
@@ -27,7 +28,7 @@ class Recipe:
         base: how weights are rounded.
         condition: transforms before the rounding, in their order.
         activations: ranges of integer activations.
-        range: how static ranges are chosen.
+        range: how static ranges are chosen; the default with dynamic ones.
         group: inputs that share a scale of 4-bit weights.
         keep_float: patterns of layers that stay float.
         budget: bytes of all weights, met by mixing 8 bits, 4 bits and float.
@@ -40,15 +41,18 @@ class Recipe:
     base: str = "gptq"
     condition: tuple[str, ...] = ()
     activations: str = "dynamic"
-    range: str = "mse"
+    range: str = RANGE
     group: int | None = None
     keep_float: tuple[str, ...] = ()
     budget: int | None = None
     sequential: bool = False
     corrections: tuple[str, ...] = ("alpha", "beta")
 
-    def check(self) -> None:
+    def check(self, ray: str | None = None) -> None:
         """Refuse what cannot be had, before anything is loaded.
+
+        Args:
+            ray: cluster that a search is to be spread over, if any.
 
         Raises:
             QuantVLAError: an unknown name, or options that do not go together.
@@ -65,10 +69,25 @@ class Recipe:
             )
         for name in self.condition:
             _known("condition", name, CONDITIONS)
+        if self.range != RANGE and self.activations != "static":
+            raise QuantVLAError(
+                f"--range {self.range} is for static ranges of integer activations; leave it "
+                "out, or give --activations static with it"
+            )
+        if ray is not None and not self.searches:
+            raise QuantVLAError(
+                "--ray spreads the measuring of a search, and nothing is searched here; leave it "
+                "out, or give --layout auto or --budget"
+            )
         if self.searches and self.sequential:
             raise QuantVLAError(
                 "--sequential fits each layer to the layers before it, which a search still "
                 "changes; leave it out with --layout auto and with --budget"
+            )
+        if self.sequential and self.base == "rtn" and self.activations == "dynamic":
+            raise QuantVLAError(
+                "--sequential changes nothing with --base rtn, which looks at no inputs; leave it "
+                "out, or choose --base gptq"
             )
         if self.budget is not None and self.layout == "none":
             raise QuantVLAError(

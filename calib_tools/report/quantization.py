@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,7 @@ def quantization_sections(data: BundleData) -> list[Section]:
     found = [_memory(data)]
     if data.layers is not None and data.layers["layers"]:
         found += [_errors(data.layers), _ranges(data.layers)]
+        found += _not_conditioned(data.layers.get("not_conditioned", {}))
         found += _corrections(data, data.layers.get("corrections"))
     if data.sensitivity is not None:
         found.append(_ranking(data.sensitivity))
@@ -84,6 +87,23 @@ def _ranges(record: Mapping[str, Any]) -> Section:
     return Section("Ranges of the inputs", text, head, rows, figures)
 
 
+def _not_conditioned(skipped: Mapping[str, Mapping[str, str]]) -> list[Section]:
+    """Layers of the same place in all blocks are one entry with their number."""
+    rows = []
+    for condition, layers in skipped.items():
+        reasons: dict[str, Counter[str]] = {}
+        for name, reason in layers.items():
+            place = re.sub(r"\b\d+\b", "*", plots.short(name))
+            reasons.setdefault(reason, Counter())[place] += 1
+        for reason, places in reasons.items():
+            listed = ", ".join(f"{place} ({number})" for place, number in places.items())
+            rows.append([condition, listed, reason])
+    if not rows:
+        return []
+    text = "What each --condition left as it was, in how many blocks (*), and why."
+    return [Section("Layers not conditioned", text, ["condition", "layers", "reason"], rows)]
+
+
 def _corrections(data: BundleData, found: Mapping[str, Any] | None) -> list[Section]:
     quantization = data.manifest.quantization
     assert quantization is not None
@@ -104,10 +124,14 @@ def _corrections(data: BundleData, found: Mapping[str, Any] | None) -> list[Sect
 
 
 def _ranking(record: Mapping[str, Any]) -> Section:
-    text = f"In the unit: {record['unit']}. The worst first."
+    rows = record["layers"]
+    text = (
+        f"In the unit: {record['unit']}. The worst first: {min(len(rows), plots.RANKED)} of "
+        f"{len(rows)} pairs of a layer and its bits are shown."
+    )
     if record["budget_bytes"] is not None:
         text += f" Budget: {record['budget_bytes']:,} bytes."
-    return Section("Sensitivity", text, figures=[plots.ranking_figure(record["layers"])])
+    return Section("Sensitivity", text, figures=[plots.ranking_figure(rows)])
 
 
 def _layers(data: BundleData) -> Section:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Rows = Sequence[Mapping[str, Any]]
+RANKED = 40  # layers that a ranking shows at most
 _ROW = 0.17  # inches a layer
 _ERRORS = (
     ("weight_error", "weight: squared error, relative"),
@@ -31,10 +33,9 @@ def short(name: str) -> str:
         ("vision_tower.layers.", "vision "),
         ("self_attn.", ""),
         ("mlp.", ""),
-        ("_proj", ""),
     ):
         name = name.replace(long, brief)
-    return name.replace(".", " ")
+    return re.sub(r"_proj\b", "", name).replace(".", " ")
 
 
 def _tall(names: Sequence[str], columns: int) -> tuple[Figure, list[Axes]]:
@@ -144,8 +145,8 @@ def temperature_figure(logits: Mapping[str, Mapping[str, Sequence[float]]]) -> s
         return svg(figure)
 
 
-def ranking_figure(rows: Rows, most: int = 40) -> str:
-    """Layers by what each alone does to the action; the colour says what was chosen."""
+def ranking_figure(rows: Rows, most: int = RANKED) -> str:
+    """The first layers by what each alone does to the action; the colour says what was chosen."""
     shown = list(rows)[:most]
     names = [f"{row['name']} {row['bits']} bit" for row in shown]
     with drawing():

@@ -130,6 +130,7 @@ def test_a_rotated_layer_that_stays_float_is_plain_again(path, tmp_path, monkeyp
         ({"range": "widest"}, "unknown range"),
         ({"activations": "none"}, "unknown kind of activation range"),
         ({"layout": "auto", "sequential": True}, "--sequential"),
+        ({"base": "rtn", "sequential": True}, "--sequential changes nothing"),
         ({"budget": 10, "layout": "none"}, "nothing to quantize"),
         ({"scheme": "w4a16", "activations": "static"}, "static"),
     ],

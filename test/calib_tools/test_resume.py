@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -57,6 +58,58 @@ def test_after_ctrl_c_finished_layers_are_not_done_again(path, tmp_path, monkeyp
     quantize(path, tmp_path / "out", recipe)
     assert len(rounded) == len(set(rounded)) == 20
     for name in FILES:
+        assert (tmp_path / "out" / name).read_bytes() == (whole.path / name).read_bytes()
+    assert {p.name for p in tmp_path.iterdir()} == {"whole", "out"}
+
+
+def stop_at(count, counted):
+    """Progress that ends a quantization, once its layers are rounded, at a text's n-th time."""
+    told = []
+
+    def progress(text, done):
+        if text == "layers rounded" or (told and counted(text)):
+            told.append(text)
+        if len(told) > count:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def is_layer(text):
+    return text.startswith(("language_model.", "action_expert."))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "counted", "count", "kept", "trials"),
+    [
+        ({"layout": "auto"}, is_layer, 5, 5, 28),
+        ({"layout": "llm+dit", "budget": 100_000}, is_layer, 40, 40, 2 * 28),
+        ({"layout": "auto"}, lambda text: text.endswith(" layers together"), 1, 28, 28),
+        ({}, lambda text: text.startswith("effect of "), 5, 4, 20),
+    ],
+    ids=["auto", "budget", "auto, judging", "fixed layout"],
+)
+def test_after_ctrl_c_measured_layers_are_not_measured_again(
+    path, tmp_path, monkeypatch, recipe, counted, count, kept, trials
+):
+    recipe = Recipe(base="rtn", **recipe)
+    whole = quantize(path, tmp_path / "whole", recipe)
+    measured = []
+    real = WorkDirectory.keep_measure
+
+    def keep(self, name, bits, content):
+        measured.append((name, bits))
+        real(self, name, bits, content)
+
+    monkeypatch.setattr(WorkDirectory, "keep_measure", keep)
+    with pytest.raises(KeyboardInterrupt):
+        quantize(path, tmp_path / "out", recipe, stop_at(count, counted))
+    assert multiprocessing.active_children() == []
+    assert not (tmp_path / "out").exists()
+    assert len(measured) == kept
+    quantize(path, tmp_path / "out", recipe)
+    assert len(measured) == len(set(measured)) == trials
+    for name in [*FILES, "sensitivity.json"] if recipe.searches else FILES:
         assert (tmp_path / "out" / name).read_bytes() == (whole.path / name).read_bytes()
     assert {p.name for p in tmp_path.iterdir()} == {"whole", "out"}
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from html import unescape
 from xml.etree import ElementTree
 
 import pytest
@@ -15,9 +17,11 @@ from calib_tools.recipe import Recipe
 from calib_tools.report import quantization_plots as plots
 from calib_tools.report.bundle_data import OTHERS, read_bundle
 from calib_tools.report.page import write_report
+from calib_tools.report.quantization import quantization_sections
 from quantvla_ros.errors import QuantVLAError
 
 SAMPLES = observations(24)
+NOT_CONDITIONED = "Layers not conditioned"
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +43,8 @@ def quantized(path, name, recipe):
     return path.parent / name
 
 
-def page_of(run, tmp_path):
-    write_report(run, tmp_path / "page.html", force=False)
+def page_of(run, tmp_path, force=False):
+    write_report(run, tmp_path / "page.html", force)
     return (tmp_path / "page.html").read_text()
 
 
@@ -65,12 +69,66 @@ def test_layers_without_a_clip_are_per_token(path, tmp_path):
     assert "per token" in page and "Sensitivity" not in titles(page)
 
 
-def test_a_search_shows_its_ranking(path, tmp_path):
+def test_a_search_shows_its_ranking_and_says_how_much_of_it(path, tmp_path):
     size = sum(read_bundle(quantized(path, "plain", Recipe(base="rtn"))).float_16.values())
     recipe = Recipe(base="rtn", layout="llm+dit", budget=int(size * 0.75))
-    page = page_of(quantized(path, "searched", recipe), tmp_path)
+    searched = quantized(path, "searched", recipe)
+    page = page_of(searched, tmp_path)
     assert "Sensitivity" in titles(page)
     assert "this layer alone (red: chosen)" in page
+    assert "The worst first: 40 of 56 pairs of a layer and its bits are shown." in page
+    assert drawn_pairs(page) == 40
+    record = json.loads((searched / "sensitivity.json").read_text())
+    record["layers"] = record["layers"][:12]
+    (searched / "sensitivity.json").write_text(json.dumps(record))
+    short = page_of(searched, tmp_path, force=True)
+    assert "12 of 12 pairs" in short and drawn_pairs(short) == 12
+
+
+def drawn_pairs(page):
+    """Labels of the ranking; text of a figure is text."""
+    return len(re.findall(r">(?:llm|expert) \d \w+ [48] bit<", page))
+
+
+def test_layers_that_a_condition_left_alone_are_told_with_the_reason(path, tmp_path):
+    recipe = Recipe(base="rtn", condition=("smoothquant", "hadamard"))
+    rows = table_of(page_of(quantized(path, "conditioned", recipe), tmp_path), NOT_CONDITIONED)
+    # Of two language layers; what reaches no action is not observed.
+    assert rows[0][:2] == ["smoothquant", "llm * o (1)"] and "rotate it instead" in rows[0][2]
+    (rotated,) = rows[1:]
+    assert rotated[0] == "hadamard" and "smooth it instead" in rotated[2]
+    assert {"llm * k (2)", "llm * q (1)", "expert * up (2)"} <= set(rotated[1].split(", "))
+    assert "llm * o" not in rotated[1] and "down" not in rotated[1]
+
+
+def table_of(page, title):
+    text = page[page.index(f"<h2>{title}</h2>") :]
+    rows = re.findall("<tr>(<td>.*?)</tr>", text[: text.index("</table>")])
+    return [[unescape(cell) for cell in re.findall("<td>(.*?)</td>", row)] for row in rows]
+
+
+def test_without_such_layers_there_is_no_such_section(static, tmp_path):
+    record = json.loads((static / "layers.json").read_text())
+    assert record["not_conditioned"] == {}
+    assert NOT_CONDITIONED not in titles(page_of(static, tmp_path))
+    data = read_bundle(static)
+    nothing = {**record, "not_conditioned": {"smoothquant": {}}}  # it conditioned every layer
+    older = {key: value for key, value in record.items() if key != "not_conditioned"}
+    for layers in (nothing, older):
+        found = quantization_sections(replace(data, layers=layers))
+        assert NOT_CONDITIONED not in [section.title for section in found]
+
+
+@pytest.mark.parametrize(
+    ("name", "brief"),
+    [
+        ("language_model.layers.3.self_attn.q_proj", "llm 3 q"),
+        ("action_expert.layers.11.mlp.down_proj 4 bit", "expert 11 down 4 bit"),
+        ("multi_modal_projector", "multi_modal_projector"),
+    ],
+)
+def test_a_name_is_shortened_at_its_parts_alone(name, brief):
+    assert plots.short(name) == brief
 
 
 def test_bytes_are_those_of_the_file_and_of_sixteen_bits(path, static):
