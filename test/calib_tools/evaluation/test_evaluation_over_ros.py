@@ -27,8 +27,9 @@ def test_over_ros_and_in_process_agree_on_the_same_episodes(tmp_path):
     """Time runs over ROS, so episodes do not repeat exactly there.
 
     Stated tolerance: each way solves at least two of four (the policy solves 99 in 100, fewer on
-    a busy machine), and the median of the joints' mean speed, ROS over process, is within a factor
-    of 1.5. `quantvla evaluate` compares them over many.
+    a busy machine), at most two end otherwise than the other way, and the median of the joints'
+    mean speed, ROS over process, is within a factor of 1.5. `quantvla evaluate` compares them over
+    many.
     """
     (variant,) = parse_variants([str(PANDA)])
     settings = make_settings([variant], ["pick_place"], 2 * SCENES, way="ros")
@@ -48,6 +49,8 @@ def test_over_ros_and_in_process_agree_on_the_same_episodes(tmp_path):
         assert outcome.instruction == in_process[index].instruction
     for way in (over_ros, in_process):
         assert sum(outcome.success for outcome in way.values()) >= 2, (over_ros, in_process)
+    otherwise = [i for i in over_ros if over_ros[i].success is not in_process[i].success]
+    assert len(otherwise) <= 2, (over_ros, in_process)
     speeds = [
         {i: outcome.path_rad / outcome.seconds for i, outcome in way.items()}
         for way in (over_ros, in_process)

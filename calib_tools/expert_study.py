@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many scenes the scripted experts solve: `python -m calib_tools.expert_study`.
+
+The experts are what a policy learns from: what one of them cannot do, no policy learns. They act
+on the simulation's state and no picture is rendered, so hundreds of scenes take a minute a family.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from calib_tools.evaluation.statistics import Rate
+from calib_tools.study import run_study, study_parser
+
+KIND, RECORD = "calib_tools.expert_study", "experts.json"
+LONGEST_TICKS = 75
+"""An episode that is not done by then, of 0.1 s each, has failed."""
+_EXAMPLE = """example:
+  python -m calib_tools.expert_study --out docs/records/experts.json
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Play the experts and write the record."""
+    from quantvla_ros.sim.tasks.registry import TASKS
+
+    parser = study_parser(KIND, "How many scenes the scripted experts solve.", _EXAMPLE)
+    parser.add_argument("--seeds", type=int, default=200, help="scenes of each task family")
+    options = parser.parse_args(arguments)
+    if options.seeds < 1:
+        parser.error("--seeds must be 1 or more")
+
+    def measure(say: Any) -> dict[str, Any]:
+        context = multiprocessing.get_context("spawn")
+        rows = []
+        jobs = [(family, options.seeds) for family in TASKS]
+        with context.Pool(min(len(jobs), os.cpu_count() or 1)) as pool:
+            for row in pool.imap(play, jobs):
+                say(f"{row['task']}: {row['solved']} of {options.seeds}")
+                rows.append(row)
+        return {"seeds": options.seeds, "rows": rows}
+
+    run_study(KIND, options, arguments, measure)
+
+
+def play(job: tuple[str, int]) -> dict[str, Any]:
+    """Let one family's expert work on seeds from 0 on; returns its row of the record."""
+    from quantvla_ros.sim.expert import execute
+    from quantvla_ros.sim.robot import SimulatedRobot
+
+    family, seeds = job
+    robot = SimulatedRobot(family)
+    failed, longest = [], 0
+    for seed in range(seeds):
+        robot.reset(seed)
+        expert, ticks = robot.task.expert(robot), 0
+        while not expert.done and ticks < LONGEST_TICKS:
+            execute(robot, expert.act())
+            ticks += 1
+        if robot.success() and robot.first_moved == robot.task.goal.object:
+            longest = max(longest, ticks)
+        else:
+            failed.append(seed)
+    robot.close()
+    return {
+        "task": family,
+        "solved": seeds - len(failed),
+        "longest_ticks": longest,
+        "failed_seeds": failed,
+    }
+
+
+def markdown(record: Mapping[str, Any]) -> str:
+    """The table of a record."""
+    lines = ["| task | solved | success | 95 % interval | longest, s |", "|---|---|---|---|---|"]
+    for row in record["rows"]:
+        rate = Rate(row["solved"], record["seeds"])
+        low, high = rate.interval
+        lines.append(
+            f"| {row['task']} | {row['solved']} of {record['seeds']} | {100 * rate.value:.1f} % | "
+            f"{100 * low:.1f} % to {100 * high:.1f} % | {row['longest_ticks'] / 10:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
