@@ -6,9 +6,10 @@ from __future__ import annotations
 import ctypes
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from quantvla_ros.backends.c_library import run_kernel
+from quantvla_ros.backends.c_library import run_kernel, scales_in_blocks
 from quantvla_ros.backends.packed_weight import Product
 from quantvla_ros.quantization.nibbles import OFFSET
 
@@ -30,17 +31,13 @@ class CFloat:
         self._group = product.precision.group or self._columns
         self._bits = 4 if product.precision.packed else 8
         self.name = f"avx2 f32 on {self._bits}-bit weights"
-        blocks, groups = -(-self.rows // COLUMNS), product.scales.shape[1]
-        codes = torch.zeros(blocks * COLUMNS, self._columns, dtype=torch.int8)
-        codes[: self.rows] = product.codes
-        weight = codes.view(blocks, COLUMNS, self._columns).transpose(1, 2)
+        codes = F.pad(product.codes, (0, 0, 0, -self.rows % COLUMNS))
+        weight = codes.view(-1, COLUMNS, self._columns).transpose(1, 2)
         if product.precision.packed:
             low, high = ((half + OFFSET).to(torch.uint8) for half in weight.chunk(2, dim=2))
             weight = low | (high << 4)
         self._weight = weight.contiguous()
-        scales = torch.zeros(blocks * COLUMNS, groups)
-        scales[: self.rows] = product.scales
-        self._scale = scales.view(blocks, COLUMNS, groups).transpose(1, 2).contiguous()
+        self._scale = scales_in_blocks(product.scales, COLUMNS)
 
     @property
     def held_bytes(self) -> int:

@@ -6,10 +6,9 @@ from __future__ import annotations
 import ctypes
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from quantvla_ros.backends.c_library import in_blocks, run_kernel
+from quantvla_ros.backends.c_library import in_blocks, run_kernel, scales_in_blocks
 from quantvla_ros.backends.packed_weight import Product
 from quantvla_ros.quantization.nibbles import OFFSET
 
@@ -35,8 +34,7 @@ class CInt4:
         # Two channels half a block apart share a byte: [block, step, lane, input].
         low, high = (half.transpose(1, 2) for half in blocks.chunk(2, dim=1))
         self._weight = (low | (high << 4)).contiguous()
-        scales = F.pad(product.scales, (0, 0, 0, -self.rows % columns))
-        self._scale = scales.view(-1, columns, scales.shape[1]).transpose(1, 2).contiguous()
+        self._scale = scales_in_blocks(product.scales, columns)
 
     @property
     def held_bytes(self) -> int:

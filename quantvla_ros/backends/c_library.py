@@ -77,6 +77,12 @@ def in_blocks(codes: Tensor, columns: int) -> Tensor:
     return padded.view(-1, columns, padded.shape[1] // DEPTH, DEPTH)
 
 
+def scales_in_blocks(scales: Tensor, columns: int) -> Tensor:
+    """Pad scales [out, groups] with zeros to blocks of channels: [blocks, groups, columns]."""
+    padded = F.pad(scales, (0, 0, 0, -scales.shape[0] % columns))
+    return padded.view(-1, columns, scales.shape[1]).transpose(1, 2).contiguous()
+
+
 def run_kernel(kernel: Any, x: Tensor, rows: int, *arguments: Any) -> Tensor:
     """Call a kernel: float [M, in] to float [M, rows].
 

@@ -62,6 +62,7 @@ class Rig:
 
     def prepared(self, window):
         """The thread may be put aside here."""
+        time.sleep(self.stall_s)
         self.now += self.stall_s
         return lambda: self.windows.append(window)
 

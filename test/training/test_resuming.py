@@ -14,7 +14,7 @@ import pytest
 import torch
 from made_up_frames import episodes
 from process_life import alive
-from tiny_run import settings
+from tiny_run import settings, start
 from waiting import wait_until
 
 from quantvla_ros.errors import QuantVLAError
@@ -34,29 +34,20 @@ def demos(tmp_path_factory):
     return out
 
 
-def start(demos, out):
-    script = Path(__file__).with_name("tiny_run.py")
-    return subprocess.Popen(
-        [sys.executable, str(script), str(demos), str(out), str(STEPS)],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        stdout=subprocess.DEVNULL,
-    )
-
-
 def losses(out):
     return {line["step"]: line["flow"] for line in runlog.read(out)}
 
 
 def test_killed_run_ends_like_an_undisturbed_one(demos, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert start(demos, whole).wait() == 0
-    process = start(demos, killed)
+    assert start(demos, whole, STEPS).wait() == 0
+    process = start(demos, killed, STEPS)
     wait_until(lambda: (killed / "checkpoint.pt").exists() or process.poll() is not None, 120)
     process.send_signal(signal.SIGKILL)
     process.wait()
     saved = torch.load(killed / "checkpoint.pt", weights_only=False)["step"]
     assert 0 < saved < STEPS
-    assert start(demos, killed).wait() == 0
+    assert start(demos, killed, STEPS).wait() == 0
     assert losses(killed) == losses(whole)
     assert sorted(losses(killed)) == list(range(1, STEPS + 1))
     ends = [torch.load(run / "checkpoint.pt", weights_only=False) for run in (whole, killed)]

@@ -6,23 +6,17 @@ Left and right are the robot's: its left is +y.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from quantvla_ros.sim.tasks.objects import (
     OBJECTS,
-    OPEN_GRIPPER_M,
     PLATE,
     grasp_object,
     tool_start,
 )
-from quantvla_ros.sim.tasks.placing import PlaceExpert
+from quantvla_ros.sim.tasks.placing import PlacingTask
 from quantvla_ros.sim.tasks.scattering import Area, Taken, draw_in_turn, set_down
-from quantvla_ros.sim.tasks.task import Array, Goal, Scene, Task, World
-
-if TYPE_CHECKING:
-    from quantvla_ros.sim.robot import SimulatedRobot
+from quantvla_ros.sim.tasks.task import Array, Goal, Scene, World
 
 SIDES = {"left of the plate": 1.0, "right of the plate": -1.0}
 
@@ -30,14 +24,14 @@ _AREA = Area((-0.15, 0.13), (-0.23, 0.23))
 _PLATE_FROM_MIDDLE, _PLATE_Y_RANGE = (0.04, 0.10), (-0.06, 0.06)
 _UNSEEN_PLATE_Y = (0.07, 0.09)
 _BESIDE_M = 0.13
-_OFF_PLACE_M, _OFF_HEIGHT_M = 0.03, 0.007
 _UNTURNED = np.array([1.0, 0.0, 0.0, 0.0])
 
 
-class BesidePlate(Task):
+class BesidePlate(PlacingTask):
     """Scenes, instructions and judgement of `beside_plate`."""
 
     name = "beside_plate"
+    off_place_m = 0.03
     objects = tuple(item.name for item in OBJECTS)
     all_goals = tuple(Goal(item.name, side) for item in OBJECTS for side in SIDES)
     wordings = (
@@ -81,23 +75,3 @@ class BesidePlate(Task):
         offset = np.array([0.0, aside, grasp_object(self.goal.object).below])
         place: Array = world.object_position(PLATE) + offset
         return place
-
-    def success(self, world: World) -> bool:
-        """The thing rests at its place, the gripper has let go, nothing else has moved much."""
-        offset = world.object_position(self.goal.object) - self.goal_position(world)
-        return (
-            bool(np.linalg.norm(offset[:2]) < _OFF_PLACE_M)
-            and abs(offset[2]) < _OFF_HEIGHT_M
-            and world.opening > OPEN_GRIPPER_M
-            and self.undisturbed(world)
-        )
-
-    def expert(self, robot: SimulatedRobot) -> PlaceExpert:
-        """Return an expert that sets the thing down beside the plate."""
-        return PlaceExpert(robot, self)
-
-    def resume_expert(self, robot: SimulatedRobot) -> PlaceExpert:
-        """Return an expert that goes on from here."""
-        expert = PlaceExpert(robot, self)
-        expert.resume()
-        return expert

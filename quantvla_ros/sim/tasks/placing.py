@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An expert that grips the goal's object and sets it down gently where it should end."""
+"""Tasks in which a thing is set down gently at a place, and the expert for them."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,7 +12,13 @@ from quantvla_ros.sim.kinematics import Array
 from quantvla_ros.sim.motion import MAX_STEP_M, funnel, limited, speed
 from quantvla_ros.sim.tasks.carrying import CarryExpert
 from quantvla_ros.sim.tasks.objects import OPEN_GRIPPER_M, grasp_object
+from quantvla_ros.sim.tasks.task import Task, World
 
+if TYPE_CHECKING:
+    from quantvla_ros.sim.robot import SimulatedRobot
+
+OFF_HEIGHT_M = 0.007
+"""How far above or below its place a thing may rest."""
 AT_GOAL_M = 0.009
 """How near in the plane is near enough to let go."""
 
@@ -86,3 +94,33 @@ class PlaceExpert(CarryExpert):
             return np.zeros(3)
         top = self._task.goal_position(self._robot)[2] + self._item.above + _RETREAT_M
         return np.array([0.0, 0.0, np.clip(top - here[2], 0.0, MAX_STEP_M)])
+
+
+class PlacingTask(Task):
+    """A task that is done when the object rests at `goal_position`.
+
+    Attributes:
+        off_place_m: how far from it in the plane (m).
+    """
+
+    off_place_m: float
+
+    def success(self, world: World) -> bool:
+        """The object rests at its place, the gripper has let go, nothing else has moved much."""
+        offset = world.object_position(self.goal.object) - self.goal_position(world)
+        return (
+            bool(np.linalg.norm(offset[:2]) < self.off_place_m)
+            and abs(offset[2]) < OFF_HEIGHT_M
+            and world.opening > OPEN_GRIPPER_M
+            and self.undisturbed(world)
+        )
+
+    def expert(self, robot: SimulatedRobot) -> PlaceExpert:
+        """Return an expert that sets the object down at its place."""
+        return PlaceExpert(robot, self)
+
+    def resume_expert(self, robot: SimulatedRobot) -> PlaceExpert:
+        """Return an expert that goes on from here."""
+        expert = PlaceExpert(robot, self)
+        expert.resume()
+        return expert

@@ -4,32 +4,27 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from quantvla_ros.sim.tasks.objects import (
     LYING_OBJECTS,
     OBJECTS,
-    OPEN_GRIPPER_M,
     grasp_object,
     tool_start,
 )
-from quantvla_ros.sim.tasks.placing import PlaceExpert
+from quantvla_ros.sim.tasks.placing import PlacingTask
 from quantvla_ros.sim.tasks.scattering import Area, draw_in_turn, set_down
-from quantvla_ros.sim.tasks.task import Array, Goal, Scene, Task, World
-
-if TYPE_CHECKING:
-    from quantvla_ros.sim.robot import SimulatedRobot
+from quantvla_ros.sim.tasks.task import Array, Goal, Scene, World
 
 _AREA = Area((-0.15, 0.13), (-0.18, 0.18))
-_OFF_CENTRE_M, _OFF_HEIGHT_M = 0.025, 0.007
 
 
-class Stack(Task):
+class Stack(PlacingTask):
     """Scenes, instructions and judgement of `stack`."""
 
     name = "stack"
+    off_place_m = 0.025
     objects = tuple(item.name for item in LYING_OBJECTS)
     all_goals = tuple(Goal(*pair) for pair in itertools.permutations(objects, 2))
     wordings = (
@@ -60,23 +55,3 @@ class Stack(Task):
         height = grasp_object(self.goal.destination).above + grasp_object(self.goal.object).below
         place: Array = under + np.array([0.0, 0.0, height])
         return place
-
-    def success(self, world: World) -> bool:
-        """The box rests on the other one, the gripper has let go, nothing else has moved much."""
-        offset = world.object_position(self.goal.object) - self.goal_position(world)
-        return (
-            bool(np.linalg.norm(offset[:2]) < _OFF_CENTRE_M)
-            and abs(offset[2]) < _OFF_HEIGHT_M
-            and world.opening > OPEN_GRIPPER_M
-            and self.undisturbed(world)
-        )
-
-    def expert(self, robot: SimulatedRobot) -> PlaceExpert:
-        """Return an expert that sets the box down on the other one."""
-        return PlaceExpert(robot, self)
-
-    def resume_expert(self, robot: SimulatedRobot) -> PlaceExpert:
-        """Return an expert that goes on from here."""
-        expert = PlaceExpert(robot, self)
-        expert.resume()
-        return expert
