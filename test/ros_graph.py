@@ -60,13 +60,17 @@ class Graph:
         self.node.destroy_client(client)
         return future.result()
 
-    def set_parameter(self, node: str, name: str, value) -> None:
-        """Set a parameter of another node; fails if the node refuses."""
+    def ask_parameter(self, node: str, name: str, value):
+        """Ask another node to set a parameter; return its SetParametersResult."""
         from rcl_interfaces.srv import SetParameters
 
         parameter = rclpy.parameter.Parameter(name, value=value).to_parameter_msg()
         request = SetParameters.Request(parameters=[parameter])
-        result = self.call(SetParameters, f"/{node}/set_parameters", request).results[0]
+        return self.call(SetParameters, f"/{node}/set_parameters", request).results[0]
+
+    def set_parameter(self, node: str, name: str, value) -> None:
+        """Set a parameter of another node; fails if the node refuses."""
+        result = self.ask_parameter(node, name, value)
         assert result.successful, result.reason
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from quantvla_ros.bundle.storage import bundle_hash
 from quantvla_ros.control.faults import RefusalCode
+from quantvla_ros.errors import BackendError
 from quantvla_ros.inference.client import InferenceClient
 from quantvla_ros.nodes import parameters as node_parameters
 from quantvla_ros.nodes.diagnostics import OK, WARN, Diagnostics
@@ -144,12 +145,16 @@ class SessionBuilder:
         )
         self._starting = client
         try:
-            client.start(parameters.warmup_timeout_s)
-            if self._aborted.is_set():
-                client.close()
-                raise RefusalError(RefusalCode.ABORTED, "The node is being shut down.", "inference")
+            if not self._aborted.is_set():  # it may have been before there was a client to close
+                client.start(parameters.warmup_timeout_s)
+        except BackendError:
+            if not self._aborted.is_set():
+                raise
         finally:
             self._starting = None
+        if self._aborted.is_set():
+            client.close()
+            raise RefusalError(RefusalCode.ABORTED, "The node is being shut down.", "inference")
         return client
 
     def _check_fingerprint(

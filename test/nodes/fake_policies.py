@@ -16,6 +16,7 @@ from quantvla_ros.bundle.storage import load_manifest
 
 MODE_VARIABLE = "FAKE_POLICY_MODE"
 AMPLITUDE, FREQUENCY = 0.4, 0.9
+CRUISE = (0.06, 0.0, 0.08, 0.0, 0.0, 0.4)
 
 
 class FakePolicy:
@@ -45,11 +46,7 @@ class FakePolicy:
             end = time.perf_counter() + 0.2
             while time.perf_counter() < end:
                 np.linalg.svd(np.ones((60, 60)))
-        interface = self.manifest.interface
-        due = observation.stamp + interface.dt * np.arange(1, interface.horizon + 1)
-        sign = -1.0 if observation.instruction == "left" else 1.0
-        swing = sign * AMPLITUDE * np.sin(FREQUENCY * due)
-        actions = np.repeat(swing[:, None], len(interface.action.names), axis=1)
+        actions = self.actions(observation)
         if mode == "outside":
             actions += 2.5
         if mode == "nan":
@@ -57,6 +54,13 @@ class FakePolicy:
         # An "old" chunk is one that took longer than it lasts.
         stamp = observation.stamp - 10.0 if mode == "old" else observation.stamp
         return Chunk(actions, stamp, {"denoise": 1.0}, (0.4, 0.6))
+
+    def actions(self, observation):
+        interface = self.manifest.interface
+        due = observation.stamp + interface.dt * np.arange(1, interface.horizon + 1)
+        sign = -1.0 if observation.instruction == "left" else 1.0
+        swing = sign * AMPLITUDE * np.sin(FREQUENCY * due)
+        return np.repeat(swing[:, None], len(interface.action.names), axis=1)
 
     def weight_bytes(self):
         return 0
@@ -85,3 +89,14 @@ class LiftingPolicy(FakePolicy):
 
 def load_lifting(path, backend="cpu", compiled=True, threads=1):
     return LiftingPolicy(path)
+
+
+class CruisingPolicy(FakePolicy):
+    """Of kind `ee_delta`: the tip goes and turns evenly, and the finger goes to 0.5 rad."""
+
+    def actions(self, observation):
+        return np.tile([*CRUISE, 0.5], (self.manifest.interface.horizon, 1))
+
+
+def load_cruising(path, backend="cpu", compiled=True, threads=1):
+    return CruisingPolicy(path)

@@ -51,6 +51,8 @@ def urdf(joints=JOINTS) -> str:
 class FakeRobot:
     """Publishes joint states at 100 Hz and pictures at 20 Hz; notes every setpoint."""
 
+    arm = JOINTS  # the joints of its trajectory controller
+
     def __init__(self) -> None:
         self.node = Node("fake_robot", start_parameter_services=False)
         self.heal()
@@ -62,7 +64,7 @@ class FakeRobot:
         self._offset = 0.0
         self._positions = np.zeros(len(JOINTS))
         self._lock = threading.Lock()
-        self._controller = TrajectoryController(JOINTS, np.zeros(len(JOINTS)))
+        self._controller = TrajectoryController(self.arm, np.zeros(len(self.arm)))
         self._states = self.node.create_publisher(JointState, "joint_states", JOINT_STATES)
         self._images = {
             name: self.node.create_publisher(Image, f"{name}/image_raw", SENSOR) for name in CAMERAS
@@ -151,7 +153,7 @@ class FakeRobot:
         """Let the robot's time jump, as a simulation does when it is reset; ahead if negative."""
         with self._lock:
             self._offset -= seconds
-            self._controller.reset(self._positions)
+            self._controller.reset(self._positions[: len(self.arm)])
             self.setpoints.clear()
 
     def restore_clock(self) -> None:
@@ -197,7 +199,7 @@ class FakeRobot:
         if "clock" not in self.silent:
             self._clock.publish(Clock(clock=seconds_to_stamp(now)))
         with self._lock:
-            positions, velocities = self._controller.sample(now)
+            positions, velocities = self._sample(now)
             self._positions, self.velocities = positions, velocities
             self.setpoints.append((now, positions, velocities))
         if "joint_states" not in self.silent:
@@ -217,6 +219,9 @@ class FakeRobot:
                     message = rgb_to_image(picture, self._stamp(name, now), name)
                     message.encoding = self.encoding
                     publisher.publish(message)
+
+    def _sample(self, now: float) -> tuple[np.ndarray, np.ndarray]:
+        return self._controller.sample(now)
 
     def _stamp(self, source: str, now: float) -> float:
         return self.restamp.get(source, lambda stamp: stamp)(now)

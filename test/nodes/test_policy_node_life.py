@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from policy_graph import PolicyProcess
+from process_life import alive
 from waiting import wait_until
 
 from quantvla_ros.errors import QuantVLAError
@@ -83,20 +84,22 @@ def test_whole_life_cycle(robot, float_bundle, tmp_path):
         policy.client.configure()
         policy.client.activate()
         policy.bring_to_motion()
+        worker = policy.worker_pid()
         policy.client.shutdown()
         assert policy.client.state() == "finalized"
         wait_until(lambda: robot.at_rest, 5, "rest")
         robot.assert_within_limits()
+        assert not alive(worker)
         assert policy.process.stop(signal.SIGINT) == 0
-        wait_until(policy.process.group_is_gone, 5, "the end of the worker")
     finally:
         policy.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_while_moving_ends_at_rest(alone, robot, number):
+    worker = alone.worker_pid()
     assert alone.process.stop(number) == 0, alone.process.output
-    wait_until(alone.process.group_is_gone, 5, "the end of the worker")
+    wait_until(lambda: not alive(worker), 5, "the end of the worker")
     wait_until(lambda: robot.at_rest, 5, "rest")
     robot.assert_within_limits()
     # The last window commands rest from its first point on: the node stopped the arm itself.

@@ -133,6 +133,22 @@ def test_worker_that_dies_during_configure(unconfigured, graph, float_bundle):
         graph.set_parameter(unconfigured.name, "loader", "fake_policies:load")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "before", "text"),
+    [
+        ("window_s", 0.05, 0.2, "'window_s' (0.05) must be above 'lookahead_s' (0.1)"),
+        ("gripper_joint", "elbow", "", "is 'elbow' and the policy commands joint1, joint2, finger"),
+    ],
+)
+def test_parameters_that_do_not_fit(unconfigured, graph, float_bundle, name, value, before, text):
+    graph.set_parameter(unconfigured.name, name, value)
+    try:
+        refused = refusal(unconfigured, graph, float_bundle)
+        assert "PARAMETER_INVALID: " in refused and text in refused
+    finally:
+        graph.set_parameter(unconfigured.name, name, before)
+
+
 def test_joint_without_an_acceleration_limit(robot, float_bundle, tmp_path):
     policy = PolicyProcess(robot, float_bundle, tmp_path, limits=LIMITS[2:])
     try:

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A robot whose finger has a driver of its own, as far from physics as the fake robot."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from fake_robot import JOINTS, FakeRobot
+from rclpy.qos import QoSProfile
+from std_msgs.msg import Float64
+
+EVERY = QoSProfile(depth=200)  # a robot needs the newest command, a test every one
+
+
+class GripperRobot(FakeRobot):
+    """Its finger is where `gripper_command` told it last to be, and in no trajectory."""
+
+    arm = JOINTS[:-1]
+
+    def __init__(self) -> None:
+        self.grips: list[tuple[float, float]] = []  # when it came (s, steady clock), rad
+        self._finger = 0.0
+        super().__init__()
+        self.node.create_subscription(Float64, "gripper_command", self._on_grip, EVERY)
+        self.executor.wake()
+
+    def forget(self) -> None:
+        super().forget()
+        self.grips.clear()
+
+    def _sample(self, now: float) -> tuple[np.ndarray, np.ndarray]:
+        positions, velocities = super()._sample(now)
+        return np.append(positions, self._finger), np.append(velocities, 0.0)
+
+    def _on_grip(self, message: Float64) -> None:
+        self._finger = message.data
+        self.grips.append((time.monotonic(), message.data))

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A policy of joints whose gripper has a topic of its own."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from gripper_robot import GripperRobot
+from policy_graph import PolicyProcess
+from waiting import wait_until
+
+
+@pytest.fixture(scope="module")
+def robot(ros):
+    robot = GripperRobot()
+    yield robot
+    robot.close()
+
+
+@pytest.fixture(scope="module")
+def policy(robot, float_bundle, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("gripper")
+    policy = PolicyProcess(robot, float_bundle, folder, "gripper_joint:=finger")
+    try:
+        policy.client.configure()
+        policy.client.activate()
+        yield policy
+    finally:
+        policy.close()
+
+
+def test_the_gripper_is_commanded_beside_the_trajectory(moving, robot):
+    wait_until(lambda: len(robot.grips) > 150, 30, "3 s of commands")
+    windows, grips = list(robot.windows), list(robot.grips)
+    assert {tuple(window.joint_names) for window in windows} == {("joint1", "joint2")}
+    assert {len(window.points[0].positions) for window in windows} == {2}
+    assert len(grips) == pytest.approx(len(windows), rel=0.1)
+    assert np.median(np.diff([came for came, _ in grips])) == pytest.approx(0.02, abs=0.005)
+    # The policy swings all joints alike: position 0.4 sin(0.9 t).
+    now, positions, _ = robot.setpoints[-1]
+    assert positions == pytest.approx(0.4 * np.sin(0.9 * now) * np.ones(3), abs=0.06)
+    robot.assert_within_limits()
+
+
+def disarm(policy):
+    policy.client.arm(False)
+
+
+def damage_a_chunk(policy):
+    policy.behave("nan")
+
+
+@pytest.mark.parametrize(("stop", "message"), [(disarm, "DRY_RUN"), (damage_a_chunk, "NONFINITE")])
+def test_a_stop_brings_the_gripper_to_rest_too(moving, robot, stop, message):
+    wait_until(lambda: robot.speed > 0.25, 10, "a fast swing")
+    stop(moving)
+    moving.wait_for(message)
+    wait_until(lambda: robot.silence > 0.5 and robot.at_rest, 10, "rest")
+    came, commands = np.array(robot.grips).T
+    assert time.monotonic() - came[-1] > 0.3, "the gripper is not commanded any more"
+    assert np.abs(np.diff(commands[-30:])).max() > 0.003, "it moved when the stop began"
+    # The arm's joints were told the same, and their last trajectory ends at rest.
+    last = [point.positions[0] for point in robot.windows[-1].points]
+    assert commands[-1] == pytest.approx(last[0], abs=0.01)
+    assert commands[-1] == pytest.approx(last[-1], abs=0.02), "it was stopped on its way"
+    robot.assert_within_limits()

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A robot that takes twists of its tip, and a bundle that gives them."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from pathlib import Path
+
+import numpy as np
+from fake_robot import JOINTS
+from geometry_msgs.msg import TwistStamped
+from gripper_robot import EVERY, GripperRobot
+from policy_graph import HORIZON, manifest, write_bundle
+
+from quantvla_ros.bundle.schema import TWIST_NAMES, ActionSpec, Normalization
+from quantvla_ros.nodes.conversion import stamp_to_seconds
+from quantvla_ros.nodes.twist_drive import SERVO_TIMEOUT_S
+
+LINEAR, ANGULAR = 0.3, 1.2  # m/s^2, rad/s^2: so low that a stop without a ramp shows
+PARAMETERS = (
+    "loader:=fake_policies:load_cruising",
+    f"max_linear_acceleration:={LINEAR}",
+    f"max_angular_acceleration:={ANGULAR}",
+)
+LIMITS = np.repeat([LINEAR, ANGULAR], 3)
+BASE = "l0"
+
+Twists = list[tuple[float, np.ndarray]]
+
+
+def write_tip_bundle(path: Path) -> Path:
+    """A policy of kind `ee_delta`; its code is in fake_policies."""
+    width = len(TWIST_NAMES) + 1
+    action = ActionSpec(
+        names=[*TWIST_NAMES, JOINTS[-1]],
+        units=["m/s"] * 3 + ["rad/s"] * 3 + ["rad"],
+        kind="ee_delta",
+        relative=[False] * width,
+    )
+    plain = manifest()
+    normalization = Normalization(
+        state_mean=plain.normalization.state_mean,
+        state_std=plain.normalization.state_std,
+        action_mean=[[0.0] * width] * HORIZON,
+        action_std=[[1.0] * width] * HORIZON,
+    )
+    interface = plain.interface.model_copy(update={"action": action})
+    return write_bundle(path, interface=interface, normalization=normalization)
+
+
+class TipRobot(GripperRobot):
+    """Notes every twist with its stamp (s); its arm's joints stay where they are."""
+
+    def __init__(self) -> None:
+        self.twists: Twists = []
+        self.frames: set[str] = set()
+        super().__init__()
+        self.node.create_subscription(TwistStamped, "twist", self._on_twist, EVERY)
+        self.executor.wake()
+
+    def forget(self) -> None:
+        super().forget()
+        self.twists.clear()
+
+    @property
+    def speed(self) -> float:
+        """Of the newest twist, m/s."""
+        return float(np.linalg.norm(self.twists[-1][1][:3])) if self.twists else 0.0
+
+    @property
+    def at_rest(self) -> bool:
+        return self.speed == 0.0
+
+    def assert_stopped(self) -> None:
+        """The last twists are zeros, for longer than Servo would go on without them."""
+        zeros = list(itertools.takewhile(lambda t: not t[1].any(), reversed(self.twists)))
+        assert len(zeros) < len(self.twists), "nothing moved"
+        assert len(zeros) >= 5
+        assert zeros[0][0] - zeros[-1][0] > SERVO_TIMEOUT_S
+
+    def assert_within_limits(self) -> None:
+        """Each twist is within reach of the one before it, and each motion begins at zero."""
+        assert self.frames == {BASE}
+        assert_within_reach(list(self.twists))
+
+    def _on_twist(self, message: TwistStamped) -> None:
+        linear, angular = message.twist.linear, message.twist.angular
+        twist = np.array([linear.x, linear.y, linear.z, angular.x, angular.y, angular.z])
+        self.frames.add(message.header.frame_id)
+        self.twists.append((stamp_to_seconds(message.header.stamp), twist))
+        self._heard = time.monotonic()
+
+
+def assert_within_reach(twists: Twists) -> None:
+    """This is judged by the twists' own times, not by when they came."""
+    assert not twists[0][1].any()
+    for (t0, v0), (t1, v1) in itertools.pairwise(twists):
+        span = t1 - t0
+        assert span >= 0
+        if span > SERVO_TIMEOUT_S and not v1.any():
+            continue  # Servo has stopped by itself meanwhile, and the node begins at zero
+        assert span < 1.0, "a motion began above zero"
+        assert (np.abs(v1 - v0) <= LIMITS * span * 1.001 + 1e-6).all(), (t0, v0, t1, v1)
