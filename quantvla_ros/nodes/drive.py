@@ -121,7 +121,9 @@ class JointDrive:
         return self._both(trajectory, self._gripper.prepared(window, self._own))
 
     def idle(self, now: float) -> bool:
-        """Nothing: the last trajectory ended at rest."""
+        """The last trajectory ended at rest; the gripper is told its end."""
+        if self._gripper is not None:
+            self._gripper.settle()
         return True
 
     def _both(self, trajectory: JointTrajectory, grip: Callable[[], None]) -> Callable[[], None]:

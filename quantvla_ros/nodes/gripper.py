@@ -42,12 +42,25 @@ class GripperOutput:
         self.joint = joint
         self._node = node
         self._message = _message_maker(kind)
+        self._end: float | None = None
         self.publisher = node.create_publisher(type(self._message(0.0)), TOPIC, COMMAND)
 
     def prepared(self, window: Window, column: int) -> Callable[[], None]:
         """Make the command for the first point of a window; calling the result publishes it."""
         message = self._message(float(window.positions[0, column]))
-        return lambda: self.publisher.publish(message)
+        end = float(window.positions[-1, column])
+
+        def publish() -> None:
+            self._end = end
+            self.publisher.publish(message)
+
+        return publish
+
+    def settle(self) -> None:
+        """Send the end of the last window, once: the arm goes there without another command."""
+        end, self._end = self._end, None
+        if end is not None:
+            self.publisher.publish(self._message(end))
 
     def close(self) -> None:
         """Take the topic away."""

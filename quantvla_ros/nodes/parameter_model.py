@@ -184,11 +184,12 @@ class PolicyNodeParameters(BaseModel):
         1.0, "Fastest turn of the tip by an `ee_delta` policy.", unit="rad/s", gt=0, le=10
     )
     max_linear_acceleration: float = _parameter(
-        1.0, "Acceleration of the tip by an `ee_delta` policy.", unit="m/s^2", gt=0, le=50
-    )
+        1.0, "Acceleration of the tip along each axis by an `ee_delta` policy.", unit="m/s^2",
+        gt=0, le=50,
+    )  # fmt: skip
     max_angular_acceleration: float = _parameter(
-        4.0, "Acceleration of the tip's turn by an `ee_delta` policy.", unit="rad/s^2", gt=0,
-        le=100,
+        4.0, "Acceleration of the tip's turn about each axis by an `ee_delta` policy.",
+        unit="rad/s^2", gt=0, le=100,
     )  # fmt: skip
     servo_switch_service: str = _parameter(
         "",

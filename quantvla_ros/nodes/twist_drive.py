@@ -117,7 +117,9 @@ class TwistDrive:
         return publish
 
     def idle(self, now: float) -> bool:
-        """Say a few times that the tip is to stand still, then be silent."""
+        """Say a few times that the tip is to stand still, and once where the gripper ends."""
+        if self._gripper is not None:
+            self._gripper.settle()
         if self._left > 0:
             self._left -= 1
             self._publisher.publish(self._message(now, np.zeros(_AXES)))

@@ -113,7 +113,21 @@ def test_a_gripper_with_a_topic_of_its_own_leaves_the_trajectory():
     assert topic[0].joint_names == ["elbow"]
     assert list(topic[0].points[2].positions) == pytest.approx([0.5])
     assert list(topic[0].points[2].velocities) == pytest.approx([1.5])
-    assert node.topics[("Float64", "gripper_command")][0].data == pytest.approx(0.0)
+    (sent,) = node.topics[("Float64", "gripper_command")]
+    assert sent.data == pytest.approx(0.0)
+
+
+def test_a_gripper_is_told_the_end_of_the_last_window_once():
+    node = FakeNode()
+    gripper = GripperOutput(node, "finger", "float64")
+    drive = JointDrive(limits("finger", "elbow"), ("elbow", "finger"), Topic(), gripper)
+    drive.idle(1.0)
+    drive.prepared(window(2))()
+    drive.prepared(window(2))  # not published
+    for _ in range(3):
+        drive.idle(5.1)
+    sent = node.topics[("Float64", "gripper_command")]
+    assert [message.data for message in sent] == pytest.approx([0.0, 0.4])
 
 
 def test_gripper_command_messages_where_control_msgs_is_installed(monkeypatch):
