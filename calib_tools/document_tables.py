@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables in the documents, made from records and never typed.
+"""Tables and figures in the documents, made from records and never by hand.
 
 A document asks for the table of a record by a pair of marks, ``<!-- record FILE -->`` and
 ``<!-- end of record -->``; FILE is seen from the repository's root. Run as a module in the root:
-without an option it rewrites what stands between the marks, ``--check`` only says whether all of it
-is up to date, ``--record FILE`` checks another record and prints its table.
+without an option it rewrites what stands between the marks and draws anew what was drawn from
+another record, ``--check`` only says whether all is up to date, ``--record FILE`` checks another
+record and prints its table.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from calib_tools.timing_study import table as timing_table
 from quantvla_ros.errors import QuantVLAError
 
 END = "<!-- end of record -->"
+FIGURES = {"docs/images/stops.svg": "docs/records/fault-study.json"}
+"""Figure -> its record; whether a document needs the record its marks say."""
 _BEGIN = re.compile(r"<!-- record (\S+) -->\n")
 
 
@@ -107,6 +110,22 @@ def filled(text: str, name: str, root: Path) -> str:
     return "".join(parts)
 
 
+def old_figures(root: Path) -> dict[Path, dict[str, Any]]:
+    """The records of figures that were drawn from other curves, or not at all.
+
+    Raises:
+        QuantVLAError: a record cannot be read.
+    """
+    found = {}
+    for name, record in FIGURES.items():
+        if (root / record).exists():
+            content, path = read_study(root / record, fault_table.KIND), root / name
+            drawn = path.read_text(encoding="utf-8") if path.exists() else ""
+            if fault_table.figure_source(content) not in drawn:
+                found[path] = content
+    return found
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Entry of ``python -m calib_tools.document_tables``; the exit status."""
     parser = argparse.ArgumentParser(prog="calib_tools.document_tables", description=__doc__)
@@ -129,6 +148,13 @@ def main(arguments: list[str] | None = None) -> int:
                     "run `python -m calib_tools.document_tables`."
                 )
             write_file(path, wanted)
+        for path, content in old_figures(root).items():
+            if options.check:
+                raise QuantVLAError(
+                    f"The figure {path} is not that of its record: "
+                    "run `python -m calib_tools.document_tables`."
+                )
+            write_file(path, fault_table.figure(content))
     except QuantVLAError as error:
         print(error, file=sys.stderr)
         return 1

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import gc
+import resource
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import numpy as np
 
@@ -27,3 +29,13 @@ def damage_pipe():
     for connection in gc.get_objects():
         if isinstance(connection, Connection):
             connection.send_bytes(b"\x00\xff{")
+
+
+def run_out_of_memory(block):
+    """Allocate blocks of so many bytes until the system gives no more, which is soon."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + (64 << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    taken = []
+    while True:
+        taken.append(np.ones(block, np.uint8))

@@ -21,7 +21,7 @@ about five minutes on an idle machine.
 """
 _EXAMPLE = """\
 example: python -m calib_tools.fault_study --out docs/records/fault-study.json \\
-             --figure docs/images/fault-stops.svg --kills 100 --force
+             --figure docs/images/stops.svg --kills 100 --force
 """
 
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,6 +52,13 @@ def is_good(stop: Mapping[str, Any]) -> bool:
     return _rests(stop) and max(stop["acceleration_ratio"], stop["velocity_ratio"]) <= 1.0 + 1e-6
 
 
+def figure_source(record: Mapping[str, Any]) -> str:
+    """What the figure says of the curves that it was drawn from."""
+    drawn = [[stop["code"], stop["curve"]] for stop in record["stops"]]
+    content = json.dumps(drawn, sort_keys=True)
+    return f"curves of SHA-256 {hashlib.sha256(content.encode()).hexdigest()}"
+
+
 def figure(record: Mapping[str, Any]) -> str:
     """Velocities of all joints around every stop, as SVG text."""
     import matplotlib.pyplot as plt
@@ -69,6 +78,7 @@ def figure(record: Mapping[str, Any]) -> str:
         for ax in list(axes.flat)[len(stops) :]:
             ax.set_visible(False)
         stream = io.StringIO()
-        drawn.savefig(stream, format="svg", metadata={"Date": None})
+        metadata = {"Date": None, "Source": figure_source(record)}
+        drawn.savefig(stream, format="svg", metadata=metadata)
         plt.close(drawn)
     return stream.getvalue()

@@ -11,13 +11,14 @@ from calib_tools.fuzz.file_study import FAILED, study_files
 from calib_tools.fuzz.table import KIND, markdown
 from calib_tools.study import run_study, study_parser
 
-FILES = ("bundle", "buffer", "bag", "parameters", "configuration")
+FILES = ("bundle", "buffer", "bag", "parameters", "configuration", "picture")
 MESSAGES = "messages"
 _TEXT = """\
 Damage messages and files by the thousand and see what becomes of them. Messages go over DDS to a
-policy node that moves the simulated robot; bundles, calibration buffers and parameter files are
-opened as their user would. Each must be accepted or refused with a sentence: a crash, a hang, an
-error of another kind or a command beyond the limits is a failure. Writes a record.
+policy node that moves the simulated robot; bundles, calibration buffers, parameter files and
+compressed pictures are opened as their user would. Each must be accepted or refused with a
+sentence: a crash, a hang, an error of another kind or a command beyond the limits is a failure.
+Writes a record.
 """
 _EXAMPLE = """\
 example: python -m calib_tools.fuzz --cases 2000 --out docs/records/fuzz.json --force

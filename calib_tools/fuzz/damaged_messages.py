@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from calib_tools.buffer.messages import (
+    COMPRESSED_TYPE,
     IMAGE_TYPE,
     RawMessage,
     decode,
@@ -19,6 +20,7 @@ from calib_tools.buffer.messages import (
 )
 from calib_tools.buffer.sources import JOINT_STATE_TYPE, STRING_TYPE
 from calib_tools.fuzz.mutation import mutate_bytes
+from calib_tools.fuzz.pictures import damaged_picture
 
 CLOCK_TYPE = "rosgraph_msgs/msg/Clock"
 WIRE_SHARE = 0.4  # of the messages are damaged as bytes, the others are sound and wrongly filled
@@ -28,6 +30,7 @@ Rng = np.random.Generator
 _NUMBERS = (float("nan"), float("inf"), -float("inf"), 1e300, -1e9, 100.0, 0.0)
 _SIZES = (0, 1, 7, 95, 97, 4096, 2**31, 2**32 - 1)
 _ENCODINGS = ("", "rgb8", "bgr8", "mono8", "rgba8", "16UC1", "bayer_rggb8", "yuv422", "\u2028")
+_FORMATS = ("jpeg", "rgb8; jpeg compressed bgr8", "png", "16UC1; compressedDepth png", "", "\u2028")
 _TEXTS = ("", " ", "\x01" * 100, "put " * 2000, "\u2028\ufeff", "put the nothing in the nowhere")
 _DESCRIPTIONS = ("", "<", "<robot/>", "<robot name='x'><joint/></robot>", "no xml at all")
 
@@ -94,6 +97,14 @@ def _image(source: RawMessage, now: float, rng: Rng) -> bytes:
     return serialize(message, IMAGE_TYPE)
 
 
+def _compressed_image(source: RawMessage, now: float, rng: Rng) -> bytes:
+    message = decode(source)
+    _stamp(message, now, rng)
+    message.format = _FORMATS[int(rng.integers(len(_FORMATS)))]
+    message.data = np.frombuffer(damaged_picture(rng), np.uint8)
+    return serialize(message, COMPRESSED_TYPE)
+
+
 def _clock(source: RawMessage, now: float, rng: Rng) -> bytes:
     types = type_store().types
     seconds = now + float(rng.choice([0.0, 5.0, -5.0, 1e9, -now]))
@@ -113,6 +124,7 @@ def _text(source: RawMessage, now: float, rng: Rng) -> bytes:
 _DAMAGES: dict[str, Callable[[RawMessage, float, Rng], bytes]] = {
     JOINT_STATE_TYPE: _joint_state,
     IMAGE_TYPE: _image,
+    COMPRESSED_TYPE: _compressed_image,
     CLOCK_TYPE: _clock,
     STRING_TYPE: _text,
 }

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Damaged bundles, calibration buffers and parameter files, each opened as its user would."""
+"""Damaged bundles, buffers, parameter files and pictures, each opened as its user would."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def attempts(samples: Path) -> Mapping[str, Attempt]:
         "bag": partial(_bag, samples / "buffer"),
         "parameters": _parameters,
         "configuration": _configuration,
+        "picture": _picture,
     }
 
 
@@ -129,3 +131,19 @@ def _configuration(rng: np.random.Generator, scratch: Path) -> None:
     file = scratch / "calibration.yaml"
     file.write_text(mutate_yaml(shared_file("config/calibration.yaml").read_text(), rng))
     load_config(file)
+
+
+def _picture(rng: np.random.Generator, scratch: Path) -> None:
+    """A message with a compressed picture: decode it as the policy node and `select` do."""
+    from calib_tools.buffer.messages import (
+        COMPRESSED_TYPE,
+        RawMessage,
+        compressed_image,
+        decode_image,
+    )
+    from calib_tools.fuzz.damaged_messages import damaged
+
+    sound = RawMessage("/front/compressed", COMPRESSED_TYPE, compressed_image(0, "camera", b""))
+    pixels = decode_image(replace(sound, data=damaged(sound, 1.0, rng)))
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise TypeError(f"a picture of {pixels.dtype} {pixels.shape}")

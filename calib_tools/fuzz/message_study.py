@@ -19,6 +19,7 @@ from calib_tools.demo.processes import Child, Processes, own_ros_domain
 from calib_tools.demo.trace import TRAJECTORY_TYPE
 from calib_tools.driven_system import COMMANDS, DrivenSystem
 from calib_tools.fault_study.wave_policy import LOADER
+from calib_tools.fuzz.command_check import wrong
 from calib_tools.fuzz.damaged_messages import CLOCK_TYPE, damaged
 from calib_tools.resources import shared_file
 
@@ -38,7 +39,6 @@ SOURCES = {
 _WEIGHTS = np.array([0.4, 0.2, 0.2, 0.1, 0.05, 0.05])  # each wrong /clock stops the arm for long
 BATCH = 20
 _PERIOD_S = 0.02
-_TOLERANCE = 1 + 1e-6
 
 
 def study_messages(cases: int, seed: int, logs: Path, say: Callable[[str], None]) -> dict[str, Any]:
@@ -151,18 +151,7 @@ class _Study(DrivenSystem):
     def _wrong(self, moving: bool) -> list[str]:
         if not moving:
             return [f"{len(self.windows)} commands in dry run"] if self.windows else []
-        found = []
-        for name, limit in (
-            ("velocities", self.limits.velocity),
-            ("accelerations", self.limits.acceleration),
-        ):
-            values = [np.abs(getattr(w, name)) / limit for w in self.windows]
-            worst = max((float(v.max()) for v in values), default=0.0)
-            if not worst <= _TOLERANCE:
-                found.append(f"{name} of {worst:.3f} of their limit")
-        if any((w.velocities[-1] != 0).any() for w in self.windows):
-            found.append("a window that does not end at rest")
-        return found
+        return wrong(self.windows, self.limits)
 
     def _recover(self, moving: bool) -> None:
         """Back to dry run, whatever was sent: sound messages overwrite what was damaged."""

@@ -16,6 +16,7 @@ _NAMES = {
     "bag": "bags for `quantvla select`",
     "parameters": "parameter files of the node",
     "configuration": "configurations of `quantvla record`",
+    "picture": "messages with compressed pictures",
 }
 
 

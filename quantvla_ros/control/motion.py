@@ -339,10 +339,10 @@ class MotionController:
             self._tracker.stop(self._schedule.stops(first), first)
             self._stop_planned = True
         if self._tracker.plan.end <= first:
-            if self._tracker.stands(first):
-                self._rest(self._after_stop)
-            else:  # what could not stop at once has braked: now it can
+            if not self._tracker.stands(first):  # it could not stop at once and has braked: now
                 self._tracker.stop((), first)
+            elif self._before.rests(first):  # else the arm has yet to be told
+                self._rest(self._after_stop)
 
     def _stop(self, mode: Mode) -> None:
         """Decelerate from the next tick on; a stop under way goes on."""

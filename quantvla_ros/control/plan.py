@@ -95,6 +95,12 @@ class Plan:
         acceleration = 2 * c2 + u * (6 * c3 + u * (12 * c4 + u * (20 * c5)))
         return PathState(position, velocity, acceleration)
 
+    def rests(self, time: float) -> bool:
+        """Whether nothing moves from ``time`` on."""
+        ends = np.append(self._breaks[:, 1:], np.full((len(self._breaks), 1), math.inf), axis=1)
+        later = (ends > self._breaks) & (ends > time - self.start)
+        return not self._coefficients[later, 1:].any()
+
     def remainder(self, joint: int, time: float) -> Track:
         """What is left of one joint's motion from ``time`` on, without its rest."""
         skip = max(time - self.start, 0.0)

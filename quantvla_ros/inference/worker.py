@@ -152,6 +152,7 @@ def _answer(
 
 
 def _failed(request_id: int, error: Exception) -> Failed:
+    traceback.clear_frames(error.__traceback__)  # they may hold all the memory there was
     if isinstance(error, QuantVLAError):
         text = str(error)
     else:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import threading
 from collections.abc import Callable
@@ -53,6 +54,16 @@ def serialized_stamp(data: bytes) -> float:
     return float(seconds) + float(nanoseconds) * 1e-9
 
 
+def _patient(callback: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Of rclpy's own callback of /clock, which raises at a negative time and ends its thread."""
+
+    def take(message: Any) -> None:
+        with contextlib.suppress(ValueError):
+            callback(message)
+
+    return take
+
+
 class PolledGroup(CallbackGroup):
     """Keeps its subscriptions out of the executor; their owner takes the messages."""
 
@@ -98,6 +109,8 @@ class Inputs:
         self.robot_description: str | None = None
         self.on_joints: Callable[[JointSample], None] = lambda _: None
         self.on_instruction: Callable[[], None] = lambda: None
+        for subscription in self._clocks():
+            subscription.callback = _patient(subscription.callback)
         self._subscribe(String, "instruction", self._take_instruction)
         self._subscribe(String, "robot_description", self._take_description)
         self.joint_topic = node.resolve_topic_name("joint_states")
@@ -198,13 +211,15 @@ class Inputs:
         return decode
 
     def _take_over_clock(self) -> None:
-        for subscription in self._node.subscriptions:
-            if subscription.topic_name == "/clock":
-                # Its event handlers too: each message would wake the executor through them.
-                handlers: Any = subscription.event_handlers
-                for entity in (subscription, *handlers):
-                    entity.callback_group = PolledGroup()
-                self._polled.append((subscription, subscription.callback, CLOCK.depth))
+        for subscription in self._clocks():
+            # Its event handlers too: each message would wake the executor through them.
+            handlers: Any = subscription.event_handlers
+            for entity in (subscription, *handlers):
+                entity.callback_group = PolledGroup()
+            self._polled.append((subscription, _patient(subscription.callback), CLOCK.depth))
+
+    def _clocks(self) -> list[Any]:
+        return [each for each in self._node.subscriptions if each.topic_name == "/clock"]
 
     def _poll(self, deadline: float) -> None:
         for subscription, take, most in list(self._polled):

@@ -67,6 +67,19 @@ def test_a_fault_of_an_armed_arm_that_holds_is_at_rest_with_the_next_tick(rig) -
     assert rig.window is None and rig.c.at_rest and rig.c.mode is Mode.FAULT
 
 
+def test_a_motion_is_taken_back_that_begins_when_a_fault_comes(rig, home) -> None:
+    """Time stands between the two ticks, so nothing moves yet at the point where both begin."""
+    rig.c.arm(rig.now)
+    rig.run(0.1)
+    rig.chunk()
+    rig.run(PERIOD)
+    assert rig.window.velocities.any() and not rig.window.velocities[0].any()
+    rig.c.raise_fault(FaultCode.WORKER_DIED, "one", rig.now)
+    window = rig.c.tick(rig.now)
+    assert not rig.c.at_rest and (window.positions == home).all()
+    assert rig.c.tick(rig.now) is None and rig.c.at_rest
+
+
 def test_a_fault_survives_deactivation(moving) -> None:
     moving.c.raise_fault(FaultCode.STALE_CAMERA, "one", moving.now)
     moving.c.deactivate(moving.now)

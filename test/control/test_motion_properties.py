@@ -36,6 +36,7 @@ def test_every_session_keeps_the_limits_joins_and_comes_to_rest(limits, home, ca
     check_joins(session)
     check_followed(session)
     check_end(session)
+    check_rest(session)
 
 
 def check_windows(session) -> None:
@@ -93,16 +94,25 @@ def check_followed(session) -> None:
 
 def check_end(session) -> None:
     c, case = session.c, session.case
-    last = session.windows[-1] if session.windows else None
     if case.stop not in LASTING:
         assert c.at_rest and session.ticks < session.most - 1
         wanted = {"disarm": (Mode.DRY_RUN, Mode.FAULT), "deactivate": (Mode.INACTIVE,)}
         assert c.mode in wanted.get(case.stop, (Mode.FAULT,))
     else:
         # A chunk that was short may have ended in an underrun before.
+        last = session.windows[-1] if session.windows else None
         assert c.at_rest or (last and np.abs(last.velocities[0]).max() < 1e-3)
-    if c.at_rest and last:  # a speed that is told last lasts
-        np.testing.assert_allclose(last.positions[-1, session.speeds], 0.0, atol=1e-6)
+
+
+def check_rest(session) -> None:
+    """Who is told nothing any more stands; a speed that is told last lasts, so it is zero."""
+    if session.rested is None or not session.windows:
+        return
+    told = session.plans[-1].sample(session.rested + np.linspace(0.0, 3.0, 61))
+    np.testing.assert_allclose(told.position, np.tile(told.position[-1], (61, 1)), atol=1e-9)
+    last = session.windows[-1].positions[-1]
+    np.testing.assert_allclose(last, told.position[-1], atol=1e-6)
+    np.testing.assert_allclose(last[session.speeds], 0.0, atol=1e-6)
 
 
 U = (1 - np.cos(np.pi * np.arange(17) / 16)) / 2

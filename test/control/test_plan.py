@@ -28,6 +28,12 @@ def test_pieces_follow_each_other_and_then_rest(plan) -> None:
     assert plan.end == pytest.approx(100.75)
 
 
+@pytest.mark.parametrize(("time", "rests"), [(99.0, False), (100.6, False), (100.75, True)])
+def test_it_rests_when_its_last_piece_is_over(plan, time, rests) -> None:
+    assert plan.rests(time) is rests
+    assert Plan.resting(np.ones(2), 100.0).rests(time)
+
+
 def test_before_its_start_it_stands_at_the_start(plan) -> None:
     assert plan.sample(np.array([99.0])).position[0, 0] == 1.0
 

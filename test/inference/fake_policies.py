@@ -4,7 +4,8 @@
 Give them to the worker as loader `inference.fake_policies:<name>` with test/ on the import path.
 They hold every joint where the observation has it; the instruction says what goes wrong:
 "nan", "slow", "hang", "raise", "exit", "shape", "garbage" (something else is in the shared memory),
-"noise" (bytes that are no message); anything else is answered.
+"noise" (bytes that are no message), "block" and "crumbs" (no memory is left); anything else is
+answered.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 import time
 
 import numpy as np
-from worker_damage import damage_memory, damage_pipe
+from worker_damage import damage_memory, damage_pipe, run_out_of_memory
 
 from quantvla_ros.bundle.chunk import Chunk
 from quantvla_ros.bundle.storage import load_manifest
@@ -50,6 +51,10 @@ class HoldingPolicy:
             damage_memory()
         if "noise" in words:
             damage_pipe()
+        if "block" in words:
+            run_out_of_memory(256 << 20)
+        if "crumbs" in words:
+            run_out_of_memory(64)
         actions = self.chunk(observation, noise)
         if prefix is not None:
             actions[: prefix.committed] = prefix.actions[: prefix.committed]

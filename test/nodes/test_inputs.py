@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import time
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.conversion import rgb_to_image
 from quantvla_ros.nodes.input_buffer import InputBuffer
 from quantvla_ros.nodes.input_types import Frame, Gates
-from quantvla_ros.nodes.inputs import Inputs, serialized_stamp
+from quantvla_ros.nodes.inputs import POLL_S, Inputs, serialized_stamp
 from quantvla_ros.nodes.qos import CLOCK, LATCHED, SENSOR
 
 GATES = Gates(camera_age=1.0, joint_age=1.0, skew=1.0, future=1.0, frozen=0.0)
@@ -69,12 +70,16 @@ def test_frame_arrives_and_decodes(graph, transport, topic, message):
     assert errors == []
 
 
-def test_clock_of_a_simulation_goes_on(graph):
+@pytest.mark.parametrize("first", [Time(sec=1), Time(sec=-5)])
+def test_clock_of_a_simulation_goes_on_whatever_came_before(graph, first):
     graph.node.set_parameters([Parameter("use_sim_time", value=True)])
-    inputs = Inputs(graph.node, lambda error: None)
+    errors = []
+    inputs = Inputs(graph.node, errors.append)
     inputs.connect(InputBuffer(["top"], ["a"], lambda: GATES), "raw")
     publisher = graph.publisher(Clock, "/clock", CLOCK)
     try:
+        publisher.publish(Clock(clock=first))
+        time.sleep(20 * POLL_S)  # it is taken before the next one replaces it
         for seconds in (50, 51):
 
             def arrived(seconds=seconds):
@@ -84,6 +89,7 @@ def test_clock_of_a_simulation_goes_on(graph):
             wait_until(arrived, 10, f"{seconds} s on the node's clock")
     finally:
         inputs.close()
+    assert errors == []
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,23 @@ import numpy as np
 import pytest
 
 from calib_tools.buffer import messages
-from calib_tools.buffer.messages import RawMessage, UndecodableError, decode
+from calib_tools.buffer.messages import (
+    COMPRESSED_TYPE,
+    RawMessage,
+    UndecodableError,
+    compressed_image,
+    decode,
+)
 from calib_tools.fuzz.damaged_messages import CLOCK_TYPE, damaged
 from calib_tools.fuzz.message_study import SOURCES
 
+COMPRESSED = "/front/compressed"
 PIXELS = np.zeros((8, 8, 3), np.uint8)
 
 
 def sound(topic, kind, streams) -> RawMessage:
+    if topic == COMPRESSED:
+        return RawMessage(topic, kind, compressed_image(10**9, "camera", b""))
     if "image" in topic:
         return streams.image(topic, 10**9, PIXELS)
     if topic == "/joint_states":
@@ -26,7 +35,7 @@ def sound(topic, kind, streams) -> RawMessage:
     return RawMessage(topic, kind, messages.string("put the milk in the basket"))
 
 
-@pytest.mark.parametrize(("topic", "kind"), SOURCES.items())
+@pytest.mark.parametrize(("topic", "kind"), [*SOURCES.items(), (COMPRESSED, COMPRESSED_TYPE)])
 def test_damage_comes_in_the_wire_and_in_the_fields(topic, kind, streams):
     message, rng = sound(topic, kind, streams), np.random.default_rng(0)
     all_bytes = [damaged(message, 1.0, rng) for _ in range(200)]

@@ -26,7 +26,7 @@ def test_every_end_of_a_case_is_counted_once():
 
 @pytest.mark.slow
 def test_damaged_files_are_refused_or_harmless():
-    kinds = ["bundle", "buffer", "bag", "parameters", "configuration"]
+    kinds = ["bundle", "buffer", "bag", "parameters", "configuration", "picture"]
     rows = study_files(kinds, 60, 1, silent)
     assert [row["kind"] for row in rows] == kinds
     assert {row["kind"]: row["failed"] for row in rows if row["failed"]} == {}

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What no window that a node publishes may do, whatever it was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from calib_tools.commanded_window import CommandedWindow
+from quantvla_ros.control.limits import JointLimits
+from quantvla_ros.control.window import Window
+
+_TOLERANCE = 1e-6  # of a limit's share; rad or m
+
+
+def wrong(windows: Sequence[CommandedWindow], limits: JointLimits) -> list[str]:
+    """A phrase for each thing that is wrong with the windows of one motion."""
+    found = []
+    for name, limit in (("velocities", limits.velocity), ("accelerations", limits.acceleration)):
+        worst = max((float((np.abs(getattr(w, name)) / limit).max()) for w in windows), default=0.0)
+        if not worst <= 1 + _TOLERANCE:
+            found.append(f"{name} of {worst:.3f} of their limit")
+    if not all(_inside(w, limits) for w in windows):
+        found.append("a position outside its limits")
+    if any((w.velocities[-1] != 0).any() for w in windows):
+        found.append("a window that does not end at rest")
+    found += [text for pair in pairwise(windows) if (text := _step(*pair, limits))]
+    return found
+
+
+def _inside(window: CommandedWindow, limits: JointLimits) -> bool:
+    above, below = window.positions - limits.lower, limits.upper - window.positions
+    return bool((np.minimum(above, below) >= -_TOLERANCE).all())
+
+
+def _step(old: CommandedWindow, new: CommandedWindow, limits: JointLimits) -> str:
+    """What is wrong with the way from one window to the next; empty for nothing.
+
+    A window between them may have been lost on its way to us. Two motions that were one when the
+    old window began differ by what two opposite jerks make of the time since then, and so does,
+    within a step of the window, what a controller makes of its points.
+    """
+    begin = float(new.times[0])
+    if begin < old.times[0]:
+        return "a window that begins before the one before it"
+    told = Window(0.0, old.times, old.positions, old.velocities, old.accelerations)
+    step = np.abs(told.sample(begin).position[0] - new.positions[0])
+    time = max(begin - float(old.times[0]), float(old.times[1] - old.times[0]))
+    if (step <= limits.jerk * time**3 / 3 + _TOLERANCE).all():
+        return ""
+    return f"a step of {step.max():.4f} from one window to the next"

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small JPEG and PNG pictures as cameras' transports make them, and damaged ones."""
+
+from __future__ import annotations
+
+import functools
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+
+from calib_tools.fuzz.mutation import mutate_bytes
+
+_PNG_BEGIN = b"\x89PNG\r\n\x1a\n"
+_FITTING_SHARE = 0.8  # of the PNGs get checksums that fit, or nothing else would be tried
+_HEIGHT, _WIDTH = 24, 32
+_KINDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("RGB", "JPEG", {}),
+    ("RGB", "JPEG", {"progressive": True, "dpi": (72, 72)}),
+    ("L", "JPEG", {}),
+    ("CMYK", "JPEG", {}),
+    ("RGB", "PNG", {}),
+    ("RGBA", "PNG", {"dpi": (72, 72)}),
+    ("L", "PNG", {}),
+    ("P", "PNG", {"transparency": 3}),
+    ("I;16", "PNG", {}),
+)
+
+
+@functools.cache
+def sound_pictures() -> tuple[bytes, ...]:
+    """One of each kind."""
+    from PIL import Image
+
+    pixels = np.random.default_rng(0).integers(0, 256, (_HEIGHT, _WIDTH, 3), dtype=np.uint8)
+    found = []
+    for mode, kind, options in _KINDS:
+        if mode == "I;16":
+            picture = Image.fromarray(pixels[:, :, 0].astype(np.uint16) << 8)
+        else:
+            picture = Image.fromarray(pixels).convert(mode)
+        stream = io.BytesIO()
+        picture.save(stream, kind, **options)
+        found.append(stream.getvalue())
+    return tuple(found)
+
+
+def damaged_picture(rng: np.random.Generator) -> bytes:
+    """One of them with a few damages."""
+    sound = sound_pictures()
+    data = mutate_bytes(sound[int(rng.integers(len(sound)))], rng)
+    fitting = data.startswith(_PNG_BEGIN) and rng.random() < _FITTING_SHARE
+    return with_checksums(data) if fitting else data
+
+
+def with_checksums(png: bytes) -> bytes:
+    """The same PNG with a checksum that fits in every chunk, as far as chunks can be told."""
+    out = bytearray(png)
+    at = len(_PNG_BEGIN)
+    while at + 12 <= len(out):
+        end = at + 8 + int(struct.unpack_from(">I", out, at)[0])
+        if end + 4 > len(out):
+            break
+        struct.pack_into(">I", out, end, zlib.crc32(out[at + 4 : end]))
+        at = end + 4
+    return bytes(out)

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A compressed picture, damaged anyhow, gives a picture or one sentence."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from calib_tools.buffer.messages import COMPRESSED_TYPE, RawMessage, compressed_image, decode_image
+from calib_tools.fuzz.files import attempts
+from calib_tools.fuzz.pictures import sound_pictures, with_checksums
+from quantvla_ros.errors import QuantVLAError
+
+
+def decoded(picture):
+    data = compressed_image(0, "camera", picture)
+    return decode_image(RawMessage("/front/compressed", COMPRESSED_TYPE, data))
+
+
+@pytest.mark.parametrize("picture", sound_pictures())
+def test_every_sound_picture_is_read(picture) -> None:
+    assert decoded(picture).shape == (24, 32, 3)
+
+
+def test_a_damaged_size_gets_a_checksum_that_fits() -> None:
+    png = next(picture for picture in sound_pictures() if picture[1:4] == b"PNG")
+    assert with_checksums(png) == png
+    flatter = bytearray(png)
+    flatter[23] = 8  # rows in the header
+    with pytest.raises(QuantVLAError):
+        decoded(bytes(flatter))
+    assert decoded(with_checksums(bytes(flatter))).shape == (8, 32, 3)
+    assert with_checksums(png[:40]) is not None
+
+
+def test_damage_is_refused_or_harmless(tmp_path) -> None:
+    attempt, ends = attempts(tmp_path)["picture"], Counter()
+    for number in range(1000):
+        try:
+            attempt(np.random.default_rng([1, number]), tmp_path)
+            ends["read"] += 1
+        except QuantVLAError as error:
+            assert "\n" not in str(error)
+            ends["refused"] += 1
+    assert ends["read"] > 50 and ends["refused"] > 500
