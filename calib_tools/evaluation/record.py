@@ -15,7 +15,7 @@ from calib_tools.evaluation.plan import PlannedEpisode
 from calib_tools.evaluation.sequential import Look
 from calib_tools.evaluation.settings import SCHEMA, Settings
 from calib_tools.evaluation.store import Key
-from calib_tools.record_file import read_record_file
+from calib_tools.record_file import command_line, read_record_file
 
 RECORD = "evaluation.json"
 KIND = "quantvla evaluation"
@@ -49,6 +49,7 @@ def make_record(
     return {
         "schema": SCHEMA,
         "kind": KIND,
+        "command": command_line("quantvla"),
         "settings": settings.model_dump(mode="json"),
         "latency_ms": dict(latency_ms),
         "cpu": {"model": cpu_model(), "vnni": has_vnni(), "cores": os.cpu_count()},
