@@ -100,9 +100,10 @@ FAULTS: Mapping[FaultCode, FaultEntry] = {
         dry_run="refuses arming",
     ),
     FaultCode.CLOCK_JUMP: FaultEntry(
-        "the ROS clock stands still, goes back, or jumps ahead, against the steady clock",
+        "the ROS clock stands still, goes back (a system's clock: by more than 20 ms), or jumps "
+        "ahead, against the steady clock; or no command could leave in time for `clock_timeout_s`",
         ("clock_timeout_s", "max_clock_step_s"),
-        "check `/clock`, or time synchronisation",
+        "check `/clock`, time synchronisation, or what else the computer does",
         arm="a clock that stands still: no new window, and a deceleration when it runs again; a "
         "jump: no new window at all, the last one ends at rest by itself",
     ),

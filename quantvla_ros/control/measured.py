@@ -11,7 +11,7 @@ from quantvla_ros.errors import QuantVLAError
 
 
 class MeasuredJoints:
-    """Keeps the newest measured state that is finite."""
+    """Keeps the newest measured state."""
 
     def __init__(self, limits: JointLimits) -> None:
         """Take the joints' limits, whose order the states have."""
@@ -19,8 +19,8 @@ class MeasuredJoints:
         self._newest: tuple[float, FloatArray, FloatArray] | None = None
 
     def note(self, stamp: float, positions: FloatArray, velocities: FloatArray) -> None:
-        """Note a state, [n] each; one that is not finite is ignored."""
-        if np.isfinite(positions).all() and np.isfinite(velocities).all():
+        """Note a state, [n] each; a velocity may be NaN: not known. Others are to be finite."""
+        if np.isfinite(positions).all() and not np.isinf(velocities).any():
             self._newest = (
                 stamp,
                 np.array(positions, dtype=np.float64),
@@ -35,8 +35,8 @@ class MeasuredJoints:
         """The fresh measured position [n].
 
         Raises:
-            QuantVLAError: there is none, it is old, or the robot moves; the sentence says that
-                arming is refused.
+            QuantVLAError: there is none, it is old, or the robot moves or may move; the sentence
+                says that arming is refused.
         """
         if self._newest is None:
             raise QuantVLAError("cannot arm: no joint state has arrived; check /joint_states")
@@ -44,6 +44,12 @@ class MeasuredJoints:
         if now - stamp > config.joint_state_age_s:
             raise QuantVLAError(
                 f"cannot arm: the last joint state is {now - stamp:.2f} s old; check /joint_states"
+            )
+        unknown = np.isnan(velocity)
+        if unknown.any():
+            name = self._limits.names[int(np.argmax(unknown))]
+            raise QuantVLAError(
+                f"cannot arm: the velocity of joint '{name}' is not known yet; try again"
             )
         moving = np.abs(velocity) > config.rest_velocity_share * self._limits.velocity
         if moving.any():

@@ -137,14 +137,7 @@ class MotionController:
         """
         if self.mode is Mode.ARMED:
             return
-        if self.fault is not None:
-            raise QuantVLAError(
-                f"cannot arm: fault {self.fault.code.value} is latched ({self.fault.text}); "
-                "remove its cause and call ~/reset_fault"
-            )
-        if self.mode is not Mode.DRY_RUN:
-            raise QuantVLAError(f"cannot arm in mode {self.mode.value}; wait for DRY_RUN")
-        position = self._measured.at_rest(now, self.config)
+        position = self.check_arming(now)
         self._advance(now)
         self._first = max(self._first, now + self.config.transport_margin_s)
         self._tracker.start_at(position, self._first)
@@ -155,6 +148,21 @@ class MotionController:
         self._stop_planned = False
         self.mode = Mode.ARMED
 
+    def check_arming(self, now: float) -> FloatArray:
+        """The measured position [n] that a motion would begin at.
+
+        Raises:
+            QuantVLAError: see ``arm``.
+        """
+        if self.fault is not None:
+            raise QuantVLAError(
+                f"cannot arm: fault {self.fault.code.value} is latched ({self.fault.text}); "
+                "remove its cause and call ~/reset_fault"
+            )
+        if self.mode is not Mode.DRY_RUN:
+            raise QuantVLAError(f"cannot arm in mode {self.mode.value}; wait for DRY_RUN")
+        return self._measured.at_rest(now, self.config)
+
     def disarm(self, now: float) -> None:
         """ARMED -> STOPPING -> DRY_RUN; nothing in other modes."""
         self._advance(now)
@@ -163,7 +171,7 @@ class MotionController:
             self._stop(Mode.STOPPING)
 
     def observe_joints(self, stamp: float, positions: FloatArray, velocities: FloatArray) -> None:
-        """Note the measured state, [n] each in the limits' order; one not finite is ignored."""
+        """Note the measured state, [n] each in the limits' order; see `MeasuredJoints.note`."""
         self._measured.note(stamp, positions, velocities)
 
     def offer_chunk(self, actions: FloatArray, stamp: float, dt: float) -> FaultCode | None:
@@ -316,9 +324,11 @@ class MotionController:
 
     def stop_speeds(self) -> None:
         """Whoever takes the speeds has heard nothing for so long that it stopped by itself."""
-        if self._moving and self._speeds.any():
+        if self._moving:
             state = self._tracker.plan.sample(np.array([self._first]))
             self._tracker.start_at(np.where(self._speeds, 0.0, state.position[0]), self._first)
+            self._commanded.begin()
+            self.metrics.began()
             self._stop_planned = False
 
     def end(self) -> None:

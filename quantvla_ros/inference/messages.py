@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 MOST_BYTES = 1 << 20
-REST_S = 0.1  # a message is written in one piece
+TAIL_S = 0.1  # a message is written in one piece
 
 
 class _Message(BaseModel):
@@ -92,8 +92,8 @@ def receive(connection: Connection) -> Message:
     try:
         data = connection.recv_bytes(MOST_BYTES)
     except OSError as error:
-        # Without a number: a length that no message has. BlockingIOError: see `limit_wait`.
-        if error.errno is None or isinstance(error, BlockingIOError):
+        # BlockingIOError: see `limit_wait`. The other has no number to know it by.
+        if isinstance(error, BlockingIOError) or str(error) == "bad message length":
             raise ValueError("a message of no possible length, or cut short") from error
         raise
     return _ADAPTER.validate_json(data)
@@ -101,7 +101,7 @@ def receive(connection: Connection) -> Message:
 
 def limit_wait(connection: Connection) -> None:
     """Never wait long for the rest of a message that has begun, if the sender hangs."""
-    seconds, microseconds = 0, round(REST_S * 1e6)
+    seconds, microseconds = 0, round(TAIL_S * 1e6)
     with socket.socket(fileno=os.dup(connection.fileno())) as end:
         end.setsockopt(
             socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", seconds, microseconds)

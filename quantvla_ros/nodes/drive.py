@@ -30,12 +30,14 @@ class Drive(Protocol):
         watched: [n] axes whose measured position can be compared with the command.
         publishers: of all commands.
         longest_gap_s: after so long without a command the receiver has stopped by itself.
+        timed: whether a command says when it begins, so that it must not come later.
     """
 
     limits: JointLimits
     speeds: NDArray[np.bool_] | None
     watched: NDArray[np.bool_]
     longest_gap_s: float
+    timed: bool
     publishers: tuple[Publisher, ...]
 
     def points(self, actions: FloatArray) -> FloatArray:
@@ -48,6 +50,10 @@ class Drive(Protocol):
 
     def measured(self, sample: JointSample) -> tuple[FloatArray, FloatArray]:
         """Position and velocity [n] of a joint state; zero where an axis is not measured."""
+        ...
+
+    def begin(self) -> None:
+        """Forget what was still to be said when the control thread ended."""
         ...
 
     def before_arming(self) -> None:
@@ -75,6 +81,7 @@ class JointDrive:
 
     speeds: NDArray[np.bool_] | None = None
     longest_gap_s = math.inf
+    timed = True
 
     def __init__(
         self,
@@ -108,6 +115,11 @@ class JointDrive:
     def measured(self, sample: JointSample) -> tuple[FloatArray, FloatArray]:
         """The joints in the limits' order."""
         return sample.positions[self._order], sample.velocities[self._order]
+
+    def begin(self) -> None:
+        """Forget where the gripper was to end."""
+        if self._gripper is not None:
+            self._gripper.forget()
 
     def before_arming(self) -> None:
         """Nothing: a JointTrajectoryController always listens."""

@@ -62,6 +62,10 @@ class GripperOutput:
         if end is not None:
             self.publisher.publish(self._message(end))
 
+    def forget(self) -> None:
+        """Do not send the end of an older window."""
+        self._end = None
+
     def close(self) -> None:
         """Take the topic away."""
         self._node.destroy_publisher(self.publisher)

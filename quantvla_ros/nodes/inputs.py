@@ -37,6 +37,7 @@ POLL_S = 0.005
 """How often new messages are looked for."""
 HEADER_BYTES = 12
 """A serialized message that begins with a stamp is not shorter."""
+_JOINTS = "joint_states"
 _MESSAGES: dict[Transport, type[Image] | type[CompressedImage]] = {
     "raw": Image,
     "compressed": CompressedImage,
@@ -52,6 +53,11 @@ def serialized_stamp(data: bytes) -> float:
     order = "<" if data[1] & 1 else ">"
     seconds, nanoseconds = struct.unpack_from(order + "iI", data, 4)
     return float(seconds) + float(nanoseconds) * 1e-9
+
+
+def _newest(take: Callable[[Any], None]) -> Callable[[list[Any]], None]:
+    """Of a batch of messages."""
+    return lambda batch: take(batch[-1])
 
 
 def _patient(callback: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -99,7 +105,7 @@ class Inputs:
         """
         self._node = node
         self._on_error = on_error
-        self._polled: list[tuple[Any, Callable[[Any], None], int]] = []
+        self._polled: list[tuple[Any, Callable[[list[Any]], None], int]] = []
         self._thread: PeriodicThread | None = None
         self._buffer: InputBuffer | None = None
         self._transport: Transport = "raw"
@@ -113,7 +119,7 @@ class Inputs:
             subscription.callback = _patient(subscription.callback)
         self._subscribe(String, "instruction", self._take_instruction)
         self._subscribe(String, "robot_description", self._take_description)
-        self.joint_topic = node.resolve_topic_name("joint_states")
+        self.joint_topic = node.resolve_topic_name(_JOINTS)
         self.description_topic = node.resolve_topic_name("robot_description")
         self._joints_subscribed = False
 
@@ -124,19 +130,14 @@ class Inputs:
         self._transport = transport
         if not self._joints_subscribed:
             self._joints_subscribed = True
-            self._poll_topic(
-                JointState,
-                "joint_states",
-                self._decoder(JointState, "joint_states", self._take_joints),
-                JOINTS_READ,
-            )
+            self._poll_topic(JointState, _JOINTS, self._take_joint_states, JOINTS_READ)
         for camera in buffer.cameras:
             key = (camera, transport)
             if key in self._topics:
                 continue
             name = f"{camera}/image_raw" + ("/compressed" if transport == "compressed" else "")
             self._topics[key] = self._node.resolve_topic_name(name)
-            take = self._frame_callback(camera, transport)
+            take = _newest(self._frame_callback(camera, transport))
             self._poll_topic(_MESSAGES[transport], name, take, SENSOR)
         if self._thread is None:
             self._take_over_clock()
@@ -189,26 +190,31 @@ class Inputs:
         )
 
     def _poll_topic(
-        self, kind: Any, name: str, take: Callable[[bytes], None], qos: QoSProfile
+        self, kind: Any, name: str, take: Callable[[list[bytes]], None], qos: QoSProfile
     ) -> None:
         subscription = self._node.create_subscription(
-            kind, name, take, qos, callback_group=PolledGroup(), raw=True
+            kind, name, lambda _: None, qos, callback_group=PolledGroup(), raw=True
         )
         self._polled.append((subscription, take, qos.depth))
 
     def _decoder(self, kind: Any, name: str, take: Callable[[Any], None]) -> Callable[[Any], None]:
-        """Bytes come in, so that one damaged message ends neither the executor nor the thread."""
+        """Bytes come in, so that one damaged message does not end the executor."""
 
         def decode(data: bytes) -> None:
-            try:
-                message = deserialize_message(data, kind)
-            except Exception:
-                if self._buffer is not None:
-                    self._buffer.refuse_message(name)
-                return
-            take(message)
+            message = self._decoded(data, kind, name)
+            if message is not None:
+                take(message)
 
         return decode
+
+    def _decoded(self, data: bytes, kind: Any, name: str) -> Any:
+        """The message, or None, and counted, when it is damaged."""
+        try:
+            return deserialize_message(data, kind)
+        except Exception:
+            if self._buffer is not None:
+                self._buffer.refuse_message(name)
+            return None
 
     def _take_over_clock(self) -> None:
         for subscription in self._clocks():
@@ -216,24 +222,27 @@ class Inputs:
             handlers: Any = subscription.event_handlers
             for entity in (subscription, *handlers):
                 entity.callback_group = PolledGroup()
-            self._polled.append((subscription, _patient(subscription.callback), CLOCK.depth))
+            take = _newest(_patient(subscription.callback))
+            self._polled.append((subscription, take, CLOCK.depth))
 
     def _clocks(self) -> list[Any]:
         return [each for each in self._node.subscriptions if each.topic_name == "/clock"]
 
     def _poll(self, deadline: float) -> None:
         for subscription, take, most in list(self._polled):
-            for _ in range(most):
-                try:
-                    with subscription.handle:
-                        taken = subscription.handle.take_message(
-                            subscription.msg_type, subscription.raw
-                        )
-                except Exception:  # a damaged time on /clock, the one that rclpy decodes
-                    break
-                if taken is None:
-                    break
-                take(taken[0])
+            batch: list[Any] = []
+            while len(batch) < most and (message := self._next(subscription)) is not None:
+                batch.append(message)
+            if batch:
+                take(batch)
+
+    def _next(self, subscription: Any) -> Any:
+        try:
+            with subscription.handle:
+                taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+        except Exception:  # a damaged time on /clock, the one that rclpy decodes
+            return None
+        return None if taken is None else taken[0]
 
     def _frame_callback(self, camera: str, transport: Transport) -> Callable[[bytes], None]:
         def take(data: bytes) -> None:
@@ -247,6 +256,17 @@ class Inputs:
             self._arrived.set()
 
         return take
+
+    def _take_joint_states(self, batch: list[bytes]) -> None:
+        """Take what has come, oldest first; of messages with all joints only the newest counts."""
+        buffer, newest = self._buffer, self._decoded(batch[-1], JointState, _JOINTS)
+        if newest is None or buffer is None or not set(buffer.joints) <= set(newest.name):
+            for data in batch[:-1]:
+                message = self._decoded(data, JointState, _JOINTS)
+                if message is not None:
+                    self._take_joints(message)
+        if newest is not None:
+            self._take_joints(newest)
 
     def _take_joints(self, message: JointState) -> None:
         buffer = self._buffer

@@ -18,6 +18,8 @@ HISTORY_S = 2.0
 
 BASELINE_S = 0.05
 """Positions so far apart give a velocity that an encoder's steps do not spoil."""
+PAUSE_S = 1.0
+"""After so long the positions before say nothing of a velocity."""
 
 
 class _Mark(NamedTuple):
@@ -69,7 +71,7 @@ class JointHistory:
         """Take one message, whatever its order of joints.
 
         A velocity that is missing or not finite is the difference of positions over `BASELINE_S`
-        to twice that; NaN until so much is known.
+        or a little more; NaN until so much is known, and after a pause.
 
         Args:
             stamp: of the message, s.
@@ -106,7 +108,7 @@ class JointHistory:
     def _difference(self, joint: int, stamp: float, position: float) -> float:
         """Velocity of one joint since the older one of its two marks."""
         older, newer = self._marks[joint]
-        if not 0.0 <= stamp - newer.stamp < 4 * BASELINE_S:
+        if not 0.0 <= stamp - newer.stamp < PAUSE_S:
             older, newer = _NEVER, _Mark(stamp, position)
         elif stamp - newer.stamp >= BASELINE_S:
             older, newer = newer, _Mark(stamp, position)

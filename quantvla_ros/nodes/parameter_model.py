@@ -141,7 +141,8 @@ class PolicyNodeParameters(BaseModel):
     )
     transport_margin_s: float = _parameter(
         _MOTION.transport_margin_s,
-        "Time from publishing a window to its first point; covers the transport.",
+        "Time from publishing a window to its first point; covers the transport. A window that "
+        "would leave later than that is not published.",
         unit="s", gt=0, le=0.5,
     )  # fmt: skip
     window_s: float = _parameter(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -38,8 +39,8 @@ REPORT_POLLS = 10
 OUTPUT_SHARE = 0.6
 """Share of a control period after which the window is published, for which it is made: how long
 the computing took, which varies, does not show in the rhythm of the windows."""
-REST_TIMEOUT_S, REST_POLL_S = 2.0, 0.05
-"""Longest wait for the arm to rest, beyond its slowest stop."""
+REST_TIMEOUT_S, REST_POLL_S = 5.0, 0.05
+"""Longest wait for the arm to rest, beyond its slowest stop along the path."""
 
 
 class PolicySession:
@@ -110,7 +111,8 @@ class PolicySession:
             lambda: self.inference.skewed_s, lambda: output.conflict, simulated,
         )  # fmt: skip
         self._rested = threading.Event()
-        self._published = 0.0  # steady clock, s
+        self._left_at = 0.0  # the last command, steady clock, s
+        self._left_stamp = -math.inf  # and the time that it says, ROS clock, s
         self._threads: list[PeriodicThread] = []
         self._raised = RaisedThreads()
         inputs.on_joints = self._observe_joints
@@ -139,6 +141,7 @@ class PolicySession:
         with self.lock:
             self.supervisor.clock.start(self.now(), time.monotonic())
             self.motion.activate(self.now())
+        self._drive.begin()
         self._rested.clear()
         self._raised.begin()
         self._threads = [
@@ -203,18 +206,27 @@ class PolicySession:
             QuantVLAError: an input is stale, another node holds the command topic, a fault is
                 latched, the robot moves or is outside its limits.
         """
+        if self.motion.mode is Mode.ARMED:
+            return
+        self._check_arming()
         self._drive.before_arming()
+        now = self._check_arming()  # that may have taken seconds
+        with self.lock:
+            self.motion.config = self._parameters().motion_config()
+            self.supervisor.begin_motion()
+            self.motion.arm(now)
+            self._left_at = time.monotonic()
+            self.buffer.outdate()  # an inference under way saw the arm before
+
+    def _check_arming(self) -> float:
+        """Refuse what must not be armed; returns the time (s, ROS clock) at which it was asked."""
         self._output.look()
         now = self.now()
         for code, text in self.supervisor.before_arming(now):
             raise QuantVLAError(f"Cannot arm: {code.value}: {text}.")
         with self.lock:
-            if self.motion.mode is Mode.DRY_RUN:
-                self.motion.config = self._parameters().motion_config()
-                self.supervisor.begin_motion()
-            if self.motion.mode is not Mode.ARMED:
-                self.motion.arm(now)
-                self.buffer.outdate()  # an inference under way saw the arm before
+            self.motion.check_arming(now)
+        return now
 
     def disarm(self) -> None:
         """Bring the arm to rest and go back to dry run."""
@@ -265,16 +277,18 @@ class PolicySession:
         now = self.now()
         with self.lock:
             self._watch(now, steady)
-            if steady - self._published > self._drive.longest_gap_s:
+            stamp = now + max(0.0, output_at - steady)
+            if stamp - self._left_stamp > self._drive.longest_gap_s:
                 self.motion.stop_speeds()
             began = time.perf_counter()
-            window = self.motion.tick(now + max(0.0, output_at - steady))
+            window = self.motion.tick(stamp)
             splice_ms = (time.perf_counter() - began) * 1e3
             stalled = self.supervisor.clock.still(steady) > self._config.window_s
             if stalled:
                 # It would be the last one again, and soon lie in the past.
                 self.motion.withdraw()
                 window = None
+                self._left_at = steady
             at_rest = self.motion.mode is Mode.INACTIVE and self.motion.at_rest
         if window is None:
             self.record.note_pause()
@@ -286,7 +300,8 @@ class PolicySession:
             publish_ms = (time.perf_counter() - began) * 1e3
             time.sleep(max(0.0, output_at - time.monotonic()))
             # By the steady clock: a simulation's may run faster than the window was made for.
-            if time.monotonic() - max(output_at, steady) > self._config.transport_margin_s:
+            late = time.monotonic() - max(output_at, steady) > self._config.transport_margin_s
+            if late and self._drive.timed:
                 # This thread was put aside; a controller would jump into the middle of it.
                 with self.lock:
                     self.motion.withdraw()
@@ -294,8 +309,8 @@ class PolicySession:
                 return
             began = time.perf_counter()
             publish()
-            self._published = time.monotonic()
-            self.record.note_publish(self._published)
+            self._left_at, self._left_stamp = time.monotonic(), window.stamp
+            self.record.note_publish(self._left_at)
             self.supervisor.published(window)
             publish_ms += (time.perf_counter() - began) * 1e3
             self.record.note_stage("splice", splice_ms)
@@ -312,6 +327,13 @@ class PolicySession:
                 self.motion.begin_again(now)
             if moving and (clock.jumped or self.motion.fault is None):
                 self.motion.raise_fault(FaultCode.CLOCK_JUMP, clock.text, now)
+        silent = steady - self._left_at
+        if self.motion.mode is Mode.ARMED and silent > self._parameters().clock_timeout_s:
+            text = (
+                f"no command could leave in time for {silent:.1f} s: other programs put this one "
+                "aside; end some, or allow real-time priority"
+            )
+            self.motion.raise_fault(FaultCode.CLOCK_JUMP, text, now)
         self.supervisor.watch(self.motion, now)
 
     def _inference_step(self, deadline: float) -> None:

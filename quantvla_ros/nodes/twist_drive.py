@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from rclpy.publisher import Publisher
 
 SERVO_TIMEOUT_S = 0.1
-"""Servo stops by itself when no command has come for so long (its ``incoming_command_timeout``)."""
+"""Servo stops by itself when its newest command is so old (its ``incoming_command_timeout``)."""
+LONGEST_GAP_S = 0.8 * SERVO_TIMEOUT_S
+"""Commands this far apart may have let it stop."""
 HALT_S = 0.3
 """How long a stop is repeated: longer than `SERVO_TIMEOUT_S`."""
 _AXES = len(TWIST_NAMES)
@@ -33,7 +35,8 @@ _AXES = len(TWIST_NAMES)
 class TwistDrive:
     """Six axes of the tip, and the gripper's joint if the policy has one."""
 
-    longest_gap_s = SERVO_TIMEOUT_S
+    longest_gap_s = LONGEST_GAP_S
+    timed = False
 
     def __init__(
         self,
@@ -95,6 +98,12 @@ class TwistDrive:
         position[_AXES:] = sample.positions[self._observed]
         velocity[_AXES:] = sample.velocities[self._observed]
         return position, velocity
+
+    def begin(self) -> None:
+        """Forget zero twists, and where the gripper was to end."""
+        self._left = 0
+        if self._gripper is not None:
+            self._gripper.forget()
 
     def before_arming(self) -> None:
         """Tell Servo to take twists, where that is wanted."""

@@ -62,6 +62,9 @@ def test_arming_needs_a_fresh_joint_state_of_a_resting_arm(limits, home) -> None
     c.observe_joints(START + 0.6, home, np.array([0.0, 1.0, 0.0, 0.0]))
     with pytest.raises(QuantVLAError, match="'elbow' is moving"):
         c.arm(START + 0.6)
+    c.observe_joints(START + 0.6, home + 0.1, np.array([0.0, np.nan, 0.0, 0.0]))
+    with pytest.raises(QuantVLAError, match="velocity of joint 'elbow' is not known yet"):
+        c.arm(START + 0.6)
     assert c.mode is Mode.DRY_RUN
     c.observe_joints(START + 0.6, home, np.zeros(4))
     c.arm(START + 0.6)

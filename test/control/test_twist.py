@@ -124,3 +124,19 @@ def test_dropped_chunks_leave_an_armed_tip_that_rests(rig) -> None:
     rig.run(1.0)
     assert rig.c.mode is Mode.ARMED
     np.testing.assert_allclose(rig.twists[-1], 0.0, atol=1e-6)
+
+
+def test_after_a_pause_in_which_servo_stopped_speeds_begin_at_zero(rig) -> None:
+    rig.c.arm(rig.now)
+    rig.chunk(LEFT)
+    rig.run(1.0)
+    assert rig.twists[-1] == pytest.approx(LEFT)
+    rig.now += 0.15
+    rig.c.stop_speeds()
+    rig.run(PERIOD)
+    assert np.abs(rig.twists[-1]).max() < 1e-9
+    rig.twists.clear()
+    rig.chunk(LEFT)
+    rig.run(1.0)
+    assert (rig.steps() <= rig.c._limits.velocity * PERIOD * 1.001).all()
+    assert rig.twists[-1] == pytest.approx(LEFT, abs=1e-6)

@@ -61,3 +61,12 @@ def test_what_is_no_message_is_told_soon_and_fills_no_memory(raw):
     with pytest.raises(ValueError):
         receive(ours)
     assert time.monotonic() - begin < 2.0
+
+
+def test_a_sender_that_dies_in_the_middle_of_a_message_is_gone():
+    ours, theirs = Pipe()
+    limit_wait(ours)
+    os.write(theirs.fileno(), struct.pack("!i", 1000) + b"half")
+    theirs.close()
+    with pytest.raises((EOFError, OSError)):
+        receive(ours)

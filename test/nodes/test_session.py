@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("rclpy")
 
 from quantvla_ros.control.config import Mode
+from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.drive import JointDrive
@@ -86,7 +87,7 @@ def moving(rig):
     session = rig.session()
     session.supervisor.clock.start(rig.now, time.monotonic())
     session.motion.activate(rig.now)
-    session.motion.arm(rig.now)
+    session.arm()
     rows = HOME + 0.1 * np.arange(1, 31)[:, None]
     session.motion.offer_chunk(rows, rig.now, DT)
     for _ in range(15):
@@ -126,6 +127,40 @@ def test_a_window_that_is_late_is_not_published_and_the_next_one_continues_the_l
     followed = last.sample(after.begin)
     np.testing.assert_allclose(after.positions[0], followed.position[0], atol=1e-6)
     np.testing.assert_allclose(after.velocities[0], followed.velocity[0], atol=1e-5)
+
+
+def test_an_arm_that_no_command_reaches_any_more_does_not_move_on_by_itself(rig, moving):
+    rig.stall_s = 0.05
+    for _ in range(8):
+        rig.step(moving)
+    assert moving.motion.fault.code is FaultCode.CLOCK_JUMP
+    assert "no command could leave in time for 0.2 s" in moving.motion.fault.text
+    rig.stall_s = 0.0
+    for _ in range(60):
+        rig.step(moving)
+    assert moving.motion.at_rest and rig.windows[-1].velocities[-1].tolist() == [0.0, 0.0]
+
+
+def test_what_was_still_to_be_said_is_forgotten_when_it_begins_again(rig):
+    rig.see()
+    begun = []
+    rig.drive.begin = lambda: begun.append(rig.now)
+    session = rig.session()
+    session.activate()
+    session.deactivate()
+    assert begun == [NOW]
+
+
+def test_a_refused_arm_does_not_tell_the_receiver_to_listen(rig):
+    told = []
+    rig.drive.before_arming = lambda: told.append(rig.now)
+    session = rig.session()
+    with pytest.raises(QuantVLAError, match="STALE"):
+        session.arm()
+    rig.see()
+    with pytest.raises(QuantVLAError, match="INACTIVE"):
+        session.arm()
+    assert told == []
 
 
 def test_it_can_be_activated_again_after_the_clock_stood_still_while_it_was_deactivated(rig):
