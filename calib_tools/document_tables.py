@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calib_tools import bench_table, expert_study
+from calib_tools import bench_table, expert_study, making_table
 from calib_tools.ablation import table as ablation
 from calib_tools.ablation.table import RECORD as ABLATION
 from calib_tools.ablation.table import read_ablation
@@ -55,7 +55,7 @@ def markdown(record: Path) -> str:
         return _ablation(read_ablation(record))
     if record.name.endswith(BENCH):
         return _bench(read_bench(record))
-    for study in (expert_study, fault_table, fuzz_table, timing_table):
+    for study in (expert_study, fault_table, fuzz_table, making_table, timing_table):
         if record.name.endswith(study.RECORD):
             made: str = study.markdown(read_study(record, study.KIND))
             return made

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -23,6 +22,9 @@ from typing import Annotated, Any
 
 import typer
 
+from calib_tools.making_table import KIND
+from calib_tools.study import SCHEMA
+from quantvla_ros.backends.fingerprint import cpu_kind
 from training.data.files import write_json
 from training.processes import end_with_parent
 
@@ -152,9 +154,9 @@ def main(
     """Run all stages one after the other, and record what they took."""
     rows = make(stages(work), work)
     total = sum(row["seconds"] for row in rows)
-    cores = len(os.sched_getaffinity(0))
-    machine = {"cores": cores, "machine": platform.machine(), "python": platform.python_version()}
-    write_json(RECORD, {"schema": 1, **machine, "seconds": round(total, 1), "stages": rows})
+    machine = {"cores": len(os.sched_getaffinity(0)), "cpu": cpu_kind()}
+    record = {"kind": KIND, "schema": SCHEMA, **machine, "seconds": round(total, 1), "stages": rows}
+    write_json(RECORD, record)
     print(f"{BUNDLE} is made, in {total / 3600:.1f} h; {RECORD} says what took how long.")
 
 

@@ -8,6 +8,7 @@ import json
 
 import pytest
 
+from calib_tools import document_tables
 from training import make_policy
 from training.make_policy import Stage, make, stages
 
@@ -63,3 +64,12 @@ def test_each_training_reads_what_was_made_before(tmp_path):
         assert set(inputs) <= made, item.name
         made |= {w for flag, w in itertools.pairwise(words) if flag == "--out"}
     assert str(make_policy.BUNDLE) in made
+
+
+def test_the_record_gives_the_table_of_the_documents(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [{"stage": "train 1", "seconds": 90.0, "done": True, "command": "python -m train"}]
+    monkeypatch.setattr(make_policy, "make", lambda planned, work: rows)
+    make_policy.main(tmp_path)
+    table = document_tables.markdown(make_policy.RECORD)
+    assert "0.0 h in all" in table and table.endswith("| train 1 | 1.5 |")
