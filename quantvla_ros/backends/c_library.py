@@ -26,8 +26,13 @@ VNNI_FLAGS = ("-mavx512f", "-mavx512vl", "-mavx512vnni")
 
 
 def has_vnni() -> bool:
-    """True when the CPU multiplies and adds int8 in 32 bits."""
-    return bool(torch.cpu._is_vnni_supported())
+    """True when the CPU multiplies and adds int8 in 32 bits, by instructions of AVX-512.
+
+    The variables ``ATEN_CPU_CAPABILITY=avx2`` (PyTorch) and ``ONEDNN_MAX_CPU_ISA=AVX2`` make a CPU
+    be taken for one without.
+    """
+    wide = torch.backends.cpu.get_cpu_capability() == "AVX512"
+    return wide and bool(torch.cpu._is_vnni_supported())
 
 
 def _cache_directory() -> Path:
