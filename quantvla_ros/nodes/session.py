@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -12,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.control.config import Mode
-from quantvla_ros.control.faults import Condition, Fault, FaultCode
+from quantvla_ros.control.faults import Condition, Fault
 from quantvla_ros.control.limits import FloatArray
 from quantvla_ros.control.motion import MotionController
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.inference.client import InferenceClient
+from quantvla_ros.nodes.control_loop import ControlLoop
 from quantvla_ros.nodes.inference_loop import InferenceLoop
 from quantvla_ros.nodes.input_buffer import InputBuffer
 from quantvla_ros.nodes.input_types import JointSample
@@ -36,17 +36,11 @@ POLL_S = 0.005
 """How often a finished inference is looked for; every tenth time other publishers of commands are
 looked for and the diagnostics are renewed."""
 REPORT_POLLS = 10
-OUTPUT_SHARE = 0.6
-"""Share of a control period after which the window is published, for which it is made: how long
-the computing took, which varies, does not show in the rhythm of the windows."""
-REST_TIMEOUT_S, REST_POLL_S = 5.0, 0.05
-"""Longest wait for the arm to rest, beyond its slowest stop along the path."""
 
 
 class PolicySession:
     """Owns the motion controller, the two threads and the inference process of one bundle.
 
-    The control thread runs on the steady clock, whatever the executor and the ROS clock do.
     ``lock`` guards the motion controller.
     """
 
@@ -96,9 +90,10 @@ class PolicySession:
         self._polls = 0
         self._on_error = on_error
         self._period = 1.0 / first.control_rate_hz
-        self._config = first.motion_config()
         self.lock = threading.Lock()
-        self.motion = MotionController(drive.limits, self._period, self._config, drive.speeds)
+        self.motion = MotionController(
+            drive.limits, self._period, first.motion_config(), drive.speeds
+        )
         self.record = NodeRecord(self._period)
         self._output = output
         self.inference = InferenceLoop(
@@ -110,9 +105,10 @@ class PolicySession:
             parameters, drive, self._period, tolerances, buffer,
             lambda: self.inference.skewed_s, lambda: output.conflict, simulated,
         )  # fmt: skip
-        self._rested = threading.Event()
-        self._left_at = 0.0  # the last command, steady clock, s
-        self._left_stamp = -math.inf  # and the time that it says, ROS clock, s
+        self.control = ControlLoop(
+            self.motion, self.lock, drive, self.supervisor, buffer, self.record, parameters,
+            self._period, now,
+        )  # fmt: skip
         self._threads: list[PeriodicThread] = []
         self._raised = RaisedThreads()
         inputs.on_joints = self._observe_joints
@@ -141,12 +137,11 @@ class PolicySession:
         with self.lock:
             self.supervisor.clock.start(self.now(), time.monotonic())
             self.motion.activate(self.now())
-        self._drive.begin()
-        self._rested.clear()
+        self.control.begin()
         self._raised.begin()
         self._threads = [
             PeriodicThread(
-                "control", self._period, self._control_step, self._on_error, CONTROL_PRIORITY
+                "control", self._period, self.control.step, self._on_error, CONTROL_PRIORITY
             ),
             PeriodicThread(
                 "inference", POLL_S, self._inference_step, self._on_error, HELPER_PRIORITY
@@ -165,7 +160,7 @@ class PolicySession:
             return
         with self.lock:
             self.motion.deactivate(self.now())
-        self._wait_for_rest()
+        self.control.wait_for_rest()
         for thread in self._threads:
             thread.stop()
         self._threads = []
@@ -180,14 +175,6 @@ class PolicySession:
         path = self._parameters().record_path
         if path:
             write_record(Path(path).expanduser(), self.report())
-
-    def _wait_for_rest(self) -> None:
-        """Wait; but while the ROS clock stands still nothing moves on, and the last window ends."""
-        deadline = time.monotonic() + 2.0 * self._config.stop_s + REST_TIMEOUT_S
-        while not self._rested.wait(REST_POLL_S) and time.monotonic() < deadline:
-            still = self.supervisor.clock.still(time.monotonic())
-            if still > self._parameters().clock_timeout_s:
-                return
 
     def close(self) -> None:
         """Stop whatever runs and end the inference process."""
@@ -215,7 +202,7 @@ class PolicySession:
             self.motion.config = self._parameters().motion_config()
             self.supervisor.begin_motion()
             self.motion.arm(now)
-            self._left_at = time.monotonic()
+            self.control.armed()
             self.buffer.outdate()  # an inference under way saw the arm before
 
     def _check_arming(self) -> float:
@@ -270,71 +257,6 @@ class PolicySession:
                 "skipped": dict(self.buffer.skipped),
                 "chunks": self.inference.chunks,
             }
-
-    def _control_step(self, deadline: float) -> None:
-        steady = time.monotonic()
-        output_at = deadline + OUTPUT_SHARE * self._period
-        now = self.now()
-        with self.lock:
-            self._watch(now, steady)
-            stamp = now + max(0.0, output_at - steady)
-            if stamp - self._left_stamp > self._drive.longest_gap_s:
-                self.motion.stop_speeds()
-            began = time.perf_counter()
-            window = self.motion.tick(stamp)
-            splice_ms = (time.perf_counter() - began) * 1e3
-            stalled = self.supervisor.clock.still(steady) > self._config.window_s
-            if stalled:
-                # It would be the last one again, and soon lie in the past.
-                self.motion.withdraw()
-                window = None
-                self._left_at = steady
-            at_rest = self.motion.mode is Mode.INACTIVE and self.motion.at_rest
-        if window is None:
-            self.record.note_pause()
-            if not stalled:  # a stop now would be a jump when the clock goes on
-                at_rest &= self._drive.idle(now)
-        else:
-            began = time.perf_counter()
-            publish = self._drive.prepared(window)
-            publish_ms = (time.perf_counter() - began) * 1e3
-            time.sleep(max(0.0, output_at - time.monotonic()))
-            # By the steady clock: a simulation's may run faster than the window was made for.
-            late = time.monotonic() - max(output_at, steady) > self._config.transport_margin_s
-            if late and self._drive.timed:
-                # This thread was put aside; a controller would jump into the middle of it.
-                with self.lock:
-                    self.motion.withdraw()
-                self.record.withdrawn += 1
-                return
-            began = time.perf_counter()
-            publish()
-            self._left_at, self._left_stamp = time.monotonic(), window.stamp
-            self.record.note_publish(self._left_at)
-            self.supervisor.published(window)
-            publish_ms += (time.perf_counter() - began) * 1e3
-            self.record.note_stage("splice", splice_ms)
-            self.record.note_stage("publish", publish_ms)
-        if at_rest:
-            self._rested.set()
-
-    def _watch(self, now: float, steady: float) -> None:
-        clock = self.supervisor.clock_fault(now, steady)
-        if clock is not None:
-            moving = not self.motion.at_rest
-            if clock.jumped:
-                self.buffer.clear_measurements()
-                self.motion.begin_again(now)
-            if moving and (clock.jumped or self.motion.fault is None):
-                self.motion.raise_fault(FaultCode.CLOCK_JUMP, clock.text, now)
-        silent = steady - self._left_at
-        if self.motion.mode is Mode.ARMED and silent > self._parameters().clock_timeout_s:
-            text = (
-                f"no command could leave in time for {silent:.1f} s: other programs put this one "
-                "aside; end some, or allow real-time priority"
-            )
-            self.motion.raise_fault(FaultCode.CLOCK_JUMP, text, now)
-        self.supervisor.watch(self.motion, now)
 
     def _inference_step(self, deadline: float) -> None:
         self.inference.step(self.now())

@@ -71,7 +71,7 @@ class Rig:
         """One control step, which takes a period."""
         self.see()
         began = self.now
-        session._control_step(time.monotonic())
+        session.control.step(time.monotonic())
         self.now = max(self.now, began + self.period)
 
 
