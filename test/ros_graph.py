@@ -19,6 +19,7 @@ from rclpy.qos import QoSProfile
 from waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[1]
+LEAVE_S = 5.0
 
 
 class Graph:
@@ -130,7 +131,14 @@ class NodeProcess:
         return False
 
     def close(self) -> None:
-        """End the group whatever state it is in."""
+        """End the group whatever state it is in; a node that can takes its leave of the graph.
+
+        The others would see one that was killed for another 20 s.
+        """
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(LEAVE_S)
         if not self.group_is_gone():
             self.send(signal.SIGKILL)
         self.process.wait()
