@@ -35,15 +35,10 @@ def float_bundle(tmp_path_factory):
 @pytest.fixture(scope="module")
 def policy(robot, float_bundle, tmp_path_factory):
     """A policy node in a process, configured and active, with a client; one for each module."""
-    from policy_graph import PolicyProcess
+    from policy_graph import active_policy
 
-    policy = PolicyProcess(robot, float_bundle, tmp_path_factory.mktemp("policy"))
-    try:
-        policy.client.configure()
-        policy.client.activate()
+    with active_policy(robot, float_bundle, tmp_path_factory.mktemp("policy")) as policy:
         yield policy
-    finally:
-        policy.close()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import fake_robot
@@ -196,3 +197,15 @@ class PolicyProcess:
     def close(self) -> None:
         self.process.close()
         self.client.close()
+
+
+@contextmanager
+def active_policy(*arguments, **more):
+    """A `PolicyProcess`, configured and active; its node ends with the block."""
+    policy = PolicyProcess(*arguments, **more)
+    try:
+        policy.client.configure()
+        policy.client.activate()
+        yield policy
+    finally:
+        policy.close()

@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import signal
-
 import pytest
-from policy_graph import PolicyProcess
+from policy_graph import active_policy
 from tip_robot import PARAMETERS, TipRobot, assert_within_reach, write_tip_bundle
 from waiting import wait_until
 
@@ -24,22 +22,15 @@ def robot(ros):
 def simulated(robot, tmp_path_factory):
     """A policy node on the robot's clock, active."""
     folder = tmp_path_factory.mktemp("tip_clock")
-    policy = PolicyProcess(
+    with active_policy(
         robot,
         write_tip_bundle(folder / "bundle"),
         folder,
         *PARAMETERS,
         "use_sim_time:=true",
         "max_clock_step_s:=0.5",  # a busy machine may hold the clock's messages back
-    )
-    try:
-        policy.client.configure()
-        policy.client.activate()
+    ) as policy:
         yield policy
-        # One that is killed stays in the graph for a while.
-        policy.process.stop(signal.SIGTERM)
-    finally:
-        policy.close()
 
 
 @pytest.mark.parametrize(("back", "text"), [(1000.0, "went back by"), (-500.0, "jumped ahead by")])

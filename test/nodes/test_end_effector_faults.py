@@ -7,7 +7,7 @@ import os
 import signal
 
 import pytest
-from policy_graph import PolicyProcess
+from policy_graph import active_policy
 from tip_robot import PARAMETERS, TipRobot, write_tip_bundle
 from waiting import wait_until
 
@@ -24,13 +24,9 @@ def robot(ros):
 @pytest.fixture(scope="module")
 def policy(robot, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tip")
-    policy = PolicyProcess(robot, write_tip_bundle(folder / "bundle"), folder, *PARAMETERS)
-    try:
-        policy.client.configure()
-        policy.client.activate()
+    bundle = write_tip_bundle(folder / "bundle")
+    with active_policy(robot, bundle, folder, *PARAMETERS) as policy:
         yield policy
-    finally:
-        policy.close()
 
 
 def silence_a_camera(policy):

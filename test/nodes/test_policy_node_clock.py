@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from policy_graph import PolicyProcess
+from policy_graph import active_policy
 from waiting import wait_until
 
 from quantvla_ros.errors import QuantVLAError
@@ -16,22 +16,17 @@ from quantvla_ros.errors import QuantVLAError
 @pytest.fixture(scope="module")
 def simulated(robot, float_bundle, tmp_path_factory):
     """A policy node on the robot's clock, active."""
-    policy = PolicyProcess(
+    with active_policy(
         robot,
         float_bundle,
         tmp_path_factory.mktemp("clock"),
         "use_sim_time:=true",
         "clock_timeout_s:=0.5",
         "max_clock_step_s:=0.5",  # a busy machine may hold the clock's messages back
-    )
-    try:
-        policy.client.configure()
-        policy.client.activate()
+    ) as policy:
         yield policy
-    finally:
         robot.heal()
         robot.restore_clock()
-        policy.close()
 
 
 @pytest.mark.parametrize(("back", "text"), [(1000.0, "went back by"), (-500.0, "jumped ahead by")])

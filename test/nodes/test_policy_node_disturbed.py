@@ -10,7 +10,7 @@ import time
 
 import pytest
 from blocking_node import THREADS
-from policy_graph import PolicyProcess
+from policy_graph import active_policy
 from std_msgs.msg import String
 from waiting import wait_until
 
@@ -18,15 +18,9 @@ from waiting import wait_until
 @pytest.fixture(scope="module")
 def policy(robot, float_bundle, tmp_path_factory):
     """A policy node whose executor can be blocked, active."""
-    policy = PolicyProcess(
-        robot, float_bundle, tmp_path_factory.mktemp("disturbed"), module="blocking_node"
-    )
-    try:
-        policy.client.configure()
-        policy.client.activate()
+    folder = tmp_path_factory.mktemp("disturbed")
+    with active_policy(robot, float_bundle, folder, module="blocking_node") as policy:
         yield policy
-    finally:
-        policy.close()
 
 
 def test_blocked_executor_does_not_disturb_the_motion(moving, robot, graph, tmp_path):

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 from gripper_robot import GripperRobot
-from policy_graph import PolicyProcess
+from policy_graph import active_policy
 from waiting import wait_until
 
 
@@ -22,13 +22,8 @@ def robot(ros):
 @pytest.fixture(scope="module")
 def policy(robot, float_bundle, tmp_path_factory):
     folder = tmp_path_factory.mktemp("gripper")
-    policy = PolicyProcess(robot, float_bundle, folder, "gripper_joint:=finger")
-    try:
-        policy.client.configure()
-        policy.client.activate()
+    with active_policy(robot, float_bundle, folder, "gripper_joint:=finger") as policy:
         yield policy
-    finally:
-        policy.close()
 
 
 def test_the_gripper_is_commanded_beside_the_trajectory(moving, robot):

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from training.data.finish import finish
+from training.data.parts import part_path, write_part
 from training.data.schema import FEATURES, HORIZON
 
 
@@ -34,3 +37,10 @@ def episodes(seed: int, lengths: list[int]) -> list[list[dict[str, Any]]]:
     """Episodes of these lengths."""
     rng = np.random.default_rng(seed)
     return [[frame(rng) for _ in range(length)] for length in lengths]
+
+
+def write_data_set(out: Path, lengths: list[int]) -> Path:
+    """A finished data set of one part with episodes of these lengths."""
+    write_part(part_path(out, "pick_place-0000000"), episodes(0, lengths), 10)
+    finish(out, 10)
+    return out

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from made_up_frames import episodes
+from made_up_frames import write_data_set
 from tiny_policy import save_tiny_bundle
 from tiny_run import tiny_config
 
@@ -16,8 +16,6 @@ from quantvla_ros.bundle.storage import TOKENIZER, WEIGHTS, bundle_hash, load_bu
 from quantvla_ros.models.pi05 import Pi05
 from training import corrections, recording
 from training.corrections import main
-from training.data.finish import finish
-from training.data.parts import part_path, write_part
 from training.data.reader import DataSet
 from training.dataset import Statistics, load_frames
 from training.export import save_policy
@@ -25,10 +23,7 @@ from training.export import save_policy
 
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory):
-    out = tmp_path_factory.mktemp("demos")
-    write_part(part_path(out, "pick_place-0000000"), episodes(0, [6]), 10)
-    finish(out, 10)
-    return out
+    return write_data_set(tmp_path_factory.mktemp("demos"), [6])
 
 
 def driver(path, demos, seed=0):

@@ -6,25 +6,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from made_up_frames import episodes
+from made_up_frames import write_data_set
 from tiny_run import tiny_config
 from typer.testing import CliRunner
 
 from quantvla_ros.bundle.storage import load_bundle
 from quantvla_ros.models.pi05 import Pi05
 from training import dagger, runlog, trainer
-from training.data.finish import finish
-from training.data.parts import part_path, write_part
 from training.dataset import Statistics, joined, load_frames, part_frames
 from training.export import save_policy
 
 
 @pytest.fixture
 def demos(tmp_path):
-    out = tmp_path / "demos"
-    write_part(part_path(out, "pick_place-0000000"), episodes(0, [6, 6]), 10)
-    finish(out, 10)
-    return out
+    return write_data_set(tmp_path / "demos", [6, 6])
 
 
 @pytest.fixture

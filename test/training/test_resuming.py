@@ -12,15 +12,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from made_up_frames import episodes
+from made_up_frames import write_data_set
 from process_life import alive
 from tiny_run import settings, start
 from waiting import wait_until
 
 from quantvla_ros.errors import QuantVLAError
 from training import runlog
-from training.data.finish import finish
-from training.data.parts import part_path, write_part
 
 STEPS = 40
 REPOSITORY = Path(__file__).parents[2]
@@ -28,10 +26,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory):
-    out = tmp_path_factory.mktemp("demos")
-    write_part(part_path(out, "pick_place-0000000"), episodes(0, [20, 20]), 10)
-    finish(out, 10)
-    return out
+    return write_data_set(tmp_path_factory.mktemp("demos"), [20, 20])
 
 
 def losses(out):

@@ -9,14 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from made_up_frames import episodes
+from made_up_frames import write_data_set
 from process_life import alive, children_of
 from tiny_run import start
 from waiting import wait_until
 
 from training import runlog
-from training.data.finish import finish
-from training.data.parts import part_path, write_part
 from training.starting_point import CHECKPOINT
 
 STEPS = 15
@@ -24,10 +22,7 @@ STEPS = 15
 
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory):
-    out = tmp_path_factory.mktemp("demos")
-    write_part(part_path(out, "pick_place-0000000"), episodes(0, [20, 20]), 10)
-    finish(out, 10)
-    return out
+    return write_data_set(tmp_path_factory.mktemp("demos"), [20, 20])
 
 
 @pytest.fixture(scope="module")
