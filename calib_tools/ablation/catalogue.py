@@ -90,6 +90,8 @@ def _real(scheme: str) -> list[AblationVariant]:
     found = [AblationVariant(f"{scheme}-{name}", how) for name, how in parts.items()]
     found += _corrected(f"{scheme}-gptq", gptq)
     more = {
+        "gptq-smoothquant": replace(gptq, condition=("smoothquant",)),
+        "gptq-hadamard": replace(gptq, condition=("hadamard",)),
         "gptq-sequential": replace(gptq, sequential=True),
         "gptq-static": replace(gptq, activations="static"),
         "whole": replace(plain, **_WHOLE),

@@ -39,7 +39,7 @@ def test_every_part_of_the_method_has_its_variant():
     for scheme in ("w8a8", "w4a8"):
         for name in (
             "all", "rtn", "smoothquant", "hadamard", "duquant", "gptq", "gptq+atm", "gptq+ohb",
-            "gptq+both", "gptq-sequential", "whole",
+            "gptq+both", "gptq-smoothquant", "gptq-hadamard", "gptq-sequential", "whole",
         ):  # fmt: skip
             assert f"{scheme}-{name}" in variants
     assert {"w4a4-gptq", "w3a8-whole", "w2a8-gptq+both", "mixed"} <= set(variants)
