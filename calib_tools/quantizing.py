@@ -21,6 +21,7 @@ from torch import nn
 
 from calib_tools.action_errors import action_errors
 from calib_tools.choosing import Choice, choose
+from calib_tools.heap import trim_heap
 from calib_tools.judging import Chunks, chunks_of, draws_of, judge_chunks
 from calib_tools.layer_records import layer_records, named_scheme, on_disk, round_to_disk
 from calib_tools.measuring import Setup
@@ -236,6 +237,7 @@ class _Run:
                 replace_module(network, name, self._layers.module(network, name, width))
         settle(network)
         round_to_disk(network)
+        trim_heap()
         return chosen
 
     def _choose(self, teacher: TeacherRecord) -> Choice:

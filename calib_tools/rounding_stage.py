@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from calib_tools.heap import trim_heap
 from calib_tools.recipe import Recipe
 from calib_tools.work_directory import StoredLayer, WorkDirectory, read_layer
 from quantvla_ros.models.pi05 import Pi05, Prefix
@@ -125,6 +126,8 @@ def round_all(
                 progress(name, done / len(names))
                 _round_one(network, name, seen.get(name), recipe, held, activation_bits, work)
                 done += 1
+            del seen  # before the next ones are made
+            trim_heap()
         else:
             done += len(part)
         if recipe.sequential:

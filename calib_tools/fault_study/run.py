@@ -20,14 +20,21 @@ from calib_tools.demo.trace import JOINT_STATE_TYPE, TRAJECTORY_TYPE
 from calib_tools.driven_system import COMMANDS, DrivenSystem
 from calib_tools.fault_study.scenarios import SCENARIOS, Scene
 from calib_tools.fault_study.stop import measure
-from calib_tools.fault_study.wave_policy import FREQUENCY_HZ, LOADER, MODE_VARIABLE
+from calib_tools.fault_study.wave_policy import (
+    FREQUENCY_HZ,
+    LOADER,
+    MODE_VARIABLE,
+    next_fastest,
+)
 from calib_tools.resources import shared_file
 from quantvla_ros.control.faults import FaultCode
 
 BUNDLE = "policies/panda"
 PARAMETERS = {
     "loader": LOADER,
-    "inference_timeout_s": 0.25,  # with more the chunk under way runs out first
+    # The chunk under way must outlast whatever is to be raised: else it runs out first.
+    "inference_timeout_s": 0.25,
+    "execute_steps": 4,
 }
 _TOPICS = {
     COMMANDS: (TRAJECTORY_TYPE,),
@@ -35,6 +42,7 @@ _TOPICS = {
 }
 _FAST = 0.1  # share of its limit at which the fastest joint counts as moving
 _STANDS = 0.01  # rad/s or m/s, measured
+_BLENDED_S = 0.5  # after the first motion: on the wave itself
 _PERIOD_S = 1 / FREQUENCY_HZ
 
 
@@ -87,24 +95,31 @@ class _Study(DrivenSystem):
     def kill(self, number: int, of: int, say: Say) -> dict[str, Any]:
         """Provoke WORKER_DIED at a random moment of the wave."""
         say(f"kill {number + 1} of {of}")
-        row = self.provoke(FaultCode.WORKER_DIED, lambda _: None, random.uniform(0.0, _PERIOD_S))
+        row = self.provoke(FaultCode.WORKER_DIED, lambda _: None, at_random=True)
         del row["curve"]
         return row
 
-    def provoke(self, code: FaultCode, say: Say, after_s: float = 0.0) -> dict[str, Any]:
-        """Bring the arm to motion, provoke the fault, wait for rest, reset, and move again."""
+    def provoke(self, code: FaultCode, say: Say, at_random: bool = False) -> dict[str, Any]:
+        """Bring the arm to motion, provoke the fault, wait for rest, reset, and move again.
+
+        The fault should meet the arm where its wave is fastest; or `at_random` anywhere on it.
+        """
         scenario = SCENARIOS[code]
         say(f"{code.value}: {scenario.text}")
         self._bring_to_motion()
-        moment = self._scene.disturber.time + after_s
+        now = self._scene.disturber.time
+        if at_random:
+            moment = now + random.uniform(0.0, _PERIOD_S)
+        else:
+            moment = next_fastest(now + _BLENDED_S + scenario.takes_s) - scenario.takes_s
         self.wait(lambda: self._scene.disturber.time >= moment, "moment to provoke")
         begun = self._scene.disturber.time
         scenario.provoke(self._scene)
         message = self.wait(lambda: self._says(code.value), code.value)
         stamp = float(self.figures["fault_time_s"])
+        self.until_quiet()
         if stamp > self._scene.disturber.time:
             stamp = begun  # the node's clock had jumped ahead
-        self.until_quiet()
         stop = measure(self.windows, stamp, self.limits)
         self._scene.heal()
         rests = self.wait(lambda: bool((self._measured < _STANDS).all()), "rest")

@@ -51,39 +51,50 @@ class Scene:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One provocation, and what it is in words."""
+    """One provocation.
+
+    Attributes:
+        text: what it is in words.
+        provoke: does it.
+        takes_s: about how long the fault takes to be raised, so that it can meet the arm at speed.
+    """
 
     text: str
     provoke: Callable[[Scene], None]
+    takes_s: float = 0.0
 
 
 SCENARIOS: dict[FaultCode, Scenario] = {
     FaultCode.STALE_CAMERA: Scenario(
-        "the wrist camera falls silent", lambda s: s.operator.silence("wrist", True)
+        "the wrist camera falls silent", lambda s: s.operator.silence("wrist", True), 0.45
     ),
     FaultCode.STALE_JOINT_STATE: Scenario(
-        "the joint states fall silent", lambda s: s.operator.silence("joint_states", True)
+        "the joint states fall silent", lambda s: s.operator.silence("joint_states", True), 0.2
     ),
     FaultCode.SKEWED_INPUTS: Scenario(
-        "the wrist camera's stamps lag 0.3 s behind", lambda s: s.replace("wrist", -0.3, 0.1)
+        "the wrist camera's stamps lag 0.3 s behind", lambda s: s.replace("wrist", -0.3, 0.1), 0.6
     ),
     FaultCode.CLOCK_JUMP: Scenario(
         "/clock is 5 s ahead for a moment", lambda s: s.disturber.jump_clock(5.0)
     ),
-    FaultCode.NONFINITE_ACTION: Scenario("the policy answers NaN", lambda s: s.behave("nan")),
+    FaultCode.NONFINITE_ACTION: Scenario("the policy answers NaN", lambda s: s.behave("nan"), 0.2),
     FaultCode.LIMIT_VIOLATION: Scenario(
-        "the policy asks for a position 4 rad beyond", lambda s: s.behave("outside")
+        "the policy asks for a position 4 rad beyond", lambda s: s.behave("outside"), 0.9
     ),
     FaultCode.CHUNK_UNDERRUN: Scenario(
-        "every chunk comes too late to be used", lambda s: s.behave("late")
+        "every chunk comes too late to be used", lambda s: s.behave("late"), 1.1
     ),
-    FaultCode.INFERENCE_TIMEOUT: Scenario("the policy hangs", lambda s: s.behave("hang")),
+    FaultCode.INFERENCE_TIMEOUT: Scenario("the policy hangs", lambda s: s.behave("hang"), 0.5),
     FaultCode.WORKER_DIED: Scenario(
         "the inference process is killed (SIGKILL)", lambda s: s.kill_worker()
     ),
-    FaultCode.BACKEND_ERROR: Scenario("the policy raises an error", lambda s: s.behave("raise")),
+    FaultCode.BACKEND_ERROR: Scenario(
+        "the policy raises an error", lambda s: s.behave("raise"), 0.2
+    ),
     FaultCode.TRACKING_ERROR: Scenario(
-        "the joint states say that the arm stands", lambda s: s.replace("joint_states", 0.0, 0.01)
+        "the joint states say that the arm stands",
+        lambda s: s.replace("joint_states", 0.0, 0.01),
+        0.42,  # begun where the wave turns, else it comes back before the tolerance is passed
     ),
     FaultCode.OUTPUT_CONFLICT: Scenario(
         "another node publishes on the command topic", lambda s: s.disturber.intrude()

@@ -14,6 +14,7 @@ from calib_tools.commanded_window import CommandedWindow
 from quantvla_ros.control.limits import JointLimits
 
 Array = NDArray[np.float64]
+_NS = 1e-9
 _STILL = 1e-6
 """Below this share of its velocity limit a commanded joint stands."""
 
@@ -27,6 +28,7 @@ class Stop:
         stop_s: from then until nothing was commanded to move.
         acceleration_ratio: of the command, from the fault on.
         velocity_ratio: of the command, from the fault on.
+        jerk_ratio: the mean over each control period of the command, from the fault on.
         rests: whether the last command ends at rest.
         curve: time after the fault (s) and velocities (rad/s or m/s) of the moving joints.
     """
@@ -35,6 +37,7 @@ class Stop:
     stop_s: float
     acceleration_ratio: float
     velocity_ratio: float
+    jerk_ratio: float
     rests: bool
     curve: dict[str, Any]
 
@@ -54,6 +57,9 @@ def measure(windows: Sequence[CommandedWindow], fault: float, limits: JointLimit
     times = np.concatenate([[w.times[0] for w in windows[:-1]], last.times])
     velocities = np.concatenate([[w.velocities[0] for w in windows[:-1]], last.velocities])
     accelerations = np.concatenate([[w.accelerations[0] for w in windows[:-1]], last.accelerations])
+    # Two windows may be of one tick of a simulation's clock; then they must say the same.
+    steps = np.maximum(np.diff(times)[:, None], _NS)
+    jerks = np.diff(accelerations, axis=0) / steps
     speeds = np.abs(velocities) / limits.velocity
     after = times >= fault
     at_fault = max(int(np.searchsorted(times, fault)) - 1, 0)
@@ -65,6 +71,7 @@ def measure(windows: Sequence[CommandedWindow], fault: float, limits: JointLimit
         stop_s=float(max(end - fault, 0.0)),
         acceleration_ratio=_peak(np.abs(accelerations[after]) / limits.acceleration),
         velocity_ratio=_peak(speeds[after]),
+        jerk_ratio=_peak(np.abs(jerks[after[:-1]]) / limits.jerk),
         rests=bool((np.abs(last.velocities[-1]) <= _STILL * limits.velocity).all()),
         curve={
             "time_s": np.round(times[shown] - fault, 4).tolist(),

@@ -16,20 +16,21 @@ from calib_tools.report.plots import INT8_COLOUR, drawing
 RECORD = "fault-study.json"
 KIND = "calib_tools.fault_study"
 _HEAD = (
-    "| fault | provoked by | raised after | at | stops within | peak acceleration | at rest |\n"
-    "|---|---|---|---|---|---|---|"
+    "| fault | provoked by | raised after | at | stops within | peak acceleration | peak jerk | "
+    "at rest |\n|---|---|---|---|---|---|---|---|"
 )
 _COLUMNS = 3
 
 
 def markdown(record: Mapping[str, Any]) -> str:
-    """The table: speeds and accelerations in percent of the joint's limit."""
+    """The table: speeds, accelerations and jerks in percent of the joint's limit."""
     lines = [_HEAD]
     for stop in record["stops"]:
         lines.append(
             f"| `{stop['code']}` | {stop['provoked_by']} | {stop['raised_after_s']:.2f} s | "
             f"{stop['speed_ratio']:.0%} of full speed | {stop['stop_s']:.2f} s | "
-            f"{stop['acceleration_ratio']:.0%} of the limit | {'yes' if _rests(stop) else 'NO'} |"
+            f"{stop['acceleration_ratio']:.0%} of the limit | "
+            f"{stop['jerk_ratio']:.0%} of the limit | {'yes' if _rests(stop) else 'NO'} |"
         )
     kills = record["kills"]
     if kills:
@@ -49,7 +50,8 @@ def _rests(stop: Mapping[str, Any]) -> bool:
 
 def is_good(stop: Mapping[str, Any]) -> bool:
     """Whether the arm came to rest within its limits."""
-    return _rests(stop) and max(stop["acceleration_ratio"], stop["velocity_ratio"]) <= 1.0 + 1e-6
+    largest = max(stop[f"{of}_ratio"] for of in ("velocity", "acceleration", "jerk"))
+    return _rests(stop) and largest <= 1.0 + 1e-6
 
 
 def figure_source(record: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from pathlib import Path
@@ -17,9 +18,14 @@ from quantvla_ros.bundle.storage import load_manifest
 
 LOADER = f"{__name__}:load"
 MODE_VARIABLE = "QUANTVLA_FAULT_STUDY_MODE"
-AMPLITUDE_RAD, FREQUENCY_HZ = 0.25, 0.4
+AMPLITUDE_RAD, FREQUENCY_HZ = 0.25, 0.6
 OUTSIDE_RAD = 4.0
 LATE_S = 30.0
+
+
+def next_fastest(time_s: float) -> float:
+    """First moment from `time_s` on, s in ROS time, at which the wave is at its fastest."""
+    return math.ceil(2 * FREQUENCY_HZ * time_s) / (2 * FREQUENCY_HZ)
 
 
 class WavePolicy:

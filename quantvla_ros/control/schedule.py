@@ -16,6 +16,11 @@ _SLOWER = (1.0, 1.5, 2.0)
 """Stops along the path are tried at these multiples of stop_s before braking without it."""
 
 
+def reserve_s(config: MotionConfig, period_s: float) -> float:
+    """How much of a chunk (s) is kept for the slowest stop along it."""
+    return config.stop_s * max(_SLOWER) / 2 + 2 * period_s
+
+
 class ChunkSchedule:
     """The path made of the chunks that came; times in s of the ROS clock.
 
@@ -35,7 +40,7 @@ class ChunkSchedule:
         self.late = 0
         self._config = config
         self._speeds = speeds
-        self._reserve_s = config.stop_s * max(_SLOWER) / 2 + 2 * period_s
+        self._reserve_s = reserve_s(config, period_s)
         self._end: float | None = None
         self._take_over = 0.0
         self._pending: tuple[FloatArray, float, float] | None = None

@@ -23,6 +23,7 @@ from quantvla_ros.nodes.session import PolicySession
 from quantvla_ros.nodes.startup import (
     RefusalError,
     check_cameras,
+    check_chunk_length,
     check_fingerprint,
     check_gate,
     read_bundle,
@@ -82,7 +83,7 @@ class SessionBuilder:
         manifest = read_bundle(parameters.bundle)
         interface = manifest.interface
         warning = check_gate(manifest, parameters.bundle, parameters.allow_failed_gate)
-        parameters.motion_config()
+        check_chunk_length(interface, parameters.motion_config(), 1 / parameters.control_rate_hz)
         given = node_parameters.declare_joint_limits(self._node, interface.action.joints)
         buffer = InputBuffer(
             [c.name for c in interface.cameras],

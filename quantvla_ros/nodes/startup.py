@@ -15,8 +15,10 @@ import numpy as np
 from quantvla_ros.backends.fingerprint import cpu_kind, same_arithmetic
 from quantvla_ros.bundle.schema import BundleManifest, Interface
 from quantvla_ros.bundle.storage import load_manifest
+from quantvla_ros.control.config import MotionConfig
 from quantvla_ros.control.faults import RefusalCode
 from quantvla_ros.control.limits import JointLimits, LimitsMissingError, limits_from_urdf
+from quantvla_ros.control.schedule import reserve_s
 from quantvla_ros.errors import BundleError, QuantVLAError
 from quantvla_ros.nodes.diagnostics import Check
 from quantvla_ros.nodes.input_buffer import InputBuffer
@@ -57,6 +59,20 @@ def read_bundle(path: str) -> BundleManifest:
             "bundle",
         )
     return manifest
+
+
+def check_chunk_length(interface: Interface, config: MotionConfig, period_s: float) -> None:
+    """Check that a chunk lasts longer than the stop that must still fit on its end.
+
+    Raises:
+        QuantVLAError: it does not, so that every chunk would be CHUNK_UNDERRUN at once.
+    """
+    lasts = interface.horizon * interface.dt
+    if lasts <= reserve_s(config, period_s):
+        raise QuantVLAError(
+            f"A chunk of this policy lasts {lasts:g} s, and a stop on its end takes 'stop_s' "
+            f"({config.stop_s:g}) and two control periods; lower 'stop_s'."
+        )
 
 
 def check_gate(manifest: BundleManifest, path: str, allow_failed: bool) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from calib_tools.document_tables import markdown as of_any_record
 from calib_tools.fault_study.scenarios import SCENARIOS
-from calib_tools.fault_study.table import KIND, RECORD, figure, markdown
+from calib_tools.fault_study.table import KIND, RECORD, figure, is_good, markdown
 from calib_tools.study import read_study
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.errors import QuantVLAError
@@ -15,7 +15,8 @@ from quantvla_ros.errors import QuantVLAError
 STOP = {
     "code": "STALE_CAMERA", "provoked_by": "the camera falls silent", "message": "STALE_CAMERA: x",
     "raised_after_s": 0.52, "speed_ratio": 0.31, "stop_s": 0.48, "acceleration_ratio": 0.62,
-    "velocity_ratio": 0.31, "rests": True, "measured_at_rest": True, "resumed_after_reset": True,
+    "velocity_ratio": 0.31, "jerk_ratio": 0.44, "rests": True, "measured_at_rest": True,
+    "resumed_after_reset": True,
     "curve": {"time_s": [-0.1, 0.0, 0.1], "velocities": [[0.5, 0.1], [0.5, 0.1], [0.0, 0.0]]},
 }  # fmt: skip
 
@@ -37,9 +38,15 @@ def test_table_has_a_row_for_each_stop(tmp_path):
     row = markdown(read_study(path, KIND)).splitlines()[-1]
     assert row == (
         "| `STALE_CAMERA` | the camera falls silent | 0.52 s | 31% of full speed | 0.48 s | "
-        "62% of the limit | yes |"
+        "62% of the limit | 44% of the limit | yes |"
     )
     assert of_any_record(path) == markdown(read_study(path, KIND))
+
+
+@pytest.mark.parametrize("of", ["velocity", "acceleration", "jerk"])
+def test_no_limit_may_be_passed(of):
+    assert is_good(STOP) and is_good({**STOP, f"{of}_ratio": 1.0})
+    assert not is_good({**STOP, f"{of}_ratio": 1.001})
 
 
 @pytest.mark.parametrize("name", ["rests", "measured_at_rest"])

@@ -37,6 +37,19 @@ def test_figures_of_an_even_deceleration():
     assert min(stop.curve["time_s"]) >= -0.5
 
 
+def test_jerk_is_what_changes_the_acceleration_between_two_commands():
+    # From 0 to the deceleration of 2 rad/s^2 within one period of 0.02 s, of 99 rad/s^3 allowed.
+    assert measure(windows(), FAULT, LIMITS).jerk_ratio == pytest.approx(100 / 99)
+    assert measure(windows(brake=99.5), FAULT, LIMITS).jerk_ratio == pytest.approx(0.0)
+
+
+def test_two_windows_of_one_tick_have_no_jerk_between_them():
+    twice = [w for w in windows(brake=99.5) for _ in range(2)]
+    assert measure(twice, FAULT, LIMITS).jerk_ratio == pytest.approx(0.0)
+    twice[-1].accelerations[0] += 0.5
+    assert measure(twice, FAULT, LIMITS).jerk_ratio > 1e6
+
+
 def test_last_window_is_followed_to_its_end():
     whole = windows()
     cut = [w for w in whole if w.times[0] < 100.0]

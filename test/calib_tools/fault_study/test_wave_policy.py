@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calib_tools.fault_study.wave_policy import MODE_VARIABLE, load
+from calib_tools.fault_study.wave_policy import MODE_VARIABLE, load, next_fastest
 from calib_tools.resources import shared_file
 from quantvla_ros.bundle.observation import Observation
 
@@ -30,6 +30,17 @@ def test_wave_moves_the_arm_and_not_the_fingers(policy):
     assert chunk.actions.shape == (interface.horizon, len(interface.action.names))
     moves = np.ptp(chunk.actions, axis=0) > 0
     assert moves.tolist() == [unit == "rad" for unit in interface.action.units]
+
+
+@pytest.mark.parametrize("time_s", [0.0, 12.3, 99.99])
+def test_next_fastest_is_where_the_wave_crosses_its_middle(policy, time_s):
+    policy = policy[0]
+    moment = next_fastest(time_s)
+    assert time_s <= moment < time_s + 1.0
+    dt = policy.manifest.interface.dt
+    seen = Observation({}, np.zeros(8, np.float32), "wave", moment - 2 * dt)
+    speeds = np.abs(np.diff(policy.infer(seen, NOISE).actions[:, 0]))
+    assert speeds[:2].min() > 0.97 * speeds.max()
 
 
 def test_file_says_how_it_fails(policy):
