@@ -7,7 +7,7 @@ chunking, and `BUNDLE@rtn4-all@rtc` is both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,8 +60,7 @@ def parse_variants(arguments: Sequence[str]) -> list[Variant]:
     if not arguments:
         raise QuantVLAError("There is nothing to evaluate; give at least one bundle.")
     parsed = [_split(argument) for argument in arguments]
-    paths = {path.resolve() for path, _, _ in parsed}
-    clear = len({path.name for path in paths}) == len(paths)
+    names = _names({path.resolve() for path, _, _ in parsed})
     variants = []
     for path, rounding, continues in parsed:
         manifest = load_manifest(path, check_files=True)
@@ -71,7 +70,7 @@ def parse_variants(arguments: Sequence[str]) -> list[Variant]:
                 f"The bundle '{path}' is quantized already; '@{rounding}' needs a float bundle."
             )
         full, sha256 = path.resolve(), bundle_hash(path)
-        name = full.name if clear else f"{full.parent.name}/{full.name}"
+        name = names[full]
         study = None
         if rounding.endswith(SUFFIX):
             study = Path(rounding).resolve()
@@ -86,6 +85,14 @@ def parse_variants(arguments: Sequence[str]) -> list[Variant]:
         if labels.count(label) > 1:
             raise QuantVLAError(f"The variant '{label}' is given twice; give each once.")
     return variants
+
+
+def _names(paths: Collection[Path]) -> dict[Path, str]:
+    """By path, as much of its end as tells it from the others."""
+    depth = 1
+    while len({path.parts[-depth:] for path in paths}) < len(paths):
+        depth += 1
+    return {path: "/".join(path.parts[-depth:]) for path in paths}
 
 
 def _split(argument: str) -> tuple[Path, str, bool]:

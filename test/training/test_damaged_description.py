@@ -12,7 +12,7 @@ import pytest
 from made_up_frames import episodes
 
 from quantvla_ros.errors import QuantVLAError
-from training.data.finish import finish
+from training.data.finish import PARTS_PATH, finish, finished_parts, recorded_fps
 from training.data.parts import part_path, write_part
 from training.data.reader import DataSet
 from training.data.schema import EPISODES_PATH, INFO_PATH, TASKS_PATH
@@ -104,3 +104,28 @@ def test_a_data_set_whose_sentences_are_damaged_does_not_grow(directory):
     write_part(part_path(directory, "b"), episodes(1, [2]), FPS)
     with pytest.raises(QuantVLAError, match=sentence(TASKS_PATH, ".*")):
         finish(directory, FPS)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("[]", "it does not say parts"),
+        ('{"parts": 3}', "it does not say parts"),
+        ('{"parts": ["a"', ".*"),
+    ],
+)
+def test_a_data_set_whose_list_of_parts_is_damaged_does_not_grow(directory, content, what):
+    (directory / PARTS_PATH).write_text(content)
+    write_part(part_path(directory, "b"), episodes(1, [2]), FPS)
+    with pytest.raises(QuantVLAError, match=sentence(PARTS_PATH, what)):
+        finish(directory, FPS)
+    assert part_path(directory, "b").exists()
+    with pytest.raises(QuantVLAError, match=sentence(PARTS_PATH, what)):
+        finished_parts(directory)
+
+
+@pytest.mark.parametrize("content", ["{}", '{"fps": "ten"}', "{"])
+def test_a_rate_that_is_damaged_is_told(directory, content):
+    (directory / INFO_PATH).write_text(content)
+    with pytest.raises(QuantVLAError, match=sentence(INFO_PATH, ".*")):
+        recorded_fps(directory)

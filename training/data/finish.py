@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -43,22 +43,45 @@ def data_file(directory: Path, number: int) -> Path:
 
 
 def finished_parts(directory: Path) -> list[str]:
-    """Names of the parts that the data set holds; the place in the list is the file number."""
-    import json
+    """Names of the parts that the data set holds; the place in the list is the file number.
 
+    Raises:
+        QuantVLAError: the list is damaged.
+    """
     path = directory / PARTS_PATH
     if not path.exists():
         return []
-    names: list[str] = json.loads(path.read_text())["parts"]
+    names = _described(path, "parts", list)
+    if not all(isinstance(name, str) for name in names):
+        raise QuantVLAError(f"{path} is damaged; restore it or record again.")
     return names
 
 
 def recorded_fps(directory: Path) -> int:
-    """Frames a second of a finished data set."""
+    """Frames a second of a finished data set.
+
+    Raises:
+        QuantVLAError: its description is missing or damaged.
+    """
+    return _described(directory / INFO_PATH, "fps", int)
+
+
+Value = TypeVar("Value")
+
+
+def _described(path: Path, key: str, kind: type[Value]) -> Value:
     import json
 
-    fps: int = json.loads((directory / INFO_PATH).read_text())["fps"]
-    return fps
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise QuantVLAError(f"{path} is damaged ({error}); restore it or record again.") from error
+    value = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(value, kind):
+        raise QuantVLAError(
+            f"{path} is damaged (it does not say {key}); restore it or record again."
+        )
+    return value
 
 
 def finish(directory: Path, fps: int, robot_type: str = "panda") -> None:

@@ -55,12 +55,21 @@ def test_variants_are_named_by_their_bundles(tmp_path):
     float_, rounded = parse_variants([str(PANDA), f"{PANDA}@rtn4-llm+dit_mlp"])
     assert (float_.label, rounded.label) == ("panda", "panda@rtn4-llm+dit_mlp")
     assert float_.sha256 == rounded.sha256
-    for folder in ("old", "new"):
-        shutil.copytree(PANDA, tmp_path / folder / "policy")
-    labels = [
-        v.label for v in parse_variants([str(tmp_path / x / "policy") for x in ("old", "new")])
-    ]
-    assert labels == ["old/policy", "new/policy"]
+
+
+@pytest.mark.parametrize(
+    ("places", "labels"),
+    [
+        (("old/policy", "new/policy"), ["old/policy", "new/policy"]),
+        (("a/out/int8", "b/out/int8"), ["a/out/int8", "b/out/int8"]),
+        (("a/out/int8", "b/out/w4"), ["int8", "w4"]),
+    ],
+)
+def test_bundles_of_one_name_are_told_apart_by_their_directories(tmp_path, places, labels):
+    for place in places:
+        shutil.copytree(PANDA, tmp_path / place)
+    found = parse_variants([str(tmp_path / place) for place in places])
+    assert [variant.label for variant in found] == labels
 
 
 def test_real_time_chunking_is_a_variant_of_a_bundle(tmp_path):
