@@ -72,6 +72,10 @@ def _ablation(content: Mapping[str, Any]) -> str:
     parts = [ablation.summary_line(content), _grid(ablation.OPEN_HEAD, ablation.open_rows(content))]
     if content["float"]:
         parts.append(_grid(ablation.CLOSED_HEAD, ablation.closed_rows(content)))
+    if steps := ablation.step_rows(content):
+        parts.append(_grid(ablation.STEP_HEAD, steps))
+    if same := ablation.same_networks(content):
+        parts.append(same)
     return "\n\n".join(parts)
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calib_tools.buffer.store import load_buffer
 from calib_tools.progress import Bar
 from quantvla_ros.bundle.directory import prepare_output
-from quantvla_ros.bundle.observation import Observation, check_observation, state_vector
+from quantvla_ros.bundle.observation import Observation, check_observation
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import CalibrationBufferError, QuantVLAError
 
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from calib_tools.recipe import Recipe
     from quantvla_ros.bundle.schema import BundleManifest, GateRecord
 
+Values = NDArray[np.floating]
+
 FARTHEST = 10.0  # standard deviations that a joint of the same robot may lie off, on average
+SMALLEST = 1 / 20  # of the size of the policy's values that most joints of the same robot have
 
 
 def quantize(
@@ -81,8 +85,8 @@ def check_robot(manifest: BundleManifest, samples: Sequence[Observation], buffer
     """Refuse a buffer that another robot recorded.
 
     Raises:
-        CalibrationBufferError: a camera is missing or of another size, or a joint lies far from
-            where the policy was trained.
+        CalibrationBufferError: a camera is missing or of another size, a joint lies far from
+            where the policy was trained, or most joints hardly leave zero and the policy's did.
     """
     interface, norm = manifest.interface, manifest.normalization
     try:
@@ -91,13 +95,41 @@ def check_robot(manifest: BundleManifest, samples: Sequence[Observation], buffer
         raise CalibrationBufferError(
             f"the buffer '{buffer}' is not of this policy's robot: {error}"
         ) from error
-    states = np.stack([state_vector(interface, sample.joints) for sample in samples])
-    distance = np.abs((states - np.asarray(norm.state_mean)) / np.asarray(norm.state_std)).mean(0)
     names = interface.state.names
-    worst = int(distance[: len(names)].argmax())
+    joints = np.stack([sample.joints for sample in samples])
+    mean, std = (np.asarray(v)[: len(names)] for v in (norm.state_mean, norm.state_std))
+    distance = np.abs((joints - mean) / std).mean(0)
+    worst = int(distance.argmax())
     if not distance[worst] <= FARTHEST:
         raise CalibrationBufferError(
             f"the buffer '{buffer}' is not of this policy's robot: joint '{names[worst]}' lies "
             f"{distance[worst]:.0f} standard deviations from where the policy was trained; check "
             "the joint's unit, or record a buffer on the robot of the policy"
         )
+    _check_size(names, joints, np.sqrt(mean**2 + std**2), buffer)
+
+
+def _check_size(names: list[str], joints: Values, wanted: Values, buffer: Path) -> None:
+    """Refuse joints in a unit larger than the policy's, as rad for degrees.
+
+    Args:
+        names: of the joints.
+        joints: their positions, [N, joints].
+        wanted: root mean square of each in the policy's data.
+        buffer: for the error.
+    """
+    # Such a unit shrinks spread and mean alike, towards zero, so the size from zero is compared
+    # and not the spread: a robot that hardly moves keeps the size of where it stands, and one
+    # sample of 400 at a usual place is enough. A few joints may rest at zero; if most do in every
+    # sample, the buffer shows nothing of what the policy does, whatever the reason.
+    size = np.sqrt(np.square(joints, dtype=np.float64).mean(0))
+    share = size / wanted
+    if np.median(share) >= SMALLEST:
+        return
+    least = int(share.argmin())
+    raise CalibrationBufferError(
+        f"the buffer '{buffer}' is not of this policy's robot: most joints stay near zero, "
+        f"'{names[least]}' at {size[least]:.2g} where the policy was trained at "
+        f"{wanted[least]:.2g}; check the joints' unit, or record a buffer in which the robot of "
+        "the policy moves"
+    )

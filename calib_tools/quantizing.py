@@ -46,7 +46,7 @@ from quantvla_ros.models.pi05 import Pi05
 from quantvla_ros.models.pi05_roles import layer_roles
 from quantvla_ros.quantization.fit import Corrections, fit_corrections
 from quantvla_ros.quantization.gate import load_thresholds
-from quantvla_ros.quantization.layouts import AUTO, select_layers
+from quantvla_ros.quantization.layouts import AUTO, check_keep_float, select_layers
 from quantvla_ros.quantization.quantized_linear import replace_module
 from quantvla_ros.quantization.streaming import adopt, settle
 from quantvla_ros.quantization.teacher import TeacherRecord
@@ -119,7 +119,9 @@ def quantize_bundle(
     _check_counts(data)
     network = adopt(bundle.manifest, bundle.tensors)
     bundle = dataclasses.replace(bundle, tensors={})
-    names = select_layers(layer_roles(network), recipe.layout, recipe.keep_float)
+    roles = layer_roles(network)
+    check_keep_float(roles, recipe.layout, recipe.keep_float)
+    names = select_layers(roles, recipe.layout, recipe.keep_float)
     held = recipe.precisions()
     check_groups(held, lambda name: _linear(network, name).in_features, names)
     bits = native_activation_bits(*held.values())

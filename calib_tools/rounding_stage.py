@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from quantvla_ros.quantization.ranges import static_range
 from quantvla_ros.quantization.schemes import Precision
 from quantvla_ros.quantization.streaming import (
     HESSIAN_SHARE,
+    base_used,
     batches,
     blocks,
     quantized,
@@ -33,10 +34,11 @@ from quantvla_ros.quantization.streaming import (
     rounding_error,
     stage_of,
 )
-from quantvla_ros.quantization.teacher import TeacherRecord, encode_all
+from quantvla_ros.quantization.teacher import TeacherRecord, encode_each
 
 Progress = Callable[[str, float], None]
 
+PREFIX_BYTES = 150_000_000  # at most, of the first half's results that are kept
 PERCENTILES = (0.5, 0.99, 0.999, 0.9999)  # of an input's magnitudes, for the report
 
 _CONDITIONINGS: dict[str, Callable[[], Conditioning]] = {
@@ -50,7 +52,8 @@ class Runs:
 
     def __init__(self, network: Pi05, teacher: TeacherRecord) -> None:
         self._network, self._teacher = network, teacher
-        self._prefixes: list[Prefix] | None = None
+        self._kept: list[Prefix] = []
+        self._room = PREFIX_BYTES
 
     def encode(self) -> None:
         """Run the language model's half."""
@@ -59,19 +62,25 @@ class Runs:
                 self._network.encode(*sample.inputs)
 
     def denoise(self) -> None:
-        """Only for when the first half changes no more: its result is kept."""
-        if self._prefixes is None:
-            self._prefixes = encode_all(self._network, self._teacher.fit)
-        self._teacher.path.replay(self._network, self._prefixes)
+        """Only for when the first half changes no more: of its results as many are kept as fit."""
+        self._teacher.path.replay(self._network, self._prefixes())
 
     def both(self) -> None:
         """Run both halves."""
-        prefixes = encode_all(self._network, self._teacher.fit)
+        prefixes = encode_each(self._network, self._teacher.fit)
         self._teacher.path.replay(self._network, prefixes)
 
     def of(self, names: Sequence[str]) -> Callable[[], None]:
         """Whatever reaches the named layers, which are all of one half."""
         return self.denoise if stage_of(names[0]) == "denoise" else self.encode
+
+    def _prefixes(self) -> Iterator[Prefix]:
+        yield from self._kept
+        for prefix in encode_each(self._network, self._teacher.fit[len(self._kept) :]):
+            self._room -= sum(t.nbytes for t in (*prefix.keys, *prefix.values, prefix.mask))
+            if self._room >= 0:
+                self._kept.append(prefix)
+            yield prefix
 
 
 def condition(
@@ -157,6 +166,7 @@ def _round_one(
         record: dict[str, Any] = {
             "name": name,
             "bits": bits,
+            "base": base_used(linear, seen, recipe.base),
             "weight_error": error.weight,
             "output_error": error.output,
         }

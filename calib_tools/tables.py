@@ -85,6 +85,16 @@ def gate_rows(gate: GateRecord) -> list[list[str]]:
     ]
 
 
+def listed_corrections(names: Sequence[str]) -> str:
+    """Names of corrections (see `Corrections`) in one line, the heads of a layer together."""
+    layers: dict[str, list[str]] = {}
+    for name in names:
+        kind, layer, *head = name.split(":")
+        layers.setdefault(f"{kind}:{layer}", []).extend(head)
+    listed = (layer + f" (heads {' '.join(h)})" * bool(h) for layer, h in layers.items())
+    return ", ".join(listed) or "none"
+
+
 def _met(holds: bool) -> str:
     return "yes" if holds else "no"
 
@@ -145,7 +155,7 @@ def show_inspection(found: dict[str, Any]) -> None:
         bits = quantization["activation_bits"]
         table.add_row("scheme", f"{quantization['scheme']}, activations of {bits} bits")
         table.add_row("layout", quantization["layout"])
-        table.add_row("corrections kept", ", ".join(quantization["corrections_kept"]) or "none")
+        table.add_row("corrections kept", listed_corrections(quantization["corrections_kept"]))
         table.add_row("calibration buffer", quantization["calibration_sha256"])
     else:
         table.add_row("quantization", "none (float)")
@@ -194,8 +204,10 @@ def show_ablation(record: dict[str, Any], out: Path) -> None:
     _show_grids(
         ("Action error on held-out samples", rows.OPEN_HEAD, rows.open_rows(record)),
         ("Closed-loop success", rows.CLOSED_HEAD, rows.closed_rows(record)),
+        ("Each part's share of success", rows.STEP_HEAD, rows.step_rows(record)),
     )
-    Console().print(f"{rows.summary_line(record)}\nRecord: {out / rows.RECORD}", highlight=False)
+    lines = [rows.summary_line(record), rows.same_networks(record), f"Record: {out / rows.RECORD}"]
+    Console().print("\n".join(filter(None, lines)), highlight=False)
 
 
 def show_bench_schemes(record: dict[str, Any], out: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -16,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from calib_tools.output import write_json
+from calib_tools.output import whole_file, write_json
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.rounding.codes import Codes
 
@@ -107,11 +108,14 @@ class WorkDirectory:
         write_json(self.path / _MEASURES / f"{name}.{bits}.json", content)
 
     def keep_object(self, name: str, content: Any) -> Path:
-        """Write something for worker processes of this quantization."""
+        """Write something for worker processes of this quantization.
+
+        Raises:
+            OSError: it cannot be written; nothing of it is left.
+        """
         file = self.path / name
-        draft = self.path / f"{uuid.uuid4().hex}.tmp"
-        torch.save(content, draft)
-        os.replace(draft, file)
+        with whole_file(file) as draft:
+            _save(content, draft)
         return file
 
     def close(self) -> None:
@@ -135,6 +139,23 @@ def read_layer(folder: Path, name: str, bits: int) -> StoredLayer:
         codes = Codes(stored.get_tensor("values"), stored.get_tensor("scales"))
         content = json.loads(stored.metadata()["content"])
     return StoredLayer(codes, content["clip"], content["record"])
+
+
+def _save(content: Any, file: Path) -> None:
+    """torch.save whose failures to write are an OSError, as those of other files are."""
+    try:
+        # torch's own way of writing to a path does not say why it failed; that of a file does.
+        with file.open("wb") as opened:
+            torch.save(content, opened)
+    except RuntimeError as error:
+        cause: BaseException | None = error
+        while cause is not None:  # torch's clean-up fails too, and hides the file's error
+            if isinstance(cause, OSError):
+                raise cause from error
+            cause = cause.__context__
+        if "failed writing" not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file)) from error
 
 
 def _layer_file(folder: Path, name: str, bits: int) -> Path:

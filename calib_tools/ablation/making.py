@@ -14,7 +14,7 @@ from calib_tools.buffer.store import CalibrationBuffer
 from calib_tools.evaluation.study_head import SUFFIX
 from calib_tools.output import write_json
 from calib_tools.recipe import Recipe
-from quantvla_ros.bundle.storage import bundle_hash
+from quantvla_ros.bundle.storage import WEIGHTS, bundle_hash, file_hash
 from quantvla_ros.errors import QuantVLAError
 
 if TYPE_CHECKING:
@@ -46,25 +46,33 @@ class Workshop:
         """Make the variant unless it is there.
 
         Returns:
-            Its gate record and corrections, and the bytes of its weights where they are real; or
-            under "refused" the sentence why it cannot be made.
+            Its gate record and corrections, the hash of its tensors' file, and the bytes of its
+            weights where they are real; or under "refused" the sentence why it cannot be made.
         """
         note = self.out / MADE / f"{variant.name}.json"
         if note.is_file():
             found: dict[str, Any] = json.loads(note.read_text())
             if found["how"] == variant.as_dict()["how"]:
-                return found
+                # Older states noted no hash.
+                return found if "sha256" in found else {**found, **self._hashed(variant)}
         try:
             made = (
                 self._studied(variant, progress) if variant.fake else self._real(variant, progress)
             )
         except QuantVLAError as error:
             return {**variant.as_dict(), "refused": str(error)}
-        write_json(note, {**variant.as_dict(), **made})
-        return {**variant.as_dict(), **made}
+        row = {**variant.as_dict(), **made, **self._hashed(variant)}
+        write_json(note, row)
+        return row
 
     def _path(self, variant: AblationVariant) -> Path:
         return self.out / VARIANTS / f"{variant.name}{SUFFIX if variant.fake else ''}"
+
+    def _hashed(self, variant: AblationVariant) -> dict[str, str]:
+        """The sha256 of its tensors' file, if that is there: equal ones are the same network."""
+        path = self._path(variant)
+        file = path if variant.fake else path / WEIGHTS
+        return {"sha256": file_hash(file)} if file.is_file() else {}
 
     def _real(self, variant: AblationVariant, progress: Progress) -> dict[str, Any]:
         import torch

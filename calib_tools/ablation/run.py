@@ -16,6 +16,7 @@ from calib_tools.ablation.catalogue import (
     choose,
 )
 from calib_tools.ablation.making import Workshop
+from calib_tools.ablation.steps import written
 from calib_tools.ablation.table import KIND, RECORD, SCHEMA
 from calib_tools.buffer.store import load_buffer
 from calib_tools.evaluation.run import evaluate
@@ -145,12 +146,14 @@ class _ClosedLoop:
 
 
 def _alone(won: Sequence[bool]) -> Row:
+    """A variant's success; its outcomes stay, so that any two variants can be paired later."""
     rate = Rate(sum(won), len(won))
     return {
         "episodes": rate.count,
         "successes": rate.successes,
         "success": round(rate.value, 5),
         "interval_95": [round(end, 5) for end in rate.interval],
+        "won": written(won),
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from calib_tools.ablation.steps import Step, compare, steps
 from calib_tools.evaluation.table import percent, points
 from calib_tools.record_file import read_record_file
 
@@ -21,6 +22,10 @@ OPEN_HEAD = [
 CLOSED_HEAD = [
     "variant", "setting", "solved", "success", "95 % interval", "less float, points",
     "95 % interval", "McNemar p", "gate", "agree",
+]  # fmt: skip
+STEP_HEAD = [
+    "step", "adds", "setting", "before", "after", "after less before, points", "95 % interval",
+    "McNemar p",
 ]  # fmt: skip
 
 
@@ -92,6 +97,55 @@ def closed_rows(record: Mapping[str, Any]) -> list[Row]:
                 ]
             )
     return rows
+
+
+def step_rows(record: Mapping[str, Any]) -> list[Row]:
+    """What each part adds to success; none from records of older states, which lack outcomes."""
+    variants = {variant["name"]: variant for variant in record["variants"]}
+    return [
+        row
+        for step in steps(variants)
+        for row in _step(step, variants[step.before], variants[step.after])
+    ]
+
+
+def _step(step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Row]:
+    # What integer kernels compute differs a little from what is computed in float: that is told.
+    adds = step.adds if before["fake"] == after["fake"] else f"{step.adds} (fake)"
+    rows = []
+    for setting, first in before.get("closed_loop", {}).items():
+        second = after.get("closed_loop", {}).get(setting, {})
+        if "won" not in first or "won" not in second:
+            continue
+        pairs = compare(first["won"], second["won"])
+        low, high = pairs.interval()
+        rows.append(
+            [
+                f"{step.before} to {step.after}",
+                adds,
+                setting,
+                percent(first["success"]),
+                percent(second["success"]),
+                points(pairs.difference),
+                f"{points(low)} to {points(high)}",
+                f"{pairs.p_value:.3g}",
+            ]
+        )
+    return rows
+
+
+def same_networks(record: Mapping[str, Any]) -> str:
+    """Which variants came out as the very network of one before them; empty if none did."""
+    first: dict[str, str] = {}
+    told = []
+    for variant in record["variants"]:
+        name, tensors = variant["name"], variant.get("sha256")
+        if tensors is None:  # refused, or made by an older state
+            continue
+        if tensors in first:
+            told.append(f"{name} is the same network as {first[tensors]}.")
+        first.setdefault(tensors, name)
+    return " ".join(told)
 
 
 def _success(found: Mapping[str, Any]) -> Row:

@@ -13,6 +13,7 @@ from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.control.window import Window
 
 _TOLERANCE = 1e-6  # of a limit's share; rad or m
+_ROUNDING_S = 1e-6  # messages hold whole ns, and times of a system's clock are as large as 1.8e9 s
 
 
 def wrong(windows: Sequence[CommandedWindow], limits: JointLimits) -> list[str]:
@@ -43,6 +44,8 @@ def _step(old: CommandedWindow, new: CommandedWindow, limits: JointLimits) -> st
     within a step of the window, what a controller makes of its points.
     """
     begin = float(new.times[0])
+    if abs(begin - old.times[0]) < _ROUNDING_S:  # the first window of a motion comes several times
+        begin = float(old.times[0])
     if begin < old.times[0]:
         return "a window that begins before the one before it"
     told = Window(0.0, old.times, old.positions, old.velocities, old.accelerations)

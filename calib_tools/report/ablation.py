@@ -12,6 +12,11 @@ from calib_tools.ablation.table import RECORD
 from calib_tools.report.evaluation_plots import forest_figure
 from calib_tools.report.section import Section
 
+_STEPS = (
+    "Success with a part less success without it, all else alike, on the same episodes, in points. "
+    "Each p is of one comparison alone: of twenty parts that add nothing, one has p below 0.05."
+)
+
 
 def is_ablation(directory: Path) -> bool:
     """Whether a directory holds the record of an ablation."""
@@ -26,7 +31,11 @@ def ablation_sections(directory: Path) -> list[Section]:
     """
     record = table.read_ablation(directory / RECORD)
     found = [_closed(record)] if record["float"] else []
+    if parts := table.step_rows(record):
+        found.append(Section("Each part's share of success", _STEPS, table.STEP_HEAD, parts))
     text = table.summary_line(record) + " Fake: rounded values, held and computed in float."
+    if same := table.same_networks(record):
+        text += f" {same}"
     found.append(Section("Action error", text, table.OPEN_HEAD, table.open_rows(record)))
     return found
 

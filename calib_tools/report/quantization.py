@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from calib_tools.report import quantization_plots as plots
 from calib_tools.report.bundle_data import BundleData
 from calib_tools.report.section import Section
-from calib_tools.tables import GATE_HEAD, gate_rows
+from calib_tools.tables import GATE_HEAD, gate_rows, listed_corrections
 from quantvla_ros.quantization.gate import failures
 
 
@@ -61,11 +61,18 @@ def _memory(data: BundleData) -> Section:
 
 
 def _errors(record: Mapping[str, Any]) -> Section:
-    recipe = record["recipe"]
+    base = record["recipe"]["base"]
     text = (
-        f"What rounding (base {recipe['base']}) lost in each layer, on the calibration buffer. The "
-        "action error is measured for small networks and by the search of --layout auto."
+        f"What rounding (base {base}) lost in each layer, on the calibration buffer. The action "
+        "error is measured for small networks and by the search of --layout auto."
     )
+    others: dict[str, list[str]] = {}
+    for row in record["layers"]:
+        used = row.get("base", base)  # bundles of earlier states do not tell
+        if used != base:
+            others.setdefault(used, []).append(row["name"])
+    for used, names in others.items():
+        text += f" Where too few inputs were seen, the base is {used}: {_places(names)}."
     return Section("Error of each layer", text, figures=[plots.error_figure(record["layers"])])
 
 
@@ -88,20 +95,22 @@ def _ranges(record: Mapping[str, Any]) -> Section:
 
 
 def _not_conditioned(skipped: Mapping[str, Mapping[str, str]]) -> list[Section]:
-    """Layers of the same place in all blocks are one entry with their number."""
     rows = []
     for condition, layers in skipped.items():
-        reasons: dict[str, Counter[str]] = {}
+        reasons: dict[str, list[str]] = {}
         for name, reason in layers.items():
-            place = re.sub(r"\b\d+\b", "*", plots.short(name))
-            reasons.setdefault(reason, Counter())[place] += 1
-        for reason, places in reasons.items():
-            listed = ", ".join(f"{place} ({number})" for place, number in places.items())
-            rows.append([condition, listed, reason])
+            reasons.setdefault(reason, []).append(name)
+        rows += [[condition, _places(names), reason] for reason, names in reasons.items()]
     if not rows:
         return []
     text = "What each --condition left as it was, in how many blocks (*), and why."
     return [Section("Layers not conditioned", text, ["condition", "layers", "reason"], rows)]
+
+
+def _places(names: Iterable[str]) -> str:
+    """Layers of the same place in all blocks (*) as one entry with their number."""
+    places = Counter(re.sub(r"\b\d+\b", "*", plots.short(name)) for name in names)
+    return ", ".join(f"{place} ({number})" for place, number in places.items())
 
 
 def _corrections(data: BundleData, found: Mapping[str, Any] | None) -> list[Section]:
@@ -110,10 +119,10 @@ def _corrections(data: BundleData, found: Mapping[str, Any] | None) -> list[Sect
     if not quantization.alpha:
         return []
     figures = [plots.correction_figure(quantization.alpha, quantization.beta)]
-    text = f"Kept: {', '.join(quantization.kept) or 'none'}."
+    text = f"Kept: {listed_corrections(quantization.kept)}."
     if found is not None:
         text += (
-            f" Left the neutral band: {', '.join(found['fitted']) or 'none'}. Action error on the "
+            f" Left the neutral band: {listed_corrections(found['fitted'])}. Action error on the "
             f"samples that decide: {found['error_plain']:.4g} without, "
             f"{found['error_corrected']:.4g} with (normalized)."
         )

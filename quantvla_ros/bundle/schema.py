@@ -199,7 +199,8 @@ class Quantization(_Model):
     `activation_bits` is the grid of all integer activations. `keep_float` holds the patterns of
     layers that were taken out of the layout. `alpha` (per attention, a temperature per head) and
     `beta` (per attention) are already folded into the weights; `kept` names the ones that lowered
-    the error.
+    the error, as "alpha:<layer>:<head>", "alpha:<layer>" (one for all heads; in older bundles, all
+    heads at once) or "beta:<layer>".
     """
 
     scheme: Literal["w8a8", "w4a8", "w8a16", "w4a16", "mixed"]

@@ -117,9 +117,12 @@ FAULTS: Mapping[FaultCode, FaultEntry] = {
     FaultCode.LIMIT_VIOLATION: FaultEntry(
         "the policy keeps asking for positions outside a joint's limits, by more than its velocity "
         "limit covers in `limit_tolerance_s`, for too long within 5 s; each such target is clamped "
-        "all the while",
-        ("limit_tolerance_s", "max_violation_s"),
-        "look at `~/chunk`: the bundle may be of another robot, or its inputs wrong",
+        "all the while. Or a joint is measured outside its limits by more than its tolerance; for "
+        "arming, by more than its velocity limit covers in 0.01 s",
+        ("limit_tolerance_s", "max_violation_s", "tracking_lag_s"),
+        "look at `~/chunk`: the bundle may be of another robot, or its inputs wrong; or move the "
+        "joint back, or correct its encoder",
+        dry_run="refuses arming",
     ),
     FaultCode.CHUNK_UNDERRUN: FaultEntry(
         "no next chunk came, and the one in execution lasts no longer than the slowest stop along "

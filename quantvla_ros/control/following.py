@@ -95,17 +95,7 @@ class TrackingWatch:
 
     def outside(self, position: FloatArray, lag_s: float) -> Condition | None:
         """Return the joint that is measured outside its limits by more than its tolerance."""
-        limits, allowed = self._limits, self._allowed(lag_s)
-        excess = np.maximum(limits.lower - position, position - limits.upper)
-        joint = int(np.argmax(excess - allowed))
-        if excess[joint] <= allowed[joint]:
-            return None
-        return (
-            FaultCode.LIMIT_VIOLATION,
-            f"joint '{limits.names[joint]}' is measured at {position[joint]:.3f}, its limits are "
-            f"{limits.lower[joint]:.3f} and {limits.upper[joint]:.3f}; move it back or correct "
-            "the encoder",
-        )
+        return measured_outside(self._limits, position, self._allowed(lag_s))
 
     def _allowed(self, lag_s: float) -> FloatArray:
         if self._allowed_for[0] != lag_s:  # a live parameter; computed when it changes
@@ -128,6 +118,22 @@ class TrackingWatch:
                 return entry[1] + share * (later[1] - entry[1])
             later = entry
         return None
+
+
+def measured_outside(
+    limits: JointLimits, position: FloatArray, allowed: FloatArray
+) -> Condition | None:
+    """Return the joint that is measured [n] outside its limits by more than is allowed [n]."""
+    excess = np.maximum(limits.lower - position, position - limits.upper)
+    joint = int(np.argmax(excess - allowed))
+    if excess[joint] <= allowed[joint]:
+        return None
+    return (
+        FaultCode.LIMIT_VIOLATION,
+        f"joint '{limits.names[joint]}' is measured at {position[joint]:.3f}, its limits are "
+        f"{limits.lower[joint]:.3f} and {limits.upper[joint]:.3f}; move it back or correct "
+        "the encoder",
+    )
 
 
 class LimitWatch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -62,6 +62,10 @@ class JointLimits:
                         f"joint '{name}': the {field} limit {value} is not a positive number; "
                         f"{_WAY_OUT[field]}"
                     )
+
+    def with_jerk(self, most: FloatArray) -> JointLimits:
+        """The same with jerks of at most [n] rad/s^3 or m/s^3."""
+        return replace(self, jerk=np.minimum(self.jerk, most))
 
 
 _WAY_OUT = {

@@ -24,6 +24,10 @@ from quantvla_ros.errors import QuantVLAError
 
 POINT_STEP_S = 0.02
 """Points of a window are no closer: between them a controller's quintic keeps to the motion."""
+RAMP_STEPS = 2.5
+"""An acceleration takes at least so many points of a window to rise to its limit. A controller goes
+from point to point on quintics, which would pass that limit by up to a third if it rose within one.
+"""
 _ROUNDING = 1e-6
 
 
@@ -53,8 +57,9 @@ class MotionController:
         self.missing = ""  # why no chunk is under way, for the text of CHUNK_UNDERRUN
         self.raised: deque[Fault] = deque(maxlen=64)  # whoever logs them takes them out
         self.metrics = MotionMetrics(limits)
-        self._limits = limits
         self._period_s = period_s
+        self._step_s = max(period_s, POINT_STEP_S)
+        limits = self._limits = limits.with_jerk(limits.acceleration / (RAMP_STEPS * self._step_s))
         count = len(limits.names)
         self._speeds = np.zeros(count, np.bool_) if speeds is None else speeds
         self._tracker = Tracker(
@@ -139,7 +144,12 @@ class MotionController:
             return
         position = self.check_arming(now)
         self._advance(now)
-        self._first = max(self._first, now + self.config.transport_margin_s)
+        lead = self.config.transport_margin_s
+        if not self._speeds.any():
+            # The controller may hold another position than the measured one: an arm sags. It gets
+            # time to go from the one to the other.
+            lead = max(lead, self.config.blend_s)
+        self._first = max(self._first, now + lead)
         self._tracker.start_at(position, self._first)
         self._commanded.begin()
         self.metrics.began()
@@ -305,8 +315,9 @@ class MotionController:
         if not self._moving:
             return None
         self._commanded.note(self._tracker.plan)
-        step = max(self._period_s, POINT_STEP_S)
-        window = build_window(self._tracker.plan, self._now, first, step, self.config.window_s)
+        window = build_window(
+            self._tracker.plan, self._now, first, self._step_s, self.config.window_s
+        )
         self.metrics.published(window)
         return window
 

@@ -34,38 +34,31 @@ class WorkerProcess:
     """
 
     def __init__(self, interface: Interface, start: Start) -> None:
-        """Start the process and tell it what to load; `wait_ready` waits for it."""
-        self.channel = Channel(interface)
-        self.connection, theirs = Pipe()
-        limit_wait(self.connection)
-        life_read, self._life = os.pipe()
-        inherited = {
-            "connection": theirs.fileno(),
-            "memory": self.channel.fd,
-            "life": life_read,
-        }
-        try:
-            self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "quantvla_ros.inference.worker",
-                    *(f"--{name}={fd}" for name, fd in inherited.items()),
-                ],
-                env=_environment(start.threads),
-                pass_fds=tuple(inherited.values()),
-                stdin=subprocess.DEVNULL,
-                # A terminal's Ctrl-C goes to the node only, and `kill` reaches compilers too.
-                start_new_session=True,
-            )
-        except OSError as error:
-            self._release()
-            raise BackendError(
-                f"the inference worker cannot be started ({error}); check memory and Python"
-            ) from error
-        finally:
-            theirs.close()
-            os.close(life_read)
+        """Start the process and tell it what to load; `wait_ready` waits for it.
+
+        Raises:
+            BackendError: the system gives no process, memory or descriptor.
+        """
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            try:
+                self.channel = Channel(interface)
+                ours.callback(self.channel.close)
+                self.connection, connection = Pipe()
+                ours.callback(self.connection.close)
+                theirs.callback(connection.close)
+                limit_wait(self.connection)
+                life, self._life = os.pipe()
+                ours.callback(os.close, self._life)
+                theirs.callback(os.close, life)
+                self._process = _started(
+                    start, connection=connection.fileno(), memory=self.channel.fd, life=life
+                )
+            except OSError as error:
+                raise BackendError(
+                    f"the inference worker cannot be started ({error}); check memory, open files "
+                    "and Python"
+                ) from error
+            ours.pop_all()  # kept until `close`
         with contextlib.suppress(OSError):  # wait_ready says why a worker is gone at once
             send(self.connection, start)
 
@@ -121,7 +114,7 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             return f"the inference worker (process {self.pid}) closed its connection"
         if status < 0:
-            name = signal.Signals(-status).name
+            name = _signal_name(-status)
             # The kernel sends it to whom memory runs out for, and leaves no other trace here.
             hint = " (out of memory?)" if name == "SIGKILL" else ""
             return f"the inference worker (process {self.pid}) was ended by {name}{hint}"
@@ -152,6 +145,30 @@ class WorkerProcess:
         if self._life >= 0:
             os.close(self._life)
         self._life = -1
+
+
+def _started(start: Start, **inherited: int) -> subprocess.Popen[bytes]:
+    """A worker that gets these descriptors."""
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "quantvla_ros.inference.worker",
+            *(f"--{name}={fd}" for name, fd in inherited.items()),
+        ],
+        env=_environment(start.threads),
+        pass_fds=tuple(inherited.values()),
+        stdin=subprocess.DEVNULL,
+        # A terminal's Ctrl-C goes to the node only, and `kill` reaches compilers too.
+        start_new_session=True,
+    )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have no name
+        return f"signal {number}"
 
 
 def _environment(threads: int) -> dict[str, str]:

@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import importlib
 import os
+import select
 import signal
 import time
 import traceback
@@ -69,8 +70,11 @@ def end_with(life: int) -> None:
     without returning to Python. (PR_SET_PDEATHSIG would fire when the node's *thread* that started
     the worker ends.)
     """
-    fcntl.fcntl(life, fcntl.F_SETOWN, os.getpid())
+    # To the group, of which the compilers that the backend starts are too.
+    fcntl.fcntl(life, fcntl.F_SETOWN, -os.getpgid(0))
     fcntl.fcntl(life, fcntl.F_SETFL, os.O_ASYNC)  # SIGIO, whose default is to terminate
+    if select.select([life], [], [], 0.0)[0]:  # it closed before: no signal comes any more
+        os._exit(0)
 
 
 def _work(connection: Connection, memory: int) -> None:

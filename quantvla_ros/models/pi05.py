@@ -12,11 +12,11 @@ enters as one continuous token instead of as digits in the prompt.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from quantvla_ros.models.blocks import (
@@ -33,7 +33,11 @@ MASKED = -1e9  # added to the logits of padding; finite, so that a fully masked 
 
 
 class Pi05Config(BaseModel):
-    """Sizes of a pi0.5 network; what `bundle.yaml` holds under ``architecture``."""
+    """Sizes of a pi0.5 network; what `bundle.yaml` holds under ``architecture``.
+
+    With `qk_norm` the action expert's queries and its own keys pass a norm (see `Attention`). The
+    language model's attention has none: temperatures are fitted in the expert alone.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -58,6 +62,10 @@ class Pi05Config(BaseModel):
     rope_theta: float = 100.0
     min_period: float = 4e-3
     max_period: float = 4.0
+    # Without the norm it is not written, so bundles without one keep their bytes and their hash.
+    qk_norm: Literal["shared", "per_head"] | None = Field(
+        default=None, exclude_if=lambda kind: kind is None
+    )
 
 
 class Prefix(NamedTuple):
@@ -150,7 +158,9 @@ class ExpertLayer(nn.Module):
         super().__init__()
         width = config.expert_width
         self.input_layernorm = AdaptiveRMSNorm(width, width)
-        self.self_attn = Attention(width, config.heads, config.kv_heads, config.head_width)
+        self.self_attn = Attention(
+            width, config.heads, config.kv_heads, config.head_width, qk_norm=config.qk_norm
+        )
         self.post_attention_layernorm = AdaptiveRMSNorm(width, width)
         self.mlp = GatedMLP(width, config.expert_mlp)
 

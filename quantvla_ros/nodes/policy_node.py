@@ -173,6 +173,8 @@ class PolicyNode(LifecycleNode):
             session.close()
         except QuantVLAError as error:
             self.get_logger().error(str(error))
+        finally:
+            self._log_faults(session)
         self._latched = session.motion.fault
 
     def _report(self) -> None:

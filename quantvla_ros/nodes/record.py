@@ -7,18 +7,20 @@ import json
 import math
 import os
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.histogram import BOUNDS_MS, Histogram
+from quantvla_ros.nodes.ring import Ring
 
 SCHEMA = 1
-KEEP = 200_000
-"""Raw values kept of each kind: more than an hour at 50 Hz."""
+KEEP = 30_000
+"""Raw values kept of each kind: the last five minutes at 100 Hz."""
 RECENT = 500
 """Intervals that diagnostics look at: all of them would take ever longer."""
 LATE_S = 0.005
@@ -44,10 +46,10 @@ class NodeRecord:
         self.late = 0
         self.latest_s = 0.0
         self.withdrawn = 0
-        self.intervals_s: deque[float] = deque(maxlen=KEEP)
+        self._intervals_s = Ring(KEEP)
         self._recent_s: deque[float] = deque(maxlen=RECENT)
-        self.latency_s: deque[float] = deque(maxlen=KEEP)
-        self.stages_ms: dict[str, deque[float]] = {}
+        self._latency_s = Ring(KEEP)
+        self._stages_ms: dict[str, Ring] = {}
         self.histograms: dict[str, Histogram] = {}
 
     def note_publish(self, steady_s: float) -> None:
@@ -55,7 +57,7 @@ class NodeRecord:
         self.published += 1
         if self._last_publish is not None:
             interval = steady_s - self._last_publish
-            self.intervals_s.append(interval)
+            self._intervals_s.append(interval)
             self._recent_s.append(interval)
             self.late += interval - self._period > LATE_S
             self.latest_s = max(self.latest_s, interval - self._period)
@@ -67,25 +69,27 @@ class NodeRecord:
 
     def note_inference(self, latency_s: float, stages_ms: Mapping[str, float]) -> None:
         """Note one inference: from request to chunk, and its stages."""
-        self.latency_s.append(latency_s)
+        self._latency_s.append(latency_s)
         for name, value in stages_ms.items():
             self.note_stage(name, value)
 
     def note_stage(self, name: str, milliseconds: float) -> None:
         """Note how long one stage took."""
-        self.stages_ms.setdefault(name, deque(maxlen=KEEP)).append(milliseconds)
-        self.histograms.setdefault(name, Histogram()).add(milliseconds)
+        if name not in self._stages_ms:
+            self._stages_ms[name], self.histograms[name] = Ring(KEEP), Histogram()
+        self._stages_ms[name].append(milliseconds)
+        self.histograms[name].add(milliseconds)
 
     def jitter_ms(self) -> dict[str, float]:
         """Return p50, p99 and max of how far publish intervals are from the period."""
-        return self._jitter_ms(self.intervals_s)
+        return self._jitter_ms(self._intervals_s.values())
 
     def recent_jitter_ms(self) -> dict[str, float]:
         """Return the same of the latest intervals; any thread may ask while others are noted."""
-        return self._jitter_ms(list(self._recent_s))
+        return self._jitter_ms(np.array(list(self._recent_s)))
 
-    def _jitter_ms(self, intervals_s: Collection[float]) -> dict[str, float]:
-        off = np.sort(np.abs(np.fromiter(intervals_s, np.float64) - self._period)) * 1e3
+    def _jitter_ms(self, intervals_s: NDArray[np.float64]) -> dict[str, float]:
+        off = np.sort(np.abs(intervals_s - self._period)) * 1e3
         if not off.size:
             return {"p50": 0.0, "p99": 0.0, "max": 0.0}
         # The nearest value above. numpy's percentile would import numpy.ma at its first call,
@@ -103,15 +107,16 @@ class NodeRecord:
             "withdrawn": self.withdrawn,
             "latest_ms": round(self.latest_s * 1e3, 4),
             "jitter_ms": self.jitter_ms(),
-            "publish_intervals_ms": [round(value * 1e3, 4) for value in self.intervals_s],
-            "latency_ms": [round(value * 1e3, 4) for value in self.latency_s],
-            "stages_ms": {
-                name: [round(value, 4) for value in values]
-                for name, values in self.stages_ms.items()
-            },
+            "publish_intervals_ms": _rounded(self._intervals_s.values() * 1e3),
+            "latency_ms": _rounded(self._latency_s.values() * 1e3),
+            "stages_ms": {name: _rounded(ring.values()) for name, ring in self._stages_ms.items()},
             "histogram_bounds_ms": BOUNDS_MS,
             "histograms": {name: h.counts for name, h in self.histograms.items()},
         }
+
+
+def _rounded(values: NDArray[np.float64]) -> list[float]:
+    return [round(value, 4) for value in values.tolist()]
 
 
 def write_record(path: Path, record: Mapping[str, Any]) -> None:

@@ -211,6 +211,8 @@ class PolicySession:
         now = self.now()
         for code, text in self.supervisor.before_arming(now):
             raise QuantVLAError(f"Cannot arm: {code.value}: {text}.")
+        if joint := self.supervisor.moving_joint():
+            raise QuantVLAError(f"cannot arm: joint '{joint}' is moving; wait until the arm rests")
         with self.lock:
             self.motion.check_arming(now)
         return now
@@ -266,8 +268,15 @@ class PolicySession:
             self._report()
 
     def _observe_joints(self, sample: JointSample) -> None:
+        position, velocity = self._drive.measured(sample)
         with self.lock:
-            self.motion.observe_joints(sample.stamp, *self._drive.measured(sample))
+            self.motion.observe_joints(sample.stamp, position, velocity)
+            if self.motion.mode is not Mode.ARMED:
+                return
+            # At once: policies of kind `joint_delta` add a whole chunk to such a position.
+            outside = self.supervisor.outside(position)
+            if outside is not None:
+                self.motion.raise_fault(*outside, self.now())
 
     def _change_instruction(self) -> None:
         with self.lock:

@@ -10,7 +10,7 @@ import numpy as np
 
 from quantvla_ros.control.config import Mode
 from quantvla_ros.control.faults import Condition, FaultCode
-from quantvla_ros.control.following import LimitWatch, TrackingWatch
+from quantvla_ros.control.following import LimitWatch, TrackingWatch, measured_outside
 from quantvla_ros.control.limits import FloatArray
 from quantvla_ros.control.motion import MotionController
 from quantvla_ros.control.watchdog import stale
@@ -22,6 +22,12 @@ from quantvla_ros.nodes.input_types import JointSample
 if TYPE_CHECKING:
     from quantvla_ros.nodes.drive import Drive
     from quantvla_ros.nodes.parameter_model import PolicyNodeParameters
+
+ARMING_REACH_S = 0.01
+"""At arming a joint may be outside its limits by what its velocity limit covers in this time: it is
+brought in at once, without any chunk."""
+REST_SPEED = 0.05
+"""rad/s or m/s; a joint that is faster moves, where no velocity limit of it is known."""
 
 
 def tracking_tolerances(drive: Drive, given: Mapping[str, float]) -> FloatArray:
@@ -101,10 +107,23 @@ class Supervisor:
         found = self.conditions(now)
         sample = self._buffer.newest_joints()
         if sample is not None:
+            limits = self._drive.limits
             position, _ = self._drive.measured(sample)
-            outside = self._tracking.outside(position, self._parameters().tracking_lag_s)
+            outside = measured_outside(limits, position, ARMING_REACH_S * limits.velocity)
             found += [outside] if outside is not None else []
         return found
+
+    def moving_joint(self) -> str:
+        """Name of a joint that moves although the drive's axes say nothing of it; else empty."""
+        sample = self._buffer.newest_joints()
+        if sample is None or self._drive.watched.all():
+            return ""
+        fast = np.flatnonzero(np.abs(sample.velocities) > REST_SPEED)
+        return self._buffer.joints[fast[0]] if fast.size else ""
+
+    def outside(self, position: FloatArray) -> Condition | None:
+        """Return a measured position [n] that no arm that follows its commands can have."""
+        return self._tracking.outside(position, self._parameters().tracking_lag_s)
 
     def clock_fault(self, now: float, steady: float) -> ClockFault | None:
         """Compare the clocks; to be called at every tick."""

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 SERVO_TIMEOUT_S = 0.1
 """Servo stops by itself when its newest command is so old (its ``incoming_command_timeout``)."""
-LONGEST_GAP_S = 0.8 * SERVO_TIMEOUT_S
-"""Commands this far apart may have let it stop."""
 HALT_S = 0.3
 """How long a stop is repeated: longer than `SERVO_TIMEOUT_S`."""
 _AXES = len(TWIST_NAMES)
@@ -35,7 +33,7 @@ _AXES = len(TWIST_NAMES)
 class TwistDrive:
     """Six axes of the tip, and the gripper's joint if the policy has one."""
 
-    longest_gap_s = LONGEST_GAP_S
+    longest_gap_s = SERVO_TIMEOUT_S
     timed = False
 
     def __init__(

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from quantvla_ros.models.blocks import Attention
 from quantvla_ros.models.pi05 import Pi05
+from quantvla_ros.quantization.conditioning.temperature import shares_gain
 from quantvla_ros.quantization.corrections import (
     attentions,
     match,
@@ -18,7 +20,10 @@ from quantvla_ros.quantization.corrections import (
 from quantvla_ros.quantization.folding import fold_balance, fold_temperature
 from quantvla_ros.quantization.teacher import TeacherRecord, chunks, encode_all
 
-Apply = Callable[[Pi05, str, Tensor], None]
+Factors = dict[str, Tensor]
+"""Coefficients of one attention by name: what to fold, [H] with ones for other heads, or [1]."""
+
+Fold = Callable[[Attention, Tensor], None]
 
 KINDS = ("alpha", "beta")
 
@@ -27,11 +32,14 @@ KINDS = ("alpha", "beta")
 class Corrections:
     """What was fitted and folded, per attention of the action head.
 
+    A coefficient's name is ``alpha:<layer>:<head>``, ``alpha:<layer>`` where the heads share one
+    temperature, or ``beta:<layer>``.
+
     Attributes:
         alpha: temperature per head, 1 where neutral or not kept.
         beta: output factor, 1 where neutral or not kept.
-        fitted: coefficients that left the neutral band, before the check on other samples.
-        kept: names of those that lowered the error, as ``alpha:<layer>`` or ``beta:<layer>``.
+        fitted: names of those that left the neutral band, before the check on other samples.
+        kept: names of those that lowered the error.
         error_plain: action error without corrections, normalized, on the validation samples.
         error_corrected: the same with the kept ones.
         logits: standard deviation of the logits per head: of the float policy ("float"), of the
@@ -47,14 +55,47 @@ class Corrections:
     logits: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
 
-def apply_alpha(network: Pi05, name: str, alpha: Tensor) -> None:
-    """Fold the temperatures [H] of one attention."""
-    fold_temperature(attentions(network.action_expert)[name], alpha)
+def _fold_beta(attention: Attention, factor: Tensor) -> None:
+    fold_balance(attention, float(factor))
 
 
-def apply_beta(network: Pi05, name: str, beta: Tensor) -> None:
-    """Fold the output factor [1] of one attention."""
-    fold_balance(attentions(network.action_expert)[name], float(beta))
+def _temperatures(expert: nn.Module, alpha: dict[str, Tensor]) -> dict[str, Factors]:
+    """Each head's temperature apart, from [H] per attention; one a layer where heads share it."""
+    found = {}
+    for layer, value in alpha.items():
+        if shares_gain(attentions(expert)[layer]):
+            found[layer] = {f"alpha:{layer}": value}
+        else:
+            ones = torch.ones_like(value)
+            apart = torch.where(ones.diag().bool(), value, ones)
+            found[layer] = {f"alpha:{layer}:{head}": alone for head, alone in enumerate(apart)}
+    return _not_neutral(found)
+
+
+def _balances(beta: dict[str, Tensor]) -> dict[str, Factors]:
+    """The output factor [1] of each attention."""
+    return _not_neutral({layer: {f"beta:{layer}": value} for layer, value in beta.items()})
+
+
+def _not_neutral(found: dict[str, Factors]) -> dict[str, Factors]:
+    """Attentions with what is to be tried there; those where nothing is are left out."""
+    tried = {
+        layer: {name: value for name, value in factors.items() if bool((value != 1.0).any())}
+        for layer, factors in found.items()
+    }
+    return {layer: factors for layer, factors in tried.items() if factors}
+
+
+def _names(found: dict[str, Factors]) -> list[str]:
+    return [name for factors in found.values() for name in factors]
+
+
+def _product(factors: Factors, width: int) -> list[float]:
+    """All factors of one attention in one, [width]."""
+    product = torch.ones(width)
+    for value in factors.values():
+        product = product * value
+    return [float(value) for value in product]
 
 
 class _Judge:
@@ -65,34 +106,45 @@ class _Judge:
 
     def __init__(self, record: TeacherRecord, student: Pi05) -> None:
         self._record = record
+        self._student = student
         self._prefixes = encode_all(student, record.validate)
 
-    def error(self, student: Pi05) -> float:
+    def error(self) -> float:
         record = self._record
-        got = chunks(student, record.validate, self._prefixes, record.steps)
+        got = chunks(self._student, record.validate, self._prefixes, record.steps)
         return float((got - record.target).abs().mean())
 
 
-def _state(module: nn.Module) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in module.state_dict().items()}
-
-
 def _keep_what_helps(
-    student: Pi05, fitted: dict[str, Tensor], apply: Apply, judge: _Judge, best: float
-) -> tuple[dict[str, Tensor], float]:
-    """Fold each coefficient that lowers the error, layer by layer, into `student`."""
-    kept: dict[str, Tensor] = {}
-    modules = attentions(student.action_expert)
-    for name, value in fitted.items():
-        if bool((value == 1.0).all()):
-            continue
-        before = _state(modules[name])
-        apply(student, name, value)
-        error = judge.error(student)
-        if error < best:
-            kept[name], best = value, error
-        else:
-            modules[name].load_state_dict(before)
+    attention: Attention, fitted: Factors, fold: Fold, judge: _Judge, best: float
+) -> tuple[Factors, float]:
+    """Fold those of one attention that lower the error, and return them with the error then.
+
+    Heads that are wrong together often help only together. So all are folded first, and stay if
+    that helps. Then each is judged alone: taken out of what is folded, or put in.
+    """
+    before = {name: value.clone() for name, value in attention.state_dict().items()}
+
+    def install(chosen: Factors) -> None:
+        attention.load_state_dict(before)
+        for factors in chosen.values():
+            fold(attention, factors)
+
+    def error_with(chosen: Factors) -> float:
+        install(chosen)
+        return judge.error()
+
+    kept: Factors = {}
+    together = error_with(fitted)
+    if together < best:
+        kept, best = fitted, together
+    for name in fitted if len(fitted) > 1 else ():
+        other = {n: f for n, f in fitted.items() if (n in kept) != (n == name)}
+        error = error_with(other)
+        # What makes no difference is not kept.
+        if error < best or (error == best and name in kept):
+            kept, best = other, error
+    install(kept)
     return kept, best
 
 
@@ -109,29 +161,36 @@ def fit_corrections(
     expert = student.action_expert
     prefixes = encode_all(student, record.fit)
     judge = _Judge(record, student)
-    result = Corrections(error_plain=judge.error(student))
+    result = Corrections(error_plain=judge.error())
     best = result.error_plain
 
     def run() -> None:
         record.path.replay(student, prefixes)
 
+    def keep(
+        fitted: dict[str, Factors], fold: Fold, best: float
+    ) -> tuple[dict[str, Factors], float]:
+        kept = {}
+        for name, factors in fitted.items():
+            attention = attentions(expert)[name]
+            kept[name], best = _keep_what_helps(attention, factors, fold, judge, best)
+        return kept, best
+
     plain, outputs = observe_attention(expert, run)
     corrected = plain
-    alpha = match(record.logits, plain) if "alpha" in kinds else {}
-    kept_alpha, best = _keep_what_helps(student, alpha, apply_alpha, judge, best)
+    alpha = _temperatures(expert, match(record.logits, plain)) if "alpha" in kinds else {}
+    kept_alpha, best = keep(alpha, fold_temperature, best)
 
-    if kept_alpha:
+    if any(kept_alpha.values()):
         corrected, outputs = observe_attention(expert, run)
-    beta = match(record.outputs, outputs) if "beta" in kinds else {}
-    kept_beta, best = _keep_what_helps(student, beta, apply_beta, judge, best)
+    beta = _balances(match(record.outputs, outputs)) if "beta" in kinds else {}
+    kept_beta, best = keep(beta, _fold_beta, best)
 
-    heads = student.config.heads
     for name in attentions(expert):
-        result.alpha[name] = kept_alpha.get(name, torch.ones(heads)).tolist()
-        result.beta[name] = float(kept_beta.get(name, torch.ones(1)))
-    for kind, values, kept in (("alpha", alpha, kept_alpha), ("beta", beta, kept_beta)):
-        result.fitted += [f"{kind}:{n}" for n, v in values.items() if bool((v != 1.0).any())]
-        result.kept += [f"{kind}:{name}" for name in kept]
+        result.alpha[name] = _product(kept_alpha.get(name, {}), student.config.heads)
+        result.beta[name] = _product(kept_beta.get(name, {}), 1)[0]
+    result.fitted = _names(alpha) + _names(beta)
+    result.kept = _names(kept_alpha) + _names(kept_beta)
     result.error_corrected = best
     spreads = {"float": record.logits, "plain": plain, "corrected": corrected}
     result.logits = {

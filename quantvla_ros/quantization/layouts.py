@@ -34,18 +34,35 @@ def select_layers(
         keep_float: patterns as in a shell (``*.layers.0.*``) of layers that stay float.
 
     Raises:
-        QuantVLAError: unknown layout, or a pattern that no layer matches.
+        QuantVLAError: unknown layout.
     """
     if layout not in LAYOUTS:
         raise QuantVLAError(f"unknown layout '{layout}'; known layouts: {', '.join(LAYOUTS)}")
-    for pattern in keep_float:
-        if not any(fnmatchcase(name, pattern) for name in roles):
-            raise QuantVLAError(
-                f"no layer matches '{pattern}' to be kept float; names look like "
-                f"'{next(iter(roles), '')}'"
-            )
     return [
         name
         for name, role in roles.items()
         if role in LAYOUTS[layout] and not any(fnmatchcase(name, p) for p in keep_float)
     ]
+
+
+def check_keep_float(roles: Mapping[str, str], layout: str, keep_float: Sequence[str]) -> None:
+    """Refuse a pattern that keeps no layer of the layout float: it would do nothing.
+
+    `select_layers` does not: bundles that were made with such a pattern can still be loaded.
+
+    Args:
+        roles: as for `select_layers`.
+        layout: as for `select_layers`.
+        keep_float: as for `select_layers`.
+
+    Raises:
+        QuantVLAError: unknown layout, or a pattern that no layer of the layout matches.
+    """
+    names = select_layers(roles, layout)
+    for pattern in keep_float:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            example = next(iter(names or roles), "")
+            raise QuantVLAError(
+                f"no layer of the layout '{layout}' matches '{pattern}' to be kept float; names "
+                f"look like '{example}', and layers outside the layout stay float anyway"
+            )

@@ -85,13 +85,18 @@ def _clip(weight: Tensor, precision: Precision, seen: InputStatistics | None) ->
 
 
 def _gptq(weight: Tensor, precision: Precision, seen: InputStatistics | None) -> Codes:
-    # With fewer tokens than inputs the second moment says nothing of most directions.
-    if seen is None or seen.hessian is None or seen.count < weight.shape[1]:
-        return _clip(weight, precision, seen)
+    assert seen is not None and seen.hessian is not None
     return round_gptq(weight, precision.weight_bits, seen.hessian, precision.group)
 
 
 BASES: dict[str, Round] = {"rtn": _nearest, "clip": _clip, "gptq": _gptq}
+
+
+def base_used(linear: nn.Linear, seen: InputStatistics | None, base: str) -> str:
+    """The base that `round_layer` really takes: "clip" where GPTQ has nothing to go by."""
+    # With fewer tokens than inputs the second moment says nothing of most directions.
+    enough = seen is not None and seen.hessian is not None and seen.count >= linear.in_features
+    return "clip" if base == "gptq" and not enough else base
 
 
 def round_layer(
@@ -105,13 +110,13 @@ def round_layer(
         precision: bits and group.
         seen: its input; None for a layer that no action depends on, whose weight is then rounded
             for its own sake.
-        base: a key of `BASES`.
+        base: a key of `BASES`; see `base_used`.
 
     Raises:
         QuantVLAError: the weight cannot be rounded; the sentence names the layer.
     """
     try:
-        return BASES[base](linear.weight.detach(), precision, seen)
+        return BASES[base_used(linear, seen, base)](linear.weight.detach(), precision, seen)
     except QuantVLAError as error:
         raise QuantVLAError(f"layer '{name}' cannot be quantized: {error}") from error
 

@@ -7,7 +7,7 @@ that the teacher visited, so a difference is the layer's and not the drift of an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,17 +33,24 @@ class Sample:
     noise: Tensor
 
 
-def encode_all(network: Pi05, samples: Sequence[Sample]) -> list[Prefix]:
-    """Prefix of every sample; stays valid while only the action head changes."""
-    with torch.no_grad():
-        return [network.encode(*sample.inputs) for sample in samples]
+def encode_each(network: Pi05, samples: Iterable[Sample]) -> Iterator[Prefix]:
+    """Prefix of every sample, one at a time: a large network's takes some 10 MB."""
+    for sample in samples:
+        with torch.no_grad():
+            prefix = network.encode(*sample.inputs)
+        yield prefix
+
+
+def encode_all(network: Pi05, samples: Iterable[Sample]) -> list[Prefix]:
+    """The same at once, to be used again: it stays valid while only the action head changes."""
+    return list(encode_each(network, samples))
 
 
 class FlowPath:
     """Points (x_t, t) that the teacher visits for each sample."""
 
     def __init__(
-        self, teacher: Pi05, samples: Sequence[Sample], prefixes: Sequence[Prefix], steps: int
+        self, teacher: Pi05, samples: Sequence[Sample], prefixes: Iterable[Prefix], steps: int
     ) -> None:
         self.points: list[list[tuple[Tensor, Tensor]]] = []
         with torch.no_grad():
@@ -55,7 +62,7 @@ class FlowPath:
                     x = x - teacher.denoise(x, t, prefix) / steps
                 self.points.append(visited)
 
-    def replay(self, network: Pi05, prefixes: Sequence[Prefix]) -> None:
+    def replay(self, network: Pi05, prefixes: Iterable[Prefix]) -> None:
         """Run `network` with its own prefixes on every recorded point (observers watch)."""
         for prefix, visited in zip(prefixes, self.points, strict=True):
             for x, t in visited:
@@ -63,7 +70,7 @@ class FlowPath:
 
 
 def chunks(
-    network: Pi05, samples: Sequence[Sample], prefixes: Sequence[Prefix], steps: int
+    network: Pi05, samples: Sequence[Sample], prefixes: Iterable[Prefix], steps: int
 ) -> Tensor:
     """Normalized chunks [N, horizon, actions] of all samples, each with its own noise."""
     pairs = zip(samples, prefixes, strict=True)
@@ -98,12 +105,11 @@ def record_teacher(
     teacher: Pi05, fit: Sequence[Sample], validate: Sequence[Sample], steps: int
 ) -> TeacherRecord:
     """Run the float network on both sets of samples (see `TeacherRecord`)."""
-    prefixes = encode_all(teacher, fit)
     paths = []
 
     def run() -> None:
-        paths.append(FlowPath(teacher, fit, prefixes, steps))
+        paths.append(FlowPath(teacher, fit, encode_each(teacher, fit), steps))
 
     logits, outputs = observe_attention(teacher.action_expert, run)
-    target = chunks(teacher, validate, encode_all(teacher, validate), steps)
+    target = chunks(teacher, validate, encode_each(teacher, validate), steps)
     return TeacherRecord(fit, validate, steps, paths[0], logits, outputs, target)

@@ -17,7 +17,7 @@ from calib_tools.evaluation import run as evaluation_run
 from calib_tools.evaluation import variants as variants_module
 from calib_tools.recipe import Recipe
 from calib_tools.report.page import write_report
-from quantvla_ros.bundle.storage import load_manifest
+from quantvla_ros.bundle.storage import WEIGHTS, file_hash, load_manifest
 from quantvla_ros.errors import QuantVLAError
 
 CHOSEN = ["w4a8-gptq+both", "mixed", "w3a8-rtn"]
@@ -68,6 +68,10 @@ def test_the_record_holds_open_and_closed_loop(record):
     weak = rows["w3a8-rtn"]["closed_loop"]["normal"]
     assert weak["successes"] == 20 and weak["below_float"]
     assert weak["gate_agrees"] == (not rows["w3a8-rtn"]["gate"]["passed"])
+    assert weak["won"] == "10" * 20 and found["float"]["normal"]["won"] == "1" * 40
+    study = file_hash(out / "variants" / "w3a8-rtn.safetensors")
+    assert rows["w3a8-rtn"]["sha256"] == study
+    assert rows["mixed"]["sha256"] == load_manifest(out / "variants" / "mixed").files[WEIGHTS]
     strong = rows["w4a8-gptq+both"]["closed_loop"]["normal"]
     assert strong["difference"] == 0 and not strong["below_float"]
     assert strong["gate_agrees"] == rows["w4a8-gptq+both"]["gate"]["passed"]

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,7 +20,9 @@ from calib_tools.random_policy import (
 )
 from quantvla_ros.backends import bench_schemes as measuring
 from quantvla_ros.backends.policy import load_policy
-from quantvla_ros.errors import OutputExistsError, QuantVLAError
+from quantvla_ros.bundle.manifest_file import write_manifest
+from quantvla_ros.bundle.storage import load_manifest
+from quantvla_ros.errors import CalibrationBufferError, OutputExistsError, QuantVLAError
 from quantvla_ros.models.pi05 import Pi05
 from quantvla_ros.models.pi05_roles import layer_roles
 from quantvla_ros.quantization.layouts import select_layers
@@ -114,6 +118,19 @@ def test_bad_input_is_refused(tmp_path, record):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(OutputExistsError, match="was not begun by"):
         run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("std", "words"), [(100.0, "most joints stay near zero"), (0.01, "standard deviations")]
+)
+def test_a_buffer_of_another_robot_is_refused(tmp_path, tiny_bundle, tiny_buffer, std, words):
+    bundle = Path(shutil.copytree(tiny_bundle, tmp_path / "float"))
+    manifest = load_manifest(bundle)
+    norm = manifest.normalization.model_copy(update={"state_std": [std] * 3})
+    write_manifest(bundle, manifest.model_copy(update={"normalization": norm}))
+    with pytest.raises(CalibrationBufferError, match=words):
+        module.bench_schemes(bundle, tiny_buffer, ["w8a8"], "rtn", 3, 1, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_the_quantizing_process_refuses_is_one_sentence(tmp_path, small, monkeypatch):

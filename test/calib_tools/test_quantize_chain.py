@@ -20,7 +20,7 @@ from calib_tools.tables import gate_rows
 from quantvla_ros.backends.fingerprint import cpu_kind
 from quantvla_ros.bundle.manifest_file import write_manifest
 from quantvla_ros.bundle.storage import load_manifest
-from quantvla_ros.errors import OutputExistsError, QuantVLAError
+from quantvla_ros.errors import CalibrationBufferError, OutputExistsError, QuantVLAError
 from quantvla_ros.quantization.gate import failures
 
 
@@ -54,6 +54,23 @@ def test_judgement_names_this_cpu_and_can_be_written(quantized, tiny_bundle, tin
     judged = gate(copy, tiny_bundle, tiny_buffer, write=True)
     assert load_manifest(copy, check_files=True).gate == judged
     assert judged.cpu == cpu_kind()
+
+
+@pytest.mark.parametrize(
+    ("std", "words"), [(100.0, "most joints stay near zero"), (0.01, "standard deviations")]
+)
+@pytest.mark.parametrize("write", [False, True])
+def test_a_buffer_of_another_robot_judges_nothing(
+    quantized, tiny_bundle, tiny_buffer, tmp_path, std, words, write
+):
+    copy = Path(shutil.copytree(quantized, tmp_path / "copy"))
+    manifest = load_manifest(copy)
+    norm = manifest.normalization.model_copy(update={"state_std": [std] * 3})
+    write_manifest(copy, manifest.model_copy(update={"normalization": norm}))
+    before = load_manifest(copy)
+    with pytest.raises(CalibrationBufferError, match=words):
+        gate(copy, tiny_bundle, tiny_buffer, write=write)
+    assert load_manifest(copy) == before
 
 
 def test_the_table_marks_exactly_what_the_gate_refuses(quantized):

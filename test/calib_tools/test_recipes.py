@@ -123,7 +123,9 @@ def test_a_rotated_layer_that_stays_float_is_plain_again(path, tmp_path, monkeyp
     ("recipe", "words"),
     [
         ({"group": 24, "scheme": "w4a8"}, "layer 'language_model.layers.0.self_attn.q_proj'.*24"),
-        ({"keep_float": ("*nothing*",)}, "no layer matches"),
+        ({"keep_float": ("*nothing*",)}, r"layout 'llm\+dit_mlp' matches '\*nothing\*'"),
+        ({"keep_float": ("vision_tower.*",)}, r"layout 'llm\+dit_mlp' matches 'vision_tower"),
+        ({"keep_float": ("vision_tower.*",), "layout": "auto"}, "layout 'auto' matches 'vision"),
         ({"base": "best"}, "unknown base 'best'"),
         ({"condition": ("magic",)}, "unknown condition"),
         ({"condition": ("duquant",)}, "studies only"),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tiny_policy import observations, save_tiny_bundle
 from calib_tools import cli, quantizing
 from calib_tools.quantizing import LAYERS_FILE, quantize_bundle
 from calib_tools.recipe import Recipe
+from calib_tools.work_directory import WorkDirectory
 from quantvla_ros.bundle.manifest_file import MANIFEST
 from quantvla_ros.bundle.storage import WEIGHTS
 from quantvla_ros.errors import QuantVLAError
@@ -91,6 +93,62 @@ def test_a_disk_that_fills_up_leaves_nothing(path, tmp_path, monkeypatch, where)
     monkeypatch.setattr(where, full)
     refused(path, tmp_path / "out", "disk of .* is full", base="rtn")
     assert written
+
+
+SAVE = torch.save
+
+
+class _Full(io.RawIOBase):
+    """A file on a disk that has room for its first bytes only."""
+
+    def __init__(self, room):
+        self._room = room
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self._room -= len(data)
+        if self._room < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return len(data)
+
+
+def at_its_beginning(content, file):
+    SAVE(content, _Full(0))
+
+
+def in_the_midst(content, file):
+    SAVE(content, _Full(20_000))
+
+
+def by_a_path(content, file):
+    """What torch says of a path."""
+    raise RuntimeError("PytorchStreamWriter failed writing file data/3: file write failed")
+
+
+def no_disk(content, file):
+    raise RuntimeError("a tensor that cannot be written")
+
+
+@pytest.mark.parametrize("full", [at_its_beginning, in_the_midst, by_a_path])
+@pytest.mark.parametrize("recipe", [{"layout": "auto"}, {"budget": 60_000}], ids=str)
+def test_a_disk_that_fills_up_before_the_measuring_leaves_nothing(
+    path, tmp_path, monkeypatch, recipe, full
+):
+    monkeypatch.setattr(torch, "save", full)
+    refused(path, tmp_path / "out", "disk of .* is full", base="rtn", **recipe)
+
+
+@pytest.mark.parametrize("fails", [in_the_midst, no_disk])
+def test_what_cannot_be_kept_for_workers_leaves_no_draft(tmp_path, monkeypatch, fails):
+    work = WorkDirectory(tmp_path / "out", {})
+    before = set(work.path.iterdir())
+    monkeypatch.setattr(torch, "save", fails)
+    with pytest.raises(RuntimeError if fails is no_disk else OSError):
+        work.keep_object("measuring.pt", {"weight": torch.zeros(50_000)})
+    assert set(work.path.iterdir()) == before
+    work.discard()
 
 
 @pytest.mark.parametrize("last", [WEIGHTS, LAYERS_FILE])

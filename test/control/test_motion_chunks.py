@@ -64,7 +64,7 @@ def test_the_next_chunk_is_wanted_a_latency_before_its_turn(rig) -> None:
     for _ in range(20):
         rig.c.note_latency(0.2)
     rig.c.arm(rig.now)
-    rig.run(PERIOD)
+    rig.run(rig.c.config.blend_s)
     rig.chunk()
     assert not rig.c.wants_chunk(rig.now)
     rig.run(PERIOD)
@@ -100,9 +100,9 @@ def test_nothing_is_committed_while_no_chunk_moves_the_arm(rig) -> None:
     rig.run(0.1)
     assert rig.c.committed(rig.now, DT, 16, rig.now) is None  # dry run
     rig.c.arm(rig.now)
-    rig.run(0.1, feed=True)
+    rig.run(0.3, feed=True)
     assert rig.c.committed(rig.now, DT, 16, rig.now) is not None
-    assert rig.c.committed(rig.now - 0.5, DT, 16, rig.now) is None  # was not commanded then
+    assert rig.c.committed(rig.now - 0.7, DT, 16, rig.now) is None  # was not commanded then
     rig.c.drop_chunks(rig.now)
     assert rig.c.committed(rig.now, DT, 16, rig.now) is None
 
@@ -149,3 +149,18 @@ def test_a_window_that_was_not_published_is_as_if_it_had_not_been_made(
     if stopping:
         moving.until_rest()
         assert moving.c.mode is Mode.DRY_RUN
+
+
+def test_arming_leaves_time_to_go_from_where_the_controller_holds_the_arm(rig, home) -> None:
+    """An arm that sags is measured below its setpoint; a first point soon would be a jump."""
+    rig.c.arm(rig.now)
+    armed, due = rig.now, []
+    rig.run(0.1)
+    while rig.now < armed + 0.4:
+        due.append(rig.window.begin)
+        rig.run(PERIOD)
+    blend = rig.c.config.blend_s
+    assert due[0] == pytest.approx(armed + blend)
+    early = [begin for begin in due if begin < armed + blend + 1e-6]
+    assert len(early) >= 3 and np.ptp(early) < 1e-6
+    assert due[-1] == pytest.approx(rig.now - PERIOD + rig.c.config.transport_margin_s, abs=1e-6)

@@ -14,8 +14,11 @@ from control.random_session import LASTING, Session, cases
 from hypothesis import HealthCheck, given, settings
 
 from quantvla_ros.control.config import Mode
+from quantvla_ros.control.quintic import QuinticJoins, state_powers
 
 ROUNDING = 1e-9
+BETWEEN = 0.15, 0.3, 0.5, 0.7, 0.85
+"""Instants between two points, as shares of the time between them."""
 JUMPS = 10
 """The jerk between two points of a window changes by at most so many times its limit."""
 SEEN = 0.0014, 0.005, 1.9
@@ -32,6 +35,7 @@ these shares of it; by an error of 1 in the position at its end in velocity by t
 def test_every_session_keeps_the_limits_joins_and_comes_to_rest(limits, home, case) -> None:
     session = Session(limits, home, case)
     check_windows(session)
+    check_between(session)
     check_plans(session)
     check_joins(session)
     check_followed(session)
@@ -54,6 +58,19 @@ def check_windows(session) -> None:
         mean = (w.velocities[1:] + w.velocities[:-1]) * steps[0] / 2
         moved = np.diff(w.positions, axis=0) - mean
         assert (np.abs(moved) <= limits.jerk * steps[0] ** 3 / 6 + 1e-6).all()
+
+
+def check_between(session) -> None:
+    """What a controller makes of a window between its points keeps the limits too."""
+    limits, joints = session.limits, ~session.speeds
+    for w in session.windows:
+        states = np.stack([w.positions, w.velocities, w.accelerations], axis=1)
+        joins = QuinticJoins(states[:-1], states[1:], np.diff(w.times_from_start))
+        for share in BETWEEN:
+            powers = state_powers(np.full(len(states) - 1, share))
+            _, velocity, acceleration = joins.at(powers)[:, :, joints].swapaxes(0, 1)
+            assert (np.abs(velocity) <= limits.velocity[joints] + ROUNDING).all()
+            assert (np.abs(acceleration) <= limits.acceleration[joints] + ROUNDING).all()
 
 
 def check_plans(session) -> None:

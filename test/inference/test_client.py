@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -280,3 +281,24 @@ def test_an_observation_that_does_not_fit_is_refused_before_it_is_sent(client, o
         client.request(observation, 1, 0)
     assert not client.busy
     assert isinstance(answer(client, observe()), ChunkResult)
+
+
+@pytest.mark.parametrize("what", ["os.pipe", "subprocess.Popen", "Pipe"])
+def test_a_system_without_descriptors_is_one_sentence_and_leaves_nothing(bundle, monkeypatch, what):
+    def refuse(*_, **__):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    before = descriptors()
+    name = what if "." in what else f"quantvla_ros.inference.process.{what}"
+    with monkeypatch.context() as patch, closing(make(bundle)) as client:
+        patch.setattr(name, refuse)
+        with pytest.raises(BackendError, match=r"cannot be started .*Too many open files"):
+            client.start()
+    assert descriptors() == before
+
+
+def test_a_signal_without_a_name_is_told_by_its_number(client):
+    os.kill(client.pid, 40)
+    result = next_result(client)
+    assert result.code == "WORKER_DIED"
+    assert "was ended by signal 40" in result.text

@@ -92,3 +92,54 @@ def test_it_starts_with_and_without_the_environment_of_the_ros_wheels(
     with closing(make(bundle)) as client:
         client.start()
         assert answer(client, observe()).chunk.stamp == 42.5
+
+
+# Ends before the worker has asked to be told of that: nothing else holds the pipe's other end.
+GONE = """
+import os, sys, time
+from quantvla_ros.inference.worker import end_with
+life, theirs = os.pipe()
+child = os.fork()
+if child:
+    print(child, flush=True)
+    os._exit(0)
+os.close(theirs)
+os.setsid()
+time.sleep(0.5)
+end_with(life)
+time.sleep(60)
+"""
+
+
+def test_a_worker_whose_node_ended_while_it_started_ends_too():
+    done = subprocess.run(
+        [sys.executable, "-c", GONE], capture_output=True, text=True, check=True, timeout=DEADLINE_S
+    )
+    worker = int(done.stdout)
+    wait_until(lambda: not alive(worker), DEADLINE_S, "the end of the worker")
+
+
+# A worker with a child of its own, as a compiler is; the node's end of the pipe closes at the end.
+FAMILY = """
+import os, subprocess, sys, time
+from quantvla_ros.inference.worker import end_with
+life, theirs = os.pipe()
+worker = os.fork()
+if not worker:
+    os.close(theirs)
+    os.setsid()
+    end_with(life)
+    compiler = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL)
+    print(os.getpid(), compiler.pid, flush=True)
+    time.sleep(60)
+time.sleep(1.0)
+os._exit(0)
+"""
+
+
+def test_what_a_worker_started_ends_with_the_node():
+    done = subprocess.run(
+        [sys.executable, "-c", FAMILY], capture_output=True, text=True, check=True, timeout=60
+    )
+    for process in map(int, done.stdout.split()):
+        wait_until(lambda process=process: not alive(process), DEADLINE_S, "the end of all")

@@ -3,6 +3,7 @@ import pytest
 import torch
 from tiny_policy import CONFIG, HORIZON, JOINTS, STEPS, network_inputs, noise, tiny_network
 
+from quantvla_ros.models.blocks import Attention
 from quantvla_ros.models.flow import integrate
 from quantvla_ros.models.pi05 import Pi05, Pi05Config
 from quantvla_ros.models.pi05_roles import layer_roles, unused_layers
@@ -93,3 +94,29 @@ def test_pi05_has_the_papers_number_of_layers_in_the_papers_layout():
     roles = list(layer_roles(Pi05(config)).values())
     assert roles.count("llm_attn") + roles.count("llm_mlp") == 126
     assert roles.count("dit_mlp") == 54
+
+
+def test_without_qk_norm_the_architecture_is_written_as_before_there_was_any():
+    """So bundles keep their hash, and earlier versions, which refuse unknown sizes, load them."""
+    written = CONFIG.model_dump(mode="json")
+    assert "qk_norm" not in written
+    assert Pi05Config.model_validate(written) == CONFIG
+    assert CONFIG.qk_norm is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "gains"), [("shared", [(8,)] * 2), ("per_head", [(4, 8), (2, 8)])]
+)
+def test_qk_norm_is_on_the_experts_queries_and_own_keys_alone(kind, gains):
+    config = CONFIG.model_copy(update={"qk_norm": kind})
+    assert Pi05Config.model_validate(config.model_dump(mode="json")) == config
+    for name, module in Pi05(config).named_modules():
+        if isinstance(module, Attention):
+            norms = [norm for norm in (module.q_norm, module.k_norm) if norm is not None]
+            expected = gains if name.startswith("action_expert.") else []
+            assert [tuple(norm.weight.shape) for norm in norms] == expected, name
+
+
+def test_an_unknown_qk_norm_is_refused():
+    with pytest.raises(ValueError, match="qk_norm"):
+        Pi05Config.model_validate({**CONFIG.model_dump(), "qk_norm": "some"})

@@ -8,6 +8,7 @@ import random
 import signal
 import time
 
+import numpy as np
 import pytest
 from blocking_node import THREADS
 from policy_graph import active_policy
@@ -83,13 +84,19 @@ def test_damage_by_the_worker_stops_the_arm_and_a_reset_mends_it(moving, robot, 
 def test_fault_during_the_blend_in_and_during_the_deceleration(policy, robot):
     policy.bring_to_dry_run()
     robot.forget()
-    policy.behave("nan")
+    before, worker = policy.count("control", "fault_WORKER_DIED"), policy.worker_pid()
     policy.client.arm()
-    policy.wait_for("NONFINITE_ACTION: ")
-    os.kill(policy.worker_pid(), signal.SIGKILL)
+    # The first chunk takes over from rest: what moves now is its cross-fade.
+    wait_until(lambda: not robot.at_rest, 10, "motion")
+    robot.measure = lambda positions: positions + np.array([0.0, 3.0, 0.0])
+    policy.wait_for("LIMIT_VIOLATION: joint 'joint2' is measured at")
+    os.kill(worker, signal.SIGKILL)
+    assert not robot.at_rest, "it decelerates"
     wait_until(lambda: robot.silence > 0.3 and robot.at_rest, 10, "rest")
-    wait_until(lambda: policy.count("control", "fault_WORKER_DIED"), 10, "the second fault")
-    assert policy.message.startswith("NONFINITE_ACTION: ")
+    wait_until(
+        lambda: policy.count("control", "fault_WORKER_DIED") > before, 10, "the second fault"
+    )
+    assert policy.message.startswith("LIMIT_VIOLATION: ")
     robot.assert_within_limits()
     policy.bring_to_dry_run()
 

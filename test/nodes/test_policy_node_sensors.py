@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 import pytest
-from fake_robot import JOINTS
+from fake_robot import JOINTS, POSITION
 from waiting import wait_until
 
 from quantvla_ros.errors import QuantVLAError
@@ -100,6 +100,30 @@ def test_camera_that_hangs_is_found_where_it_is_asked_for(moving, robot, graph):
         assert "its picture does not change" in moving.message
     finally:
         graph.set_parameter(moving.name, "max_frozen_s", 0.0)
+
+
+def test_one_joint_state_far_outside_the_limits_stops_the_arm(moving, robot):
+    """A policy of kind `joint_delta` would add a whole chunk to it."""
+    wrong = iter([np.array([0.0, 2 * np.pi, 0.0])])
+    robot.measure = lambda positions: positions + next(wrong, np.zeros(3))
+    moving.wait_for("LIMIT_VIOLATION: joint 'joint2' is measured at")
+    wait_until(lambda: robot.silence > 0.3 and robot.at_rest, 10, "rest")
+    robot.assert_within_limits()
+    moving.client.reset_fault()
+    moving.bring_to_motion()
+
+
+def test_arm_measured_a_little_outside_its_limits_is_not_armed(policy, robot):
+    """It would be brought in at once, without any chunk."""
+    policy.bring_to_dry_run()
+    robot.measure = lambda positions: np.array([positions[0], POSITION + 0.05, positions[2]])
+    received = policy.count("inputs", "received_joint_states")
+    wait_until(
+        lambda: policy.count("inputs", "received_joint_states") > received + 20, 20, "joint states"
+    )
+    with pytest.raises(QuantVLAError, match="LIMIT_VIOLATION: joint 'joint2' is measured at"):
+        policy.client.arm()
+    policy.bring_to_dry_run()
 
 
 def test_arm_measured_outside_its_limits_is_not_armed(policy, robot):

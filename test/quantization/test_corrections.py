@@ -19,7 +19,7 @@ from quantvla_ros.quantization.fit import fit_corrections
 from quantvla_ros.quantization.folding import fold_balance, fold_temperature
 from quantvla_ros.quantization.layouts import select_layers
 from quantvla_ros.quantization.schemes import Precision
-from quantvla_ros.quantization.teacher import FlowPath, Sample, encode_all, record_teacher
+from quantvla_ros.quantization.teacher import FlowPath, Sample, chunks, encode_all, record_teacher
 
 ALPHA = torch.tensor([1.2, 0.8, 1.0, 1.1])
 BETA = 0.9
@@ -105,7 +105,56 @@ def test_a_disturbed_student_is_corrected_back():
     # The first layer sees undisturbed inputs, so its coefficients are the exact inverse.
     assert result.alpha["layers.0.self_attn"] == pytest.approx([1.25] * CONFIG.heads, abs=1e-3)
     assert result.beta["layers.0.self_attn"] == pytest.approx(1 / 1.15, abs=2e-2)
-    assert {"alpha:layers.0.self_attn", "beta:layers.0.self_attn"} <= set(result.kept)
+    heads = {f"alpha:layers.0.self_attn:{head}" for head in range(CONFIG.heads)}
+    assert heads | {"beta:layers.0.self_attn"} <= set(result.kept)
+
+
+@pytest.mark.parametrize("wrong", [0.8, 0.95])
+@pytest.mark.parametrize(("helped", "harmed"), [(0, 1), (3, 0)])
+def test_each_head_is_judged_alone(helped, harmed, wrong):
+    """One head is wrong. Another is right, but the samples of the fit mislead about it.
+
+    Both corrections together lower the error where the first is large, and raise it otherwise.
+    """
+    teacher = tiny_network()
+    student = copy.deepcopy(teacher)
+    name, first = next(iter(attentions(student.action_expert).items()))
+    temperatures = torch.ones(CONFIG.heads)
+    temperatures[helped] = wrong
+    fold_temperature(first, temperatures)
+    query = first.q_proj.weight.clone()
+    record = record_teacher(teacher, samples(3), samples(3, first=10), STEPS)
+    record.logits[name][harmed] *= 1.25
+    result = fit_corrections(record, student, ["alpha"])
+    assert {f"alpha:{name}:{head}" for head in (helped, harmed)} == {
+        c for c in result.fitted if c.startswith(f"alpha:{name}")
+    }
+    assert f"alpha:{name}:{helped}" in result.kept
+    assert f"alpha:{name}:{harmed}" not in result.kept
+    alpha = torch.ones(CONFIG.heads)
+    alpha[helped] = 1.0 / wrong
+    assert result.alpha[name] == pytest.approx(alpha.tolist(), abs=1e-3)
+    assert result.alpha[name][harmed] == 1.0
+    folded = torch.tensor(result.alpha[name]).repeat_interleave(CONFIG.head_width)
+    assert torch.equal(first.q_proj.weight, query * folded[:, None])
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("bits", [2, 3, 4])
+def test_corrections_never_raise_the_error_and_agree_with_what_was_kept(bits, seed):
+    teacher = tiny_network(seed)
+    student = copy.deepcopy(teacher)
+    quantize_nearest(student, select_layers(layer_roles(teacher), "llm+dit"), Precision(bits), 8)
+    record = record_teacher(teacher, samples(2), samples(2, first=10), STEPS)
+    result = fit_corrections(record, student)
+    assert set(result.kept) <= set(result.fitted)
+    assert (result.error_corrected < result.error_plain) == bool(result.kept)
+    got = chunks(student, record.validate, encode_all(student, record.validate), STEPS)
+    assert float((got - record.target).abs().mean()) == result.error_corrected
+    changed = [f"beta:{n}" for n, beta in result.beta.items() if beta != 1.0]
+    for name, alpha in result.alpha.items():
+        changed += [f"alpha:{name}:{head}" for head, a in enumerate(alpha) if a != 1.0]
+    assert sorted(changed) == sorted(result.kept)
 
 
 def test_what_does_not_help_is_not_kept():

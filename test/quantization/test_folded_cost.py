@@ -8,14 +8,13 @@ import time
 
 import pytest
 import torch
+from network_runs import chunk, schedule, tree
+from normed_policy import normed_network
 from quantized_networks import quantize_nearest
 from tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_network
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from quantvla_ros.backends.kernels import native_activation_bits
 from quantvla_ros.backends.packing import pack_network
-from quantvla_ros.models.blocks import Attention
-from quantvla_ros.models.flow import integrate
 from quantvla_ros.models.pi05_roles import layer_roles
 from quantvla_ros.quantization.corrections import attentions
 from quantvla_ros.quantization.fit import fit_corrections
@@ -26,21 +25,6 @@ from quantvla_ros.quantization.teacher import Sample, record_teacher
 
 KINDS = [None, "per_head", "shared"]
 LAYOUTS = ["llm+dit_mlp", "llm+dit"]
-
-
-def normed_network(kind):
-    """The tiny policy; with `kind` the expert's queries and own keys pass a norm."""
-    network = tiny_network()
-    for layer in network.action_expert.layers if kind else []:
-        old = layer.self_attn
-        new = Attention(
-            CONFIG.expert_width, CONFIG.heads, CONFIG.kv_heads, CONFIG.head_width, qk_norm=kind
-        )
-        new.load_state_dict(old.state_dict(), strict=False)
-        for norm in (new.q_norm, new.k_norm):
-            norm.weight.data.copy_(1.0 + 0.5 * torch.rand_like(norm.weight))
-        layer.self_attn = new.requires_grad_(False)
-    return network
 
 
 def student_of(network, layout, bits=8):
@@ -58,34 +42,6 @@ def folded(network, kind):
         fold_temperature(attention, alpha)
         fold_balance(attention, 0.9)
     return out
-
-
-class Schedule(TorchDispatchMode):
-    """Every operation with the shapes and types of what it is given."""
-
-    def __init__(self):
-        super().__init__()
-        self.seen = []
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        tensors = [(tuple(a.shape), a.dtype) for a in args if isinstance(a, torch.Tensor)]
-        self.seen.append((str(function), tensors))
-        return function(*args, **(kwargs or {}))
-
-
-def chunk(network):
-    with torch.no_grad():
-        return integrate(network, noise(), network.encode(*network_inputs()), STEPS)
-
-
-def schedule(network):
-    with Schedule() as found:
-        chunk(network)
-    return found.seen
-
-
-def tree(network):
-    return [(name, type(module)) for name, module in network.named_modules()]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -150,7 +106,10 @@ def test_both_corrections_are_fitted_and_kept_where_queries_are_normed(kind):
     assert result.error_corrected < 0.5 * result.error_plain
     name = "layers.0.self_attn"
     assert result.alpha[name] == pytest.approx([1.25] * CONFIG.heads, abs=2e-2)
-    assert f"alpha:{name}" in result.kept
+    heads = [""] if kind == "shared" else [f":{head}" for head in range(CONFIG.heads)]
+    assert [k for k in result.kept if k.startswith(f"alpha:{name}")] == [
+        f"alpha:{name}{head}" for head in heads
+    ]
     spread = result.logits[name]
     assert spread["plain"] == pytest.approx([0.8 * v for v in spread["float"]], rel=2e-2)
     assert spread["corrected"] == pytest.approx(spread["float"], rel=2e-2)

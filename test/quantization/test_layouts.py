@@ -2,7 +2,7 @@
 import pytest
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.quantization.layouts import LAYOUTS, select_layers
+from quantvla_ros.quantization.layouts import LAYOUTS, check_keep_float, select_layers
 
 ROLES = {
     "a.q": "llm_attn",
@@ -41,6 +41,20 @@ def test_layers_that_match_a_pattern_stay_float():
     assert select_layers(ROLES, "llm+dit", ["e.*", "*.up"]) == ["a.q"]
 
 
-def test_a_pattern_that_matches_nothing_is_named():
-    with pytest.raises(QuantVLAError, match=r"no layer matches 'b\.\*'.*'a\.q'"):
-        select_layers(ROLES, "llm", ["b.*"])
+@pytest.mark.parametrize("pattern", ["b.*", "v", "e.q"])
+def test_a_pattern_that_matches_no_layer_of_the_layout_is_named(pattern):
+    words = rf"the layout 'llm' matches '{pattern}' .*look like 'a\.q'.* stay float anyway"
+    with pytest.raises(QuantVLAError, match=words) as error:
+        check_keep_float(ROLES, "llm", ["a.*", pattern])
+    assert "\n" not in str(error.value)
+
+
+def test_patterns_may_match_layers_together_and_candidates():
+    check_keep_float(ROLES, "llm", ["*.q", "a.*"])
+    check_keep_float(ROLES, "auto", ["e.q"])
+    with pytest.raises(QuantVLAError, match="the layout 'none' matches"):
+        check_keep_float(ROLES, "none", ["a.q"])
+
+
+def test_a_bundle_that_was_made_with_a_useless_pattern_can_be_loaded():
+    assert select_layers(ROLES, "llm", ["v"]) == ["a.q", "a.up"]

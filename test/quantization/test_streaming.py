@@ -16,6 +16,7 @@ from quantvla_ros.quantization.observe import observe_inputs
 from quantvla_ros.quantization.schemes import Precision
 from quantvla_ros.quantization.streaming import (
     adopt,
+    base_used,
     batches,
     blocks,
     round_layer,
@@ -78,6 +79,23 @@ def test_the_output_error_is_that_of_the_observed_inputs():
         errors[base] = float((grid - exact).square().sum() / exact.square().sum())
         assert rounding_error(linear, codes, seen).output == pytest.approx(errors[base], rel=1e-3)
     assert errors["gptq"] < errors["rtn"]
+
+
+@pytest.mark.parametrize("samples", [0, 1, 5])
+def test_where_gptq_has_nothing_to_go_by_the_base_is_clip(samples):
+    network = tiny_network()
+    linear, seen = network.get_submodule(DOWN), None
+    if samples:
+        inputs = [network_inputs(i) for i in range(samples)]
+        run_all = lambda: [network.encode(*given) for given in inputs]  # noqa: E731
+        seen = observe_inputs(network, [DOWN], run_all, True, full_rank=False)[DOWN]
+    enough = seen is not None and seen.count >= linear.in_features
+    assert enough == (samples == 5)
+    used = base_used(linear, seen, "gptq")
+    assert used == ("gptq" if enough else "clip")
+    codes, named = (round_layer(DOWN, linear, Precision(4), seen, b) for b in ("gptq", used))
+    assert torch.equal(codes.values, named.values) and torch.equal(codes.scales, named.scales)
+    assert base_used(linear, None, "rtn") == "rtn"
 
 
 def test_settling_undoes_the_online_rotation():

@@ -15,16 +15,20 @@ from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.blocks import Attention, HeadNorm
 
 
+def shares_gain(attention: Attention) -> bool:
+    """Whether all heads must have one temperature, because one gain takes it."""
+    return attention.q_norm is not None and attention.q_norm.weight.ndim == 1
+
+
 def foldable_spread(attention: Attention, spread: Tensor) -> Tensor:
     """Standard deviations of the logits [H] as far as temperatures can tell heads apart.
 
     Where the heads share a gain, all get the root mean square over the heads, so that the ratio of
     a teacher to a student is one temperature for all of them.
     """
-    norm = attention.q_norm
-    if norm is None or norm.weight.ndim == 2:
-        return spread
-    return spread.square().mean().sqrt().expand_as(spread)
+    if shares_gain(attention):
+        return spread.square().mean().sqrt().expand_as(spread)
+    return spread
 
 
 def fold_into_gain(norm: HeadNorm, alpha: Tensor) -> None:

@@ -64,6 +64,21 @@ def test_the_verdict_comes_first_and_every_part_has_its_figure(static, tmp_path)
     assert "not measured" not in page  # the action error of each layer of a small network
 
 
+def test_the_base_of_a_layer_is_told_where_it_is_another_than_the_recipes(path, tmp_path):
+    """GPTQ has nothing to go by in layers that no action depends on."""
+    bundle = quantized(path, "gptq", Recipe(scheme="w4a8", base="gptq"))
+    record = json.loads((bundle / "layers.json").read_text())
+    unseen = [row["name"] for row in record["layers"] if "tokens" not in row]
+    assert len(unseen) == 5
+    assert [row["name"] for row in record["layers"] if row["base"] == "clip"] == unseen
+    assert {row["base"] for row in record["layers"]} == {"gptq", "clip"}
+    words = "Where too few inputs were seen, the base is clip: llm * q (1), llm * o (1)"
+    assert words in page_of(bundle, tmp_path)
+    older = [{k: v for k, v in row.items() if k != "base"} for row in record["layers"]]
+    data = replace(read_bundle(bundle), layers={**record, "layers": older})
+    assert not any("the base is" in section.text for section in quantization_sections(data))
+
+
 def test_layers_without_a_clip_are_per_token(path, tmp_path):
     page = page_of(quantized(path, "dynamic", Recipe(base="rtn")), tmp_path)
     assert "per token" in page and "Sensitivity" not in titles(page)

@@ -5,11 +5,11 @@ import copy
 
 import pytest
 import torch
+from network_runs import chunk
+from normed_policy import normed_network
 from tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_network
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.blocks import Attention
-from quantvla_ros.models.flow import integrate
 from quantvla_ros.quantization.conditioning.temperature import fold_into_gain, foldable_spread
 from quantvla_ros.quantization.corrections import attentions, match, observe_logits
 from quantvla_ros.quantization.folding import fold_temperature
@@ -17,25 +17,6 @@ from quantvla_ros.quantization.teacher import FlowPath, Sample, encode_all
 
 ALPHA = torch.tensor([1.2, 0.8, 1.0, 1.1])
 SAME = torch.full((4,), 1.2)
-
-
-def normed_network(kind):
-    """The tiny policy with queries and own keys of the expert normed."""
-    network = tiny_network()
-    for layer in network.action_expert.layers:
-        old = layer.self_attn
-        new = Attention(
-            CONFIG.expert_width, CONFIG.heads, CONFIG.kv_heads, CONFIG.head_width, qk_norm=kind
-        )
-        new.load_state_dict(old.state_dict(), strict=False)
-        for norm in (new.q_norm, new.k_norm):
-            norm.weight.data.copy_(1.0 + 0.5 * torch.rand_like(norm.weight))
-        layer.self_attn = new.requires_grad_(False)
-    return network
-
-
-def chunk(network):
-    return integrate(network, noise(), network.encode(*network_inputs()), STEPS)
 
 
 @pytest.mark.parametrize(("kind", "alpha"), [("per_head", ALPHA), ("shared", SAME)])

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each part's share: pairs of variants of which the second has one part more than the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from calib_tools.evaluation.statistics import Paired
+
+CORRECTIONS = {"atm": "ATM", "ohb": "OHB", "both": "ATM and OHB"}
+_PARTS = [
+    ("all", "rtn", "layout"),
+    ("all", "all-gptq", "GPTQ"),
+    ("all-gptq", "gptq", "layout"),
+    ("all", "all-duquant", "DuQuant"),
+    ("all-duquant", "duquant", "layout"),
+    ("rtn", "clip", "clip search"),
+    ("rtn", "smoothquant", "SmoothQuant"),
+    ("rtn", "hadamard", "Hadamard rotation"),
+    ("rtn", "duquant", "DuQuant"),
+    ("rtn", "gptq", "GPTQ"),
+    ("smoothquant", "gptq-smoothquant", "GPTQ"),
+    ("hadamard", "gptq-hadamard", "GPTQ"),
+    ("gptq", "gptq-smoothquant", "SmoothQuant"),
+    ("gptq", "gptq-hadamard", "Hadamard rotation"),
+    ("gptq", "gptq-sequential", "inputs of quantized layers"),
+    ("gptq", "gptq-static", "static ranges"),
+    ("gptq", "gptq-group64", "groups of 64"),
+    *[("gptq", f"gptq+{end}", adds) for end, adds in CORRECTIONS.items()],
+    ("gptq+both", "whole", "conditioning"),
+    ("gptq", "whole", "conditioning and corrections"),
+    ("whole", "auto", "searched layout"),
+    *[("duquant", f"duquant+{end}", adds) for end, adds in CORRECTIONS.items()],
+]
+"""Before, after, what is added: by the ends of names, so that every scheme has them."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Two variants of one scheme.
+
+    Attributes:
+        before: name of the one without the part.
+        after: name of the one with it.
+        adds: the part.
+    """
+
+    before: str
+    after: str
+    adds: str
+
+
+def steps(names: Iterable[str]) -> list[Step]:
+    """The steps between variants of these names, scheme by scheme in the order of the names."""
+    there = list(names)
+    schemes = dict.fromkeys(name.partition("-")[0] for name in there)
+    found = [
+        Step(f"{scheme}-{before}", f"{scheme}-{after}", adds)
+        for scheme in schemes
+        for before, after, adds in _PARTS
+    ]
+    return [step for step in found if step.before in there and step.after in there]
+
+
+def written(won: Sequence[bool]) -> str:
+    """Outcomes as a record keeps them: a character for each episode of the plan, in its order."""
+    return "".join("1" if solved else "0" for solved in won)
+
+
+def compare(before: str, after: str) -> Paired:
+    """Two variants' outcomes on the same episodes, each as a record keeps them."""
+    return Paired.of((a == "1", b == "1") for a, b in zip(before, after, strict=True))

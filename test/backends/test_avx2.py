@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A CPU that is taken for one without VNNI: the kernels that are chosen and proved there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from quantvla_ros.backends.c_library import library_for
+
+VARIABLES = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+PRODUCTS = Path(__file__).with_name("exact_products.py")
+
+
+@pytest.mark.skipif(library_for(False) is None, reason="needs AVX2 and a C compiler")
+def test_kernels_for_avx2_are_exact_on_one_and_on_two_threads():
+    """In a process of its own: the libraries read the variables once, when they are loaded."""
+    done = subprocess.run(
+        [sys.executable, str(PRODUCTS)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **VARIABLES},
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert not found["vnni"]
+    assert found["int8_bits"] == 7
+    for threads, eight in (("1", "avx2 u7s8"), ("2", "onednn u8s8")):
+        kernels = found["kernels"][threads]
+        # oneDNN with VNNI would multiply these: so it did take itself for one without.
+        assert kernels.pop("saturates"), threads
+        assert kernels == {
+            "8 dynamic": [eight],
+            "8 static": [eight],
+            "8 float": ["avx2 f32 on 8-bit weights"],
+            "4 dynamic": ["u4s8"],
+            "4 static": ["u4s8"],
+            "4 float": ["avx2 f32 on 4-bit weights"],
+        }
