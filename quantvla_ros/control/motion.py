@@ -86,6 +86,11 @@ class MotionController:
         return not self._moving
 
     @property
+    def waits(self) -> bool:
+        """Whether the armed arm holds because no chunk that it can use has come."""
+        return self.mode is Mode.ARMED and self._schedule.end is None
+
+    @property
     def latency_p95(self) -> float:
         """Latency (s) that the next chunk is asked for ahead of."""
         return self._latency.p95

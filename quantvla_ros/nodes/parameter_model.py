@@ -54,7 +54,13 @@ class PolicyNodeParameters(BaseModel):
     compiled: bool = _parameter(
         True, "Compile the policy when the node is configured; without it start-up is faster."
     )
-    threads: int = _parameter(1, "Threads of the inference process.", ge=1, le=64)
+    threads: int = _parameter(
+        1,
+        "Threads of the inference process. The kernels for 4-bit weights and for float "
+        "activations use one.",
+        ge=1,
+        le=64,
+    )
     seed: int = _parameter(
         0, "Seed of the policy's noise; equal seeds repeat a run.", live=True, ge=0, le=2**31 - 1
     )

@@ -14,6 +14,7 @@ from quantvla_ros.control.config import Mode
 from quantvla_ros.control.faults import Condition, Fault
 from quantvla_ros.control.limits import FloatArray
 from quantvla_ros.control.motion import MotionController
+from quantvla_ros.control.persistence import Lasting
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.inference.client import InferenceClient
 from quantvla_ros.nodes.control_loop import ControlLoop
@@ -36,6 +37,8 @@ POLL_S = 0.005
 """How often a finished inference is looked for; every tenth time other publishers of commands are
 looked for and the diagnostics are renewed."""
 REPORT_POLLS = 10
+WAITING_S = 3.0
+"""An armed arm that was told what to do and still has no chunk is worth a warning."""
 
 
 class PolicySession:
@@ -111,6 +114,7 @@ class PolicySession:
         )  # fmt: skip
         self._threads: list[PeriodicThread] = []
         self._raised = RaisedThreads()
+        self._waiting = Lasting()
         inputs.on_joints = self._observe_joints
         inputs.on_instruction = self._change_instruction
         # What came before: else arming could be refused although all inputs are fresh.
@@ -234,6 +238,14 @@ class PolicySession:
         self.inference.restart_worker(self._parameters().warmup_timeout_s)
         with self.lock:
             self.motion.reset_fault(self.now())
+
+    def lacks_chunks(self) -> str:
+        """Why the armed arm does not move although it was told what to do; empty if it does."""
+        with self.lock:
+            waits, late = self.motion.waits, self.motion.metrics.late_chunks
+            why = self.motion.missing or ("they come too late" if late else "none came")
+        waits = waits and bool(self.buffer.instruction)
+        return why if self._waiting.update(waits, time.monotonic()) > WAITING_S else ""
 
     def take_raised(self) -> list[Fault]:
         """Return the faults raised since the last call, those behind a latched one included."""

@@ -78,6 +78,9 @@ def _control(session: PolicySession, diagnostics: Diagnostics) -> bool:
         fault, mode = session.motion.fault, session.motion.mode
     if fault is not None:
         return diagnostics.update("control", ERROR, f"{fault.code.value}: {fault.text}")
+    if why := session.lacks_chunks():
+        text = f"{mode.value}: no chunk comes that can be used ({why})"
+        return diagnostics.update("control", WARN, text)
     return diagnostics.update("control", OK, mode.value)
 
 

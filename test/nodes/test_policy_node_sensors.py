@@ -102,6 +102,18 @@ def test_camera_that_hangs_is_found_where_it_is_asked_for(moving, robot, graph):
         graph.set_parameter(moving.name, "max_frozen_s", 0.0)
 
 
+def test_armed_arm_without_a_usable_chunk_is_told(policy, robot):
+    policy.bring_to_dry_run()
+    robot.instruct("swing " * 100)  # does not fit into an observation
+    policy.client.arm()
+    policy.wait_for("ARMED: no chunk comes that can be used (")
+    assert robot.at_rest
+    robot.instruct("swing")
+    wait_until(lambda: policy.message == "ARMED", 10, "chunks")
+    wait_until(lambda: not robot.at_rest, 10, "motion")
+    policy.bring_to_dry_run()
+
+
 def test_one_joint_state_far_outside_the_limits_stops_the_arm(moving, robot):
     """A policy of kind `joint_delta` would add a whole chunk to it."""
     wrong = iter([np.array([0.0, 2 * np.pi, 0.0])])
