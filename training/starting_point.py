@@ -12,6 +12,7 @@ from torch import Tensor
 
 from quantvla_ros.bundle.storage import TOKENIZER, load_bundle
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.models.build import read_architecture
 from quantvla_ros.models.pi05 import Pi05Config
 from training.dataset import Statistics
 from training.language import tokenizer_json
@@ -74,5 +75,4 @@ def _of_bundle(path: Path) -> StartingPoint:
             )
         )
     )  # fmt: skip
-    config = Pi05Config.model_validate(manifest.architecture)
-    return StartingPoint(config, bundle.tensors, None, statistics)
+    return StartingPoint(read_architecture(manifest), bundle.tensors, None, statistics)

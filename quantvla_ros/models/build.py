@@ -4,19 +4,42 @@
 from __future__ import annotations
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import Bundle, check_tensors
+from quantvla_ros.errors import BundleError
 from quantvla_ros.models.pi05 import Pi05, Pi05Config
 
 FAMILIES = {"pi05": (Pi05, Pi05Config)}
 
 
+def read_architecture(manifest: BundleManifest) -> Pi05Config:
+    """The sizes of the bundle's network.
+
+    Raises:
+        BundleError: they are not what the family's network takes.
+    """
+    _, config_class = FAMILIES[manifest.family]
+    try:
+        return config_class.model_validate(manifest.architecture)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, ("architecture", *first["loc"])))
+        raise BundleError(
+            f"bundle.yaml is not valid at {where}: {first['msg']}; make the bundle again"
+        ) from error
+
+
 def empty_network(manifest: BundleManifest) -> Pi05:
-    """The bundle's float network with weights that are not yet filled in."""
-    network_class, config_class = FAMILIES[manifest.family]
-    return network_class(config_class.model_validate(manifest.architecture)).eval()
+    """The bundle's float network with weights that are not yet filled in.
+
+    Raises:
+        BundleError: see `read_architecture`.
+    """
+    network_class, _ = FAMILIES[manifest.family]
+    return network_class(read_architecture(manifest)).eval()
 
 
 def fill(network: nn.Module, tensors: dict[str, Tensor]) -> None:
