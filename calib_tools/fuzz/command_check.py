@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from calib_tools.commanded_window import CommandedWindow
+from quantvla_ros.control.following import ARMING_REACH_S
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.control.window import Window
 
@@ -23,17 +24,25 @@ def wrong(windows: Sequence[CommandedWindow], limits: JointLimits) -> list[str]:
         worst = max((float((np.abs(getattr(w, name)) / limit).max()) for w in windows), default=0.0)
         if not worst <= 1 + _TOLERANCE:
             found.append(f"{name} of {worst:.3f} of their limit")
-    if not all(_inside(w, limits) for w in windows):
-        found.append("a position outside its limits")
+    found += [text] if (text := _outside(windows, limits)) else []
     if any((w.velocities[-1] != 0).any() for w in windows):
         found.append("a window that does not end at rest")
     found += [text for pair in pairwise(windows) if (text := _step(*pair, limits))]
     return found
 
 
-def _inside(window: CommandedWindow, limits: JointLimits) -> bool:
-    above, below = window.positions - limits.lower, limits.upper - window.positions
-    return bool((np.minimum(above, below) >= -_TOLERANCE).all())
+def _outside(windows: Sequence[CommandedWindow], limits: JointLimits) -> str:
+    """A joint that is told to be outside its limits, by more than it was found outside at first."""
+    if not windows:
+        return ""
+    positions = np.concatenate([w.positions for w in windows])
+    excess = np.maximum(np.maximum(limits.lower - positions, positions - limits.upper), 0.0)
+    allowed = np.minimum(excess[0], ARMING_REACH_S * limits.velocity) + _TOLERANCE
+    worst = int(np.argmax(excess.max(axis=0) - allowed))
+    most = float(excess[:, worst].max())
+    if most <= allowed[worst]:
+        return ""
+    return f"a position of '{limits.names[worst]}' {most:.6f} outside its limits"
 
 
 def _step(old: CommandedWindow, new: CommandedWindow, limits: JointLimits) -> str:

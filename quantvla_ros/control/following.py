@@ -17,6 +17,10 @@ HISTORY_S = 10.0
 VIOLATION_WINDOW_S = 5.0
 """Violations of the position limits are added up over this time."""
 
+ARMING_REACH_S = 0.01
+"""At arming a joint may be outside its limits by what its velocity limit covers in this time: it is
+brought in at once, without any chunk."""
+
 
 class TrackingWatch:
     """Compares measured positions with what was commanded for the same instant."""

@@ -10,7 +10,12 @@ import numpy as np
 
 from quantvla_ros.control.config import Mode
 from quantvla_ros.control.faults import Condition, FaultCode
-from quantvla_ros.control.following import LimitWatch, TrackingWatch, measured_outside
+from quantvla_ros.control.following import (
+    ARMING_REACH_S,
+    LimitWatch,
+    TrackingWatch,
+    measured_outside,
+)
 from quantvla_ros.control.limits import FloatArray
 from quantvla_ros.control.motion import MotionController
 from quantvla_ros.control.watchdog import stale
@@ -23,9 +28,6 @@ if TYPE_CHECKING:
     from quantvla_ros.nodes.drive import Drive
     from quantvla_ros.nodes.parameter_model import PolicyNodeParameters
 
-ARMING_REACH_S = 0.01
-"""At arming a joint may be outside its limits by what its velocity limit covers in this time: it is
-brought in at once, without any chunk."""
 REST_SPEED = 0.05
 """rad/s or m/s; a joint that is faster moves, where no velocity limit of it is known."""
 

@@ -67,13 +67,27 @@ def test_a_motion_is_in_order_also_where_windows_were_lost(windows, limits) -> N
         ("accelerations", 3, 9.0, "accelerations of 1.200 of their limit"),
         ("accelerations", 3, np.nan, "accelerations of nan of their limit"),
         ("velocities", -1, 0.1, "a window that does not end at rest"),
-        ("positions", 5, 1.77, "a position outside its limits"),
-        ("positions", 5, -1.77, "a position outside its limits"),
-        ("positions", 5, np.nan, "a position outside its limits"),
+        ("positions", 5, 9.0, "a position of 'panda_joint2' 7.237200 outside its limits"),
+        ("positions", 5, np.nan, "a position of 'panda_joint2' nan outside its limits"),
     ],
 )
 def test_each_thing_beyond_a_limit_is_found(windows, limits, field, row, value, text) -> None:
     assert text in wrong([changed(windows[60], field, row, value)], limits)
+
+
+def test_a_joint_that_was_found_a_little_outside_may_only_come_in(windows, limits) -> None:
+
+    def held(beyond):
+        positions = np.tile(windows[0].positions[0], (len(windows[0].times), 1))
+        positions[:, 3] = limits.upper[3] + beyond
+        still = np.zeros_like(positions)
+        return replace(windows[0], positions=positions, velocities=still, accelerations=still)
+
+    assert wrong([held(0.0005), held(0.0005), held(0.0004)], limits) == []
+    told = "a position of 'panda_finger_joint1' {} outside its limits"
+    assert told.format("0.000510") in wrong([held(0.0005), held(0.00051)], limits)
+    assert told.format("0.000500") in wrong([held(-0.001), held(0.0005)], limits)
+    assert told.format("0.010000") in wrong([held(0.01)], limits)
 
 
 def test_a_jump_is_found_whichever_joint_jumps(windows, limits) -> None:
@@ -95,5 +109,5 @@ def test_in_dry_run_every_command_is_wrong(windows, limits) -> None:
     study.windows, study.limits = windows[:2], limits
     assert study._wrong(moving=False) == ["2 commands in dry run"]
     assert study._wrong(moving=True) == []
-    study.windows = [windows[1], windows[0]]
+    study.windows = [windows[61], windows[60]]
     assert len(study._wrong(moving=True)) == 1
