@@ -50,7 +50,13 @@ def type_store() -> Typestore:
 
 
 def header_stamp_ns(data: bytes) -> int:
-    """Stamp of a serialized message whose first field is a std_msgs/Header, in ns."""
+    """Stamp of a serialized message whose first field is a std_msgs/Header, in ns.
+
+    Raises:
+        UndecodableError: the bytes are too few for one.
+    """
+    if len(data) < 12:
+        raise UndecodableError(f"{len(data)} bytes are too few for a message with a header")
     seconds, nanoseconds = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
     return int(seconds) * 1_000_000_000 + int(nanoseconds)
 

@@ -118,7 +118,11 @@ class Synchroniser:
             name = JOINTS
         else:
             name = self._camera_of[message.topic]
-        stamp = header_stamp_ns(message.data)
+        try:
+            stamp = header_stamp_ns(message.data)
+        except UndecodableError:
+            self.rejected[f"undecodable {name}"] += 1
+            return []
         if not self._in_order(name, stamp):
             return []
         self._clock = max(self._clock, stamp)

@@ -174,11 +174,17 @@ class Processes:
         self._children.remove(child)
 
 
+def _another_domain() -> int:
+    """A domain from 1 to 101; never the one of this terminal, which may be a real robot's."""
+    ours = 1 + os.getpid() % 101
+    return ours % 101 + 1 if os.environ.get("ROS_DOMAIN_ID") == str(ours) else ours
+
+
 @contextmanager
 def own_ros_domain() -> Iterator[dict[str, str]]:
     """Keep to ourselves: a ROS domain of our own, and discovery on this machine alone."""
     ours = {
-        "ROS_DOMAIN_ID": str(1 + os.getpid() % 101),
+        "ROS_DOMAIN_ID": str(_another_domain()),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         "PYTHONUNBUFFERED": "1",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from calib_tools.buffer.messages import RawMessage
 from calib_tools.buffer.synchroniser import JOINTS, Synchroniser
 
 MS = 1_000_000
@@ -163,6 +164,22 @@ def test_waiting_messages_stay_few(config, streams):
     for message in streams.robot(200):
         synchroniser.add(message)
     assert all(len(source.items) < 60 for source in synchroniser._sources.values())
+
+
+@pytest.mark.parametrize(
+    ("topic", "reason"),
+    [
+        ("/joint_states", "undecodable joint states"),
+        ("/front/image_raw", "undecodable front"),
+        ("/instruction", "undecodable instruction"),
+    ],
+)
+@pytest.mark.parametrize("data", [b"", b"\x00\x01\x00\x00", b"\x00\x01\x00\x00\x01\x02\x03"])
+def test_a_message_of_too_few_bytes_is_counted(config, streams, topic, reason, data):
+    synchroniser = Synchroniser(config)
+    kinds = {m.topic: m.msgtype for m in streams.robot(3)}
+    assert synchroniser.add(RawMessage(topic, kinds[topic], data)) == []
+    assert synchroniser.rejected == {reason: 1}
 
 
 def test_a_damaged_joint_state_is_counted(config, streams):
