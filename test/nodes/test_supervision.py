@@ -140,3 +140,33 @@ def test_tolerance_of_zero_and_an_axis_that_is_not_measured_are_not_watched():
     half = JointDrive(LIMITS, ("a", "b"), None, None)
     half.watched = np.array([True, False])
     assert tracking_tolerances(half, {"a": 0.3})[1] == np.inf
+
+
+@pytest.mark.parametrize(
+    ("velocities", "watched", "named"),
+    [([0.01, 0.2], False, "b"), ([-0.2, 0.0], False, "a"), ([0.01, -0.01], False, ""),
+     ([0.2, 0.2], True, "")],
+)  # fmt: skip
+def test_a_moving_joint_is_named_where_the_axes_say_nothing_of_it(velocities, watched, named):
+    """The tip of an `ee_delta` policy counts as resting, whatever the arm does."""
+    drive = JointDrive(LIMITS, ("a", "b"), None, None)
+    drive.watched = np.array([True, watched])
+    buffer = InputBuffer(["front"], ["a", "b"], PARAMETERS.gates)
+    supervisor = Supervisor(
+        lambda: PARAMETERS, drive, PERIOD, tracking_tolerances(drive, {}), buffer,
+        lambda: 0.0, lambda: None, False,
+    )  # fmt: skip
+    assert supervisor.moving_joint() == ""
+    buffer.add_joint_state(1.0, ["a", "b"], [0.0, 0.0], velocities, 1.0)
+    assert supervisor.moving_joint() == named
+
+
+def test_arming_is_refused_closer_to_the_limits_than_an_armed_arm_is_stopped(rig):
+    rig.measured = [0.0, 1.0 + 0.03]  # of b, with 2 rad/s: 0.02 at arming, 0.2 when armed
+    rig.now += 1.0
+    rig.sense()
+    refused = [text for code, text in rig.supervisor.before_arming(rig.now)
+               if code is FaultCode.LIMIT_VIOLATION]  # fmt: skip
+    assert len(refused) == 1 and "'b' is measured at 1.030" in refused[0]
+    assert rig.supervisor.outside(np.array([1.19, 0.0])) is None
+    assert rig.supervisor.outside(np.array([1.21, 0.0]))[0] is FaultCode.LIMIT_VIOLATION
