@@ -24,9 +24,10 @@ from quantvla_ros.errors import QuantVLAError
 
 POINT_STEP_S = 0.02
 """Points of a window are no closer: between them a controller's quintic keeps to the motion."""
-RAMP_STEPS = 2.5
+RAMP_STEPS = 2
 """An acceleration takes at least so many points of a window to rise to its limit. A controller goes
 from point to point on quintics, which would pass that limit by up to a third if it rose within one.
+More points would cost success: the arm follows its policy later.
 """
 _ROUNDING = 1e-6
 
