@@ -20,8 +20,8 @@ ROUNDING = 1e-9
 BETWEEN = 0.15, 0.3, 0.5, 0.7, 0.85
 """Instants between two points, as shares of the time between them."""
 OWN_WAY = 0.02
-"""Share by which a controller's quintics may pass a limit; without a cap on the jerk it was a third of
-the acceleration."""
+"""Share by which a controller's quintics may pass a limit; without a cap on the jerk it was a third
+of the acceleration."""
 JUMPS = 10
 """The jerk between two points of a window changes by at most so many times its limit."""
 SEEN = 0.0014, 0.005, 1.9
