@@ -148,7 +148,7 @@ class _Study(DrivenSystem):
         self.wait(lambda: bool((self._measured < _STANDS).all()), "rest")
         self.windows.clear()
         if not self._says("ARMED"):
-            self.operator.policy.arm()
+            self.until_accepted(self.operator.policy.arm)  # the arm may still swing a little
         self.wait(self._moves, "motion")
 
     def _moves(self) -> bool:
