@@ -58,7 +58,6 @@ class MotionController:
         self.missing = ""  # why no chunk is under way, for the text of CHUNK_UNDERRUN
         self.raised: deque[Fault] = deque(maxlen=64)  # whoever logs them takes them out
         self.metrics = MotionMetrics(limits)
-        self._period_s = period_s
         self._step_s = max(period_s, POINT_STEP_S)
         limits = self._limits = limits.with_jerk(limits.acceleration / (RAMP_STEPS * self._step_s))
         count = len(limits.names)

@@ -12,9 +12,8 @@ class Ring:
 
     def __init__(self, size: int) -> None:
         """Take the number of numbers to keep."""
-        self._kept: NDArray[np.float64] = np.full(
-            size, np.nan
-        )  # written, so that the system gives it now
+        # Written, so that the system gives it now.
+        self._kept: NDArray[np.float64] = np.full(size, np.nan)
         self._count = 0
 
     def append(self, value: float) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import check_tensors
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.build import FAMILIES, read_architecture
+from quantvla_ros.models.build import empty_network
 from quantvla_ros.models.pi05 import Pi05
 from quantvla_ros.quantization.conditioning.hadamard import hadamard
 from quantvla_ros.quantization.conditioning.rotation import RotatedLinear
@@ -35,13 +35,12 @@ def adopt(manifest: BundleManifest, tensors: dict[str, Tensor]) -> Pi05:
     Raises:
         BundleError: a tensor is missing, too many, or of another shape; or no architecture.
     """
-    network_class, _ = FAMILIES[manifest.family]
     with torch.device("meta"):
-        network = network_class(read_architecture(manifest))
+        network = empty_network(manifest)
     state = network.state_dict()
     check_tensors(tensors, {name: tuple(value.shape) for name, value in state.items()})
     network.load_state_dict(tensors, assign=True)
-    return network.eval().requires_grad_(False)
+    return network.requires_grad_(False)
 
 
 def batches(network: nn.Module, names: Sequence[str], limit: float) -> list[list[str]]:
