@@ -10,6 +10,7 @@ where the threads of one process would wait at every operation.
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -63,7 +64,7 @@ def read_frames(settings: Settings) -> Frames:
 
 
 def train(rank: int, settings: Settings, store: str, parent: int) -> None:
-    """Body of one training process."""
+    """Body of one training process; it ends the process."""
     end_with_parent(parent)
     torch.set_num_threads(1)
     ranks = settings.processes
@@ -80,7 +81,10 @@ def train(rank: int, settings: Settings, store: str, parent: int) -> None:
     if rank == 0:
         print(f"{len(frames)} frames, step {trainer.step} of {settings.steps}", flush=True)
     Run(trainer, settings).go()
-    dist.destroy_process_group()
+    # Left without the interpreter's end: a thread of gloo that still frees a tensor would ask for
+    # the interpreter then, and abort a process whose work is done and written.
+    sys.stdout.flush()
+    os._exit(0)
 
 
 class Run:

@@ -76,10 +76,7 @@ def main(demos: Path, out: Path, steps: int, **more: Any) -> None:
     train.prepare(mine)
     with tempfile.TemporaryDirectory() as directory:
         store = str(Path(directory) / "store")
-        if mine.processes == 1:
-            one_process(0, mine, store, os.getppid())
-        else:
-            spawn(one_process, args=(mine, store, os.getpid()), nprocs=mine.processes)
+        spawn(one_process, args=(mine, store, os.getpid()), nprocs=mine.processes)
 
 
 def start(demos: Path, out: Path, steps: int, **more: Any) -> subprocess.Popen[bytes]:
