@@ -245,6 +245,9 @@ def ablate(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes; one a CPU core if not given.")
     ] = None,
+    fresh: Annotated[
+        list[Path] | None, typer.Option(help="Further buffer to measure action errors on.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compare the method's parts: make all variants, judge them in open and closed loop."""
@@ -252,7 +255,9 @@ def ablate(
     from calib_tools.tables import show_ablation
 
     presets = settings or ["normal", "hard"]
-    record = run(bundle, buffer, patterns or [], presets, tasks or [], episodes, workers, out)
+    record = run(
+        bundle, buffer, patterns or [], presets, tasks or [], episodes, workers, out, fresh or []
+    )
     _print(record) if as_json else show_ablation(record, out)
 
 

@@ -70,6 +70,10 @@ def markdown(record: Path) -> str:
 
 def _ablation(content: Mapping[str, Any]) -> str:
     parts = [ablation.summary_line(content), _grid(ablation.OPEN_HEAD, ablation.open_rows(content))]
+    if fresh := ablation.fresh_rows(content):
+        parts.append(_grid(ablation.FRESH_HEAD, fresh))
+    if fresh_steps := ablation.fresh_step_rows(content):
+        parts.append(_grid(ablation.FRESH_STEP_HEAD, fresh_steps))
     if content["float"]:
         parts.append(_grid(ablation.CLOSED_HEAD, ablation.closed_rows(content)))
     if steps := ablation.step_rows(content):

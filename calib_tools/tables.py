@@ -203,6 +203,8 @@ def show_ablation(record: dict[str, Any], out: Path) -> None:
 
     _show_grids(
         ("Action error on held-out samples", rows.OPEN_HEAD, rows.open_rows(record)),
+        ("Action error on fresh samples", rows.FRESH_HEAD, rows.fresh_rows(record)),
+        ("Each part's share of the error", rows.FRESH_STEP_HEAD, rows.fresh_step_rows(record)),
         ("Closed-loop success", rows.CLOSED_HEAD, rows.closed_rows(record)),
         ("Each part's share of success", rows.STEP_HEAD, rows.step_rows(record)),
     )

@@ -94,6 +94,11 @@ def _real(scheme: str) -> list[AblationVariant]:
         "gptq-hadamard": replace(gptq, condition=("hadamard",)),
         "gptq-sequential": replace(gptq, sequential=True),
         "gptq-static": replace(gptq, activations="static"),
+        "gptq-static-absmax": replace(gptq, activations="static", range="absmax"),
+        "gptq-static-percentile": replace(gptq, activations="static", range="percentile"),
+        "gptq-llm": replace(gptq, layout="llm"),
+        "gptq-dit": replace(gptq, layout="dit"),
+        "gptq-llm+dit": replace(gptq, layout="llm+dit"),
         "whole": replace(plain, **_WHOLE),
         "auto": replace(plain, **_WHOLE, layout=AUTO),
     }

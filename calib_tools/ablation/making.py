@@ -39,7 +39,7 @@ class Workshop:
 
     def argument(self, variant: AblationVariant) -> str:
         """How `quantvla evaluate` is told of the variant."""
-        path = self._path(variant)
+        path = self.path(variant)
         return f"{self.bundle}@{path}" if variant.fake else str(path)
 
     def made(self, variant: AblationVariant, progress: Progress) -> dict[str, Any]:
@@ -65,12 +65,13 @@ class Workshop:
         write_json(note, row)
         return row
 
-    def _path(self, variant: AblationVariant) -> Path:
+    def path(self, variant: AblationVariant) -> Path:
+        """Its bundle, or the file of its fake quantization."""
         return self.out / VARIANTS / f"{variant.name}{SUFFIX if variant.fake else ''}"
 
     def _hashed(self, variant: AblationVariant) -> dict[str, str]:
         """The sha256 of its tensors' file, if that is there: equal ones are the same network."""
-        path = self._path(variant)
+        path = self.path(variant)
         file = path if variant.fake else path / WEIGHTS
         return {"sha256": file_hash(file)} if file.is_file() else {}
 
@@ -89,7 +90,7 @@ class Workshop:
             samples.held_out,
             samples.sha256,
             variant.how,
-            self._path(variant),
+            self.path(variant),
             True,  # it was begun and not noted down
             None,
             progress,
@@ -117,7 +118,7 @@ class Workshop:
         studied = make_study(
             self.bundle, samples.calibration, samples.held_out, variant.how, progress
         )
-        path = self._path(variant)
+        path = self.path(variant)
         save_study(path, studied.network, self.bundle, bundle_hash(self.bundle))
         return {
             "gate": studied.gate.model_dump(),

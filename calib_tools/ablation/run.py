@@ -15,6 +15,7 @@ from calib_tools.ablation.catalogue import (
     catalogue,
     choose,
 )
+from calib_tools.ablation.fresh_samples import FreshSamples, summarized
 from calib_tools.ablation.making import Workshop
 from calib_tools.ablation.steps import written
 from calib_tools.ablation.table import KIND, RECORD, SCHEMA
@@ -44,6 +45,7 @@ def ablate(
     episodes: int,
     workers: int | None,
     out: Path,
+    fresh: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Do what is missing in `out`, and write the record there.
 
@@ -56,6 +58,7 @@ def ablate(
         episodes: of each task and setting; 0 for no closed loop.
         workers: processes of the closed loop.
         out: directory; an ablation of the same bundle and buffer there goes on.
+        fresh: further buffers, on which the action error is measured sample by sample.
 
     Raises:
         QuantVLAError: what the user can mend.
@@ -66,11 +69,13 @@ def ablate(
     chosen = choose(catalogue(budget_between(manifest)), patterns)
     samples = load_buffer(buffer, manifest.interface.state.names)
     check_robot(manifest, samples.samples, buffer)
+    more = FreshSamples.of(bundle, fresh, out) if fresh else None
     closed = _ClosedLoop(bundle, list(dict.fromkeys(settings)), tasks, episodes, workers, out)
     plan = {"kind": KIND, "bundle": bundle_hash(bundle), "buffer": samples.sha256}
     claim_directory(out, plan)
     workshop = Workshop(bundle, samples, out)
     rows = _made(workshop, chosen)
+    spread = None if more is None else _measured(workshop, chosen, rows, more)
     floats = closed.play(FLOAT, str(bundle))
     for variant, row in zip(chosen, rows, strict=True):
         if "refused" not in row:
@@ -83,6 +88,7 @@ def ablate(
         "command": command_line("quantvla"),
         **plan,
         "samples": {"calibration": len(samples.calibration), "held_out": len(samples.held_out)},
+        "fresh": spread,
         **_circumstances(),
         "tasks": closed.tasks,
         "episodes": episodes,
@@ -105,6 +111,22 @@ def _made(workshop: Workshop, chosen: Sequence[AblationVariant]) -> list[Row]:
             if "refused" in rows[-1]:
                 bar.note(f"{variant.name} cannot be made: {rows[-1]['refused']}")
     return rows
+
+
+def _measured(
+    workshop: Workshop, chosen: Sequence[AblationVariant], rows: Sequence[Row], fresh: FreshSamples
+) -> Row:
+    """Give every row its errors on the fresh samples; returns the float policy's own spread."""
+    with Bar("fresh samples", float(len(chosen))) as bar:
+        for place, (variant, row) in enumerate(zip(chosen, rows, strict=True)):
+
+            def show(text: str, share: float, at: int = place, name: str = variant.name) -> None:
+                bar.show(at + share, f"{name}: {text}")
+
+            if "refused" not in row:
+                path = workshop.path(variant)
+                row["fresh"] = summarized(fresh.errors(variant.name, path, row["sha256"], show))
+        return summarized(fresh.spread(show))
 
 
 class _ClosedLoop:

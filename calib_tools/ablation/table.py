@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from calib_tools.ablation.bootstrap import ratio_interval
 from calib_tools.ablation.steps import Step, compare, steps
 from calib_tools.evaluation.table import percent, points
 from calib_tools.record_file import read_record_file
@@ -18,6 +19,13 @@ RECORD, KIND, SCHEMA = "ablation.json", "quantvla ablate", 1
 OPEN_HEAD = [
     "variant", "numbers", "layers", "mean error, mrad", "largest, mrad", "cosine",
     "gripper flips", "alpha / beta kept of fitted", "weights, MB", "gate",
+]  # fmt: skip
+FRESH_HEAD = [
+    "variant", "samples", "mean error, mrad", "95 % interval", "median", "95th percentile",
+    "of the float policy's own spread",
+]  # fmt: skip
+FRESH_STEP_HEAD = [
+    "step", "adds", "mean error before, mrad", "after", "after / before", "95 % interval",
 ]  # fmt: skip
 CLOSED_HEAD = [
     "variant", "setting", "solved", "success", "95 % interval", "less float, points",
@@ -62,6 +70,55 @@ def open_rows(record: Mapping[str, Any]) -> list[Row]:
             ]
         )
     return rows
+
+
+def fresh_rows(record: Mapping[str, Any]) -> list[Row]:
+    """Action error on samples of buffers of their own; none where no such buffer was given."""
+    spread = record.get("fresh")
+    if spread is None:
+        return []
+    return [
+        _fresh(variant["name"], variant["fresh"], spread)
+        for variant in record["variants"]
+        if "fresh" in variant
+    ] + [_fresh("float, other noise", spread, spread)]
+
+
+def _fresh(name: str, found: Mapping[str, Any], spread: Mapping[str, Any]) -> Row:
+    return [
+        name,
+        str(len(found["errors_mrad"])),
+        f"{found['mean_mrad']:.2f}",
+        "{:.2f} to {:.2f}".format(*found["mean_interval_95_mrad"]),
+        f"{found['median_mrad']:.2f}",
+        f"{found['p95_mrad']:.2f}",
+        percent(found["mean_mrad"] / spread["mean_mrad"]),
+    ]
+
+
+def fresh_step_rows(record: Mapping[str, Any]) -> list[Row]:
+    """By what each part multiplies the action error, on the same fresh samples."""
+    variants = {v["name"]: v for v in record["variants"] if "fresh" in v}
+    rows = []
+    for step in steps(variants):
+        before, after = (variants[name]["fresh"] for name in (step.before, step.after))
+        low, high = ratio_interval(before["errors_mrad"], after["errors_mrad"])
+        rows.append(
+            [
+                f"{step.before} to {step.after}",
+                _adds(step, variants[step.before], variants[step.after]),
+                f"{before['mean_mrad']:.2f}",
+                f"{after['mean_mrad']:.2f}",
+                f"{after['mean_mrad'] / before['mean_mrad']:.2f}",
+                f"{low:.2f} to {high:.2f}",
+            ]
+        )
+    return rows
+
+
+def _adds(step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    # What integer kernels compute differs a little from what is computed in float: that is told.
+    return step.adds if before["fake"] == after["fake"] else f"{step.adds} (fake)"
 
 
 def _kept(corrections: Mapping[str, Any]) -> str:
@@ -110,8 +167,6 @@ def step_rows(record: Mapping[str, Any]) -> list[Row]:
 
 
 def _step(step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Row]:
-    # What integer kernels compute differs a little from what is computed in float: that is told.
-    adds = step.adds if before["fake"] == after["fake"] else f"{step.adds} (fake)"
     rows = []
     for setting, first in before.get("closed_loop", {}).items():
         second = after.get("closed_loop", {}).get(setting, {})
@@ -122,7 +177,7 @@ def _step(step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> li
         rows.append(
             [
                 f"{step.before} to {step.after}",
-                adds,
+                _adds(step, before, after),
                 setting,
                 percent(first["success"]),
                 percent(second["success"]),

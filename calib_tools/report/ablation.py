@@ -17,6 +17,13 @@ _STEPS = (
     "Each p is of one comparison alone: of twenty parts that add nothing, one has p below 0.05."
 )
 
+_FRESH = (
+    "Mean difference of a chunk's arm joints from the float policy's with the same noise, on samples "
+    "of other recordings than the calibration buffer; intervals by bootstrap over samples. The last "
+    "row is the float policy against itself with another noise."
+)
+_FRESH_STEPS = "Mean error with a part over that without it, all else alike, on the same samples."
+
 
 def is_ablation(directory: Path) -> bool:
     """Whether a directory holds the record of an ablation."""
@@ -33,6 +40,11 @@ def ablation_sections(directory: Path) -> list[Section]:
     found = [_closed(record)] if record["float"] else []
     if parts := table.step_rows(record):
         found.append(Section("Each part's share of success", _STEPS, table.STEP_HEAD, parts))
+    if fresh := table.fresh_rows(record):
+        found.append(Section("Action error on fresh samples", _FRESH, table.FRESH_HEAD, fresh))
+    if steps := table.fresh_step_rows(record):
+        name = "Each part's share of the error"
+        found.append(Section(name, _FRESH_STEPS, table.FRESH_STEP_HEAD, steps))
     text = table.summary_line(record) + " Fake: rounded values, held and computed in float."
     if same := table.same_networks(record):
         text += f" {same}"

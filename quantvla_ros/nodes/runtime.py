@@ -16,12 +16,12 @@ import rclpy
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-from rclpy.task import Future
 from rclpy.utilities import try_shutdown
 
 from quantvla_ros.errors import QuantVLAError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_TURN_S = 0.1  # longest wait of the executor's thread for work, and so for its end
 
 
 class Runtime:
@@ -38,7 +38,7 @@ class Runtime:
         """Remember the command line (`sys.argv` when None) for `__enter__`."""
         self._args = args
         self._stopping = False
-        self._ended = Future()
+        self._ended = threading.Event()
         self._wake_read, self._wake_write = os.pipe()
         self._executor: Executor | None = None
         self._thread: threading.Thread | None = None
@@ -70,7 +70,8 @@ class Runtime:
     ) -> None:
         """Shut down in the one order that is safe; raise what a callback raised."""
         if self._executor is not None and self._thread is not None:
-            self._ended.set_result(None)
+            self._ended.set()
+            self._executor.wake()
             self._thread.join()
             self._executor.shutdown()
         for node in self._nodes:
@@ -123,7 +124,11 @@ class Runtime:
     def _spin(self) -> None:
         assert self._executor is not None
         try:
-            self._executor.spin_until_future_complete(self._ended)
+            # Executor.spin would be ended by Executor.shutdown, which takes away what a callback that
+            # is under way still needs; spin_until_future_complete leaves a closure in the future at
+            # every turn (rclpy 7), which were 5 MB an hour.
+            while rclpy.ok() and not self._ended.is_set():
+                self._executor.spin_once(timeout_sec=_TURN_S)
         except ExternalShutdownException:
             pass
         except Exception as error:

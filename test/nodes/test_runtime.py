@@ -81,3 +81,38 @@ def test_parameter_file_that_cannot_be_read_is_one_sentence(tmp_path, module, co
     assert len(said) == 1, ended.stderr
     assert f"The parameter file {file} cannot be read: " in said[0]
     assert "/src/" not in said[0]
+
+
+GROWTH = """
+import gc
+import sys
+import time
+from types import FunctionType
+from rclpy.executors import MultiThreadedExecutor
+from rclpy.node import Node
+from quantvla_ros.nodes.runtime import Runtime
+
+turns = []
+
+def functions():
+    gc.collect()
+    return sum(isinstance(thing, FunctionType) for thing in gc.get_objects())
+
+with Runtime([]) as runtime:
+    node = Node("busy")
+    node.create_timer(0.002, lambda: turns.append(0))
+    runtime.spin(node, MultiThreadedExecutor(num_threads=2))
+    time.sleep(0.5)
+    before, begun = functions(), len(turns)
+    while len(turns) < begun + 300:
+        time.sleep(0.05)
+    print(functions() - before)
+"""
+
+
+def test_turns_of_the_executor_leave_nothing_behind():
+    """rclpy's spin_until_future_complete leaves a closure at every turn, for as long as it runs."""
+    done = subprocess.run(
+        [sys.executable, "-c", GROWTH], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert abs(int(done.stdout)) < 30

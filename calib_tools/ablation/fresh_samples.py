@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Action error of variants on samples that neither calibrate nor choose: buffers of their own.
+
+The held-out samples of a calibration buffer are few, and one on which the float policy itself
+wavers decides their mean. Here every variant plays the same samples with the same noise, each
+sample's error is kept, and so two variants are compared sample by sample.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib_tools.ablation.bootstrap import mean_interval
+from calib_tools.buffer.store import load_buffer
+from calib_tools.output import write_file, write_json
+from calib_tools.quantize import check_robot
+from quantvla_ros.bundle.chunk import draw_noise
+from quantvla_ros.bundle.storage import load_manifest
+
+if TYPE_CHECKING:
+    from quantvla_ros.backends.policy import TorchPolicy
+    from quantvla_ros.bundle.observation import Observation
+
+NOTES = "fresh_samples"
+_SEED = 20602204
+
+Chunks = NDArray[np.float64]
+Show = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class FreshSamples:
+    """Samples of other recordings than the calibration buffer.
+
+    Attributes:
+        bundle: float bundle.
+        samples: of all buffers, in their order.
+        sha256: of the buffers.
+        out: directory of the ablation.
+    """
+
+    bundle: Path
+    samples: list[Observation]
+    sha256: str
+    out: Path
+
+    @classmethod
+    def of(cls, bundle: Path, buffers: Sequence[Path], out: Path) -> FreshSamples:
+        """Read the buffers.
+
+        Raises:
+            QuantVLAError: one is damaged, or of another robot.
+        """
+        manifest, samples, digest = load_manifest(bundle), [], hashlib.sha256()
+        for path in buffers:
+            buffer = load_buffer(path, manifest.interface.state.names)
+            check_robot(manifest, buffer.samples, path)
+            samples += buffer.samples
+            digest.update(buffer.sha256.encode())
+        return cls(bundle, samples, digest.hexdigest(), out)
+
+    def errors(self, name: str, path: Path, sha256: str, show: Show) -> list[float]:
+        """Mean difference of each sample's chunk from the float policy's, mrad.
+
+        Args:
+            name: of the variant, of its note too: what is noted is not computed again.
+            path: its bundle, or the file of its fake quantization.
+            sha256: of its tensors' file.
+            show: called with what is done and its share, 0..1.
+
+        Raises:
+            QuantVLAError: the variant cannot be loaded.
+        """
+        note = self.out / NOTES / f"{name}.json"
+        of = {"samples": self.sha256, "network": sha256}
+        if note.is_file() and (found := json.loads(note.read_text()))["of"] == of:
+            errors: list[float] = found["errors_mrad"]
+            return errors
+        reference = self._float_chunks(show)[0]
+        errors = _differences(reference, self._chunks(path, 0, show))
+        write_json(note, {"of": of, "errors_mrad": errors})
+        return errors
+
+    def spread(self, show: Show) -> list[float]:
+        """How far the float policy's own chunks of another noise are from the first, mrad."""
+        chunks = self._float_chunks(show)
+        return _differences(chunks[0], chunks[1])
+
+    def _float_chunks(self, show: Show) -> Chunks:
+        """Chunks [2, N, horizon, joints] with two noises; made once."""
+        file = self.out / NOTES / f"float-{self.sha256[:16]}.npy"
+        if not file.is_file():
+            chunks = np.stack([self._chunks(self.bundle, draw, show) for draw in range(2)])
+            content = io.BytesIO()
+            np.save(content, chunks)
+            write_file(file, content.getvalue())
+        return np.asarray(np.load(file), dtype=np.float64)
+
+    def _chunks(self, path: Path, draw: int, show: Show) -> Chunks:
+        """Chunks [N, horizon, joints] of the arm alone: a gripper's command is no angle."""
+        policy = _policy(self.bundle, path)
+        arm = np.array([unit == "rad" for unit in policy.manifest.interface.action.units])
+        found = []
+        for place, sample in enumerate(self.samples):
+            show(f"fresh sample {place + 1} of {len(self.samples)}", place / len(self.samples))
+            noise = draw_noise(policy.manifest, _SEED + draw, place)
+            found.append(policy.infer(sample, noise).actions[:, arm])
+        return np.stack(found).astype(np.float64)
+
+
+def _policy(bundle: Path, path: Path) -> TorchPolicy:
+    """The policy of a bundle, or of a file of fake quantization of the float bundle."""
+    from calib_tools.evaluation.study_file import apply_study
+    from quantvla_ros.backends.policy import policy_of
+    from quantvla_ros.bundle.storage import load_bundle
+    from quantvla_ros.quantization.network import load_network
+
+    loaded = load_bundle(path if path.is_dir() else bundle)
+    network = load_network(loaded)
+    if not path.is_dir():
+        apply_study(network, path)
+    return policy_of(loaded, network)
+
+
+def _differences(reference: Chunks, got: Chunks) -> list[float]:
+    return [round(1e3 * float(e), 4) for e in np.abs(reference - got).mean(axis=(1, 2))]
+
+
+def summarized(errors: Sequence[float]) -> dict[str, Any]:
+    """What a record keeps of a variant."""
+    low, high = mean_interval(errors)
+    return {
+        "mean_mrad": round(float(np.mean(errors)), 4),
+        "mean_interval_95_mrad": [round(low, 4), round(high, 4)],
+        "median_mrad": round(float(np.median(errors)), 4),
+        "p95_mrad": round(float(np.quantile(errors, 0.95)), 4),
+        "errors_mrad": list(errors),
+    }
