@@ -18,9 +18,9 @@ _STEPS = (
 )
 
 _FRESH = (
-    "Mean difference of a chunk's arm joints from the float policy's with the same noise, on samples "
-    "of other recordings than the calibration buffer; intervals by bootstrap over samples. The last "
-    "row is the float policy against itself with another noise."
+    "Mean difference of a chunk's arm joints from the float policy's with the same noise, on "
+    "samples of other recordings than the calibration buffer; intervals by bootstrap over samples. "
+    "The last row is the float policy against itself with another noise."
 )
 _FRESH_STEPS = "Mean error with a part over that without it, all else alike, on the same samples."
 

@@ -16,7 +16,7 @@ import rclpy
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-from rclpy.utilities import try_shutdown
+from rclpy.utilities import ok, try_shutdown
 
 from quantvla_ros.errors import QuantVLAError
 
@@ -124,10 +124,10 @@ class Runtime:
     def _spin(self) -> None:
         assert self._executor is not None
         try:
-            # Executor.spin would be ended by Executor.shutdown, which takes away what a callback that
-            # is under way still needs; spin_until_future_complete leaves a closure in the future at
-            # every turn (rclpy 7), which were 5 MB an hour.
-            while rclpy.ok() and not self._ended.is_set():
+            # Executor.spin would be ended by Executor.shutdown, which takes away what a callback
+            # that is under way still needs; spin_until_future_complete leaves a closure in the
+            # future at every turn (rclpy 7), which were 5 MB an hour.
+            while ok() and not self._ended.is_set():
                 self._executor.spin_once(timeout_sec=_TURN_S)
         except ExternalShutdownException:
             pass

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Action errors on buffers of their own, and the intervals that go with them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from calib_tools import document_tables
+from calib_tools.ablation import fresh_samples, run
+from calib_tools.ablation.bootstrap import mean_interval, ratio_interval
+from calib_tools.ablation.table import fresh_rows, fresh_step_rows
+from calib_tools.buffer.store import load_buffer
+from calib_tools.report.page import write_report
+from quantvla_ros.backends.policy import load_policy
+from quantvla_ros.bundle.chunk import draw_noise
+
+CHOSEN = ["w4a8-rtn", "w4a8-gptq", "w3a8-rtn"]
+
+
+@pytest.fixture(scope="module")
+def ablated(tmp_path_factory, tiny_bundle, tiny_buffer):
+    out = tmp_path_factory.mktemp("fresh") / "out"
+    return out, again(out, tiny_bundle, tiny_buffer)
+
+
+def again(out, bundle, buffer):
+    fresh = [buffer, buffer]
+    return run.ablate(bundle, buffer, CHOSEN, [], [], 0, 1, out, fresh)
+
+
+def test_each_sample_has_the_error_that_the_two_policies_have_on_it(
+    ablated, tiny_bundle, tiny_buffer
+):
+    out, record = ablated
+    rows = {row["name"]: row["fresh"] for row in record["variants"]}
+    float_policy = load_policy(tiny_bundle, "cpu", compiled=False)
+    variant = load_policy(out / "variants" / "w4a8-gptq", "cpu", compiled=False)
+    units = float_policy.manifest.interface.action.units
+    arm = [place for place, unit in enumerate(units) if unit == "rad"]
+    assert 0 < len(arm) < len(units)
+    samples = load_buffer(tiny_buffer).samples
+    errors = rows["w4a8-gptq"]["errors_mrad"]
+    assert len(errors) == 2 * len(samples)
+    # The second buffer is the same one; its samples get other noise.
+    for place in (0, len(samples) + 3):
+        noise = draw_noise(float_policy.manifest, fresh_samples._SEED, place)
+        one, other = (
+            policy.infer(samples[place % len(samples)], noise).actions[:, arm]
+            for policy in (float_policy, variant)
+        )
+        assert errors[place] == pytest.approx(1e3 * np.abs(one - other).mean(), abs=1e-3)
+    assert rows["w3a8-rtn"]["mean_mrad"] > rows["w4a8-gptq"]["mean_mrad"] > 0
+    assert record["fresh"]["mean_mrad"] > 0
+
+
+def test_what_is_measured_is_not_computed_again(ablated, tiny_bundle, tiny_buffer, monkeypatch):
+    out, record = ablated
+    monkeypatch.setattr(fresh_samples.FreshSamples, "_chunks", None)
+    found = again(out, tiny_bundle, tiny_buffer)
+    assert found["variants"] == record["variants"] and found["fresh"] == record["fresh"]
+
+
+def test_tables_the_documents_and_the_report_show_it(ablated, tmp_path):
+    out, record = ablated
+    names = [row[0] for row in fresh_rows(record)]
+    assert names == ["w4a8-rtn", "w4a8-gptq", "w3a8-rtn", "float, other noise"]
+    (step,) = fresh_step_rows(record)
+    assert step[:2] == ["w4a8-rtn to w4a8-gptq", "GPTQ"]
+    text = document_tables.markdown(out / run.RECORD)
+    assert "| float, other noise | 64 |" in text and "| w4a8-rtn to w4a8-gptq | GPTQ |" in text
+    write_report(out, tmp_path / "page.html", force=False)
+    assert "Action error on fresh samples" in (tmp_path / "page.html").read_text()
+
+
+def test_without_such_buffers_there_is_nothing_to_show(tmp_path, tiny_bundle, tiny_buffer):
+    record = run.ablate(tiny_bundle, tiny_buffer, ["w3a8-rtn"], [], [], 0, 1, tmp_path / "out")
+    assert record["fresh"] is None
+    assert fresh_rows(record) == [] and fresh_step_rows(record) == []
+
+
+def test_intervals_hold_the_mean_and_see_what_is_paired():
+    rng = np.random.default_rng(5)
+    before = np.exp(rng.normal(size=200))
+    low, high = mean_interval(list(before))
+    assert low < before.mean() < high
+    assert high - low == pytest.approx(2 * 1.96 * before.std() / np.sqrt(200), rel=0.2)
+    # Half the error on every sample: certain, however much the samples differ.
+    assert ratio_interval(list(before), list(0.5 * before)) == pytest.approx((0.5, 0.5))
+    low, high = ratio_interval(list(before), list(rng.permutation(before)))
+    assert low < 0.9 and high > 1.1
