@@ -20,16 +20,18 @@ if TYPE_CHECKING:
     from quantvla_ros.nodes.operator import Operator
 
 NODE = "quantvla_ros.nodes.policy_node"
+TASK_S = 20.0
 _POLL_S = 0.05
 
 
 class MovingArm(DrivenSystem):
-    """An armed policy node on the simulated robot; a scene is reset when its task is done."""
+    """An armed policy node on the simulated robot; each scene ends with success or `TASK_S`."""
 
     def __init__(self, operator: Operator, robot: Child, node: Child) -> None:
         """Take the running system."""
         super().__init__(operator, [robot, node])
         self.node = node
+        self._task_begun = 0.0
 
     def run(self, seconds: float, each_s: float, look: Callable[[float], None]) -> None:
         """Let it work so long; `look` is called with the seconds gone, every `each_s`.
@@ -45,9 +47,9 @@ class MovingArm(DrivenSystem):
                 look(gone)
                 due += each_s
             self.check()
-            if self.fault:
-                self.recover()
-            if self.operator.state.get("success"):
+            # Left alone with a scene that it has lost, a policy asks for what no arm can do.
+            over = time.monotonic() - self._task_begun > TASK_S
+            if over or self.fault or self.operator.state.get("success"):
                 self.start_task()
             time.sleep(_POLL_S)
 
@@ -58,6 +60,7 @@ class MovingArm(DrivenSystem):
         state = self.operator.reset_scene()
         self.operator.instruct(state["instruction"])
         self.recover()
+        self._task_begun = time.monotonic()
 
     def recover(self) -> None:
         """Leave a fault, if there is one, and arm; what caused it has ended."""
