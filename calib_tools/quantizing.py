@@ -52,6 +52,7 @@ from quantvla_ros.quantization.streaming import adopt, settle
 from quantvla_ros.quantization.teacher import TeacherRecord
 
 MIN_CALIBRATION = 8
+_TENSORS = "tensors.pt"
 LAYERS_FILE, SENSITIVITY_FILE = "layers.json", "sensitivity.json"
 
 _SHARES = {"teacher": 0.1, "round": 0.65, "choose": 0.75, "correct": 0.9, "judge": 0.97}
@@ -119,12 +120,8 @@ def quantize_bundle(
     _check_counts(data)
     network = adopt(bundle.manifest, bundle.tensors)
     bundle = dataclasses.replace(bundle, tensors={})
-    roles = layer_roles(network)
-    check_keep_float(roles, recipe.layout, recipe.keep_float)
-    names = select_layers(roles, recipe.layout, recipe.keep_float)
-    held = recipe.precisions()
-    check_groups(held, lambda name: _linear(network, name).in_features, names)
-    bits = native_activation_bits(*held.values())
+    names = _select(network, recipe)
+    bits = native_activation_bits(*recipe.precisions().values())
     settings = {
         "bundle": bundle_hash(bundle_path),
         "buffer": buffer_hash,
@@ -137,6 +134,7 @@ def quantize_bundle(
         work = WorkDirectory(out, settings)
         try:
             run = _Run(bundle, network, names, data, recipe, bits, work, ray, progress)
+            del network  # the run gives it up before the end
             report = run.finish(out, force)
         except (QuantVLAError, OSError, SafetensorError):
             work.discard()  # the same input would fail again
@@ -191,9 +189,13 @@ class _Run:
         corrections = fit_corrections(teacher, self._network, self._recipe.corrections)
         round_to_disk(self._network)
         self._progress("judge on held-out samples", _SHARES["correct"])
-        tensors = on_disk(self._network)
+        # On the disk while the integer units hold their own copy of the weights.
+        kept = self._work.keep_object(_TENSORS, on_disk(self._network))
         records = layer_records(self._network, self._roles)
         gate = self._judge(draws)
+        del self._network
+        trim_heap()
+        tensors = torch.load(kept)
         quantization = Quantization(
             scheme=named_scheme(self._recipe.scheme, records),
             layout=AUTO if self._recipe.searches else self._recipe.layout,
@@ -303,6 +305,15 @@ def _check_counts(data: _Data) -> None:
                 f"quantization needs {least} {kind} samples and the buffer has {len(samples)}; "
                 "record a larger buffer"
             )
+
+
+def _select(network: Pi05, recipe: Recipe) -> list[str]:
+    """Names of the layers to round; a pattern or a group that does not fit them is refused."""
+    roles = layer_roles(network)
+    check_keep_float(roles, recipe.layout, recipe.keep_float)
+    names = select_layers(roles, recipe.layout, recipe.keep_float)
+    check_groups(recipe.precisions(), lambda name: _linear(network, name).in_features, names)
+    return names
 
 
 def _linear(network: nn.Module, name: str) -> nn.Linear:

@@ -155,10 +155,11 @@ FAULTS: Mapping[FaultCode, FaultEntry] = {
         "see what holds the arm, or whether its controller runs",
     ),
     FaultCode.OUTPUT_CONFLICT: FaultEntry(
-        "another node publishes on the command topic",
+        "another node publishes on the command topic, or the controller behind it executes a goal "
+        "of its action `follow_joint_trajectory`",
         (),
-        "end the other node; the text names it. One that was killed stays in the ROS graph for "
-        "about 20 s",
+        "end the other node, which the text names (one that was killed stays in the ROS graph for "
+        "about 20 s), or wait for the end of the goal",
         dry_run="refuses arming",
     ),
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether another node publishes on a command topic."""
+"""Whether somebody else commands the same controller."""
 
 from __future__ import annotations
 
@@ -12,25 +12,33 @@ if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.publisher import Publisher
 
+    from quantvla_ros.nodes.goal_watch import GoalWatch
+
 
 class OutputWatch:
-    """Asks the ROS graph who publishes where the node commands.
+    """Asks the ROS graph who publishes where the node commands, and whether a goal is executed.
 
     Not for the control thread, which reads `conflict` only: a question to the graph takes locks of
     the middleware.
     """
 
-    def __init__(self, node: Node, publishers: Sequence[Publisher]) -> None:
-        """Take the node and its publishers of commands."""
+    def __init__(self, node: Node, publishers: Sequence[Publisher], goals: GoalWatch) -> None:
+        """Take the node, its publishers of commands, and what listens to actions."""
         self._node = node
         self._topics = [publisher.topic_name for publisher in publishers]
+        self._goals = goals
+        goals.listen(self._topics)
         self.conflict: Condition | None = None
 
     def look(self) -> None:
         """Renew `conflict`."""
         shared = (topic for topic in self._topics if self._node.count_publishers(topic) > 1)
         topic = next(shared, None)
-        self.conflict = None if topic is None else self._describe(topic)
+        if topic is not None:
+            self.conflict = self._describe(topic)
+            return
+        action = next(filter(None, map(self._goals.busy, self._topics)), None)
+        self.conflict = None if action is None else _executed(action)
 
     def _describe(self, topic: str) -> Condition:
         own = (self._node.get_namespace().rstrip("/"), self._node.get_name())
@@ -45,3 +53,10 @@ class OutputWatch:
             FaultCode.OUTPUT_CONFLICT,
             f"another node publishes on {topic}: {names or 'one without a name'}; end it",
         )
+
+
+def _executed(action: str) -> Condition:
+    return (
+        FaultCode.OUTPUT_CONFLICT,
+        f"the controller executes a goal of {action}; wait for its end, or cancel it",
+    )

@@ -15,6 +15,7 @@ from quantvla_ros.inference.client import InferenceClient
 from quantvla_ros.nodes import parameters as node_parameters
 from quantvla_ros.nodes.diagnostics import OK, WARN, Diagnostics
 from quantvla_ros.nodes.drive_builder import DriveBuilder
+from quantvla_ros.nodes.goal_watch import GoalWatch
 from quantvla_ros.nodes.input_buffer import InputBuffer
 from quantvla_ros.nodes.inputs import Inputs
 from quantvla_ros.nodes.output_watch import OutputWatch
@@ -66,6 +67,7 @@ class SessionBuilder:
         self._on_error = on_error
         self._inputs = Inputs(node, on_error)
         self._drives = DriveBuilder(node)
+        self._goals = GoalWatch(node)
         self._display = ChunkDisplay(node)
         self._aborted = threading.Event()
         self._starting: InferenceClient | None = None
@@ -115,7 +117,7 @@ class SessionBuilder:
             buffer,
             self._now,
             self._node.get_parameter("use_sim_time").value,
-            OutputWatch(self._node, drive.publishers),
+            OutputWatch(self._node, drive.publishers, self._goals),
             self._display,
             self._report,
             self._on_error,

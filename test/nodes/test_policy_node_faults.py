@@ -7,11 +7,13 @@ import os
 import signal
 
 import pytest
+from action_msgs.msg import GoalStatus, GoalStatusArray
 from trajectory_msgs.msg import JointTrajectory
 from waiting import wait_until
 
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.nodes.qos import LATCHED
 
 MODES = {
     "NONFINITE_ACTION": "nan",
@@ -98,6 +100,28 @@ def test_another_publisher_refuses_arming_and_is_named(policy, robot, graph):
     finally:
         graph.node.destroy_publisher(intruder)
     policy.wait_for_inputs("fresh")
+
+
+def test_a_goal_of_the_controllers_action_stops_the_arm_and_refuses_arming(moving, robot, graph):
+    status = "follow_joint_trajectory/_action/status"
+    server = graph.node.create_publisher(GoalStatusArray, status, LATCHED)
+
+    def tell(state):
+        server.publish(GoalStatusArray(status_list=[GoalStatus(status=state)]))
+
+    try:
+        tell(GoalStatus.STATUS_EXECUTING)
+        moving.wait_for("OUTPUT_CONFLICT: the controller executes a goal of /follow_joint_traj", 10)
+        wait_until(lambda: robot.silence > 0.3 and robot.at_rest, 10, "rest")
+        robot.assert_within_limits()
+        moving.client.reset_fault()
+        with pytest.raises(QuantVLAError, match="executes a goal"):
+            moving.client.arm()
+        tell(GoalStatus.STATUS_SUCCEEDED)
+        moving.wait_for_inputs("fresh")
+        moving.client.arm()
+    finally:
+        graph.node.destroy_publisher(server)
 
 
 def test_skewed_inputs_refuse_arming(policy, robot):
