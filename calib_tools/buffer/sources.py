@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.validation import first_problem
 
 MINIMUM_SAMPLES = 16
 """Fewer samples calibrate nothing: a quarter of them is held out to judge the result."""
@@ -111,9 +112,7 @@ def load_config(path: Path) -> CalibrationConfig:
     try:
         config = CalibrationConfig.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise QuantVLAError(f"In '{path}', {where}: {first['msg']}.") from error
+        raise QuantVLAError(f"In '{path}', {first_problem(error)}.") from error
     if len(config.topics()) < len(config.cameras) + 2:
         raise QuantVLAError(f"In '{path}', two sources name the same topic.")
     return config

@@ -26,6 +26,7 @@ from calib_tools.buffer.synchroniser import JOINTS
 from quantvla_ros.bundle.directory import written_directory
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.errors import CalibrationBufferError
+from quantvla_ros.validation import first_problem
 
 DESCRIPTION = "buffer.yaml"
 SCHEMA_VERSION: Literal[1] = 1
@@ -194,10 +195,8 @@ def load_description(path: Path) -> BufferDescription:
     try:
         return BufferDescription.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
         raise CalibrationBufferError(
-            f"'{path / DESCRIPTION}' is damaged at {where}: {first['msg']}."
+            f"'{path / DESCRIPTION}' is damaged at {first_problem(error)}."
         ) from error
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from calib_tools.demo.summary import Summary
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.validation import first_problem
 
 
 def read_summary(path: Path) -> dict[str, Any]:
@@ -24,9 +25,7 @@ def read_summary(path: Path) -> dict[str, Any]:
     try:
         return Summary.model_validate_json(path.read_text(encoding="utf-8")).as_json()
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the whole file"
-        raise QuantVLAError(f"{path}, {where}: {first['msg']}; run `make demo` again.") from None
+        raise QuantVLAError(f"{path}, {first_problem(error)}; run `make demo` again.") from None
 
 
 def _megabytes(count: float) -> str:

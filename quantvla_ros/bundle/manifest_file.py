@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from quantvla_ros.bundle.schema import KNOWN_SCHEMA_VERSIONS, BundleManifest
 from quantvla_ros.errors import BundleError
+from quantvla_ros.validation import first_problem
 
 MANIFEST = "bundle.yaml"
 _SEAL = b"# sha256 of all lines above: "
@@ -67,8 +68,6 @@ def read_manifest(directory: Path) -> BundleManifest:
     try:
         return BundleManifest.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise BundleError(
-            f"{path} is not valid at {where}: {first['msg']}; make the bundle again"
+            f"{path} is not valid at {first_problem(error)}; make the bundle again"
         ) from error

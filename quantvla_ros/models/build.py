@@ -11,6 +11,7 @@ from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import Bundle, check_tensors
 from quantvla_ros.errors import BundleError
 from quantvla_ros.models.pi05 import Pi05, Pi05Config
+from quantvla_ros.validation import first_problem
 
 FAMILIES = {"pi05": (Pi05, Pi05Config)}
 
@@ -25,10 +26,9 @@ def read_architecture(manifest: BundleManifest) -> Pi05Config:
     try:
         return config_class.model_validate(manifest.architecture)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, ("architecture", *first["loc"])))
+        problem = first_problem(error, "architecture")
         raise BundleError(
-            f"bundle.yaml is not valid at {where}: {first['msg']}; make the bundle again"
+            f"bundle.yaml is not valid at {problem}; make the bundle again"
         ) from error
 
 
