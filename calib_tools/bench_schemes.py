@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from calib_tools.bench_table import KIND, RECORD, SCHEMA
-from calib_tools.buffer.store import load_buffer
 from calib_tools.evaluation.pool import tie_to_parent
 from calib_tools.output import claim_directory, write_json
 from calib_tools.progress import Bar
-from calib_tools.quantize import TimeLeft, check_robot
+from calib_tools.quantize import TimeLeft, fitting_buffer
 from calib_tools.random_policy import random_observations, save_random_bundle
 from calib_tools.recipe import Recipe
 from calib_tools.record_file import command_line
@@ -109,8 +108,7 @@ def _random_subject(out: Path, bar: Bar) -> _Subject:
 def _given(out: Path, bundle: Path, buffer: Path | None) -> _Subject:
     assert buffer is not None
     manifest = load_manifest(bundle)
-    samples = load_buffer(buffer, manifest.interface.state.names)
-    check_robot(manifest, samples.samples, buffer)
+    samples = fitting_buffer(manifest, buffer)
     plan = {"kind": KIND, "bundle": bundle_hash(bundle), "buffer": samples.sha256}
     claim_directory(out, plan)
     return _Subject(bundle, samples.calibration, samples.held_out, samples.sha256)

@@ -6,8 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calib_tools.buffer.store import load_buffer
-from calib_tools.quantize import check_robot
+from calib_tools.quantize import fitting_buffer
 from quantvla_ros.bundle.manifest_file import write_manifest
 from quantvla_ros.bundle.storage import load_manifest
 
@@ -28,8 +27,7 @@ def gate(quantized: Path, bundle: Path, buffer: Path, write: bool = False) -> Ga
         QuantVLAError: a bundle or the buffer cannot be used.
     """
     manifest = load_manifest(quantized)
-    samples = load_buffer(buffer, manifest.interface.state.names)
-    check_robot(manifest, samples.samples, buffer)
+    samples = fitting_buffer(manifest, buffer)
     from calib_tools.judging import judge_bundles
 
     judged = judge_bundles(bundle, quantized, samples.held_out)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ def draws_of(policy: TorchPolicy, observations: Sequence[Observation]) -> Chunks
 
 
 def chunks_of(
-    policy: TorchPolicy, observations: Sequence[Observation], seed: int = GATE_SEED
+    policy: TorchPolicy, observations: Iterable[Observation], seed: int = GATE_SEED
 ) -> Chunks:
     """Chunks [N, horizon, actions] in the robot's units, with the noise of a seed: the gate's."""
     interface = policy.manifest.interface

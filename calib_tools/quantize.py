@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from calib_tools.buffer.store import load_buffer
+from calib_tools.buffer.store import CalibrationBuffer, load_buffer
 from calib_tools.progress import Bar
 from quantvla_ros.bundle.directory import prepare_output
 from quantvla_ros.bundle.observation import Observation, check_observation
@@ -39,8 +39,7 @@ def quantize(
     recipe.check(ray)
     prepare_output(out, force)
     manifest = load_manifest(bundle)
-    samples = load_buffer(buffer, manifest.interface.state.names)
-    check_robot(manifest, samples.samples, buffer)
+    samples = fitting_buffer(manifest, buffer)
     from calib_tools.quantizing import quantize_bundle
 
     left = TimeLeft()
@@ -81,13 +80,21 @@ class TimeLeft:
         return f", {left:.0f} s left" if left < 120 else f", {left / 60:.0f} min left"
 
 
-def check_robot(manifest: BundleManifest, samples: Sequence[Observation], buffer: Path) -> None:
-    """Refuse a buffer that another robot recorded.
+def fitting_buffer(manifest: BundleManifest, path: Path) -> CalibrationBuffer:
+    """Read a buffer, unless another robot recorded it.
 
     Raises:
-        CalibrationBufferError: a camera is missing or of another size, a joint lies far from
-            where the policy was trained, or most joints hardly leave zero and the policy's did.
+        CalibrationBufferError: it cannot be read, a camera is missing or of another size, a joint
+            lies far from where the policy was trained, or most joints hardly leave zero and the
+            policy's did.
     """
+    buffer = load_buffer(path, manifest.interface.state.names)
+    check_robot(manifest, buffer.samples, path)
+    return buffer
+
+
+def check_robot(manifest: BundleManifest, samples: Sequence[Observation], buffer: Path) -> None:
+    """Refuse samples that another robot recorded; `fitting_buffer` says by what."""
     interface, norm = manifest.interface, manifest.normalization
     try:
         check_observation(interface, samples[0])

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from calib_tools.evaluation.statistics import LEVEL
+
 RESAMPLED = 10_000
-LEVEL = 0.95
 _SEED = 1
 
 

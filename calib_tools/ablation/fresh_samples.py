@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,15 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib_tools.ablation.bootstrap import mean_interval
-from calib_tools.buffer.store import load_buffer
 from calib_tools.output import write_file, write_json
-from calib_tools.quantize import check_robot
-from quantvla_ros.bundle.chunk import draw_noise
-from quantvla_ros.bundle.storage import load_manifest
+from calib_tools.quantize import fitting_buffer
 
 if TYPE_CHECKING:
     from quantvla_ros.backends.policy import TorchPolicy
     from quantvla_ros.bundle.observation import Observation
+    from quantvla_ros.bundle.schema import BundleManifest
 
 NOTES = "fresh_samples"
 _SEED = 20602204
@@ -54,16 +52,17 @@ class FreshSamples:
     out: Path
 
     @classmethod
-    def of(cls, bundle: Path, buffers: Sequence[Path], out: Path) -> FreshSamples:
+    def of(
+        cls, bundle: Path, manifest: BundleManifest, buffers: Sequence[Path], out: Path
+    ) -> FreshSamples:
         """Read the buffers.
 
         Raises:
             QuantVLAError: one is damaged, or of another robot.
         """
-        manifest, samples, digest = load_manifest(bundle), [], hashlib.sha256()
+        samples, digest = [], hashlib.sha256()
         for path in buffers:
-            buffer = load_buffer(path, manifest.interface.state.names)
-            check_robot(manifest, buffer.samples, path)
+            buffer = fitting_buffer(manifest, path)
             samples += buffer.samples
             digest.update(buffer.sha256.encode())
         return cls(bundle, samples, digest.hexdigest(), out)
@@ -107,18 +106,20 @@ class FreshSamples:
 
     def _chunks(self, path: Path, draw: int, show: Show) -> Chunks:
         """Chunks [N, horizon, joints] of the arm alone: a gripper's command is no angle."""
+        from calib_tools.judging import chunks_of
+
         policy = _policy(self.bundle, path)
         arm = np.array([unit == "rad" for unit in policy.manifest.interface.action.units])
-        found = []
+        return chunks_of(policy, self._each(show), _SEED + draw)[..., arm]
+
+    def _each(self, show: Show) -> Iterator[Observation]:
         for place, sample in enumerate(self.samples):
             show(f"fresh sample {place + 1} of {len(self.samples)}", place / len(self.samples))
-            noise = draw_noise(policy.manifest, _SEED + draw, place)
-            found.append(policy.infer(sample, noise).actions[:, arm])
-        return np.stack(found).astype(np.float64)
+            yield sample
 
 
 def _policy(bundle: Path, path: Path) -> TorchPolicy:
-    """The policy of a bundle, or of a file of fake quantization of the float bundle."""
+    """The policy of a bundle, on integer units, or of a file of fake quantization of `bundle`."""
     from calib_tools.evaluation.study_file import apply_study
     from quantvla_ros.backends.policy import policy_of
     from quantvla_ros.bundle.storage import load_bundle
@@ -128,7 +129,7 @@ def _policy(bundle: Path, path: Path) -> TorchPolicy:
     network = load_network(loaded)
     if not path.is_dir():
         apply_study(network, path)
-    return policy_of(loaded, network)
+    return policy_of(loaded, network, "cpu")
 
 
 def _differences(reference: Chunks, got: Chunks) -> list[float]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,13 @@ from calib_tools.ablation.fresh_samples import FreshSamples, summarized
 from calib_tools.ablation.making import Workshop
 from calib_tools.ablation.steps import written
 from calib_tools.ablation.table import KIND, RECORD, SCHEMA
-from calib_tools.buffer.store import load_buffer
 from calib_tools.evaluation.run import evaluate
 from calib_tools.evaluation.settings import make_settings
 from calib_tools.evaluation.statistics import Paired, Rate
 from calib_tools.evaluation.variants import parse_variants
 from calib_tools.output import claim_directory, write_json
 from calib_tools.progress import Bar
-from calib_tools.quantize import check_robot
+from calib_tools.quantize import fitting_buffer
 from calib_tools.record_file import command_line
 from quantvla_ros.bundle.storage import bundle_hash, load_manifest
 from quantvla_ros.errors import BundleError, QuantVLAError
@@ -67,9 +66,8 @@ def ablate(
     if manifest.quantization is not None:
         raise BundleError(f"bundle {bundle} is already quantized; give the float bundle")
     chosen = choose(catalogue(budget_between(manifest)), patterns)
-    samples = load_buffer(buffer, manifest.interface.state.names)
-    check_robot(manifest, samples.samples, buffer)
-    more = FreshSamples.of(bundle, fresh, out) if fresh else None
+    samples = fitting_buffer(manifest, buffer)
+    more = FreshSamples.of(bundle, manifest, fresh, out) if fresh else None
     closed = _ClosedLoop(bundle, list(dict.fromkeys(settings)), tasks, episodes, workers, out)
     plan = {"kind": KIND, "bundle": bundle_hash(bundle), "buffer": samples.sha256}
     claim_directory(out, plan)
@@ -103,11 +101,7 @@ def _made(workshop: Workshop, chosen: Sequence[AblationVariant]) -> list[Row]:
     rows = []
     with Bar("making variants", float(len(chosen))) as bar:
         for place, variant in enumerate(chosen):
-
-            def show(text: str, share: float, at: int = place, name: str = variant.name) -> None:
-                bar.show(at + share, f"{name}: {text}")
-
-            rows.append(workshop.made(variant, show))
+            rows.append(workshop.made(variant, _shown(bar, place, variant)))
             if "refused" in rows[-1]:
                 bar.note(f"{variant.name} cannot be made: {rows[-1]['refused']}")
     return rows
@@ -118,15 +112,17 @@ def _measured(
 ) -> Row:
     """Give every row its errors on the fresh samples; returns the float policy's own spread."""
     with Bar("fresh samples", float(len(chosen))) as bar:
+        spread = fresh.spread(lambda text, share: bar.show(0.0, f"float: {text}"))
         for place, (variant, row) in enumerate(zip(chosen, rows, strict=True)):
-
-            def show(text: str, share: float, at: int = place, name: str = variant.name) -> None:
-                bar.show(at + share, f"{name}: {text}")
-
             if "refused" not in row:
-                path = workshop.path(variant)
+                path, show = workshop.path(variant), _shown(bar, place, variant)
                 row["fresh"] = summarized(fresh.errors(variant.name, path, row["sha256"], show))
-        return summarized(fresh.spread(show))
+    return summarized(spread)
+
+
+def _shown(bar: Bar, place: int, variant: AblationVariant) -> Callable[[str, float], None]:
+    """What shows the progress of one variant among all."""
+    return lambda text, share: bar.show(place + share, f"{variant.name}: {text}")
 
 
 class _ClosedLoop:
