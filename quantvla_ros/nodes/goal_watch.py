@@ -36,7 +36,7 @@ class GoalWatch:
     def listen(self, command_topics: Iterable[str]) -> None:
         """Listen to the controllers behind these topics; others than a controller's are passed."""
         for topic in command_topics:
-            action = topic.removesuffix(_TOPIC) + _ACTION
+            action = _action(topic)
             if topic.endswith(_TOPIC) and action not in self._active:
                 self._active[action] = False
                 self._node.create_subscription(
@@ -45,7 +45,7 @@ class GoalWatch:
 
     def busy(self, command_topic: str) -> str:
         """Name of the action whose goal the controller behind a topic executes; empty for none."""
-        action = command_topic.removesuffix(_TOPIC) + _ACTION
+        action = _action(command_topic)
         # A server that is gone left its last status here, whatever that was.
         there = self._active.get(action) and self._node.count_publishers(action + _STATUS)
         return action if there else ""
@@ -55,3 +55,7 @@ class GoalWatch:
             self._active[action] = any(goal.status in _ACTIVE for goal in message.status_list)
 
         return receive
+
+
+def _action(command_topic: str) -> str:
+    return command_topic.removesuffix(_TOPIC) + _ACTION

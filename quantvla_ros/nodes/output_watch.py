@@ -32,13 +32,13 @@ class OutputWatch:
 
     def look(self) -> None:
         """Renew `conflict`."""
-        shared = (topic for topic in self._topics if self._node.count_publishers(topic) > 1)
-        topic = next(shared, None)
-        if topic is not None:
-            self.conflict = self._describe(topic)
-            return
-        action = next(filter(None, map(self._goals.busy, self._topics)), None)
-        self.conflict = None if action is None else _executed(action)
+        self.conflict = next(filter(None, map(self._conflict_on, self._topics)), None)
+
+    def _conflict_on(self, topic: str) -> Condition | None:
+        if self._node.count_publishers(topic) > 1:
+            return self._describe(topic)
+        action = self._goals.busy(topic)
+        return _executed(action) if action else None
 
     def _describe(self, topic: str) -> Condition:
         own = (self._node.get_namespace().rstrip("/"), self._node.get_name())

@@ -95,13 +95,13 @@ def test_with_real_time_chunking_the_policy_continues_what_the_arm_does(robot):
     for continues in (False, True):
         policies.append(Continuing())
         loop = ClosedLoop(robot, policies[-1], lambda: 0.1, continues=continues)
-        outcomes.append(loop.play(5_000_000, 0, -1, 3.0))
+        outcomes.append(loop.play(5_000_000, 0, -1, 3.5))
     assert policies[0].prefixes == [None] * len(policies[0].prefixes)
     given = policies[1].prefixes
     assert given[0] is None and all(prefix is not None for prefix in given[1:]) and given[1:]
     assert all(0 < p.committed < len(p.actions) for p in given[1:])
     # Not nothing: the step after the known rows lets the spline swing before it.
-    assert outcomes[1].chunk_gap < 0.4 * outcomes[0].chunk_gap
+    assert outcomes[1].chunk_gap < 0.3 * outcomes[0].chunk_gap
 
 
 def test_the_limits_of_the_joints_are_kept_and_noted(robot):
