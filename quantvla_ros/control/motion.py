@@ -101,6 +101,11 @@ class MotionController:
         return self._schedule.path
 
     @property
+    def now(self) -> float:
+        """Newest time (s) that it was told."""
+        return self._now
+
+    @property
     def clamped(self) -> dict[str, int]:
         """Joint -> ticks at which its path left the position limits and was clamped."""
         return dict(zip(self._limits.names, self._tracker.clamped.tolist(), strict=True))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from quantvla_ros.bundle.action_prefix import ActionPrefix
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import BundleManifest
+from quantvla_ros.control.chunk_check import MAX_AHEAD_S
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.control.motion import MotionController
 from quantvla_ros.control.persistence import Lasting
@@ -188,10 +189,12 @@ class InferenceLoop:
             result.latency_s, {"decode": self._decode_ms, **chunk.timings_ms, **steps}
         )
         with self._lock:
-            if self._asked_generation != self._buffer.generation:
+            motion = self._motion()
+            # The ROS clock has jumped ahead, and the control thread is yet to notice it.
+            jumped = chunk.stamp > motion.now + MAX_AHEAD_S
+            if jumped or self._asked_generation != self._buffer.generation:
                 self._buffer.skipped["outdated_chunk"] += 1
                 return
-            motion = self._motion()
             motion.note_latency(result.latency_s)
             refused = motion.offer_chunk(
                 self._drive.points(chunk.actions), chunk.stamp, self._interface.dt

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]
-from rclpy.executors import Executor, MultiThreadedExecutor
+from rclpy.executors import Executor
 from rclpy.lifecycle import (
     LifecycleNode,
     LifecycleNodeMixin,
@@ -27,6 +27,7 @@ from quantvla_ros.control.faults import Fault, RefusalCode
 from quantvla_ros.errors import BackendError, BundleError, QuantVLAError
 from quantvla_ros.nodes import parameters as node_parameters
 from quantvla_ros.nodes.diagnostics import ERROR, Diagnostics
+from quantvla_ros.nodes.executor import PatientExecutor
 from quantvla_ros.nodes.parameter_model import validate
 from quantvla_ros.nodes.runtime import Runtime
 from quantvla_ros.nodes.session import PolicySession
@@ -260,7 +261,7 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         with Runtime(args) as runtime:
             node = PolicyNode(runtime.stop)
-            executor = MultiThreadedExecutor(num_threads=4)
+            executor = PatientExecutor(threads=4)
             runtime.spin(node, executor)
             runtime.wait()
             node.end()

@@ -88,7 +88,7 @@ import gc
 import sys
 import time
 from types import FunctionType
-from rclpy.executors import MultiThreadedExecutor
+from quantvla_ros.nodes.executor import PatientExecutor
 from rclpy.node import Node
 from quantvla_ros.nodes.runtime import Runtime
 
@@ -101,7 +101,7 @@ def functions():
 with Runtime([]) as runtime:
     node = Node("busy")
     node.create_timer(0.002, lambda: turns.append(0))
-    runtime.spin(node, MultiThreadedExecutor(num_threads=2))
+    runtime.spin(node, PatientExecutor(threads=2))
     time.sleep(0.5)
     before, begun = functions(), len(turns)
     while len(turns) < begun + 300:

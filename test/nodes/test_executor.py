@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+
+import pytest
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.node import Node
+from std_srvs.srv import Trigger
+from waiting import wait_until
+
+from quantvla_ros.nodes.executor import PATIENCE_S, PatientExecutor
+
+
+class Server:
+    """A node with two services, whose executor counts its turns."""
+
+    def __init__(self, short_s: float = 0.0):
+        self.turns = 0
+        self.released = threading.Event()
+        self.node = Node("server", start_parameter_services=False)
+        group = ReentrantCallbackGroup()
+
+        def short(request, response):
+            begun = self.turns
+            time.sleep(short_s)
+            response.success, response.message = True, str(self.turns - begun)
+            return response
+
+        def long(request, response):
+            response.success = self.released.wait(20.0)
+            return response
+
+        self.node.create_service(Trigger, "short", short, callback_group=group)
+        self.node.create_service(Trigger, "long", long, callback_group=group)
+        self.executor = PatientExecutor(threads=2)
+        self.executor.add_node(self.node)
+        self._ended = False
+        self.thread = threading.Thread(target=self._spin)
+        self.thread.start()
+
+    def _spin(self):
+        while not self._ended:
+            self.turns += 1
+            self.executor.spin_once(timeout_sec=0.1)
+
+    def close(self):
+        self.released.set()
+        self._ended = True
+        self.executor.wake()
+        self.thread.join()
+        self.executor.shutdown()
+        self.node.destroy_node()
+
+
+def test_the_executor_is_still_while_a_short_callback_runs(graph):
+    """rclpy's MultiThreadedExecutor turns on at once."""
+    with contextlib.closing(Server(short_s=PATIENCE_S / 5)):
+        for _ in range(5):
+            assert graph.call(Trigger, "/short").message == "0"
+
+
+def test_a_long_callback_does_not_hold_up_others(graph):
+    with contextlib.closing(Server()) as server:
+        waiting = graph.node.create_client(Trigger, "/long")
+        assert waiting.wait_for_service(20.0)
+        answer = waiting.call_async(Trigger.Request())
+        for _ in range(3):
+            assert graph.call(Trigger, "/short").success
+        assert not answer.done()
+        server.released.set()
+        wait_until(answer.done, 20, "the answer of /long")
+        assert answer.result().success
+
+
+@pytest.mark.parametrize("seconds", [0.0, 2 * PATIENCE_S])
+def test_what_a_callback_raises_comes_out_of_spinning(ros, seconds):
+    executor = PatientExecutor(threads=2)
+    node = Node("raises", start_parameter_services=False)
+
+    def work():
+        time.sleep(seconds)
+        raise RuntimeError("a callback failed")
+
+    node.create_timer(0.01, work)
+    executor.add_node(node)
+    try:
+        with pytest.raises(RuntimeError, match="a callback failed"):
+            for _ in range(100):
+                executor.spin_once(timeout_sec=0.1)
+    finally:
+        executor.shutdown()
+        node.destroy_node()
