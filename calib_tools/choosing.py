@@ -46,7 +46,7 @@ def stricter(thresholds: Thresholds) -> Thresholds:
     """Limits for the search, which must hold on samples that it does not see."""
     return thresholds.model_copy(
         update={
-            "chunk_mae": thresholds.chunk_mae * MARGIN,
+            "error_share": thresholds.error_share * MARGIN,
             "chunk_max": thresholds.chunk_max * MARGIN,
             "cosine": 1.0 - (1.0 - thresholds.cosine) * MARGIN,
             "jerk_ratio": 1.0 + (thresholds.jerk_ratio - 1.0) * MARGIN,

@@ -38,22 +38,20 @@ def show_selection(path: Path, description: BufferDescription) -> None:
     Console().print(table)
 
 
-GATE_HEAD = ["INT8 against float", "value", "beyond float's own spread", "threshold", "met"]
+GATE_HEAD = ["INT8 against float", "value", "against float's own spread", "threshold", "met"]
 
 
 def gate_rows(gate: GateRecord) -> list[list[str]]:
-    """Rows of a gate table, as `GATE_HEAD`; where there are two figures the second is judged."""
+    """Rows of a gate table, as `GATE_HEAD`; where there are two figures the second is judged.
+
+    Against the float policy's own spread, the mean difference is a share of it, and of all others
+    it is what lies beyond.
+    """
     limits, beyond = gate.thresholds, gate.beyond_spread
     commands = max(1, gate.samples * gate.gripper_commands)
     cosine = 1.0 - beyond.cosine_error
     return [
-        [
-            "mean chunk difference, rad",
-            f"{gate.chunk_mae:.5f}",
-            "",
-            f"<= {limits['chunk_mae']:g}",
-            _met(gate.chunk_mae <= limits["chunk_mae"]),
-        ],
+        ["mean chunk difference, rad", f"{gate.chunk_mae:.5f}", *_share(gate)],
         [
             "largest chunk difference, rad",
             f"{gate.chunk_max:.5f}",
@@ -83,6 +81,15 @@ def gate_rows(gate: GateRecord) -> list[list[str]]:
             _met(gate.jerk_ratio <= limits["jerk_ratio"]),
         ],
     ]
+
+
+def _share(gate: GateRecord) -> list[str]:
+    if gate.error_share is None:  # a bundle that was judged before there was this measure
+        limit = gate.thresholds["chunk_mae"]
+        return ["", f"<= {limit:g}", _met(gate.chunk_mae <= limit)]
+    limit = gate.thresholds["error_share"]
+    share = f"{100 * gate.error_share:.0f} % of it"
+    return [share, f"<= {100 * limit:g} %", _met(gate.error_share <= limit)]
 
 
 def listed_corrections(names: Sequence[str]) -> str:

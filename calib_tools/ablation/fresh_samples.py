@@ -24,7 +24,6 @@ from calib_tools.output import write_file, write_json
 from calib_tools.quantize import fitting_buffer
 
 if TYPE_CHECKING:
-    from quantvla_ros.backends.policy import TorchPolicy
     from quantvla_ros.bundle.observation import Observation
     from quantvla_ros.bundle.schema import BundleManifest
 
@@ -106,9 +105,10 @@ class FreshSamples:
 
     def _chunks(self, path: Path, draw: int, show: Show) -> Chunks:
         """Chunks [N, horizon, joints] of the arm alone: a gripper's command is no angle."""
+        from calib_tools.ablation.loading import load_made
         from calib_tools.judging import chunks_of
 
-        policy = _policy(self.bundle, path)
+        policy = load_made(self.bundle, path)
         arm = np.array([unit == "rad" for unit in policy.manifest.interface.action.units])
         return chunks_of(policy, self._each(show), _SEED + draw)[..., arm]
 
@@ -116,20 +116,6 @@ class FreshSamples:
         for place, sample in enumerate(self.samples):
             show(f"fresh sample {place + 1} of {len(self.samples)}", place / len(self.samples))
             yield sample
-
-
-def _policy(bundle: Path, path: Path) -> TorchPolicy:
-    """The policy of a bundle, on integer units, or of a file of fake quantization of `bundle`."""
-    from calib_tools.evaluation.study_file import apply_study
-    from quantvla_ros.backends.policy import policy_of
-    from quantvla_ros.bundle.storage import load_bundle
-    from quantvla_ros.quantization.network import load_network
-
-    loaded = load_bundle(path if path.is_dir() else bundle)
-    network = load_network(loaded)
-    if not path.is_dir():
-        apply_study(network, path)
-    return policy_of(loaded, network, "cpu")
 
 
 def _differences(reference: Chunks, got: Chunks) -> list[float]:

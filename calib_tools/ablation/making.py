@@ -16,6 +16,8 @@ from calib_tools.output import write_json
 from calib_tools.recipe import Recipe
 from quantvla_ros.bundle.storage import WEIGHTS, bundle_hash, file_hash
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.quantization.gate import load_thresholds
+from quantvla_ros.quantization.layouts import AUTO
 
 if TYPE_CHECKING:
     from calib_tools.rounding_stage import Progress
@@ -52,9 +54,12 @@ class Workshop:
         note = self.out / MADE / f"{variant.name}.json"
         if note.is_file():
             found: dict[str, Any] = json.loads(note.read_text())
-            if found["how"] == variant.as_dict()["how"]:
-                # Older states noted no hash.
-                return found if "sha256" in found else {**found, **self._hashed(variant)}
+            same = found["gate"]["thresholds"] == load_thresholds().model_dump()
+            if found["how"] == variant.as_dict()["how"] and (same or not _chosen_by_gate(variant)):
+                again = {} if same else {"gate": self._judged(variant, progress)}
+                row = {**found, **self._hashed(variant), **again}
+                write_json(note, row)
+                return row
         try:
             made = (
                 self._studied(variant, progress) if variant.fake else self._real(variant, progress)
@@ -74,6 +79,25 @@ class Workshop:
         path = self.path(variant)
         file = path if variant.fake else path / WEIGHTS
         return {"sha256": file_hash(file)} if file.is_file() else {}
+
+    def _judged(self, variant: AblationVariant, progress: Progress) -> dict[str, Any]:
+        """The gate's verdict of what is made."""
+        from calib_tools.ablation.loading import load_made
+        from calib_tools.ablation.study import KERNEL
+        from calib_tools.judging import chunks_of, draws_of, judge_chunks
+
+        progress("judge again", 0.0)
+        samples = self.samples.held_out
+        reference, policy = (load_made(self.bundle, p) for p in (self.bundle, self.path(variant)))
+        judged = judge_chunks(
+            reference.manifest,
+            draws_of(reference, samples),
+            chunks_of(policy, samples),
+            samples,
+            load_thresholds(),
+            KERNEL if variant.fake else policy.kernel,
+        )
+        return judged.model_dump()
 
     def _real(self, variant: AblationVariant, progress: Progress) -> dict[str, Any]:
         import torch
@@ -126,6 +150,12 @@ class Workshop:
             "integer_layers": studied.layers,
             "weight_bytes": None,
         }
+
+
+def _chosen_by_gate(variant: AblationVariant) -> bool:
+    """Whether other thresholds could make another network of it."""
+    how = variant.how
+    return isinstance(how, Recipe) and how.layout == AUTO and how.budget is None
 
 
 def _corrections(found: Any) -> Mapping[str, Any]:

@@ -17,8 +17,8 @@ Row = list[str]
 RECORD, KIND, SCHEMA = "ablation.json", "quantvla ablate", 1
 
 OPEN_HEAD = [
-    "variant", "numbers", "layers", "mean error, mrad", "largest, mrad", "cosine",
-    "gripper flips", "alpha / beta kept of fitted", "weights, MB", "gate",
+    "variant", "numbers", "layers", "mean error, mrad", "share of own spread", "largest, mrad",
+    "cosine", "gripper flips", "alpha / beta kept of fitted", "weights, MB", "gate",
 ]  # fmt: skip
 FRESH_HEAD = [
     "variant", "samples", "mean error, mrad", "95 % interval", "median", "95th percentile",
@@ -61,6 +61,7 @@ def open_rows(record: Mapping[str, Any]) -> list[Row]:
                 "fake" if variant["fake"] else "integers",
                 str(variant["integer_layers"]),
                 f"{1e3 * gate['chunk_mae']:.2f}",
+                _share(gate),
                 f"{1e3 * gate['chunk_max']:.1f}",
                 f"{gate['cosine']:.4f}",
                 f"{gate['gripper_flips']} of {commands}",
@@ -70,6 +71,11 @@ def open_rows(record: Mapping[str, Any]) -> list[Row]:
             ]
         )
     return rows
+
+
+def _share(gate: Mapping[str, Any]) -> str:
+    share = gate.get("error_share")  # older records have none
+    return "" if share is None else percent(share)
 
 
 def fresh_rows(record: Mapping[str, Any]) -> list[Row]:

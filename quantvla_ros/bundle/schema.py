@@ -235,13 +235,16 @@ class BeyondSpread(_Model):
 class GateRecord(_Model):
     """The judgement of a quantized policy against its float policy on held-out samples.
 
-    Chunk errors are in rad over the arm's joints; `gripper_flips` counts commands whose sign
-    changed, of `samples * gripper_commands`; `mae_per_action` is in each action's own unit;
-    `kernel` is what computed the quantized chunks, on a CPU of the kind `cpu` (empty: unknown).
+    `error_share` is the mean over the samples of their chunk error as a share of the float policy's
+    own spread (None in older bundles, which were judged by `chunk_mae`). Chunk errors are in rad
+    over the arm's joints; `gripper_flips` counts commands whose sign changed, of
+    `samples * gripper_commands`; `mae_per_action` is in each action's own unit; `kernel` is what
+    computed the quantized chunks, on a CPU of the kind `cpu` (empty: unknown).
     """
 
     passed: bool
     samples: int
+    error_share: float | None = None
     chunk_mae: float
     chunk_max: float
     cosine: float

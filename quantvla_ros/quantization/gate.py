@@ -3,14 +3,15 @@
 
 A flow policy answers one observation with many chunks, one for each noise. Where it stands before a
 decision (to close the hand now, or a moment later) they lie far apart, and there the smallest error
-of the weights turns one into another that is as good. So single chunks are judged only by what lies
-beyond the float policy's own spread; the mean error, which has no such samples, is judged as it is.
+of the weights turns one into another that is as good. So errors are held against how far the float
+policy's own chunks of other noises lie apart, sample by sample, and no single sample decides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import resources
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,13 +28,17 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+LARGEST_SHARE = 2.0
+"""Of a sample's error in the float policy's own spread; so far apart are two decisions."""
+
 
 class Thresholds(BaseModel):
     """Limits of `thresholds.yaml`, which says what each one means."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    chunk_mae: float
+    error_share: float
+    spread_floor: float
     chunk_max: float
     cosine: float
     gripper_flips: float
@@ -52,15 +57,15 @@ def load_thresholds(path: Path | None = None) -> Thresholds:
     return Thresholds.model_validate(yaml.safe_load(text))
 
 
-def jerk(chunks: Array, dt: float) -> float:
-    """Mean squared second difference of the joint velocities over dt^4, (rad/s^3)^2.
+def jerk(chunks: Array, dt: float) -> Array:
+    """Mean squared second difference of the joint velocities over dt^4, [N] (rad/s^3)^2.
 
     Args:
         chunks: [N, horizon, joints] positions, rad.
         dt: step, s.
     """
     third = np.diff(chunks, n=3, axis=1) / dt**3
-    return float(np.mean(np.sum(third**2, axis=-1)))
+    return np.asarray(np.sum(third**2, axis=-1).mean(axis=1))
 
 
 def compare(
@@ -99,19 +104,20 @@ def compare(
     difference = np.abs(reference - quantized)
     flips = _gripper_flips(normalized, arm)
     after, before = (
-        max(jerk(chunks[..., arm], dt), thresholds.jerk_floor**2)
+        np.maximum(jerk(chunks[..., arm], dt), thresholds.jerk_floor**2)
         for chunks in (quantized, reference)
     )
     per_joint = difference.mean(axis=(0, 1))
     record = GateRecord(
         passed=False,
         samples=count,
+        error_share=_error_share(draws[..., arm], quantized[..., arm], thresholds.spread_floor),
         chunk_mae=float(difference[..., arm].mean()),
         chunk_max=float(difference[..., arm].max()),
         cosine=float(1.0 - _cosine_errors(normalized[0][0], normalized[1]).mean()),
         gripper_flips=int(flips.sum()),
         gripper_commands=int(flips.size // count),
-        jerk_ratio=after / before,
+        jerk_ratio=float(np.exp(np.log(after / before).mean())),
         mae_per_action={n: float(v) for n, v in zip(action.names, per_joint, strict=True)},
         thresholds=thresholds.model_dump(),
         kernel=kernel,
@@ -139,6 +145,22 @@ def _gripper_flips(normalized: tuple[Array, Array], arm: NDArray[np.bool_]) -> N
     return np.asarray(draws[0] != quantized)
 
 
+def _mean_errors(a: Array, b: Array) -> Array:
+    """Mean difference [N] between chunks [N, horizon, joints]."""
+    return np.asarray(np.abs(a - b).mean(axis=(1, 2)))
+
+
+def _error_share(draws: Array, quantized: Array, floor: float) -> float:
+    """Error of a typical sample as a share of what another noise would change.
+
+    A sample on which the quantized policy decides otherwise counts as `LARGEST_SHARE`, however far
+    apart the two decisions lie.
+    """
+    apart = [_mean_errors(*pair) for pair in combinations(draws, 2)]
+    spread = np.maximum(np.mean(apart, axis=0), floor) if apart else floor
+    return float(np.minimum(_mean_errors(draws[0], quantized) / spread, LARGEST_SHARE).mean())
+
+
 def _beyond_spread(
     draws: Array,
     quantized: Array,
@@ -162,9 +184,8 @@ def _beyond_spread(
 def _excess(distance: Callable[[Array, Array], Array], draws: Array, quantized: Array) -> Array:
     """By how much [N] the quantized chunks are further from the first draw than any two draws."""
     spread = np.zeros(len(quantized))
-    for k, draw in enumerate(draws):
-        for other in draws[:k]:
-            spread = np.maximum(spread, distance(draw, other))
+    for draw, other in combinations(draws, 2):
+        spread = np.maximum(spread, distance(draw, other))
     return np.maximum(distance(draws[0], quantized) - spread, 0.0)
 
 
@@ -173,11 +194,12 @@ def failures(record: GateRecord) -> list[str]:
     limits, beyond, out = record.thresholds, record.beyond_spread, []
     own = " beyond the float policy's own spread"
     for key, value, where in (
-        ("chunk_mae", record.chunk_mae, ""),
+        ("chunk_mae", record.chunk_mae, ""),  # of bundles that were judged by it
+        ("error_share", record.error_share, ""),
         ("chunk_max", beyond.chunk_max, own),
         ("jerk_ratio", record.jerk_ratio, ""),
     ):
-        if not value <= limits[key]:
+        if key in limits and not (value is not None and value <= limits[key]):
             out.append(f"{key} {value:.4g}{where} is above {limits[key]:.4g}")
     if not 1.0 - beyond.cosine_error >= limits["cosine"]:
         out.append(

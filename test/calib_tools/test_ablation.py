@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,29 @@ def test_what_is_made_and_played_is_not_done_again(record, tiny_bundle, tiny_buf
     monkeypatch.setattr(making.Workshop, "_studied", None)
     again = run.ablate(tiny_bundle, tiny_buffer, CHOSEN, ["normal"], ["pick_place"], 40, 1, out)
     assert again["variants"] == found["variants"]
+
+
+def test_other_thresholds_judge_again_what_is_made(
+    record, tiny_bundle, tiny_buffer, tmp_path, monkeypatch
+):
+    out, found = tmp_path / "copy", record[1]
+    shutil.copytree(record[0], out)
+    before = {row["name"]: row["gate"] for row in found["variants"]}
+    monkeypatch.setattr(making.Workshop, "_real", None)
+    monkeypatch.setattr(making.Workshop, "_studied", None)
+    strict = making.load_thresholds().model_copy(update={"error_share": 1e-9})
+    with monkeypatch.context() as patch:
+        patch.setattr(making, "load_thresholds", lambda: strict)
+        stricter = run.ablate(tiny_bundle, tiny_buffer, CHOSEN, [], [], 0, 1, out)
+    for row in stricter["variants"]:
+        gate, name = row["gate"], row["name"]
+        assert not gate["passed"] and gate["thresholds"]["error_share"] == 1e-9
+        assert gate["chunk_mae"] == pytest.approx(before[name]["chunk_mae"], rel=0.05)
+        assert gate["kernel"] == before[name]["kernel"] or not row["fake"]
+    again = run.ablate(tiny_bundle, tiny_buffer, CHOSEN, [], [], 0, 1, out)
+    assert [row["gate"]["passed"] for row in again["variants"]] == [
+        before[row["name"]]["passed"] for row in again["variants"]
+    ]
 
 
 def test_what_cannot_be_made_is_told_and_the_rest_goes_on(

@@ -26,6 +26,7 @@ from calib_tools.output import write_json
 from calib_tools.report.page import write_report
 from calib_tools.tables import show_ablation
 from quantvla_ros.bundle.storage import WEIGHTS, file_hash
+from quantvla_ros.quantization.gate import load_thresholds
 
 OLD = Path(__file__).parents[2] / "docs" / "records"
 FLOAT = "1111111101"
@@ -39,7 +40,8 @@ def outcomes(text: str) -> list[bool]:
 
 def variant(name: str, won: str | None, **more) -> dict:
     gate = {
-        "passed": True, "samples": 8, "chunk_mae": 0.001, "chunk_max": 0.01, "cosine": 0.999,
+        "passed": True, "samples": 8, "error_share": 0.1, "chunk_mae": 0.001, "chunk_max": 0.01,
+        "cosine": 0.999,
         "gripper_flips": 0, "gripper_commands": 2,
     }  # fmt: skip
     row = {
@@ -193,7 +195,8 @@ def test_a_row_of_an_older_state_gets_its_hash_while_the_tensors_are_there(
 ):
     how = Study(3, 8) if fake else catalogue(1000)[0].how
     one = AblationVariant("w3a8-rtn" if fake else "w8a8-all", how)
-    note = {**one.as_dict(), "integer_layers": 4}
+    gate = {"thresholds": load_thresholds().model_dump()}
+    note = {**one.as_dict(), "integer_layers": 4, "gate": gate}
     write_json(tmp_path / MADE / f"{one.name}.json", note)
     workshop = Workshop(tiny_bundle, None, tmp_path)
     assert workshop.made(one, None) == note

@@ -77,7 +77,7 @@ def test_the_table_marks_exactly_what_the_gate_refuses(quantized):
     record = load_manifest(quantized).gate
     beyond = {"cosine_error": 0.5, "gripper_flips": record.samples}
     wrong = record.model_copy(
-        update={"chunk_mae": 1.0, "beyond_spread": record.beyond_spread.model_copy(update=beyond)}
+        update={"error_share": 1.0, "beyond_spread": record.beyond_spread.model_copy(update=beyond)}
     )
     for judged in (record, wrong):
         missed = [row for row in gate_rows(judged) if row[-1] == "no"]

@@ -79,7 +79,7 @@ def test_gate_of_the_bundle_is_the_one_judged_again(path, report):
 
 
 def test_a_bundle_that_misses_a_threshold_fails(path, report):
-    strict = load_thresholds().model_copy(update={"chunk_mae": 1e-9})
+    strict = load_thresholds().model_copy(update={"error_share": 1e-9})
     assert not judge_bundles(path, report.path, HELD_OUT, strict).passed
 
 
@@ -91,7 +91,7 @@ def test_same_buffer_same_bytes(path, report, tmp_path):
 
 def test_layout_none_is_the_float_policy(path, tmp_path):
     none = quantize(path, tmp_path / "none", recipe={"layout": "none"})
-    assert none.gate.chunk_mae == 0.0
+    assert none.gate.chunk_mae == none.gate.error_share == 0.0
     assert none.gate.passed
 
 
