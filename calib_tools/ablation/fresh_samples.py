@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from calib_tools.ablation.bootstrap import mean_interval
 from calib_tools.output import write_file, write_json
 from calib_tools.quantize import fitting_buffer
+from quantvla_ros.errors import QuantVLAError
 
 if TYPE_CHECKING:
     from quantvla_ros.bundle.observation import Observation
@@ -52,16 +53,26 @@ class FreshSamples:
 
     @classmethod
     def of(
-        cls, bundle: Path, manifest: BundleManifest, buffers: Sequence[Path], out: Path
+        cls,
+        bundle: Path,
+        manifest: BundleManifest,
+        calibration: str,
+        buffers: Sequence[Path],
+        out: Path,
     ) -> FreshSamples:
-        """Read the buffers.
+        """Read the buffers; `calibration` is the sha256 of the one that they must not be.
 
         Raises:
-            QuantVLAError: one is damaged, or of another robot.
+            QuantVLAError: one is damaged, of another robot, the calibration buffer, or there twice.
         """
-        samples, digest = [], hashlib.sha256()
+        samples, digest, known = [], hashlib.sha256(), {calibration: "is the calibration buffer"}
         for path in buffers:
             buffer = fitting_buffer(manifest, path)
+            if buffer.sha256 in known:
+                raise QuantVLAError(
+                    f"The buffer '{path}' {known[buffer.sha256]}; give recordings of their own."
+                )
+            known[buffer.sha256] = "is given twice"
             samples += buffer.samples
             digest.update(buffer.sha256.encode())
         return cls(bundle, samples, digest.hexdigest(), out)

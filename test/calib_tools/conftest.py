@@ -195,17 +195,28 @@ def tiny_bundle(tmp_path_factory) -> Path:
     return save_bundle(path, manifest, tensors, build_word_tokenizer(words))
 
 
-@pytest.fixture(scope="session")
-def tiny_buffer(tmp_path_factory) -> Path:
-    """A buffer of 32 samples that fits `tiny_bundle`; do not change it."""
+def record_buffer(path: Path, groups: int) -> Path:
+    """A buffer at `path` of what the robot sends in so many groups; it fits `tiny_bundle`."""
     from calib_tools.buffer.collector import Collector
     from calib_tools.buffer.store import write_buffer
 
     sources = robot_config()
-    collector = Collector(sources, 32)
-    for message in robot_stream(32):
+    collector = Collector(sources, groups)
+    for message in robot_stream(groups):
         collector.add(message)
     samples, counts = collector.finish()
-    path = tmp_path_factory.mktemp("buffers") / "tiny"
     write_buffer(path, sources, samples, counts, ["live topics"])
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_buffer(tmp_path_factory) -> Path:
+    """A buffer of 32 samples that fits `tiny_bundle`; do not change it."""
+    return record_buffer(tmp_path_factory.mktemp("buffers") / "tiny", 32)
+
+
+@pytest.fixture(scope="session")
+def fresh_buffers(tmp_path_factory) -> list[Path]:
+    """Two further buffers, of 16 and 18 samples."""
+    folder = tmp_path_factory.mktemp("fresh_buffers")
+    return [record_buffer(folder / str(groups), groups) for groups in (16, 18)]

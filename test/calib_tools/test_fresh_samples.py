@@ -14,23 +14,23 @@ from calib_tools.buffer.store import load_buffer
 from calib_tools.report.page import write_report
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.chunk import draw_noise
+from quantvla_ros.errors import QuantVLAError
 
 CHOSEN = ["w4a8-rtn", "w4a8-gptq", "w3a8-rtn"]
 
 
 @pytest.fixture(scope="module")
-def ablated(tmp_path_factory, tiny_bundle, tiny_buffer):
+def ablated(tmp_path_factory, tiny_bundle, tiny_buffer, fresh_buffers):
     out = tmp_path_factory.mktemp("fresh") / "out"
-    return out, again(out, tiny_bundle, tiny_buffer)
+    return out, again(out, tiny_bundle, tiny_buffer, fresh_buffers)
 
 
-def again(out, bundle, buffer):
-    fresh = [buffer, buffer]
+def again(out, bundle, buffer, fresh):
     return run.ablate(bundle, buffer, CHOSEN, [], [], 0, 1, out, fresh)
 
 
 def test_each_sample_has_the_error_that_the_two_policies_have_on_it(
-    ablated, tiny_bundle, tiny_buffer
+    ablated, tiny_bundle, fresh_buffers
 ):
     out, record = ablated
     rows = {row["name"]: row["fresh"] for row in record["variants"]}
@@ -39,14 +39,13 @@ def test_each_sample_has_the_error_that_the_two_policies_have_on_it(
     units = float_policy.manifest.interface.action.units
     arm = [place for place, unit in enumerate(units) if unit == "rad"]
     assert 0 < len(arm) < len(units)
-    samples = load_buffer(tiny_buffer).samples
+    samples = [sample for path in fresh_buffers for sample in load_buffer(path).samples]
     errors = rows["w4a8-gptq"]["errors_mrad"]
-    assert len(errors) == 2 * len(samples)
-    # The second buffer is the same one; its samples get other noise.
-    for place in (0, len(samples) + 3):
+    assert len(errors) == len(samples) == 34
+    for place in (0, 19):
         noise = draw_noise(float_policy.manifest, fresh_samples._SEED, place)
         one, other = (
-            policy.infer(samples[place % len(samples)], noise).actions[:, arm]
+            policy.infer(samples[place], noise).actions[:, arm]
             for policy in (float_policy, variant)
         )
         assert errors[place] == pytest.approx(1e3 * np.abs(one - other).mean(), abs=1e-3)
@@ -54,10 +53,12 @@ def test_each_sample_has_the_error_that_the_two_policies_have_on_it(
     assert record["fresh"]["mean_mrad"] > 0
 
 
-def test_what_is_measured_is_not_computed_again(ablated, tiny_bundle, tiny_buffer, monkeypatch):
+def test_what_is_measured_is_not_computed_again(
+    ablated, tiny_bundle, tiny_buffer, fresh_buffers, monkeypatch
+):
     out, record = ablated
     monkeypatch.setattr(fresh_samples.FreshSamples, "_chunks", None)
-    found = again(out, tiny_bundle, tiny_buffer)
+    found = again(out, tiny_bundle, tiny_buffer, fresh_buffers)
     assert found["variants"] == record["variants"] and found["fresh"] == record["fresh"]
 
 
@@ -68,9 +69,22 @@ def test_tables_the_documents_and_the_report_show_it(ablated, tmp_path):
     (step,) = fresh_step_rows(record)
     assert step[:2] == ["w4a8-rtn to w4a8-gptq", "GPTQ"]
     text = document_tables.markdown(out / run.RECORD)
-    assert "| float, other noise | 64 |" in text and "| w4a8-rtn to w4a8-gptq | GPTQ |" in text
+    assert "| float, other noise | 34 |" in text and "| w4a8-rtn to w4a8-gptq | GPTQ |" in text
     write_report(out, tmp_path / "page.html", force=False)
     assert "Action error on fresh samples" in (tmp_path / "page.html").read_text()
+
+
+def test_what_calibrated_is_not_fresh_and_nothing_counts_twice(
+    tmp_path, tiny_bundle, tiny_buffer, fresh_buffers
+):
+    one, other = fresh_buffers
+    for fresh, words in (
+        ([one, tiny_buffer], f"{tiny_buffer}' is the calibration buffer"),
+        ([one, other, one], f"{one}' is given twice"),
+    ):
+        with pytest.raises(QuantVLAError, match=words):
+            again(tmp_path / "out", tiny_bundle, tiny_buffer, fresh)
+        assert not (tmp_path / "out").exists()
 
 
 def test_without_such_buffers_there_is_nothing_to_show(tmp_path, tiny_bundle, tiny_buffer):
