@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from calib_tools.ros_domain import claim_domain
 
 # How long an example takes says only how busy the machine is.
 settings.register_profile("quantvla", deadline=None)
@@ -23,28 +23,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 sys.path.insert(0, str(Path(__file__).parent))  # the helpers: waiting, ros_graph
 
-_DOMAINS = range(1, 102)
-_claimed = []  # open lock files: the claim lasts as long as the process
-
-
-def _claim_domain() -> int:
-    """Return a domain that no other test process on this machine has."""
-    folder = Path(tempfile.gettempdir()) / f"quantvla_ros_domains_{os.getuid()}"
-    folder.mkdir(exist_ok=True)
-    first = os.getpid() % len(_DOMAINS)
-    for domain in (*_DOMAINS[first:], *_DOMAINS[:first]):
-        handle = (folder / str(domain)).open("w")
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            handle.close()
-            continue
-        _claimed.append(handle)
-        return domain
-    raise RuntimeError("all ROS domains below 102 are taken by other test processes")
-
-
-os.environ["ROS_DOMAIN_ID"] = str(_claim_domain())
+# The claim lasts as long as the process.
+_DOMAIN, _CLAIM = claim_domain()
+os.environ["ROS_DOMAIN_ID"] = str(_DOMAIN)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 

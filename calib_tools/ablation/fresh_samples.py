@@ -23,6 +23,7 @@ from calib_tools.ablation.bootstrap import mean_interval
 from calib_tools.output import write_file, write_json
 from calib_tools.quantize import fitting_buffer
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.quantization.gate import error_share, load_thresholds, own_spread
 
 if TYPE_CHECKING:
     from quantvla_ros.bundle.observation import Observation
@@ -104,11 +105,18 @@ class FreshSamples:
         chunks = self._float_chunks(show)
         return _differences(chunks[0], chunks[1])
 
+    def share(self, errors: Sequence[float], show: Show) -> float:
+        """The gate's measure of the mean error, of the `errors` of these samples, mrad."""
+        spread = 1e3 * own_spread(self._float_chunks(show))
+        return error_share(np.asarray(errors), spread, 1e3 * load_thresholds().spread_floor)
+
     def _float_chunks(self, show: Show) -> Chunks:
-        """Chunks [2, N, horizon, joints] with two noises; made once."""
-        file = self.out / NOTES / f"float-{self.sha256[:16]}.npy"
+        """Chunks [DRAWS, N, horizon, joints], each draw with another noise; made once."""
+        from calib_tools.judging import DRAWS
+
+        file = self.out / NOTES / f"float-{self.sha256[:16]}-{DRAWS}.npy"
         if not file.is_file():
-            chunks = np.stack([self._chunks(self.bundle, draw, show) for draw in range(2)])
+            chunks = np.stack([self._chunks(self.bundle, draw, show) for draw in range(DRAWS)])
             content = io.BytesIO()
             np.save(content, chunks)
             write_file(file, content.getvalue())
@@ -133,10 +141,11 @@ def _differences(reference: Chunks, got: Chunks) -> list[float]:
     return [round(1e3 * float(e), 4) for e in np.abs(reference - got).mean(axis=(1, 2))]
 
 
-def summarized(errors: Sequence[float]) -> dict[str, Any]:
-    """What a record keeps of a variant."""
+def summarized(errors: Sequence[float], share: float) -> dict[str, Any]:
+    """What a record keeps of a variant: its errors, mrad, and `FreshSamples.share` of them."""
     low, high = mean_interval(errors)
     return {
+        "error_share": round(share, 4),
         "mean_mrad": round(float(np.mean(errors)), 4),
         "mean_interval_95_mrad": [round(low, 4), round(high, 4)],
         "median_mrad": round(float(np.median(errors)), 4),

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from calib_tools.ablation.catalogue import (
     catalogue,
     choose,
 )
-from calib_tools.ablation.fresh_samples import FreshSamples, summarized
+from calib_tools.ablation.fresh_samples import FreshSamples, Show, summarized
 from calib_tools.ablation.making import Workshop
 from calib_tools.ablation.steps import written
 from calib_tools.ablation.table import KIND, RECORD, SCHEMA
@@ -112,15 +112,22 @@ def _measured(
 ) -> Row:
     """Give every row its errors on the fresh samples; returns the float policy's own spread."""
     with Bar("fresh samples", float(len(chosen))) as bar:
-        spread = fresh.spread(lambda text, share: bar.show(0.0, f"float: {text}"))
+
+        def found(errors: Sequence[float], show: Show) -> Row:
+            return summarized(errors, fresh.share(errors, show))
+
+        def shown(text: str, share: float) -> None:
+            bar.show(0.0, f"float: {text}")
+
+        spread = found(fresh.spread(shown), shown)
         for place, (variant, row) in enumerate(zip(chosen, rows, strict=True)):
             if "refused" not in row:
                 path, show = workshop.path(variant), _shown(bar, place, variant)
-                row["fresh"] = summarized(fresh.errors(variant.name, path, row["sha256"], show))
-    return summarized(spread)
+                row["fresh"] = found(fresh.errors(variant.name, path, row["sha256"], show), show)
+    return spread
 
 
-def _shown(bar: Bar, place: int, variant: AblationVariant) -> Callable[[str, float], None]:
+def _shown(bar: Bar, place: int, variant: AblationVariant) -> Show:
     """What shows the progress of one variant among all."""
     return lambda text, share: bar.show(place + share, f"{variant.name}: {text}")
 

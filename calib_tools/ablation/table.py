@@ -22,7 +22,7 @@ OPEN_HEAD = [
 ]  # fmt: skip
 FRESH_HEAD = [
     "variant", "samples", "mean error, mrad", "95 % interval", "median", "95th percentile",
-    "of the float policy's own spread",
+    "share of own spread",
 ]  # fmt: skip
 FRESH_STEP_HEAD = [
     "step", "adds", "mean error before, mrad", "after", "after / before", "95 % interval",
@@ -73,8 +73,8 @@ def open_rows(record: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
-def _share(gate: Mapping[str, Any]) -> str:
-    share = gate.get("error_share")  # older records have none
+def _share(found: Mapping[str, Any]) -> str:
+    share = found.get("error_share")  # older records have none
     return "" if share is None else percent(share)
 
 
@@ -84,13 +84,13 @@ def fresh_rows(record: Mapping[str, Any]) -> list[Row]:
     if spread is None:
         return []
     return [
-        _fresh(variant["name"], variant["fresh"], spread)
+        _fresh(variant["name"], variant["fresh"])
         for variant in record["variants"]
         if "fresh" in variant
-    ] + [_fresh("float, other noise", spread, spread)]
+    ] + [_fresh("float, other noise", spread)]
 
 
-def _fresh(name: str, found: Mapping[str, Any], spread: Mapping[str, Any]) -> Row:
+def _fresh(name: str, found: Mapping[str, Any]) -> Row:
     return [
         name,
         str(len(found["errors_mrad"])),
@@ -98,7 +98,7 @@ def _fresh(name: str, found: Mapping[str, Any], spread: Mapping[str, Any]) -> Ro
         "{:.2f} to {:.2f}".format(*found["mean_interval_95_mrad"]),
         f"{found['median_mrad']:.2f}",
         f"{found['p95_mrad']:.2f}",
-        percent(found["mean_mrad"] / spread["mean_mrad"]),
+        _share(found),
     ]
 
 

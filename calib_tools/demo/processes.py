@@ -172,29 +172,3 @@ class Processes:
         """End one child."""
         child.stop()
         self._children.remove(child)
-
-
-def _another_domain() -> int:
-    """A domain from 1 to 101; never the one of this terminal, which may be a real robot's."""
-    ours = 1 + os.getpid() % 101
-    return ours % 101 + 1 if os.environ.get("ROS_DOMAIN_ID") == str(ours) else ours
-
-
-@contextmanager
-def own_ros_domain() -> Iterator[dict[str, str]]:
-    """Keep to ourselves: a ROS domain of our own, and discovery on this machine alone."""
-    ours = {
-        "ROS_DOMAIN_ID": str(_another_domain()),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "PYTHONUNBUFFERED": "1",
-    }
-    before = {name: os.environ.get(name) for name in ours}
-    os.environ.update(ours)
-    try:
-        yield dict(os.environ)
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

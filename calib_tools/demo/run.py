@@ -20,11 +20,12 @@ from calib_tools.buffer.sources import load_config
 from calib_tools.buffer.store import load_buffer
 from calib_tools.demo.episodes import as_records
 from calib_tools.demo.policy_run import PolicyRun, run_policy
-from calib_tools.demo.processes import Processes, own_ros_domain
+from calib_tools.demo.processes import Processes
 from calib_tools.demo.progress import Say, Stages
 from calib_tools.demo.summary import CalibrationSize, Summary, summarize
 from calib_tools.output import write_file, write_json
 from calib_tools.resources import shared_file
+from calib_tools.ros_domain import own_ros_domain
 from quantvla_ros.bundle.directory import written_directory
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import load_manifest

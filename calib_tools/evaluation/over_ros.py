@@ -17,12 +17,13 @@ import numpy as np
 
 from calib_tools.demo.episodes import run_episode
 from calib_tools.demo.policy_run import robot_and_policy
-from calib_tools.demo.processes import Child, Processes, own_ros_domain
+from calib_tools.demo.processes import Child, Processes
 from calib_tools.demo.trace import JOINT_STATE_TYPE, read_trace, thinned
 from calib_tools.evaluation.jobs import Job
 from calib_tools.evaluation.outcome import Outcome, grounding
 from calib_tools.evaluation.plan import PlannedEpisode
 from calib_tools.evaluation.smoothness import path_length
+from calib_tools.ros_domain import own_ros_domain
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.operator import Operator

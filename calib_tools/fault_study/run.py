@@ -14,7 +14,7 @@ import numpy as np
 
 from calib_tools.buffer.messages import RawMessage, decode
 from calib_tools.demo.policy_run import robot_and_policy
-from calib_tools.demo.processes import Child, Processes, own_ros_domain
+from calib_tools.demo.processes import Child, Processes
 from calib_tools.demo.progress import Say
 from calib_tools.demo.trace import JOINT_STATE_TYPE, TRAJECTORY_TYPE
 from calib_tools.driven_system import COMMANDS, DrivenSystem
@@ -27,6 +27,7 @@ from calib_tools.fault_study.wave_policy import (
     next_fastest,
 )
 from calib_tools.resources import shared_file
+from calib_tools.ros_domain import own_ros_domain
 from quantvla_ros.control.faults import FaultCode
 
 BUNDLE = "policies/panda"

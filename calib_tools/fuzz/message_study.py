@@ -15,13 +15,14 @@ import numpy as np
 from calib_tools.buffer.messages import RawMessage, decode
 from calib_tools.buffer.sources import IMAGE_TYPES, JOINT_STATE_TYPE, STRING_TYPE
 from calib_tools.demo.policy_run import robot_and_policy
-from calib_tools.demo.processes import Child, Processes, own_ros_domain
+from calib_tools.demo.processes import Child, Processes
 from calib_tools.demo.trace import TRAJECTORY_TYPE
 from calib_tools.driven_system import COMMANDS, DrivenSystem
 from calib_tools.fault_study.wave_policy import LOADER
 from calib_tools.fuzz.command_check import wrong
 from calib_tools.fuzz.damaged_messages import CLOCK_TYPE, damaged
 from calib_tools.resources import shared_file
+from calib_tools.ros_domain import own_ros_domain
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.operator import Operator

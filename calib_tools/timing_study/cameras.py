@@ -8,9 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from calib_tools.demo.processes import Processes, own_ros_domain
+from calib_tools.demo.processes import Processes
 from calib_tools.demo.progress import Say
 from calib_tools.resources import shared_file
+from calib_tools.ros_domain import own_ros_domain
 from calib_tools.timing_study.shares import shares
 
 PROFILE = "config/fastdds.xml"

@@ -111,7 +111,11 @@ def compare(
     record = GateRecord(
         passed=False,
         samples=count,
-        error_share=_error_share(draws[..., arm], quantized[..., arm], thresholds.spread_floor),
+        error_share=error_share(
+            _mean_errors(reference[..., arm], quantized[..., arm]),
+            own_spread(draws[..., arm]),
+            thresholds.spread_floor,
+        ),
         chunk_mae=float(difference[..., arm].mean()),
         chunk_max=float(difference[..., arm].max()),
         cosine=float(1.0 - _cosine_errors(normalized[0][0], normalized[1]).mean()),
@@ -150,15 +154,23 @@ def _mean_errors(a: Array, b: Array) -> Array:
     return np.asarray(np.abs(a - b).mean(axis=(1, 2)))
 
 
-def _error_share(draws: Array, quantized: Array, floor: float) -> float:
+def own_spread(draws: Array) -> Array:
+    """Mean difference [N] of two chunks of the float policy, from `draws` [draws, N, ...]."""
+    return np.asarray(np.mean([_mean_errors(*pair) for pair in combinations(draws, 2)], axis=0))
+
+
+def error_share(errors: Array, spread: Array, floor: float) -> float:
     """Error of a typical sample as a share of what another noise would change.
 
     A sample on which the quantized policy decides otherwise counts as `LARGEST_SHARE`, however far
     apart the two decisions lie.
+
+    Args:
+        errors: mean difference [N] between the chunks of float and quantized policy.
+        spread: `own_spread` [N], in the same unit.
+        floor: a smaller spread counts as this one.
     """
-    apart = [_mean_errors(*pair) for pair in combinations(draws, 2)]
-    spread = np.maximum(np.mean(apart, axis=0), floor) if apart else floor
-    return float(np.minimum(_mean_errors(draws[0], quantized) / spread, LARGEST_SHARE).mean())
+    return float(np.minimum(errors / np.maximum(spread, floor), LARGEST_SHARE).mean())
 
 
 def _beyond_spread(

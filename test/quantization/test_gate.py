@@ -31,7 +31,7 @@ def normalized(chunks):
 
 def judge(reference, quantized, *others):
     """Judge against the float policy's chunks, of which `others` are further draws."""
-    draws = np.stack([reference, *others])
+    draws = np.stack([reference, *(others or [reference])])
     return compare(
         draws,
         quantized,

@@ -11,7 +11,7 @@ import pytest
 from process_life import alive
 from waiting import wait_until
 
-from calib_tools.demo.processes import Processes, own_ros_domain
+from calib_tools.demo.processes import Processes
 from quantvla_ros.errors import QuantVLAError
 
 REPOSITORY = Path(__file__).parents[3]
@@ -112,18 +112,3 @@ def test_a_tool_that_takes_too_long_is_ended(tmp_path, module):
         with pytest.raises(QuantVLAError, match=r"tool did not end within 0 s"):
             child.wait(0.2)
         assert child.status is not None
-
-
-@pytest.mark.parametrize("pid", [0, 29, 100, 101])
-@pytest.mark.parametrize("given", ["0", "30", "1", "101", None])
-def test_the_domain_is_never_that_of_the_terminal(monkeypatch, pid, given):
-    """A real robot may be in it."""
-    monkeypatch.setattr(os, "getpid", lambda: pid)
-    if given is None:
-        monkeypatch.delenv("ROS_DOMAIN_ID", raising=False)
-    else:
-        monkeypatch.setenv("ROS_DOMAIN_ID", given)
-    with own_ros_domain() as environment:
-        assert 1 <= int(environment["ROS_DOMAIN_ID"]) <= 101
-        assert environment["ROS_DOMAIN_ID"] == os.environ["ROS_DOMAIN_ID"] != given
-    assert os.environ.get("ROS_DOMAIN_ID") == given
