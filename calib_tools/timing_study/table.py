@@ -55,7 +55,7 @@ def _soak(record: Mapping[str, Any]) -> str:
         "latest window": f"{record['latest_ms']:.1f} ms late",
         "memory of the node after minute 5": _megabytes(growth["node_bytes_per_hour"]),
         "memory of the inference process": _megabytes(growth["worker_bytes_per_hour"]),
-        "file handles of the node": f"{growth['node_handles_per_hour']:+.1f} an hour",
+        "file handles of the node": f"{_change(growth['node_handles_per_hour'])} an hour",
     }
     return "\n".join(
         ["| what | value |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())]
@@ -63,4 +63,8 @@ def _soak(record: Mapping[str, Any]) -> str:
 
 
 def _megabytes(per_hour: float) -> str:
-    return f"{per_hour / 1e6:+.1f} MB an hour"
+    return f"{_change(per_hour / 1e6)} MB an hour"
+
+
+def _change(value: float) -> str:
+    return f"{round(value, 1) + 0.0:+.1f}"  # never "-0.0"
