@@ -47,10 +47,10 @@ class PatientExecutor(Executor):
             return
         self._under_way.append(task)
         wait([self._pool.submit(task)], PATIENCE_S)
-        over = [each for each in self._under_way if each.done()]
-        self._under_way = [each for each in self._under_way if not each.done()]
-        for each in over:
-            each.result()
+        for each in list(self._under_way):
+            if each.done():
+                self._under_way.remove(each)
+                each.result()
 
     def shutdown(self, timeout_sec: float | None = None) -> bool:
         """End as every executor does, and the idle threads."""
