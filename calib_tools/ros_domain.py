@@ -3,36 +3,32 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import tempfile
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TextIO
 
 from quantvla_ros.errors import QuantVLAError
 
 _DOMAINS = range(1, 102)  # beyond, the ports of the middleware meet those of the system
 
 
-def claim_domain() -> tuple[int, TextIO]:
+def claim_domain() -> tuple[int, socket.socket]:
     """Return a domain and what holds it: the claim lasts until that is closed.
 
-    Never the domain of this terminal, which may be a real robot's.
+    Never the domain of this terminal, which may be a real robot's. A name of the kernel's and no
+    file: whatever ends the program, nothing is left.
 
     Raises:
         QuantVLAError: all are taken.
     """
-    folder = Path(tempfile.gettempdir()) / f"quantvla_ros_domains_{os.getuid()}"
-    folder.mkdir(exist_ok=True)
     first = os.getpid() % len(_DOMAINS)
     for domain in (*_DOMAINS[first:], *_DOMAINS[:first]):
         if os.environ.get("ROS_DOMAIN_ID") == str(domain):
             continue
-        held = (folder / str(domain)).open("w")
+        held = socket.socket(socket.AF_UNIX)
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.bind(f"\0quantvla_ros domain {domain}")
         except OSError:
             held.close()
             continue
