@@ -95,14 +95,12 @@ def spread(candidates: list[Features], count: int) -> list[int]:
         ],
         axis=1,
     )
-    first = int(np.argmin(((space - space.mean(axis=0)) ** 2).sum(axis=1)))
-    chosen = [first]
-    distance = ((space - space[first]) ** 2).sum(axis=1)
+    chosen = [int(np.argmin(((space - space.mean(axis=0)) ** 2).sum(axis=1)))]
+    distance = np.full(len(space), np.inf)
     while len(chosen) < count:
-        farthest = int(np.argmax(distance))
-        chosen.append(farthest)
-        distance = np.minimum(distance, ((space - space[farthest]) ** 2).sum(axis=1))
+        distance = np.minimum(distance, ((space - space[chosen[-1]]) ** 2).sum(axis=1))
         distance[chosen] = -1.0
+        chosen.append(int(np.argmax(distance)))
     return sorted(chosen)
 
 

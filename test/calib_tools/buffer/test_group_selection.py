@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from calib_tools.buffer.selection import DifferentGroups, Features, spread, thumbnail
@@ -60,6 +60,7 @@ def test_spread_over_pictures_when_joints_stand_still():
     ),
     st.integers(1, 50),
 )
+@example([(0.0, 0.0, "a")] * 3, 2)
 def test_spread_chooses_as_many_as_asked_each_once_and_always_the_same(rows, count):
     candidates = [group(*row) for row in rows]
     chosen = spread(candidates, count)
