@@ -23,7 +23,13 @@ from calib_tools.ablation.bootstrap import mean_interval
 from calib_tools.output import write_file, write_json
 from calib_tools.quantize import fitting_buffer
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.quantization.gate import error_share, load_thresholds, own_spread
+from quantvla_ros.quantization.gate import (
+    Array,
+    error_share,
+    load_thresholds,
+    mean_errors,
+    own_spread,
+)
 
 if TYPE_CHECKING:
     from quantvla_ros.bundle.observation import Observation
@@ -105,10 +111,9 @@ class FreshSamples:
         chunks = self._float_chunks(show)
         return _differences(chunks[0], chunks[1])
 
-    def share(self, errors: Sequence[float], show: Show) -> float:
-        """The gate's measure of the mean error, of the `errors` of these samples, mrad."""
-        spread = 1e3 * own_spread(self._float_chunks(show))
-        return error_share(np.asarray(errors), spread, 1e3 * load_thresholds().spread_floor)
+    def own_spread(self, show: Show) -> Array:
+        """What the gate holds errors against, mrad, of each sample."""
+        return 1e3 * own_spread(self._float_chunks(show))
 
     def _float_chunks(self, show: Show) -> Chunks:
         """Chunks [DRAWS, N, horizon, joints], each draw with another noise; made once."""
@@ -138,12 +143,18 @@ class FreshSamples:
 
 
 def _differences(reference: Chunks, got: Chunks) -> list[float]:
-    return [round(1e3 * float(e), 4) for e in np.abs(reference - got).mean(axis=(1, 2))]
+    return [round(1e3 * float(e), 4) for e in mean_errors(reference, got)]
 
 
-def summarized(errors: Sequence[float], share: float) -> dict[str, Any]:
-    """What a record keeps of a variant: its errors, mrad, and `FreshSamples.share` of them."""
+def summarized(errors: Sequence[float], spread: Array) -> dict[str, Any]:
+    """What a record keeps of a variant.
+
+    Args:
+        errors: its `FreshSamples.errors`.
+        spread: `FreshSamples.own_spread`.
+    """
     low, high = mean_interval(errors)
+    share = error_share(np.asarray(errors), spread, 1e3 * load_thresholds().spread_floor)
     return {
         "error_share": round(share, 4),
         "mean_mrad": round(float(np.mean(errors)), 4),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from quantvla_ros.quantization.gate import load_thresholds
 from quantvla_ros.quantization.layouts import AUTO
 
 if TYPE_CHECKING:
+    from calib_tools.judging import Chunks
     from calib_tools.rounding_stage import Progress
 
 VARIANTS, MADE = "variants", "made"
@@ -56,9 +58,12 @@ class Workshop:
             found: dict[str, Any] = json.loads(note.read_text())
             same = found["gate"]["thresholds"] == load_thresholds().model_dump()
             if found["how"] == variant.as_dict()["how"] and (same or not _chosen_by_gate(variant)):
-                again = {} if same else {"gate": self._judged(variant, progress)}
-                row = {**found, **self._hashed(variant), **again}
-                write_json(note, row)
+                # Older states noted no hash.
+                row = found if "sha256" in found else {**found, **self._hashed(variant)}
+                if not same:
+                    row = {**row, "gate": self._judged(variant, progress)}
+                if row != found:
+                    write_json(note, row)
                 return row
         try:
             made = (
@@ -84,20 +89,28 @@ class Workshop:
         """The gate's verdict of what is made."""
         from calib_tools.ablation.loading import load_made
         from calib_tools.ablation.study import KERNEL
-        from calib_tools.judging import chunks_of, draws_of, judge_chunks
+        from calib_tools.judging import chunks_of, judge_chunks
 
         progress("judge again", 0.0)
         samples = self.samples.held_out
-        reference, policy = (load_made(self.bundle, p) for p in (self.bundle, self.path(variant)))
+        policy = load_made(self.bundle, self.path(variant))
         judged = judge_chunks(
-            reference.manifest,
-            draws_of(reference, samples),
+            policy.manifest,
+            self._draws,
             chunks_of(policy, samples),
             samples,
             load_thresholds(),
             KERNEL if variant.fake else policy.kernel,
         )
         return judged.model_dump()
+
+    @cached_property
+    def _draws(self) -> Chunks:
+        """What every variant is judged against, see `draws_of`."""
+        from calib_tools.ablation.loading import load_made
+        from calib_tools.judging import draws_of
+
+        return draws_of(load_made(self.bundle, self.bundle), self.samples.held_out)
 
     def _real(self, variant: AblationVariant, progress: Progress) -> dict[str, Any]:
         import torch

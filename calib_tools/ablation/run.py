@@ -113,18 +113,16 @@ def _measured(
     """Give every row its errors on the fresh samples; returns the float policy's own spread."""
     with Bar("fresh samples", float(len(chosen))) as bar:
 
-        def found(errors: Sequence[float], show: Show) -> Row:
-            return summarized(errors, fresh.share(errors, show))
-
         def shown(text: str, share: float) -> None:
             bar.show(0.0, f"float: {text}")
 
-        spread = found(fresh.spread(shown), shown)
+        spread = fresh.own_spread(shown)
         for place, (variant, row) in enumerate(zip(chosen, rows, strict=True)):
             if "refused" not in row:
                 path, show = workshop.path(variant), _shown(bar, place, variant)
-                row["fresh"] = found(fresh.errors(variant.name, path, row["sha256"], show), show)
-    return spread
+                errors = fresh.errors(variant.name, path, row["sha256"], show)
+                row["fresh"] = summarized(errors, spread)
+        return summarized(fresh.spread(shown), spread)
 
 
 def _shown(bar: Bar, place: int, variant: AblationVariant) -> Show:

@@ -112,7 +112,7 @@ def compare(
         passed=False,
         samples=count,
         error_share=error_share(
-            _mean_errors(reference[..., arm], quantized[..., arm]),
+            mean_errors(reference[..., arm], quantized[..., arm]),
             own_spread(draws[..., arm]),
             thresholds.spread_floor,
         ),
@@ -149,14 +149,14 @@ def _gripper_flips(normalized: tuple[Array, Array], arm: NDArray[np.bool_]) -> N
     return np.asarray(draws[0] != quantized)
 
 
-def _mean_errors(a: Array, b: Array) -> Array:
+def mean_errors(a: Array, b: Array) -> Array:
     """Mean difference [N] between chunks [N, horizon, joints]."""
     return np.asarray(np.abs(a - b).mean(axis=(1, 2)))
 
 
 def own_spread(draws: Array) -> Array:
     """Mean difference [N] of two chunks of the float policy, from `draws` [draws, N, ...]."""
-    return np.asarray(np.mean([_mean_errors(*pair) for pair in combinations(draws, 2)], axis=0))
+    return np.asarray(np.mean([mean_errors(*pair) for pair in combinations(draws, 2)], axis=0))
 
 
 def error_share(errors: Array, spread: Array, floor: float) -> float:
