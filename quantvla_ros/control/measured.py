@@ -31,6 +31,18 @@ class MeasuredJoints:
         """Forget it: its time means nothing any more."""
         self._newest = None
 
+    def to_hold(self, commanded: FloatArray, now: float, config: MotionConfig) -> FloatArray | None:
+        """Where [n] an arm that was commanded to be at ``commanded`` [n] can hold at once.
+
+        That is there, so that a gripper keeps its grip, but for a joint that cannot get there
+        within ``blend_s``: it holds where it is measured. None without a fresh joint state.
+        """
+        if self._newest is None or abs(now - self._newest[0]) > config.joint_state_age_s:
+            return None
+        position = self._newest[1]
+        near = np.abs(commanded - position) <= config.blend_s * self._limits.velocity
+        return np.where(near, commanded, position)
+
     def at_rest(self, now: float, config: MotionConfig) -> FloatArray:
         """The fresh measured position [n].
 

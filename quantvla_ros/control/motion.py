@@ -78,6 +78,8 @@ class MotionController:
         self._measured = MeasuredJoints(limits)
         self._moving = False
         self._stop_planned = False
+        self._lost: FloatArray | None = None  # commanded when the clock went back; see begin_again
+        self._told_until = -np.inf  # the arm is told of its rest at least so long
         self._schedule = ChunkSchedule(self.config, period_s, speeds)
 
     @property
@@ -159,13 +161,9 @@ class MotionController:
             # The controller may hold another position than the measured one: an arm sags. It gets
             # time to go from the one to the other.
             lead = max(lead, self.config.blend_s)
-        self._first = max(self._first, now + lead)
-        self._tracker.start_at(position, self._first)
-        self._commanded.begin()
-        self.metrics.began()
+        self._start_at(position, max(self._first, now + lead))
         self._schedule.hold(position)
         self._moving = True
-        self._stop_planned = False
         self.mode = Mode.ARMED
 
     def check_arming(self, now: float) -> FloatArray:
@@ -284,23 +282,37 @@ class MotionController:
             self._rest(Mode.DRY_RUN)
 
     def begin_again(self, now: float) -> None:
-        """Forget plan and time after a jump of the clock: nothing is commanded any more.
+        """Forget plan and time after a jump of the clock.
 
-        The arm stops by itself, for the last window ends at rest. The mode is then DRY_RUN, FAULT
-        or, when that was under way, INACTIVE; moving again takes ``arm``.
+        When it jumped ahead nothing is commanded any more: the last window ends at rest, and the
+        mode is DRY_RUN, FAULT or, when that was under way, INACTIVE. When it went back, a window
+        that was under way is one of a far future, and a controller would begin a motion to it that
+        no limit holds for. So an arm that moved is told to hold from its next joint state on, and
+        enters that mode then. Moving again takes ``arm``.
         """
         ending = self.mode in (Mode.STOPPING, Mode.FAULT) and self._after_stop is Mode.INACTIVE
+        after = Mode.DRY_RUN if self.fault is None else Mode.FAULT
+        if self.mode is Mode.INACTIVE or (ending and self._moving):
+            after = Mode.INACTIVE
+        if self._moving and now < self._now and not self._speeds.any():
+            if self._lost is None:
+                self._lost = self._tracker.plan.sample(np.array([self._now])).position[0]
+            self._told_until = now + self.config.joint_state_age_s
+            self._after_stop = after
+            self._schedule.forget()
+            self._stop(Mode.STOPPING if self.mode is Mode.ARMED else self.mode)
+        else:
+            self._rest(after)
         self._now = self._first = now
         self._measured.forget()
-        if self.mode is Mode.INACTIVE or (ending and self._moving):
-            self._rest(Mode.INACTIVE)
-        else:
-            self._rest(Mode.DRY_RUN if self.fault is None else Mode.FAULT)
 
     def tick(self, now: float) -> Window | None:
         """Advance to ``now`` and return what to publish, None when nothing is to be commanded."""
         self._advance(now)
-        if self.mode is Mode.INACTIVE or (self.mode is Mode.FAULT and not self._moving):
+        if self._lost is not None:
+            self._hold_again(self._lost)
+        idle = self.mode is Mode.INACTIVE or (self.mode is Mode.FAULT and not self._moving)
+        if idle or self._lost is not None:
             return None
         first = max(self._first, self._now + self.config.transport_margin_s)
         self._first = first
@@ -347,10 +359,7 @@ class MotionController:
         """Whoever takes the speeds has heard nothing for so long that it stopped by itself."""
         if self._moving:
             state = self._tracker.plan.sample(np.array([self._first]))
-            self._tracker.start_at(np.where(self._speeds, 0.0, state.position[0]), self._first)
-            self._commanded.begin()
-            self.metrics.began()
-            self._stop_planned = False
+            self._start_at(np.where(self._speeds, 0.0, state.position[0]), self._first)
 
     def end(self) -> None:
         """Nobody ticks any more: INACTIVE, whatever was under way; the last window ends at rest."""
@@ -372,8 +381,26 @@ class MotionController:
         if self._tracker.plan.end <= first:
             if not self._tracker.stands(first):  # it could not stop at once and has braked: now
                 self._tracker.stop((), first)
-            elif self._before.rests(first):  # else the arm has yet to be told
-                self._rest(self._after_stop)
+            elif self._before.rests(first) and first > self._told_until:
+                self._rest(self._after_stop)  # else the arm has yet to be told
+
+    def _start_at(self, position: FloatArray, time: float) -> None:
+        """Begin a new motion at rest at ``position`` [n]; it is due from ``time`` on."""
+        self._first = time
+        self._tracker.start_at(position, time)
+        self._commanded.begin()
+        self.metrics.began()
+        self._stop_planned = False
+
+    def _hold_again(self, commanded: FloatArray) -> None:
+        """Let the arm hold from a joint state on; if none comes it is left alone."""
+        position = self._measured.to_hold(commanded, self._now, self.config)
+        if position is not None:
+            self._lost = None
+            self._start_at(position, self._now + self.config.blend_s)
+            self._told_until = self._first
+        elif self._now > self._told_until:
+            self._rest(self._after_stop)
 
     def _stop(self, mode: Mode) -> None:
         """Decelerate from the next tick on; a stop under way goes on."""
@@ -385,4 +412,6 @@ class MotionController:
         self.mode = mode
         self._moving = False
         self._stop_planned = False
+        self._lost = None
+        self._told_until = -np.inf
         self._schedule.forget()

@@ -126,9 +126,8 @@ def test_deactivation_during_the_stop_of_a_fault_keeps_the_fault(arm) -> None:
     arm.motion.arm(arm.now)
 
 
-@pytest.mark.parametrize("jump", [-1000.0, 0.5])
-@pytest.mark.parametrize("during", ["motion", "stop", "deactivation", "dry run", "inactive"])
-def test_jump_of_the_clock_ends_every_motion_without_a_command(arm, during, jump) -> None:
+def move(arm, during: str) -> None:
+    """Bring the arm into a state in which the clock may jump."""
     if during not in ("dry run", "inactive"):
         arm.motion.arm(arm.now)
         arm.run(1.4)
@@ -137,25 +136,100 @@ def test_jump_of_the_clock_ends_every_motion_without_a_command(arm, during, jump
         arm.run(0.06)
     elif during in ("deactivation", "inactive"):
         arm.motion.deactivate(arm.now)
-    arm.now += jump
+
+
+def jump(arm, seconds: float) -> None:
+    arm.now += seconds
+    moving = arm.motion.mode is Mode.ARMED
     arm.motion.begin_again(arm.now)
-    if during == "motion":
+    if moving:
         arm.raise_fault(FaultCode.CLOCK_JUMP)
+
+
+def check_mode(arm, during: str) -> None:
     wanted = {"motion": Mode.FAULT, "deactivation": Mode.INACTIVE, "inactive": Mode.INACTIVE}
     assert arm.motion.mode is wanted.get(during, Mode.DRY_RUN)
     assert arm.motion.at_rest
-    assert arm.tick() is None
+
+
+def go_on(arm) -> None:
+    """The arm can be armed again, with a joint state of the new time."""
     if arm.motion.mode is Mode.INACTIVE:
         arm.motion.activate(arm.now)
     elif arm.motion.fault is not None:
         arm.motion.reset_fault(arm.now)
-    with pytest.raises(QuantVLAError, match="no joint state"):
-        arm.motion.arm(arm.now)
     arm.see()
     arm.last = None
     arm.motion.arm(arm.now)
     arm.run(2.0)
     assert arm.motion.mode is Mode.ARMED
+
+
+@pytest.mark.parametrize("during", ["motion", "stop", "deactivation", "dry run", "inactive"])
+def test_clock_that_jumps_ahead_ends_every_motion_without_a_command(arm, during) -> None:
+    move(arm, during)
+    jump(arm, 0.5)
+    check_mode(arm, during)
+    assert arm.tick() is None
+    if arm.motion.mode is Mode.DRY_RUN:
+        with pytest.raises(QuantVLAError, match="no joint state"):
+            arm.motion.arm(arm.now)
+    go_on(arm)
+
+
+@pytest.mark.parametrize("during", ["dry run", "inactive"])
+def test_clock_that_goes_back_while_the_arm_rests_commands_nothing(arm, during) -> None:
+    move(arm, during)
+    jump(arm, -1000.0)
+    check_mode(arm, during)
+    assert arm.tick() is None
+    go_on(arm)
+
+
+@pytest.mark.parametrize("back", [0.3, 1000.0])
+@pytest.mark.parametrize("during", ["motion", "stop", "deactivation"])
+def test_arm_is_told_to_hold_after_the_clock_went_back(arm, during, back) -> None:
+    """A window that was under way would else begin a slow motion without limits."""
+    move(arm, during)
+    commanded = arm.last.positions[0]
+    jump(arm, -back)
+    assert not arm.motion.at_rest
+    assert arm.tick() is None  # nothing is known yet
+    arm.last = None
+    # A scene's reset has moved the first joint; the others are where they ought to be.
+    measured = commanded + [0.8, 0.01, -0.01, 0.001]
+    arm.motion.observe_joints(arm.now, measured, np.array([0.5, 0.0, 0.0, 0.0]))
+    windows = [arm.tick() for _ in range(5)]
+    for window in windows:
+        assert not window.velocities.any()
+        assert window.begin - arm.now > 0.05  # time to get there
+        np.testing.assert_allclose(window.positions[:, 0], measured[0])
+        np.testing.assert_allclose(window.positions[:, 1:] - commanded[1:], 0.0, atol=0.05)
+    arm.until_rest()
+    check_mode(arm, during)
+    assert arm.now - START < 1.4 + 0.1 - back + 0.5
+    go_on(arm)
+
+
+def test_clock_that_went_back_without_a_joint_state_leaves_the_arm_alone(arm) -> None:
+    move(arm, "motion")
+    jump(arm, -1000.0)
+    with pytest.raises(QuantVLAError, match="still decelerates"):
+        arm.motion.reset_fault(arm.now)
+    for _ in range(round(arm.motion.config.joint_state_age_s / PERIOD) + 2):
+        assert arm.tick() is None
+    check_mode(arm, "motion")
+    go_on(arm)
+
+
+def test_clock_that_goes_back_and_ahead_again_commands_nothing_more(arm) -> None:
+    move(arm, "motion")
+    jump(arm, -5.0)
+    jump(arm, 5.0)
+    arm.see()
+    assert arm.tick() is None
+    check_mode(arm, "motion")
+    go_on(arm)
 
 
 @pytest.mark.parametrize("value", [1e5, -1e300, 1.7e308])

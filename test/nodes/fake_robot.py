@@ -151,11 +151,16 @@ class FakeRobot:
             assert np.abs(positions).max() <= POSITION + 1e-3
 
     def set_clock_back(self, seconds: float) -> None:
-        """Let the robot's time jump, as a simulation does when it is reset; ahead if negative."""
+        """Let the robot's time jump, as a simulation does when it is reset; ahead if negative.
+
+        A window that is under way then comes after it, with a stamp of the former time.
+        """
         with self._lock:
             self._offset -= seconds
             self._controller.reset(self._positions[: len(self.arm)])
             self.setpoints.clear()
+            if self.windows:
+                self._take(self.windows[-1])
 
     def restore_clock(self) -> None:
         self.set_clock_back(self._offset)
@@ -177,6 +182,13 @@ class FakeRobot:
         self.rejections.append(f"the robot itself failed: {error!r}")
 
     def _on_window(self, message: JointTrajectoryMessage) -> None:
+        with self._lock:
+            self._heard = time.monotonic()
+            self.windows.append(message)
+            self._take(message)
+
+    def _take(self, message: JointTrajectoryMessage) -> None:
+        """Hand a window to the controller; the caller holds the lock."""
         trajectory = JointTrajectory(
             joint_names=message.joint_names,
             points=[
@@ -188,21 +200,18 @@ class FakeRobot:
             ],
             stamp=stamp_to_seconds(message.header.stamp),
         )  # fmt: skip
-        with self._lock:
-            self._heard = time.monotonic()
-            self.windows.append(message)
-            reason = self._controller.submit(trajectory, self._now())
-            if reason is not None:
-                self.rejections.append(reason)
+        reason = self._controller.submit(trajectory, self._now())
+        if reason is not None:
+            self.rejections.append(reason)
 
     def _step(self, deadline: float) -> None:
-        now = self._now()
-        if "clock" not in self.silent:
-            self._clock.publish(Clock(clock=seconds_to_stamp(now)))
         with self._lock:
+            now = self._now()  # the time may jump before and after, not within
             positions, velocities = self._sample(now)
             self._positions, self.velocities = positions, velocities
             self.setpoints.append((now, positions, velocities))
+        if "clock" not in self.silent:
+            self._clock.publish(Clock(clock=seconds_to_stamp(now)))
         if "joint_states" not in self.silent:
             order = [JOINTS.index(name) for name in self.joint_names]
             message = JointState(
