@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantvla_ros.control.chunk_check import damage
-from quantvla_ros.control.commanded import CommandedMotion, CommittedRows
+from quantvla_ros.control.commanded import CommittedRows
 from quantvla_ros.control.config import Mode, MotionConfig
 from quantvla_ros.control.faults import Fault, FaultCode
 from quantvla_ros.control.latency import LatencyTracker
 from quantvla_ros.control.limits import FloatArray, JointLimits
 from quantvla_ros.control.measured import MeasuredJoints
 from quantvla_ros.control.metrics import MotionMetrics
+from quantvla_ros.control.reference import Reference
 from quantvla_ros.control.schedule import ChunkSchedule
 from quantvla_ros.control.timeline import Path
-from quantvla_ros.control.tracker import Tracker
-from quantvla_ros.control.window import Window, build_window
+from quantvla_ros.control.window import Window
 from quantvla_ros.errors import QuantVLAError
 
 POINT_STEP_S = 0.02
@@ -57,35 +57,29 @@ class MotionController:
         self.fault_counts: Counter[FaultCode] = Counter()
         self.missing = ""  # why no chunk is under way, for the text of CHUNK_UNDERRUN
         self.raised: deque[Fault] = deque(maxlen=64)  # whoever logs them takes them out
-        self.metrics = MotionMetrics(limits)
-        self._step_s = max(period_s, POINT_STEP_S)
-        limits = self._limits = limits.with_jerk(limits.acceleration / (RAMP_STEPS * self._step_s))
-        count = len(limits.names)
-        self._speeds = np.zeros(count, np.bool_) if speeds is None else speeds
-        self._tracker = Tracker(
-            limits,
-            self.config.lookahead_s,
-            self.config.window_s,
-            np.zeros(count),
-            self._speeds,
-        )
-        self._before = self._tracker.plan  # what the last tick's window replaces
-        self._commanded = CommandedMotion(limits, self.config.window_s)
+        step_s = max(period_s, POINT_STEP_S)
+        limits = limits.with_jerk(limits.acceleration / (RAMP_STEPS * step_s))
+        self._speeds = np.zeros(len(limits.names), np.bool_) if speeds is None else speeds
+        self._limits = limits
+        self._reference = Reference(limits, step_s, self.config, self._speeds)
         self._latency = LatencyTracker(self.config.initial_latency_s)
         self._after_stop = Mode.DRY_RUN
         self._now = -np.inf
         self._first = -np.inf
         self._measured = MeasuredJoints(limits)
-        self._moving = False
-        self._stop_planned = False
         self._lost: FloatArray | None = None  # commanded when the clock went back; see begin_again
-        self._told_until = -np.inf  # the arm is told of its rest at least so long
+        self._found_by = -np.inf  # until then a joint state is awaited
         self._schedule = ChunkSchedule(self.config, period_s, speeds)
 
     @property
     def at_rest(self) -> bool:
         """Whether nothing is commanded to move any more (true when nothing ever was)."""
-        return not self._moving
+        return not self._reference.moving
+
+    @property
+    def metrics(self) -> MotionMetrics:
+        """What the motion was like."""
+        return self._reference.metrics
 
     @property
     def waits(self) -> bool:
@@ -110,17 +104,17 @@ class MotionController:
     @property
     def clamped(self) -> dict[str, int]:
         """Joint -> ticks at which its path left the position limits and was clamped."""
-        return dict(zip(self._limits.names, self._tracker.clamped.tolist(), strict=True))
+        return dict(zip(self._limits.names, self._reference.tracker.clamped.tolist(), strict=True))
 
     @property
     def excess(self) -> FloatArray:
         """How far [n] the path lies outside the position limits now (rad or m)."""
-        return self._tracker.excess
+        return self._reference.tracker.excess
 
     @property
     def limited(self) -> dict[str, int]:
         """Joint -> ticks at which its path asked for more than the limits allow."""
-        return dict(zip(self._limits.names, self._tracker.limited.tolist(), strict=True))
+        return dict(zip(self._limits.names, self._reference.tracker.limited.tolist(), strict=True))
 
     def activate(self, now: float) -> None:
         """INACTIVE -> DRY_RUN (or FAULT, if one is still latched).
@@ -138,7 +132,7 @@ class MotionController:
         """Any mode -> INACTIVE; decelerates first: keep ticking until ``at_rest``."""
         self._advance(now)
         self._after_stop = Mode.INACTIVE
-        if self._moving:
+        if not self.at_rest:
             self._stop(self.mode if self.mode is Mode.FAULT else Mode.STOPPING)
         else:
             self._rest(Mode.INACTIVE)
@@ -161,9 +155,9 @@ class MotionController:
             # The controller may hold another position than the measured one: an arm sags. It gets
             # time to go from the one to the other.
             lead = max(lead, self.config.blend_s)
-        self._start_at(position, max(self._first, now + lead))
+        self._first = max(self._first, now + lead)
+        self._reference.begin(position, self._first)
         self._schedule.hold(position)
-        self._moving = True
         self.mode = Mode.ARMED
 
     def check_arming(self, now: float) -> FloatArray:
@@ -232,7 +226,7 @@ class MotionController:
             return None
         times = stamp + dt * np.arange(1.0, rows + 1)
         taken_over = now + self._latency.p95 + self.config.transport_margin_s
-        return self._commanded.rows(path, times[times <= end + _ROUNDING], taken_over)
+        return self._reference.commanded.rows(path, times[times <= end + _ROUNDING], taken_over)
 
     def note_latency(self, seconds: float) -> None:
         """Add a measured time from observation to chunk (s)."""
@@ -259,7 +253,7 @@ class MotionController:
             return
         if not (self.mode is Mode.STOPPING and self._after_stop is Mode.INACTIVE):
             self._after_stop = Mode.FAULT
-        if self._moving:
+        if not self.at_rest:
             self._stop(Mode.FAULT)
         else:
             self._rest(Mode.FAULT)
@@ -272,7 +266,7 @@ class MotionController:
         """
         if self.fault is None:
             raise QuantVLAError("there is no fault to reset")
-        if self._moving:
+        if not self.at_rest:
             raise QuantVLAError(
                 f"cannot reset {self.fault.code.value}: the arm still decelerates; try again"
             )
@@ -292,12 +286,12 @@ class MotionController:
         """
         ending = self.mode in (Mode.STOPPING, Mode.FAULT) and self._after_stop is Mode.INACTIVE
         after = Mode.DRY_RUN if self.fault is None else Mode.FAULT
-        if self.mode is Mode.INACTIVE or (ending and self._moving):
+        if self.mode is Mode.INACTIVE or (ending and not self.at_rest):
             after = Mode.INACTIVE
-        if self._moving and now < self._now and not self._speeds.any():
+        if not self.at_rest and now < self._now and not self._speeds.any():
             if self._lost is None:
-                self._lost = self._tracker.plan.sample(np.array([self._now])).position[0]
-            self._told_until = now + self.config.joint_state_age_s
+                self._lost = self._reference.at(self._now)
+            self._found_by = now + self.config.joint_state_age_s
             self._after_stop = after
             self._schedule.forget()
             self._stop(Mode.STOPPING if self.mode is Mode.ARMED else self.mode)
@@ -311,7 +305,7 @@ class MotionController:
         self._advance(now)
         if self._lost is not None:
             self._hold_again(self._lost)
-        idle = self.mode is Mode.INACTIVE or (self.mode is Mode.FAULT and not self._moving)
+        idle = self.mode is Mode.INACTIVE or (self.mode is Mode.FAULT and self.at_rest)
         if idle or self._lost is not None:
             return None
         first = max(self._first, self._now + self.config.transport_margin_s)
@@ -332,16 +326,13 @@ class MotionController:
         if gap is not None:
             self.metrics.switched(gap)
         self._schedule.prune(first)
-        self._before = self._tracker.plan
-        self._move(first)
-        if not self._moving:
+        path = self._schedule.path
+        if self.mode is Mode.ARMED and path is not None:
+            self._reference.pursue(path, first)
+        elif self._reference.stop(self._schedule.stops(first), first):
+            self._rest(self._after_stop)
             return None
-        self._commanded.note(self._tracker.plan)
-        window = build_window(
-            self._tracker.plan, self._now, first, self._step_s, self.config.window_s
-        )
-        self.metrics.published(window)
-        return window
+        return self._reference.window(self._now, first)
 
     def withdraw(self) -> None:
         """The last tick's window was not published: the arm goes on as it was told before.
@@ -349,17 +340,11 @@ class MotionController:
         A window that comes after its first point is due would make the arm jump to where it should
         be by then; what was published before ends at rest by itself.
         """
-        if self._moving and self._tracker.plan is not self._before:
-            self._tracker.plan = self._before
-            self._commanded.forget_last()
-            self.metrics.began()
-            self._stop_planned = False
+        self._reference.withdraw()
 
     def stop_speeds(self) -> None:
         """Whoever takes the speeds has heard nothing for so long that it stopped by itself."""
-        if self._moving:
-            state = self._tracker.plan.sample(np.array([self._first]))
-            self._start_at(np.where(self._speeds, 0.0, state.position[0]), self._first)
+        self._reference.stop_speeds(self._first)
 
     def end(self) -> None:
         """Nobody ticks any more: INACTIVE, whatever was under way; the last window ends at rest."""
@@ -369,37 +354,14 @@ class MotionController:
         """Never let time go backwards."""
         self._now = max(self._now, now)
 
-    def _move(self, first: float) -> None:
-        """Plan the reference from ``first`` on, or finish a stop that has come to rest."""
-        path = self._schedule.path
-        if self.mode is Mode.ARMED and path is not None:
-            self._tracker.pursue(path, first)
-            return
-        if not self._stop_planned:
-            self._tracker.stop(self._schedule.stops(first), first)
-            self._stop_planned = True
-        if self._tracker.plan.end <= first:
-            if not self._tracker.stands(first):  # it could not stop at once and has braked: now
-                self._tracker.stop((), first)
-            elif self._before.rests(first) and first > self._told_until:
-                self._rest(self._after_stop)  # else the arm has yet to be told
-
-    def _start_at(self, position: FloatArray, time: float) -> None:
-        """Begin a new motion at rest at ``position`` [n]; it is due from ``time`` on."""
-        self._first = time
-        self._tracker.start_at(position, time)
-        self._commanded.begin()
-        self.metrics.began()
-        self._stop_planned = False
-
     def _hold_again(self, commanded: FloatArray) -> None:
         """Let the arm hold from a joint state on; if none comes it is left alone."""
         position = self._measured.to_hold(commanded, self._now, self.config)
         if position is not None:
             self._lost = None
-            self._start_at(position, self._now + self.config.blend_s)
-            self._told_until = self._first
-        elif self._now > self._told_until:
+            self._first = self._now + self.config.blend_s
+            self._reference.hold(position, self._first)
+        elif self._now > self._found_by:
             self._rest(self._after_stop)
 
     def _stop(self, mode: Mode) -> None:
@@ -410,8 +372,6 @@ class MotionController:
     def _rest(self, mode: Mode) -> None:
         """Nothing moves any more: enter ``mode``."""
         self.mode = mode
-        self._moving = False
-        self._stop_planned = False
         self._lost = None
-        self._told_until = -np.inf
+        self._reference.end()
         self._schedule.forget()

@@ -120,7 +120,7 @@ class Session:
                 c.withdraw()
             else:
                 self.windows.append(window)
-                self.plans.append(c._tracker.plan)
+                self.plans.append(c._reference.tracker.plan)
                 if self._holds(tick, window):
                     break
         self.ticks = tick

@@ -197,7 +197,7 @@ def test_arm_is_told_to_hold_after_the_clock_went_back(arm, during, back) -> Non
     assert arm.tick() is None  # nothing is known yet
     arm.last = None
     # A scene's reset has moved the first joint; the others are where they ought to be.
-    measured = commanded + [0.8, 0.01, -0.01, 0.001]
+    measured = commanded + np.array([0.8, 0.01, -0.01, 0.001])
     arm.motion.observe_joints(arm.now, measured, np.array([0.5, 0.0, 0.0, 0.0]))
     windows = [arm.tick() for _ in range(5)]
     for window in windows:
