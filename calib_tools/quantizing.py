@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from torch import nn
 
 from calib_tools.action_errors import action_errors
 from calib_tools.choosing import Choice, choose
@@ -47,7 +46,7 @@ from quantvla_ros.models.pi05_roles import layer_roles
 from quantvla_ros.quantization.fit import Corrections, fit_corrections
 from quantvla_ros.quantization.gate import load_thresholds
 from quantvla_ros.quantization.layouts import AUTO, check_keep_float, select_layers
-from quantvla_ros.quantization.quantized_linear import replace_module
+from quantvla_ros.quantization.modules import linear_at, replace_module
 from quantvla_ros.quantization.streaming import adopt, settle
 from quantvla_ros.quantization.teacher import TeacherRecord
 
@@ -312,11 +311,5 @@ def _select(network: Pi05, recipe: Recipe) -> list[str]:
     roles = layer_roles(network)
     check_keep_float(roles, recipe.layout, recipe.keep_float)
     names = select_layers(roles, recipe.layout, recipe.keep_float)
-    check_groups(recipe.precisions(), lambda name: _linear(network, name).in_features, names)
+    check_groups(recipe.precisions(), lambda name: linear_at(network, name).in_features, names)
     return names
-
-
-def _linear(network: nn.Module, name: str) -> nn.Linear:
-    layer = network.get_submodule(name)
-    assert isinstance(layer, nn.Linear)
-    return layer

@@ -20,8 +20,9 @@ from quantvla_ros.quantization.conditioning.base import Conditioning
 from quantvla_ros.quantization.conditioning.rotation import HadamardRotation
 from quantvla_ros.quantization.conditioning.smoothquant import SmoothQuant
 from quantvla_ros.quantization.layouts import ALL
+from quantvla_ros.quantization.modules import linear_at, replace_module
 from quantvla_ros.quantization.observe import InputStatistics, observe_inputs
-from quantvla_ros.quantization.quantized_linear import QuantizedLinear, replace_module
+from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.ranges import static_range
 from quantvla_ros.quantization.schemes import Precision
 from quantvla_ros.quantization.streaming import (
@@ -156,8 +157,7 @@ def _round_one(
     activation_bits: int,
     work: WorkDirectory,
 ) -> None:
-    linear = network.get_submodule(name)
-    assert isinstance(linear, nn.Linear)
+    linear = linear_at(network, name)
     for bits, precision in held.items():
         if work.has_layer(name, bits):
             continue
@@ -208,8 +208,7 @@ class RoundedLayers:
 
     def module(self, network: nn.Module, name: str, bits: int) -> QuantizedLinear:
         """What takes the place of the float layer `name` of the conditioned `network`."""
-        linear, stored = network.get_submodule(name), read_layer(self.folder, name, bits)
-        assert isinstance(linear, nn.Linear)
+        linear, stored = linear_at(network, name), read_layer(self.folder, name, bits)
         scale = None
         if stored.clip is not None:
             scale = torch.tensor(stored.clip / activation_limit(self.activation_bits))

@@ -168,12 +168,13 @@ def budget_between(manifest: BundleManifest) -> int:
     from quantvla_ros.models.build import empty_network
     from quantvla_ros.models.pi05_roles import layer_roles
     from quantvla_ros.quantization.layouts import select_layers
+    from quantvla_ros.quantization.modules import linear_at
 
     with torch.device("meta"):
         network = empty_network(manifest)
     held = 2 * sum(parameter.numel() for parameter in network.parameters())
     saved = 0
     for name in select_layers(layer_roles(network), "llm+dit_mlp"):
-        rows, columns = network.get_submodule(name).weight.shape  # type: ignore[misc]
+        rows, columns = linear_at(network, name).weight.shape
         saved += rows * columns * 5 // 4 - 4 * rows  # 1 byte a weight at 8 bits, 1.5 at 4
     return int(held - saved)

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
-
 from calib_tools.ablation.catalogue import Study
 from calib_tools.judging import chunks_of, draws_of, judge_chunks
 from calib_tools.rounding_stage import Progress, Runs, condition
@@ -28,8 +26,8 @@ from quantvla_ros.quantization.conditioning.study import StudyLinear
 from quantvla_ros.quantization.fit import Corrections, fit_corrections
 from quantvla_ros.quantization.gate import load_thresholds
 from quantvla_ros.quantization.layouts import select_layers
+from quantvla_ros.quantization.modules import linear_at, replace_module
 from quantvla_ros.quantization.observe import observe_inputs
-from quantvla_ros.quantization.quantized_linear import replace_module
 from quantvla_ros.quantization.rounding.codes import dequantize
 from quantvla_ros.quantization.schemes import Precision
 from quantvla_ros.quantization.streaming import HESSIAN_SHARE, adopt, batches, round_layer
@@ -118,8 +116,7 @@ def _round(
         seen = observe_inputs(network, part, runs.both, study.base == "gptq", full_rank=False)
         for name in part:
             progress(name, done / len(names))
-            linear = network.get_submodule(name)
-            assert isinstance(linear, nn.Linear)
+            linear = linear_at(network, name)
             codes = round_layer(name, linear, precision, seen.get(name), study.base)
             weight = dequantize(codes)
             made[name] = StudyLinear(linear, weight, study.activation_bits, quantile)

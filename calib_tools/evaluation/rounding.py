@@ -58,11 +58,11 @@ def fake_quantize(network: nn.Module, bits: int, layout: str) -> list[str]:
     import torch
 
     from quantvla_ros.models.pi05_roles import layer_roles
+    from quantvla_ros.quantization.modules import linear_at
 
     names = select_layers(layer_roles(network), layout)
     with torch.no_grad():
         for name in names:
-            weight = network.get_submodule(name).weight
-            assert isinstance(weight, torch.Tensor)
+            weight = linear_at(network, name).weight
             weight.copy_(round_to_nearest(weight, bits))
     return names

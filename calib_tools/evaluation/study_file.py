@@ -23,7 +23,7 @@ from quantvla_ros.models.build import float_network
 from quantvla_ros.quantization.conditioning.duquant import DuQuantLinear
 from quantvla_ros.quantization.conditioning.rotation import RotatedLinear
 from quantvla_ros.quantization.conditioning.study import StudyLinear
-from quantvla_ros.quantization.quantized_linear import replace_module
+from quantvla_ros.quantization.modules import linear_at, replace_module
 
 _PARTS = ("smoothing", "first", "order", "second")  # of DuQuant's transform
 
@@ -83,8 +83,7 @@ def apply_study(network: nn.Module, path: Path) -> None:
 def _layer(
     network: nn.Module, name: str, how: Mapping[str, Any], tensors: dict[str, Tensor]
 ) -> StudyLinear:
-    linear = network.get_submodule(name)
-    assert isinstance(linear, nn.Linear)
+    linear = linear_at(network, name)
     weight = tensors.get(f"{name}.weight", linear.weight.detach())
     carrier = _carrier(linear, name, how, tensors)
     return StudyLinear(carrier, weight, how["activation_bits"], how["quantile"])

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from quantvla_ros.backends.kernels import pack
 from quantvla_ros.backends.linear_operator import multiply, register
 from quantvla_ros.backends.packed_weight import PackedWeight, product_of
+from quantvla_ros.quantization.modules import replace_module
 from quantvla_ros.quantization.quantized_linear import (
     QuantizedLinear,
     quantized_layers,
-    replace_module,
     rotated,
 )
 

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from torch import nn
-
 from quantvla_ros.bundle.schema import LayerRecord, Quantization
 from quantvla_ros.bundle.storage import Bundle
 from quantvla_ros.errors import BundleError, QuantVLAError
@@ -12,7 +10,8 @@ from quantvla_ros.models.build import empty_network, fill
 from quantvla_ros.models.pi05 import Pi05
 from quantvla_ros.models.pi05_roles import layer_roles
 from quantvla_ros.quantization.layouts import AUTO, select_layers
-from quantvla_ros.quantization.quantized_linear import QuantizedLinear, replace_module
+from quantvla_ros.quantization.modules import linear_at, replace_module
+from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.schemes import Precision
 
 BITS = {"int8": 8, "int4": 4}
@@ -64,8 +63,8 @@ def _check_layout(
 
 def _make_room(bundle: Bundle, network: Pi05, record: LayerRecord, activation_bits: int) -> None:
     """Put an empty quantized layer where the record says."""
-    linear, precision = network.get_submodule(record.name), layer_precision(record)
-    assert isinstance(linear, nn.Linear) and precision is not None
+    linear, precision = linear_at(network, record.name), layer_precision(record)
+    assert precision is not None
     try:
         empty = QuantizedLinear.empty(linear, precision, activation_bits, record.rotation)
     except QuantVLAError as error:

@@ -168,12 +168,6 @@ def rotated(x: Tensor, block: int | None) -> Tensor:
     return x if block is None else hadamard(x, block)
 
 
-def replace_module(network: nn.Module, name: str, new: nn.Module) -> None:
-    """Put `new` where the dotted `name` stands."""
-    parent, _, leaf = name.rpartition(".")
-    setattr(network.get_submodule(parent), leaf, new)
-
-
 def quantized_layers(network: nn.Module) -> dict[str, QuantizedLinear]:
     """The quantized layers that the network really holds, by name."""
     found = network.named_modules()

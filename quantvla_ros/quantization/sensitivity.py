@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from quantvla_ros.models.pi05 import Pi05, Prefix
-from quantvla_ros.quantization.quantized_linear import replace_module
+from quantvla_ros.quantization.modules import replace_module
 from quantvla_ros.quantization.teacher import Sample, encode_all
 
 _ENCODER = ("language_model.", "vision_tower.", "multi_modal_projector", "state_")

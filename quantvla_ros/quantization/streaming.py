@@ -16,8 +16,9 @@ from quantvla_ros.models.build import empty_network
 from quantvla_ros.models.pi05 import Pi05
 from quantvla_ros.quantization.conditioning.hadamard import hadamard
 from quantvla_ros.quantization.conditioning.rotation import RotatedLinear
+from quantvla_ros.quantization.modules import linear_at, replace_module
 from quantvla_ros.quantization.observe import InputStatistics
-from quantvla_ros.quantization.quantized_linear import QuantizedLinear, replace_module
+from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.rounding.clip_search import round_clipped
 from quantvla_ros.quantization.rounding.codes import Codes, dequantize
 from quantvla_ros.quantization.rounding.gptq import round_gptq
@@ -51,7 +52,7 @@ def batches(network: nn.Module, names: Sequence[str], limit: float) -> list[list
     out: list[list[str]] = []
     used, stage = 0.0, ""
     for name in names:
-        need = 4.0 * _linear(network, name).in_features ** 2
+        need = 4.0 * linear_at(network, name).in_features ** 2
         if not out or used + need > limit or stage_of(name) != stage:
             out.append([])
             used, stage = 0.0, stage_of(name)
@@ -176,9 +177,3 @@ def settle(network: nn.Module) -> None:
             )
             plain.bias = layer.bias
             replace_module(network, name, plain)
-
-
-def _linear(network: nn.Module, name: str) -> nn.Linear:
-    layer = network.get_submodule(name)
-    assert isinstance(layer, nn.Linear)
-    return layer

@@ -19,7 +19,8 @@ from quantvla_ros.backends.compiled import CompiledNetwork, _discard_broken_libr
 from quantvla_ros.backends.kernels import native_activation_bits
 from quantvla_ros.backends.packing import pack_network
 from quantvla_ros.models.pi05_roles import unused_layers
-from quantvla_ros.quantization.quantized_linear import QuantizedLinear, replace_module
+from quantvla_ros.quantization.modules import replace_module
+from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.rounding.nearest import round_nearest
 from quantvla_ros.quantization.schemes import Precision
 

@@ -11,7 +11,8 @@ from quantvla_ros.backends.packing import PackedLinear, pack_network
 from quantvla_ros.models.flow import integrate
 from quantvla_ros.models.pi05_roles import layer_roles, unused_layers
 from quantvla_ros.quantization.layouts import select_layers
-from quantvla_ros.quantization.quantized_linear import QuantizedLinear, replace_module
+from quantvla_ros.quantization.modules import replace_module
+from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.rounding.nearest import round_nearest
 from quantvla_ros.quantization.schemes import Precision
 

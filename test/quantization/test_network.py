@@ -12,11 +12,11 @@ from quantvla_ros.bundle.tokenizer import build_word_tokenizer
 from quantvla_ros.errors import BundleError
 from quantvla_ros.models.pi05_roles import layer_roles
 from quantvla_ros.quantization.layouts import select_layers
+from quantvla_ros.quantization.modules import replace_module
 from quantvla_ros.quantization.network import load_network
 from quantvla_ros.quantization.quantized_linear import (
     QuantizedLinear,
     quantized_layers,
-    replace_module,
 )
 from quantvla_ros.quantization.rounding.nearest import round_nearest
 from quantvla_ros.quantization.schemes import Precision

@@ -24,6 +24,7 @@ from quantvla_ros.quantization.conditioning.base import TransformedLinear
 from quantvla_ros.quantization.conditioning.rotation import block_for
 from quantvla_ros.quantization.conditioning.scaling import plain_linears
 from quantvla_ros.quantization.conditioning.smoothquant import smoothing_scale
+from quantvla_ros.quantization.modules import replace_module
 
 if TYPE_CHECKING:
     from quantvla_ros.quantization.observe import InputStatistics
@@ -164,8 +165,7 @@ class DuQuant:
         """Change the network in place; see `Conditioning`."""
         for name, parts in self._parts.items():
             (linear,) = plain_linears(network, [name], "a layer")
-            parent, _, child = name.rpartition(".")
-            setattr(network.get_submodule(parent), child, DuQuantLinear.from_linear(linear, *parts))
+            replace_module(network, name, DuQuantLinear.from_linear(linear, *parts))
 
 
 def _search(

@@ -19,6 +19,7 @@ from quantvla_ros.quantization.conditioning.base import TransformedLinear
 from quantvla_ros.quantization.conditioning.hadamard import check_block, hadamard
 from quantvla_ros.quantization.conditioning.scaling import plain_linears
 from quantvla_ros.quantization.conditioning.sites import ValueSite, find_sites
+from quantvla_ros.quantization.modules import replace_module
 
 if TYPE_CHECKING:
     from quantvla_ros.quantization.observe import InputStatistics
@@ -117,5 +118,4 @@ class HadamardRotation:
         for name in self._online:
             (linear,) = plain_linears(network, [name], "an MLP")
             rotated = RotatedLinear.from_linear(linear, block_for(linear.in_features, self.block))
-            parent, _, child = name.rpartition(".")
-            setattr(network.get_submodule(parent), child, rotated)
+            replace_module(network, name, rotated)
