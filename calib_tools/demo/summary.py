@@ -29,9 +29,10 @@ class CalibrationSize(_Model):
 
 
 class GateFigures(_Model):
-    """The judgement of INT8 against float; `chunk_mae` in rad."""
+    """The judgement of INT8 against float; `chunk_mae` in rad, the others without a unit."""
 
     passed: bool
+    error_share: float
     chunk_mae: float
     cosine: float
     gripper_flips: int

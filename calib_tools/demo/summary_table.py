@@ -59,6 +59,7 @@ def render(summary: Mapping[str, Any]) -> str:
         ("speedup of the median", f"{summary['speedup']:.2f}x"),
         ("integer layers that run", f"{summary['integer_layers']}"),
         ("gate", "passed" if gate["passed"] else "FAILED"),
+        ("difference from float, of float's own spread", f"{100 * gate['error_share']:.0f} %"),
         ("chunk MAE, INT8 against float", f"{gate['chunk_mae']:.5f} rad"),
         ("cosine", f"{gate['cosine']:.5f}"),
         ("gripper flips", f"{gate['gripper_flips']}"),

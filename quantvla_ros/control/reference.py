@@ -20,7 +20,8 @@ from quantvla_ros.control.window import Window, build_window
 class Reference:
     """One committed motion of n axes after the other; times in s of the ROS clock.
 
-    A window that was cut counts as published, unless ``withdraw`` is called before the next one.
+    A window that was cut counts as published when the motion goes on, unless ``withdraw`` is called
+    before that.
 
     Attributes:
         moving: whether a motion is under way; one that rests for good ends with ``end``.
@@ -46,13 +47,16 @@ class Reference:
         self._step_s = step_s
         self._speeds = speeds
         self._before = self.tracker.plan  # what the newest window replaces
+        self._newest: Window | None = None  # until it counts
         self._stop_planned = False
         self._told_until = -np.inf
 
     def begin(self, position: FloatArray, time: float) -> None:
         """Begin a motion at rest at ``position`` [n], due from ``time`` on."""
         self.moving = True
+        self._go_on()
         self.tracker.start_at(position, time)
+        self._before = self.tracker.plan
         self.commanded.begin()
         self._interrupted()
 
@@ -63,6 +67,7 @@ class Reference:
 
     def end(self) -> None:
         """Nothing moves any more."""
+        self._go_on()
         self.moving = self._stop_planned = False
         self._told_until = -np.inf
 
@@ -73,7 +78,7 @@ class Reference:
 
     def pursue(self, path: Path, first: float) -> None:
         """Follow ``path`` from ``first`` on."""
-        self._before = self.tracker.plan
+        self._go_on()
         self.tracker.pursue(path, first)
 
     def stop(self, paths: Iterable[Path], first: float) -> bool:
@@ -82,7 +87,7 @@ class Reference:
         Returns:
             Whether it is over, and the arm has been told.
         """
-        self._before = self.tracker.plan
+        self._go_on()
         if not self._stop_planned:
             self.tracker.stop(paths, first)
             self._stop_planned = True
@@ -97,11 +102,12 @@ class Reference:
         """Cut the window of the tick at ``now`` whose first point is due at ``first``."""
         self.commanded.note(self.tracker.plan)
         window = build_window(self.tracker.plan, now, first, self._step_s, self._window_s)
-        self.metrics.published(window)
+        self._newest = window
         return window
 
     def withdraw(self) -> None:
         """The newest window was not published: the motion before it goes on."""
+        self._newest = None
         if self.moving and self.tracker.plan is not self._before:
             self.tracker.plan = self._before
             self.commanded.forget_last()
@@ -111,6 +117,13 @@ class Reference:
         """Begin again from ``time`` on with every speed at zero and every joint where it is."""
         if self.moving:
             self.begin(np.where(self._speeds, 0.0, self.at(time)), time)
+
+    def _go_on(self) -> None:
+        """The newest window was published, and its motion is what the next one replaces."""
+        self._before = self.tracker.plan
+        if self._newest is not None:
+            self.metrics.published(self._newest)
+            self._newest = None
 
     def _interrupted(self) -> None:
         """The next window does not go on from the last one."""

@@ -136,7 +136,10 @@ def test_a_window_that_was_not_published_is_as_if_it_had_not_been_made(
     if stopping:
         moving.c.disarm(moving.now)
     moving.run(PERIOD)
+    counted = moving.c.metrics.windows
     moving.c.withdraw()
+    moving.c.withdraw()
+    assert moving.c.metrics.windows == counted
     moving.now += stall_s
     moving.run(PERIOD)
     if moving.window is None:
@@ -144,6 +147,7 @@ def test_a_window_that_was_not_published_is_as_if_it_had_not_been_made(
         return
     at = moving.window.stamp + moving.window.times_from_start[0]
     followed = published.sample(at)
+    assert moving.c.metrics.windows == counted  # the newest one does not count yet
     np.testing.assert_allclose(moving.window.positions[0], followed.position[0], atol=1e-6)
     np.testing.assert_allclose(moving.window.velocities[0], followed.velocity[0], atol=1e-5)
     if stopping:

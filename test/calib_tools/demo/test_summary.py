@@ -19,7 +19,7 @@ KEYS = {
     "layout": None,
     "integer_layers": None,
     "calibration": ["samples", "held_out"],
-    "gate": ["passed", "chunk_mae", "cosine", "gripper_flips", "jerk_ratio"],
+    "gate": ["passed", "error_share", "chunk_mae", "cosine", "gripper_flips", "jerk_ratio"],
     "latency_ms": ["float_compiled", "int8"],
     "speedup": None,
     "weight_bytes": ["float", "int8", "quantized_part_float", "quantized_part_int8"],
@@ -61,7 +61,12 @@ def node_record(**faults: int) -> dict:
 
 def make() -> Summary:
     gate = SimpleNamespace(
-        passed=True, chunk_mae=0.001, cosine=0.999, gripper_flips=0, jerk_ratio=1.01
+        passed=True,
+        error_share=0.1,
+        chunk_mae=0.001,
+        cosine=0.999,
+        gripper_flips=0,
+        jerk_ratio=1.01,
     )
     quantization = SimpleNamespace(scheme="w8a8", layout="llm+dit_mlp")
     bench = {

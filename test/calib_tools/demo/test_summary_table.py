@@ -21,6 +21,7 @@ SUMMARY: dict[str, Any] = {
     "calibration": {"samples": 48, "held_out": 16},
     "gate": {
         "passed": True,
+        "error_share": 0.104,
         "chunk_mae": 0.00123,
         "cosine": 0.99987,
         "gripper_flips": 0,
@@ -72,6 +73,7 @@ def test_every_figure_stands_in_its_own_cell() -> None:
     assert row(table, "of these the quantized part") == ["27.00 MB", "6.90 MB"]
     assert row(table, "episodes solved") == ["2 of 2", "1 of 3"]
     assert row(table, "speedup of the median") == ["1.50x"]
+    assert row(table, "difference from float, of float's own spread") == ["10 %"]
     assert row(table, "chunk MAE, INT8 against float") == ["0.00123 rad"]
     assert row(table, "publishing jitter, p99") == ["1.87 ms"]
     assert row(table, "largest velocity over its limit") == ["0.713"]
