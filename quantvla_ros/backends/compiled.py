@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch._functorch.compile_utils import fx_graph_cse
 from torch._inductor import standalone_compile
-from torch._inductor.runtime.cache_dir_utils import cache_dir
 
+from quantvla_ros.backends.code_cache import discard_broken_library, use_cache_of_this_cpu
 from quantvla_ros.models.pi05 import Pi05, Prefix
 
 Function = Callable[..., Sequence[Tensor]]
@@ -64,32 +63,17 @@ def _compile(module: nn.Module, inputs: tuple[Tensor, ...]) -> Function:
     # A plain module of that graph can be pickled, which export's own cannot: only then does a
     # second start find the compiled code in inductor's cache, in place of compiling it again.
     graph = torch.fx.GraphModule(unlifted, merged)
+    use_cache_of_this_cpu()
     while True:
         try:
             compiled: Function = standalone_compile(
                 graph, list(inputs), dynamic_shapes="from_graph"
             )
         except ImportError as error:
-            if not _discard_broken_library(error):
+            if not discard_broken_library(error):
                 raise
         else:
             return compiled
-
-
-def _discard_broken_library(error: ImportError) -> bool:
-    """Remove from inductor's cache the library that could not be loaded; False if it was another.
-
-    A process that is killed while it compiles leaves a library there half-written, and inductor
-    takes any file of the right name for a good one: no later start would succeed.
-    """
-    library = Path(error.path or "")
-    if library.suffix != ".so" or not library.is_relative_to(cache_dir()):
-        return False
-    try:
-        library.unlink()
-    except OSError:
-        return False
-    return True
 
 
 class CompiledNetwork:

@@ -21,14 +21,17 @@ other, as they do when the number of threads changes."""
 @cache
 def cpu_kind(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """Architecture and the multiplying units of this CPU, such as "x86_64 avx2 avx512f"."""
-    machine = platform.machine()
-    flags: set[str] = set()
+    machine, flags = platform.machine(), cpu_flags(cpuinfo)
+    return " ".join([machine, *(unit for unit in _UNITS.get(machine, ()) if unit in flags)])
+
+
+def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
+    """All that this CPU can do, as the kernel names it; empty where it does not tell."""
     if cpuinfo.exists():
         for line in cpuinfo.read_text().splitlines():
             if line.startswith(("flags", "Features")):
-                flags = set(line.partition(":")[2].split())
-                break
-    return " ".join([machine, *(unit for unit in _UNITS.get(machine, ()) if unit in flags)])
+                return set(line.partition(":")[2].split())
+    return set()
 
 
 def same_arithmetic(first: str, second: str) -> bool:

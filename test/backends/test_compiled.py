@@ -3,19 +3,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from tiny_policy import tiny_network
 from torch._dynamo.utils import counters
 
 from quantvla_ros.backends import linear_operator
-from quantvla_ros.backends.compiled import CompiledNetwork, _discard_broken_library
+from quantvla_ros.backends.compiled import CompiledNetwork
 from quantvla_ros.backends.kernels import native_activation_bits
 from quantvla_ros.backends.packing import pack_network
 from quantvla_ros.models.pi05_roles import unused_layers
@@ -51,51 +45,6 @@ def test_the_cache_is_used_and_gives_each_network_its_own_weights():
             torch.testing.assert_close(outputs[-1], expected, atol=1e-5, rtol=1e-4)
     assert (outputs[0] - outputs[1]).abs().max() > 1e-3
     assert hits[1:] == [2, 2]  # the first fills the cache, unless an earlier run has
-
-
-COMPILE = """
-import re, sys
-import torch
-from quantvla_ros.backends.compiled import _compile
-class Network(torch.nn.Module):
-    def forward(self, x):
-        return (torch.relu(x) * float(sys.argv[1]),)
-x = torch.arange(-2.0, 3.0)
-with torch.no_grad():
-    print(_compile(Network(), (x,))(x)[0].tolist())
-print(set(re.findall(r"/\\S+[.]main[.]so", open("/proc/self/maps").read())).pop())
-"""
-
-
-@pytest.mark.timeout(600)
-def test_a_library_that_a_killed_process_left_half_written_is_made_again():
-    number = os.getpid()  # in the usual cache, but a library that nobody else has
-
-    def start() -> tuple[list[float], Path]:
-        done = subprocess.run(
-            [sys.executable, "-c", COMPILE, str(number)],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        values, library = done.stdout.splitlines()
-        return json.loads(values), Path(library)
-
-    expected = [0.0, 0.0, 0.0, number, 2 * number]
-    values, library = start()
-    assert values == expected
-    library.write_bytes(b"")
-    assert start() == (expected, library)
-    assert library.stat().st_size
-    library.unlink()
-
-
-def test_an_import_that_fails_for_another_reason_is_told():
-    assert not _discard_broken_library(ImportError("no module", path=None))
-    assert not _discard_broken_library(ImportError("no module", path=__file__))
-    assert Path(__file__).exists()
 
 
 def test_each_flow_time_has_its_own_modulation():

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keep inductor's cache of compiled code free of what would not run here."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch._inductor.runtime.cache_dir_utils import cache_dir
+
+from quantvla_ros.backends.fingerprint import cpu_flags
+
+
+def use_cache_of_this_cpu() -> None:
+    """Give this CPU a folder of its own in the cache, for all that this process compiles.
+
+    Inductor takes code for wider vectors from its cache on a CPU with narrower ones, where it
+    crashes or never ends. That happens when a home directory is shared or an image is built on
+    another machine, and with `ATEN_CPU_CAPABILITY`.
+    """
+    root = Path(cache_dir())
+    if root.name != _folder():
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(root / _folder())
+
+
+@cache
+def _folder() -> str:
+    kind = [platform.machine(), torch.backends.cpu.get_cpu_capability(), *sorted(cpu_flags())]
+    return f"cpu-{hashlib.sha256(' '.join(kind).encode()).hexdigest()[:12]}"
+
+
+def discard_broken_library(error: ImportError) -> bool:
+    """Remove from the cache the library that could not be loaded; False if it was another.
+
+    A process that is killed while it compiles leaves a library there half-written, and inductor
+    takes any file of the right name for a good one: no later start would succeed.
+    """
+    library = Path(error.path or "")
+    if library.suffix != ".so" or not library.is_relative_to(cache_dir()):
+        return False
+    try:
+        library.unlink()
+    except OSError:
+        return False
+    return True
