@@ -50,6 +50,7 @@ class Reference:
         self._newest: Window | None = None  # until it counts
         self._stop_planned = False
         self._told_until = -np.inf
+        self._told = True
 
     def begin(self, position: FloatArray, time: float) -> None:
         """Begin a motion at rest at ``position`` [n], due from ``time`` on."""
@@ -61,15 +62,17 @@ class Reference:
         self._interrupted()
 
     def hold(self, position: FloatArray, time: float) -> None:
-        """Begin a motion that is none: it tells the arm to hold from ``time`` on."""
+        """Begin a motion that is none: the arm is told, at least once, to hold from ``time``."""
         self.begin(position, time)
         self._told_until = time
+        self._told = False
 
     def end(self) -> None:
         """Nothing moves any more."""
         self._go_on()
         self.moving = self._stop_planned = False
         self._told_until = -np.inf
+        self._told = True
 
     def at(self, time: float) -> FloatArray:
         """Committed position [n] at ``time``."""
@@ -96,7 +99,7 @@ class Reference:
         if not self.tracker.stands(first):  # it could not stop at once and has braked: now
             self.tracker.stop((), first)
             return False
-        return self._before.rests(first) and first > self._told_until
+        return self._before.rests(first) and first > self._told_until and self._told
 
     def window(self, now: float, first: float) -> Window:
         """Cut the window of the tick at ``now`` whose first point is due at ``first``."""
@@ -124,6 +127,7 @@ class Reference:
         if self._newest is not None:
             self.metrics.published(self._newest)
             self._newest = None
+            self._told = True
 
     def _interrupted(self) -> None:
         """The next window does not go on from the last one."""

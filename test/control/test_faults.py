@@ -211,6 +211,19 @@ def test_arm_is_told_to_hold_after_the_clock_went_back(arm, during, back) -> Non
     go_on(arm)
 
 
+def test_arm_is_told_to_hold_although_windows_were_withdrawn(arm) -> None:
+    move(arm, "motion")
+    jump(arm, -1000.0)
+    arm.see()
+    arm.last = None
+    for _ in range(30):  # longer than it holds
+        assert arm.tick() is not None
+        arm.motion.withdraw()
+    assert arm.tick() is not None
+    assert arm.tick() is None
+    check_mode(arm, "motion")
+
+
 def test_clock_that_went_back_without_a_joint_state_leaves_the_arm_alone(arm) -> None:
     move(arm, "motion")
     jump(arm, -1000.0)
