@@ -11,6 +11,7 @@ from pathlib import Path
 from calib_tools.evaluation.jobs import WorkPlayer
 from calib_tools.evaluation.pool import play_in_processes
 from calib_tools.evaluation.ray_cluster import play_on_ray
+from calib_tools.heap import trim_heap
 from calib_tools.rounding_stage import RoundedLayers
 from calib_tools.work_directory import WorkDirectory
 from quantvla_ros.models.pi05 import Pi05
@@ -74,6 +75,19 @@ class MakeMeter:
         return MeterPlayer(self.file)
 
 
+def _map_weights(network: Pi05, file: Path) -> None:
+    """Let the network's weights be those of the file, which the workers map into memory too.
+
+    So memory holds them once and not twice.
+    """
+    import torch
+
+    setup: Setup = torch.load(file, weights_only=False, mmap=True)
+    for ours, mapped in zip(network.parameters(), setup.network.parameters(), strict=True):
+        ours.data = mapped.data
+    trim_heap()
+
+
 def measure_layers(
     setup: Setup,
     trials: Sequence[tuple[str, int]],
@@ -97,6 +111,7 @@ def measure_layers(
     done = len(trials) - len(missing)
     if missing:
         file = work.keep_object(_SETUP, setup)
+        _map_weights(setup.network, file)
         jobs = [Trial(name, bits) for name, bits in missing]
         workers = os.cpu_count() or 1
         played = (
