@@ -46,15 +46,23 @@ class Setup:
     steps: int
 
 
+def _mapped(file: Path) -> Setup:
+    """Read a setup; the weights are mapped into memory, which all processes share."""
+    import torch
+
+    setup: Setup = torch.load(file, weights_only=False, mmap=True)
+    return setup
+
+
 class MeterPlayer:
     """Measures one layer after the other in a worker process."""
 
     def __init__(self, file: Path) -> None:
-        """Read the setup; the weights are mapped into memory, which all workers share."""
+        """Read the setup."""
         import torch
 
         torch.set_num_threads(1)
-        setup: Setup = torch.load(file, weights_only=False, mmap=True)
+        setup = _mapped(file)
         self._network, self._layers = setup.network, setup.layers
         self._meter = ActionMeter(setup.network, setup.samples, setup.steps)
 
@@ -80,10 +88,7 @@ def _map_weights(network: Pi05, file: Path) -> None:
 
     So memory holds them once and not twice.
     """
-    import torch
-
-    setup: Setup = torch.load(file, weights_only=False, mmap=True)
-    for ours, mapped in zip(network.parameters(), setup.network.parameters(), strict=True):
+    for ours, mapped in zip(network.parameters(), _mapped(file).network.parameters(), strict=True):
         ours.data = mapped.data
     trim_heap()
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -119,11 +121,8 @@ class ChunkSchedule:
         if self.path is not None:
             self.path = self.path.pruned(now)
 
-    def stops(self, first: float) -> list[Path]:
-        """Ways to stop along the path, quickest first."""
-        if self.path is None:
-            return []
-        return [
-            Ended(self.path, first, self._config.stop_s * slower, self._speeds)
-            for slower in _SLOWER
-        ]
+    def stops(self, first: float) -> Iterator[Path]:
+        """Ways to stop along the path, quickest first; each is made when it is tried."""
+        if self.path is not None:
+            for slower in _SLOWER:
+                yield Ended(self.path, first, self._config.stop_s * slower, self._speeds)
