@@ -152,12 +152,16 @@ def check_mode(arm, during: str) -> None:
     assert arm.motion.at_rest
 
 
-def go_on(arm) -> None:
-    """The arm can be armed again, with a joint state of the new time."""
+def to_dry_run(arm) -> None:
     if arm.motion.mode is Mode.INACTIVE:
         arm.motion.activate(arm.now)
     elif arm.motion.fault is not None:
         arm.motion.reset_fault(arm.now)
+
+
+def go_on(arm) -> None:
+    """The arm can be armed again, with a joint state of the new time."""
+    to_dry_run(arm)
     arm.see()
     arm.last = None
     arm.motion.arm(arm.now)
@@ -171,9 +175,9 @@ def test_clock_that_jumps_ahead_ends_every_motion_without_a_command(arm, during)
     jump(arm, 0.5)
     check_mode(arm, during)
     assert arm.tick() is None
-    if arm.motion.mode is Mode.DRY_RUN:
-        with pytest.raises(QuantVLAError, match="no joint state"):
-            arm.motion.arm(arm.now)
+    to_dry_run(arm)
+    with pytest.raises(QuantVLAError, match="no joint state"):
+        arm.motion.arm(arm.now)
     go_on(arm)
 
 
@@ -183,6 +187,9 @@ def test_clock_that_goes_back_while_the_arm_rests_commands_nothing(arm, during) 
     jump(arm, -1000.0)
     check_mode(arm, during)
     assert arm.tick() is None
+    to_dry_run(arm)
+    with pytest.raises(QuantVLAError, match="no joint state"):
+        arm.motion.arm(arm.now)
     go_on(arm)
 
 
@@ -232,6 +239,9 @@ def test_clock_that_went_back_without_a_joint_state_leaves_the_arm_alone(arm) ->
     for _ in range(round(arm.motion.config.joint_state_age_s / PERIOD) + 2):
         assert arm.tick() is None
     check_mode(arm, "motion")
+    to_dry_run(arm)
+    with pytest.raises(QuantVLAError, match="no joint state"):
+        arm.motion.arm(arm.now)
     go_on(arm)
 
 
