@@ -34,6 +34,8 @@ HELD_OUT_EVERY = 4
 """Every fourth sample in time is held out: it judges the result and calibrates nothing."""
 
 _BAG = "samples"
+_BAG_VERSION: Literal[8] = 8
+"""Of metadata.yaml: Humble reads QoS profiles as a text, which they are up to 8; Jazzy both."""
 
 
 class _Model(BaseModel):
@@ -148,7 +150,7 @@ def _write_bag(
     from rosbags.rosbag2 import StoragePlugin, Writer
 
     store = messages.type_store()
-    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+    with Writer(path, version=_BAG_VERSION, storage_plugin=StoragePlugin.MCAP) as writer:
         kinds = dict.fromkeys(config.cameras, messages.COMPRESSED_TYPE)
         kinds |= {JOINTS: JOINT_STATE_TYPE, "instruction": STRING_TYPE}
         connections = {
