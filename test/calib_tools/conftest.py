@@ -71,11 +71,15 @@ def robot_stream(frames: int, moving: bool = True) -> list[RawMessage]:
     return stream
 
 
-def write_bag(path: Path, stream: Iterable[RawMessage], mcap: bool = True) -> Path:
-    from rosbags.rosbag2 import StoragePlugin, Writer
+def write_bag(
+    path: Path, stream: Iterable[RawMessage], mcap: bool = True, compressed: str = "NONE"
+) -> Path:
+    from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
     plugin = StoragePlugin.MCAP if mcap else StoragePlugin.SQLITE3
-    with Writer(path, version=9, storage_plugin=plugin) as writer:
+    writer = Writer(path, version=9, storage_plugin=plugin)
+    writer.set_compression(CompressionMode[compressed], CompressionFormat.ZSTD)
+    with writer:
         connections = {}
         for i, message in enumerate(stream):
             if message.topic not in connections:
@@ -98,7 +102,7 @@ class Streams:
     start_ns = START_NS
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def streams() -> type[Streams]:
     return Streams
 

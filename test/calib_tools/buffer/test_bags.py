@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+from urllib.parse import unquote
+
 import pytest
 
 from calib_tools.buffer.bags import Bag
@@ -13,6 +18,48 @@ def test_messages_come_in_the_order_recorded(tmp_path, config, streams, mcap):
     bag = Bag(streams.bag(tmp_path / "bag", stream, mcap), config.topics())
     assert len(bag) == len(stream)
     assert list(bag.messages()) == stream
+
+
+NAMES = [
+    "run #3",
+    "50%20done",
+    "what?now",
+    "it's [1]",
+    'a"b',
+    "a:b",
+    "{x}*",
+    "-dash",
+    "file:x",
+    "ä",
+]
+
+
+@pytest.mark.parametrize("mcap", [True, False])
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_of_a_folder_and_its_files(
+    tmp_path, monkeypatch, config, streams, recorded, mcap, name
+):
+    """Whatever stands for something else in a URI, a pattern or an option."""
+    ending = "mcap" if mcap else "db3"
+    folder = tmp_path / name
+    shutil.copytree(recorded[mcap], folder)
+    (folder / f"bag.{ending}").rename(folder / f"{name}.{ending}")
+    text = (folder / "metadata.yaml").read_text()
+    (folder / "metadata.yaml").write_text(
+        text.replace(f"bag.{ending}", json.dumps(f"{name}.{ending}"))
+    )
+    # What a URI would name instead: another recording, beside it and with the same topics.
+    for decoy in {name.split("#")[0], name.split("?")[0], unquote(name)} - {name}:
+        streams.bag(tmp_path / decoy, streams.robot(3), mcap)
+    monkeypatch.chdir(tmp_path)
+    assert list(Bag(Path(name), config.topics()).messages()) == streams.robot(6)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory, streams):
+    """The same stream as MCAP (True) and as SQLite3 (False)."""
+    places = {mcap: tmp_path_factory.mktemp("recorded") / "bag" for mcap in (True, False)}
+    return {mcap: streams.bag(path, streams.robot(6), mcap) for mcap, path in places.items()}
 
 
 def test_other_topics_are_left_out(tmp_path, config, streams):
