@@ -11,10 +11,11 @@ from launch_ros.substitutions import FindPackageShare
 def generate_launch_description() -> LaunchDescription:
     """Return both; then publish an instruction and call /policy_node/arm."""
     share = FindPackageShare("quantvla_ros")
-    policy = {name: LaunchConfiguration(name) for name in ("bundle", "autostart", "namespace")} | {
+    both = ("namespace", "required")
+    policy = {name: LaunchConfiguration(name) for name in ("bundle", "autostart", *both)} | {
         "use_sim_time": "true"
     }
-    simulation = {name: LaunchConfiguration(name) for name in ("seed", "namespace")}
+    simulation = {name: LaunchConfiguration(name) for name in ("seed", *both)}
 
     def include(name: str, arguments: dict[str, object]) -> IncludeLaunchDescription:
         path = PathJoinSubstitution([share, "launch", name])
@@ -36,6 +37,9 @@ def generate_launch_description() -> LaunchDescription:
                 description="Configure and activate the node; arming is always left to you.",
             ),
             DeclareLaunchArgument("namespace", default_value="", description="Of all topics."),
+            DeclareLaunchArgument(
+                "required", default_value="true", description="End both when one of them ends."
+            ),
             include("sim.launch.py", simulation),
             include("policy.launch.py", policy),
         ]

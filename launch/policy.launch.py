@@ -4,7 +4,7 @@
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, EmitEvent, RegisterEventHandler
 from launch.conditions import IfCondition
-from launch.event_handlers import OnProcessStart
+from launch.event_handlers import OnProcessExit, OnProcessStart
 from launch.events import matches_action
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import LifecycleNode
@@ -13,6 +13,8 @@ from launch_ros.events.lifecycle import ChangeState
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 from lifecycle_msgs.msg import Transition
+
+from quantvla_ros.nodes.launching import end_launch
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -64,7 +66,16 @@ def generate_launch_description() -> LaunchDescription:
                 description="Configure and activate the node; arming is always left to you.",
             ),
             DeclareLaunchArgument("namespace", default_value="", description="Of all its topics."),
-            # Before the node: the handler must be there when the process starts.
+            DeclareLaunchArgument(
+                "required",
+                default_value="true",
+                description="End the whole launch when the node ends.",
+            ),
+            # Before the node: the handlers must be there when the process starts, or ends.
+            RegisterEventHandler(
+                OnProcessExit(target_action=node, on_exit=end_launch),
+                condition=IfCondition(LaunchConfiguration("required")),
+            ),
             RegisterEventHandler(
                 OnProcessStart(
                     target_action=node, on_start=[change(Transition.TRANSITION_CONFIGURE)]

@@ -2,10 +2,14 @@
 """Start the simulated robot: `ros2 launch quantvla_ros sim.launch.py seed:=3`."""
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument
+from launch.actions import DeclareLaunchArgument, RegisterEventHandler
+from launch.conditions import IfCondition
+from launch.event_handlers import OnProcessExit
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
+
+from quantvla_ros.nodes.launching import end_launch
 
 ARGUMENTS = (
     ("task", "pick_place", str, "Family of scenes and instructions."),
@@ -16,24 +20,35 @@ ARGUMENTS = (
 
 def generate_launch_description() -> LaunchDescription:
     """Return one process: the robot, whose topics lie in `namespace`."""
+    robot = Node(
+        package="quantvla_ros",
+        executable="sim_robot_node",
+        namespace=LaunchConfiguration("namespace"),
+        parameters=[
+            {
+                name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+                for name, _, kind, _ in ARGUMENTS
+            }
+        ],
+        output="screen",
+    )
     return LaunchDescription(
         [
             DeclareLaunchArgument("namespace", default_value="", description="Of all its topics."),
+            DeclareLaunchArgument(
+                "required",
+                default_value="true",
+                description="End the whole launch when the robot ends.",
+            ),
             *(
                 DeclareLaunchArgument(name, default_value=default, description=text)
                 for name, default, _, text in ARGUMENTS
             ),
-            Node(
-                package="quantvla_ros",
-                executable="sim_robot_node",
-                namespace=LaunchConfiguration("namespace"),
-                parameters=[
-                    {
-                        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
-                        for name, _, kind, _ in ARGUMENTS
-                    }
-                ],
-                output="screen",
+            # Before the node: the handler must be there when the process ends.
+            RegisterEventHandler(
+                OnProcessExit(target_action=robot, on_exit=end_launch),
+                condition=IfCondition(LaunchConfiguration("required")),
             ),
+            robot,
         ]
     )
