@@ -108,6 +108,7 @@ class _Study(DrivenSystem):
         scenario = SCENARIOS[code]
         say(f"{code.value}: {scenario.text}")
         self._bring_to_motion()
+        scenario.prepare(self._scene)
         now = self._scene.disturber.time
         if at_random:
             moment = now + random.uniform(0.0, _PERIOD_S)

@@ -57,11 +57,13 @@ class Scenario:
         text: what it is in words.
         provoke: does it.
         takes_s: about how long the fault takes to be raised, so that it can meet the arm at speed.
+        prepare: does what must be there before, and is no fault of an armed arm.
     """
 
     text: str
     provoke: Callable[[Scene], None]
     takes_s: float = 0.0
+    prepare: Callable[[Scene], None] = lambda _: None
 
 
 SCENARIOS: dict[FaultCode, Scenario] = {
@@ -75,7 +77,9 @@ SCENARIOS: dict[FaultCode, Scenario] = {
         "the wrist camera's stamps lag 0.3 s behind", lambda s: s.replace("wrist", -0.3, 0.1), 0.6
     ),
     FaultCode.CLOCK_JUMP: Scenario(
-        "/clock is 5 s ahead for a moment", lambda s: s.disturber.jump_clock(5.0)
+        "/clock is 5 s ahead for a moment",
+        lambda s: s.disturber.jump_clock(5.0),
+        prepare=lambda s: s.disturber.join_clock(),
     ),
     FaultCode.NONFINITE_ACTION: Scenario("the policy answers NaN", lambda s: s.behave("nan"), 0.2),
     FaultCode.LIMIT_VIOLATION: Scenario(

@@ -58,8 +58,6 @@ def study_messages(cases: int, seed: int, logs: Path, say: Callable[[str], None]
     Raises:
         QuantVLAError: something that must come did not.
     """
-    from quantvla_ros.nodes.raw_publisher import RawPublisher
-
     topics = {COMMANDS: (TRAJECTORY_TYPE,), **{name: (kind,) for name, kind in SOURCES.items()}}
     with (
         tempfile.TemporaryDirectory() as scratch,
@@ -70,16 +68,15 @@ def study_messages(cases: int, seed: int, logs: Path, say: Callable[[str], None]
             {}, say, compiled=False, more={"loader": LOADER},
         ) as (operator, children),
     ):  # fmt: skip
-        study = _Study(operator, RawPublisher(operator.tap.node, SOURCES), children)
+        study = _Study(operator, children)
         return study.run(cases, np.random.default_rng(seed), say)
 
 
 class _Study(DrivenSystem):
     """The running system, and the newest sound message of every topic."""
 
-    def __init__(self, operator: Operator, publisher: RawPublisher, children: list[Child]) -> None:
+    def __init__(self, operator: Operator, children: list[Child]) -> None:
         super().__init__(operator, children)
-        self._publisher = publisher
         self._sound: dict[str, RawMessage] = {}
         self._time = 0.0
         self._sent: set[bytes] = set()
@@ -98,7 +95,8 @@ class _Study(DrivenSystem):
             if moving:
                 self._arm()
             self.windows.clear()
-            self._send(count, rng)
+            publisher = self._join()
+            self._send(publisher, count, rng)
             fault = self._judge(first, moving)
             stopped += count if fault else 0
             if first % 200 == 0:
@@ -106,7 +104,7 @@ class _Study(DrivenSystem):
                     f"messages: {first} of {cases}, {sum(self._faults.values())} stops, "
                     f"{len(self._failures)} failures"
                 )
-            self._recover(moving)
+            self._recover(publisher, moving)
         return {
             "kind": "messages",
             "cases": cases,
@@ -125,7 +123,15 @@ class _Study(DrivenSystem):
             clock = decode(message).clock
             self._time = clock.sec + 1e-9 * clock.nanosec
 
-    def _send(self, count: int, rng: np.random.Generator) -> None:
+    def _join(self) -> RawPublisher:
+        """Publish beside the robot from now on; arming is refused while there are two clocks."""
+        from quantvla_ros.nodes.raw_publisher import RawPublisher
+
+        publisher = RawPublisher(self.operator.tap.node, SOURCES)
+        self.wait(publisher.found, "reader of the damaged messages")
+        return publisher
+
+    def _send(self, publisher: RawPublisher, count: int, rng: np.random.Generator) -> None:
         topics = list(SOURCES)
         for _ in range(count):
             sent = False
@@ -133,7 +139,7 @@ class _Study(DrivenSystem):
                 topic = topics[int(rng.choice(len(topics), p=_WEIGHTS))]
                 data = damaged(self._sound[topic], self._time, rng)
                 self._sent.add(data)
-                sent = self._publisher.publish(topic, data)
+                sent = publisher.publish(topic, data)
             deadline = time.monotonic() + _PERIOD_S
             while time.monotonic() < deadline:
                 self.check()
@@ -154,10 +160,10 @@ class _Study(DrivenSystem):
             return [f"{len(self.windows)} commands in dry run"] if self.windows else []
         return wrong(self.windows, self.limits)
 
-    def _recover(self, moving: bool) -> None:
+    def _recover(self, publisher: RawPublisher, moving: bool) -> None:
         """Back to dry run, whatever was sent: sound messages overwrite what was damaged."""
         for topic in ("/robot_description", "/instruction"):
-            self._publisher.publish(topic, self._sound[topic].data)
+            publisher.publish(topic, self._sound[topic].data)
         self.operator.instruct("wave")
         if self.mode not in ("ARMED", "DRY_RUN"):
             self.until_accepted(self.operator.policy.reset_fault)
@@ -165,6 +171,7 @@ class _Study(DrivenSystem):
             self.operator.policy.arm(False)
         self.wait(lambda: self.mode == "DRY_RUN", "dry run")
         self.until_quiet()
+        publisher.close()
 
     def _arm(self) -> None:
         self.until_accepted(self.operator.policy.arm)

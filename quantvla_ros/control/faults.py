@@ -101,9 +101,12 @@ FAULTS: Mapping[FaultCode, FaultEntry] = {
     ),
     FaultCode.CLOCK_JUMP: FaultEntry(
         "the ROS clock stands still, goes back (a system's clock: by more than 20 ms), or jumps "
-        "ahead, against the steady clock; or no command could leave in time for `clock_timeout_s`",
+        "ahead, against the steady clock; or no command could leave in time for `clock_timeout_s`. "
+        "Arming is refused while two nodes publish `/clock`",
         ("clock_timeout_s", "max_clock_step_s"),
-        "check `/clock`, time synchronisation, or what else the computer does",
+        "check `/clock` (the text names both, where two simulations share a ROS domain), "
+        "time synchronisation, or what else the computer does",
+        dry_run="refuses arming",
         arm="a clock that stands still: no new window, and a deceleration when it runs again; a "
         "jump: no new window at all, the last one ends at rest by itself",
     ),

@@ -19,6 +19,14 @@ CHECKS: tuple[Check, ...] = ("control", "inference", "inputs", "bundle")
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 
+def entry_prefix(node: Node) -> str:
+    """What the names of a node's entries begin with: the node's own, below its namespace.
+
+    So two arms in namespaces of their own are told apart.
+    """
+    return f"{node.get_fully_qualified_name().lstrip('/')}: "
+
+
 class Diagnostics:
     """Holds the newest status of each check and publishes all of them; safe for threads."""
 
@@ -29,7 +37,7 @@ class Diagnostics:
         self._lock = threading.Lock()
         self._statuses = {
             check: DiagnosticStatus(
-                name=f"{node.get_name()}: {check}",
+                name=f"{entry_prefix(node)}{check}",
                 hardware_id=node.get_fully_qualified_name(),
                 message="not configured",
                 level=OK,

@@ -12,7 +12,9 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, JointState
 from trajectory_msgs.msg import JointTrajectory
 
+from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes import qos
+from quantvla_ros.nodes.clock_sources import CLOCK_TOPIC
 from quantvla_ros.nodes.conversion import seconds_to_stamp, stamp_to_seconds
 from quantvla_ros.nodes.periodic import PeriodicThread
 
@@ -26,6 +28,8 @@ TOPICS: dict[str, tuple[type[Image] | type[JointState], str]] = {
 """Sources whose last message can be published again, and where they publish."""
 
 CLOCK_JUMP_S, _CLOCK_PERIOD_S = 0.02, 0.001
+JOIN_S = 20.0
+"""Longest wait for readers to find a new publisher."""
 
 
 class Disturber:
@@ -39,8 +43,8 @@ class Disturber:
         self._last: dict[str, Any] = {}
         self._replays: list[PeriodicThread] = []
         self._publishers: list[Any] = []
-        self._clock = node.create_publisher(Clock, "/clock", qos.CLOCK)
-        self._listen(Clock, "/clock", qos.CLOCK, self._on_clock)
+        self._clock: Any = None
+        self._listen(Clock, CLOCK_TOPIC, qos.CLOCK, self._on_clock)
         for source, (kind, topic) in TOPICS.items():
             self._listen(kind, topic, qos.SENSOR, self._keeper(source))
 
@@ -76,8 +80,18 @@ class Disturber:
         self._replays.append(thread)
         thread.start()
 
+    def join_clock(self) -> None:
+        """Be another publisher of the clock, and wait until it is known; arming is refused then."""
+        self._clock = self._node.create_publisher(Clock, CLOCK_TOPIC, qos.CLOCK)
+        self._publishers.append(self._clock)
+        deadline = time.monotonic() + JOIN_S
+        while self._clock.get_subscription_count() < self._node.count_subscribers(CLOCK_TOPIC):
+            if time.monotonic() > deadline:
+                raise QuantVLAError(f"Nobody finds another publisher of {CLOCK_TOPIC}.")
+            time.sleep(_CLOCK_PERIOD_S)
+
     def jump_clock(self, seconds: float) -> None:
-        """Publish a wrong time for a moment; the simulation's own next one jumps back.
+        """Publish a wrong time for a moment, after `join_clock`; the next right one jumps back.
 
         A single message could be followed by the simulation's own before anybody reads it: readers
         of `/clock` keep the newest alone.

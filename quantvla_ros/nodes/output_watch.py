@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from quantvla_ros.control.faults import Condition, FaultCode
+from quantvla_ros.nodes.graph_names import publisher_names
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -41,14 +42,10 @@ class OutputWatch:
         return _executed(action) if action else None
 
     def _describe(self, topic: str) -> Condition:
-        own = (self._node.get_namespace().rstrip("/"), self._node.get_name())
-        found = [
-            (info.node_namespace.rstrip("/"), info.node_name)
-            for info in self._node.get_publishers_info_by_topic(topic)
-        ]
+        own, found = self._node.get_fully_qualified_name(), publisher_names(self._node, topic)
         if own in found:
             found.remove(own)
-        names = ", ".join(sorted({f"{namespace}/{name}" for namespace, name in found}))
+        names = ", ".join(sorted(set(found)))
         return (
             FaultCode.OUTPUT_CONFLICT,
             f"another node publishes on {topic}: {names or 'one without a name'}; end it",

@@ -29,10 +29,23 @@ class RawPublisher:
             node: any node.
             topics: full topic name -> message type, one of Image, JointState, String, Clock.
         """
+        self._node = node
         self._publishers = {
             topic: node.create_publisher(message_class(kind), topic, _PROFILES[kind])
             for topic, kind in topics.items()
         }
+
+    def found(self) -> bool:
+        """Whether every reader of the topics has found its new publisher."""
+        return all(
+            publisher.get_subscription_count() >= self._node.count_subscribers(topic)
+            for topic, publisher in self._publishers.items()
+        )
+
+    def close(self) -> None:
+        """Leave the topics."""
+        for publisher in self._publishers.values():
+            self._node.destroy_publisher(publisher)
 
     def publish(self, topic: str, data: bytes) -> bool:
         """Publish serialized bytes on one of the topics; False if the middleware takes them not.

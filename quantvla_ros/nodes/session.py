@@ -17,6 +17,7 @@ from quantvla_ros.control.motion import MotionController
 from quantvla_ros.control.persistence import Lasting
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.inference.client import InferenceClient
+from quantvla_ros.nodes.clock_sources import ClockSources
 from quantvla_ros.nodes.control_loop import ControlLoop
 from quantvla_ros.nodes.inference_loop import InferenceLoop
 from quantvla_ros.nodes.input_buffer import InputBuffer
@@ -57,7 +58,7 @@ class PolicySession:
         inputs: Inputs,
         buffer: InputBuffer,
         now: Callable[[], float],
-        simulated: bool,
+        clocks: ClockSources,
         output: OutputWatch,
         display: ChunkDisplay,
         report: Callable[[], None],
@@ -74,7 +75,7 @@ class PolicySession:
             inputs: connected to ``buffer``.
             buffer: of the state's joints.
             now: ROS clock in s.
-            simulated: whether the ROS clock comes from ``/clock``.
+            clocks: looks for others who publish the ROS clock.
             output: looks for others who publish where the drive does.
             display: shows the chunks.
             report: called every ``REPORT_POLLS * POLL_S`` while active, to tell what changed. A
@@ -98,7 +99,7 @@ class PolicySession:
             drive.limits, self._period, first.motion_config(), drive.speeds
         )
         self.record = NodeRecord(self._period)
-        self._output = output
+        self._watches = (output, clocks)
         self.inference = InferenceLoop(
             manifest, client, inputs, buffer, lambda: self.motion, self.lock, self.record,
             lambda: parameters().seed, display,
@@ -106,7 +107,7 @@ class PolicySession:
         )  # fmt: skip
         self.supervisor = Supervisor(
             parameters, drive, self._period, tolerances, buffer,
-            lambda: self.inference.skewed_s, lambda: output.conflict, simulated,
+            lambda: self.inference.skewed_s, lambda: output.conflict, clocks,
         )  # fmt: skip
         self.control = ControlLoop(
             self.motion, self.lock, drive, self.supervisor, buffer, self.record, parameters,
@@ -211,7 +212,7 @@ class PolicySession:
 
     def _check_arming(self) -> float:
         """Refuse what must not be armed; returns the time (s, ROS clock) at which it was asked."""
-        self._output.look()
+        self._look()
         now = self.now()
         for code, text in self.supervisor.before_arming(now):
             raise QuantVLAError(f"Cannot arm: {code.value}: {text}.")
@@ -256,7 +257,7 @@ class PolicySession:
 
     def conditions(self) -> list[Condition]:
         """Return what would refuse arming now, or stops the armed arm."""
-        return self.supervisor.conditions(self.now())
+        return self.supervisor.refusals(self.now())
 
     def report(self) -> dict[str, object]:
         """Return the record of everything since configure, for the JSON file."""
@@ -276,8 +277,12 @@ class PolicySession:
         self.inference.step(self.now())
         self._polls += 1
         if self._polls % REPORT_POLLS == 0:
-            self._output.look()
+            self._look()
             self._report()
+
+    def _look(self) -> None:
+        for watch in self._watches:
+            watch.look()
 
     def _observe_joints(self, sample: JointSample) -> None:
         position, velocity = self._drive.measured(sample)

@@ -13,6 +13,7 @@ from quantvla_ros.control.faults import RefusalCode
 from quantvla_ros.errors import BackendError
 from quantvla_ros.inference.client import InferenceClient
 from quantvla_ros.nodes import parameters as node_parameters
+from quantvla_ros.nodes.clock_sources import ClockSources
 from quantvla_ros.nodes.diagnostics import OK, WARN, Diagnostics
 from quantvla_ros.nodes.drive_builder import DriveBuilder
 from quantvla_ros.nodes.goal_watch import GoalWatch
@@ -92,6 +93,7 @@ class SessionBuilder:
             interface.state.names,
             lambda: self._parameters().gates(),
         )
+        clocks = ClockSources(self._node, self._node.get_parameter("use_sim_time").value)
         self._inputs.connect(buffer, parameters.image_transport)
         try:
             wait_for_inputs(self._inputs, buffer, parameters.input_timeout_s, self._aborted)
@@ -103,8 +105,13 @@ class SessionBuilder:
             )
             client = self._start_worker(parameters)
             warning = warning or self._check_fingerprint(manifest, parameters, client)
-        except BaseException:
+        except BaseException as error:
             self._inputs.disconnect()
+            if isinstance(error, RefusalError) and error.code is RefusalCode.INPUT_MISSING:
+                clocks.look()
+                if clocks.conflict is not None:  # then every other stamp lies in the future
+                    text = f"{error.text} There are {clocks.conflict[1]}."
+                    raise RefusalError(error.code, text, error.check) from error
             raise
         self._report_bundle(warning, Path(parameters.bundle).expanduser(), client)
         return PolicySession(
@@ -116,7 +123,7 @@ class SessionBuilder:
             self._inputs,
             buffer,
             self._now,
-            self._node.get_parameter("use_sim_time").value,
+            clocks,
             OutputWatch(self._node, drive.publishers, self._goals),
             self._display,
             self._report,

@@ -32,9 +32,10 @@ class RefusalError(QuantVLAError):
     """The node refuses to be configured; the text begins with the code."""
 
     def __init__(self, code: RefusalCode, text: str, check: Check) -> None:
-        """Keep the code and the diagnostics entry that shows it."""
+        """Keep the code, the sentence and the diagnostics entry that shows them."""
         super().__init__(f"{code.value}: {text}")
         self.code = code
+        self.text = text
         self.check = check
 
 

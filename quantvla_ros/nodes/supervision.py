@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ from quantvla_ros.control.limits import FloatArray
 from quantvla_ros.control.motion import MotionController
 from quantvla_ros.control.watchdog import stale
 from quantvla_ros.control.window import Window
+from quantvla_ros.nodes.clock_sources import ClockSources
 from quantvla_ros.nodes.clock_watch import ClockFault, ClockWatch
 from quantvla_ros.nodes.input_buffer import InputBuffer
 from quantvla_ros.nodes.input_types import JointSample
@@ -51,7 +53,7 @@ class Supervisor:
         buffer: InputBuffer,
         skewed_s: Callable[[], float],
         conflict: Callable[[], Condition | None],
-        simulated: bool,
+        clocks: ClockSources,
     ) -> None:
         """Take what is watched.
 
@@ -63,14 +65,15 @@ class Supervisor:
             buffer: inputs.
             skewed_s: for how long (s) no set of inputs was of one instant.
             conflict: who else publishes on the command topic.
-            simulated: whether the ROS clock comes from ``/clock``.
+            clocks: who publishes the ROS clock.
         """
         self._parameters = parameters
         self._drive = drive
         self._buffer = buffer
         self._skewed_s = skewed_s
         self._conflict = conflict
-        self.clock = ClockWatch(simulated)
+        self._clocks = clocks
+        self.clock = ClockWatch(clocks.simulated)
         self._tracking = TrackingWatch(drive.limits, period_s, tolerances)
         self._limits = LimitWatch(drive.limits)
 
@@ -104,9 +107,17 @@ class Supervisor:
             found.append(conflict)
         return found
 
+    def refusals(self, now: float) -> list[Condition]:
+        """Return what refuses arming and can be told at any time: two clocks, and `conditions`.
+
+        Two clocks do not stop an armed arm before they differ, which is a jump of the clock.
+        """
+        two_clocks = self._clocks.conflict
+        return ([two_clocks] if two_clocks is not None else []) + self.conditions(now)
+
     def before_arming(self, now: float) -> list[Condition]:
-        """Return what refuses arming: `conditions`, and an arm measured outside its limits."""
-        found = self.conditions(now)
+        """Return what refuses arming: `refusals`, and an arm measured outside its limits."""
+        found = self.refusals(now)
         sample = self._buffer.newest_joints()
         if sample is not None:
             limits = self._drive.limits
@@ -130,9 +141,12 @@ class Supervisor:
     def clock_fault(self, now: float, steady: float) -> ClockFault | None:
         """Compare the clocks; to be called at every tick."""
         parameters = self._parameters()
-        return self.clock.check(
+        fault = self.clock.check(
             now, steady, parameters.clock_timeout_s, parameters.max_clock_step_s
         )
+        if fault is not None and self._clocks.conflict is not None:
+            fault = replace(fault, text=f"{fault.text}: {self._clocks.conflict[1]}")
+        return fault
 
     def watch(self, motion: MotionController, now: float) -> None:
         """Raise every fault that an armed arm has at ``now``; the first one is latched."""

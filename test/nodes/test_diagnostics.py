@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
 from waiting import wait_until
 
 from quantvla_ros.nodes.diagnostics import ERROR, OK, Diagnostics
@@ -36,3 +37,22 @@ def test_all_checks_are_published_and_changes_are_noticed(graph):
     assert array.status[0].hardware_id == "/test"
     diagnostics.reset("not configured")
     assert not diagnostics.update("control", OK, "not configured")
+
+
+def test_two_arms_in_namespaces_of_their_own_are_told_apart(graph):
+    arrays = graph.listen(DiagnosticArray, "/diagnostics", DIAGNOSTICS)
+    nodes = [Node("policy_node", namespace=side) for side in ("left", "right")]
+    both = [Diagnostics(node) for node in nodes]
+
+    def entries():
+        for each in both:
+            each.publish()
+        found = {(s.hardware_id, s.name) for array in list(arrays) for s in array.status}
+        return {e for e in found if e[1].endswith(": control")} if len(found) == 8 else None
+
+    assert wait_until(entries, 20, "the entries of both") == {
+        ("/left/policy_node", "left/policy_node: control"),
+        ("/right/policy_node", "right/policy_node: control"),
+    }
+    for node in nodes:
+        node.destroy_node()

@@ -7,10 +7,13 @@ import signal
 import time
 
 import pytest
-from policy_graph import active_policy
+from policy_graph import PolicyProcess, active_policy
+from ros_graph import Graph
+from rosgraph_msgs.msg import Clock
 from waiting import wait_until
 
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.nodes.qos import CLOCK
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,42 @@ def test_jump_in_dry_run_is_no_fault_and_inference_goes_on(simulated, robot, bac
     simulated.bring_to_motion()
     robot.assert_within_limits()
     simulated.bring_to_dry_run()
+
+
+BOTH = r"2 publishers of /clock.*: /fake_robot, /second_robot;"
+
+
+@pytest.fixture
+def second_clock(ros):
+    """Another robot in the same ROS domain: its time comes and goes on the same topic."""
+    other = Graph("second_robot")
+    other.node.create_publisher(Clock, "/clock", CLOCK)
+    yield other
+    other.close()
+
+
+def test_two_robots_in_one_domain_are_named_and_refuse_arming(simulated, second_clock):
+    simulated.wait_for("DRY_RUN")
+    simulated.wait_for_inputs("CLOCK_JUMP: 2 publishers of /clock")
+    with pytest.raises(QuantVLAError, match=f"Cannot arm: CLOCK_JUMP: {BOTH}"):
+        simulated.client.arm()
+    second_clock.close()
+    simulated.wait_for_inputs("fresh")
+    simulated.bring_to_motion()
+    simulated.bring_to_dry_run()
+
+
+def test_two_robots_are_named_when_no_stamp_fits(robot, float_bundle, second_clock, tmp_path):
+    policy = PolicyProcess(
+        robot, float_bundle, tmp_path, "use_sim_time:=true", "input_timeout_s:=3.0"
+    )
+    robot.restamp["front"] = lambda stamp: stamp + 1000.0
+    try:
+        with pytest.raises(QuantVLAError, match=f"INPUT_MISSING: .* in the future .*{BOTH}"):
+            policy.client.configure()
+    finally:
+        robot.heal()
+        policy.close()
 
 
 def test_clock_that_stands_still_stops_the_arm_and_lets_the_node_end(simulated, robot):

@@ -50,7 +50,7 @@ class Rig:
             inputs=SimpleNamespace(),
             buffer=self.buffer,
             now=lambda: self.now,
-            simulated=True,
+            clocks=SimpleNamespace(simulated=True, conflict=None, look=lambda: None),
             output=SimpleNamespace(conflict=None, look=lambda: None),
             display=SimpleNamespace(),
             report=lambda: None,

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -30,9 +32,10 @@ class Rig:
         self.silent = set()
         self.target = np.array([0.5, 0.0])
         self.buffer = InputBuffer(["front"], ["a", "b"], PARAMETERS.gates)
+        self.clocks = SimpleNamespace(simulated=False, conflict=None)
         self.supervisor = Supervisor(
             lambda: PARAMETERS, DRIVE, PERIOD, tracking_tolerances(DRIVE, {}), self.buffer,
-            lambda: self.skewed, lambda: self.conflict, False,
+            lambda: self.skewed, lambda: self.conflict, self.clocks,
         )  # fmt: skip
         self.motion = MotionController(LIMITS, PERIOD)
         self.motion.activate(self.now)
@@ -154,7 +157,7 @@ def test_a_moving_joint_is_named_where_the_axes_say_nothing_of_it(velocities, wa
     buffer = InputBuffer(["front"], ["a", "b"], PARAMETERS.gates)
     supervisor = Supervisor(
         lambda: PARAMETERS, drive, PERIOD, tracking_tolerances(drive, {}), buffer,
-        lambda: 0.0, lambda: None, False,
+        lambda: 0.0, lambda: None, SimpleNamespace(simulated=False, conflict=None),
     )  # fmt: skip
     assert supervisor.moving_joint() == ""
     buffer.add_joint_state(1.0, ["a", "b"], [0.0, 0.0], velocities, 1.0)
@@ -170,3 +173,14 @@ def test_arming_is_refused_closer_to_the_limits_than_an_armed_arm_is_stopped(rig
     assert len(refused) == 1 and "'b' is measured at 1.030" in refused[0]
     assert rig.supervisor.outside(np.array([1.19, 0.0])) is None
     assert rig.supervisor.outside(np.array([1.21, 0.0]))[0] is FaultCode.LIMIT_VIOLATION
+
+
+def test_two_clocks_refuse_arming_and_are_named_when_an_armed_arms_clock_jumps(rig):
+    rig.clocks.conflict = (FaultCode.CLOCK_JUMP, "2 publishers of /clock: /a, /b")
+    assert rig.supervisor.before_arming(rig.now)[0] == rig.clocks.conflict
+    assert rig.supervisor.refusals(rig.now)[0] == rig.clocks.conflict
+    assert rig.run(0.2) is None, "they do not differ yet"
+    rig.supervisor.clock.start(10.0, 10.0)
+    fault = rig.supervisor.clock_fault(15.0, 10.01)
+    assert fault.jumped
+    assert fault.text == "the ROS clock jumped ahead by 5.000 s: 2 publishers of /clock: /a, /b"

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names of the nodes that the ROS graph shows behind a topic."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+
+
+def publisher_names(node: Node, topic: str) -> list[str]:
+    """Full names of the nodes that publish on a topic, one for each publisher.
+
+    Takes locks of the middleware: nothing for the control thread.
+
+    Args:
+        node: the one that asks.
+        topic: full name.
+    """
+    return [
+        f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+        for info in node.get_publishers_info_by_topic(topic)
+    ]
