@@ -27,10 +27,10 @@ class Bar:
         self._total = total
         self._last = 0.0
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[text]}"),
+            TextColumn("{task.fields[text]}", markup=False),
             TimeElapsedColumn(),
             console=self._console,
             disable=not self._live,
@@ -59,11 +59,12 @@ class Bar:
         self._last = now
         self._progress.update(self._task, completed=min(done, self._total), text=text)
         if not self._live:
-            self._console.print(f"{100 * min(1.0, done / self._total):3.0f}% {text}")
+            share = min(1.0, done / self._total)
+            self._console.print(f"{100 * share:3.0f}% {text}", markup=False)
 
     def note(self, text: str) -> None:
         """Print a line above the bar."""
-        self._console.print(text)
+        self._console.print(text, markup=False)
 
 
 class CollectorProgress:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -25,13 +26,18 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
+def _add(table: Table, *cells: str) -> None:
+    """Add a row of plain text: names and paths of users may look like rich's markup."""
+    table.add_row(*map(escape, cells))
+
+
 def show_selection(path: Path, description: BufferDescription) -> None:
     """Print what became of the groups of a recording."""
     counts = description.selection
-    table = _table(f"Calibration buffer {path}", "groups", "number")
+    table = _table(f"Calibration buffer {escape(str(path))}", "groups", "number")
     table.add_row("synchronised", str(counts.groups))
     for reason, number in counts.rejected.items():
-        table.add_row(f"rejected: {reason}", str(number))
+        _add(table, f"rejected: {reason}", str(number))
     table.add_row("near-duplicates dropped", str(counts.near_duplicates))
     table.add_row("left out by the spread", str(counts.surplus))
     table.add_row("[bold]samples kept", str(counts.kept))
@@ -145,34 +151,34 @@ def show_bench(record: dict[str, Any]) -> None:
 def show_inspection(found: dict[str, Any]) -> None:
     """Print what is inside a bundle."""
     console = Console()
-    table = _table(f"Bundle {found['path']}", "", "")
+    table = _table(f"Bundle {escape(found['path'])}", "", "")
     table.columns[1].justify = "left"
-    table.add_row("sha256 of bundle.yaml", found["sha256"])
-    table.add_row("family", found["family"])
-    table.add_row("cameras", ", ".join(f"{n} {s}" for n, s in found["cameras"].items()))
+    _add(table, "sha256 of bundle.yaml", found["sha256"])
+    _add(table, "family", found["family"])
+    _add(table, "cameras", ", ".join(f"{n} {s}" for n, s in found["cameras"].items()))
     tip = f" and the position of {found['tip']}" if found["tip"] else ""
-    table.add_row("state", ", ".join(found["state"]) + tip)
-    table.add_row("action", f"{found['action']['kind']}: {', '.join(found['action']['names'])}")
-    table.add_row("chunk", f"{found['horizon']} steps of {found['dt_s']:g} s")
-    table.add_row("denoise steps", str(found["denoise_steps"]))
-    table.add_row("files", ", ".join(f"{n} {s:,} bytes" for n, s in found["files"].items()))
-    table.add_row("tensors", ", ".join(f"{n} {s:,} bytes" for n, s in found["tensors"].items()))
+    _add(table, "state", ", ".join(found["state"]) + tip)
+    _add(table, "action", f"{found['action']['kind']}: {', '.join(found['action']['names'])}")
+    _add(table, "chunk", f"{found['horizon']} steps of {found['dt_s']:g} s")
+    _add(table, "denoise steps", str(found["denoise_steps"]))
+    _add(table, "files", ", ".join(f"{n} {s:,} bytes" for n, s in found["files"].items()))
+    _add(table, "tensors", ", ".join(f"{n} {s:,} bytes" for n, s in found["tensors"].items()))
     quantization = found["quantization"]
     if quantization:
         bits = quantization["activation_bits"]
-        table.add_row("scheme", f"{quantization['scheme']}, activations of {bits} bits")
-        table.add_row("layout", quantization["layout"])
-        table.add_row("corrections kept", listed_corrections(quantization["corrections_kept"]))
-        table.add_row("calibration buffer", quantization["calibration_sha256"])
+        _add(table, "scheme", f"{quantization['scheme']}, activations of {bits} bits")
+        _add(table, "layout", quantization["layout"])
+        _add(table, "corrections kept", listed_corrections(quantization["corrections_kept"]))
+        _add(table, "calibration buffer", quantization["calibration_sha256"])
     else:
-        table.add_row("quantization", "none (float)")
+        _add(table, "quantization", "none (float)")
     gate = found["gate"]
-    table.add_row("gate", "none" if gate is None else "passed" if gate["passed"] else "failed")
+    _add(table, "gate", "none" if gate is None else "passed" if gate["passed"] else "failed")
     console.print(table)
     if quantization:
         layers = _table("Layers", "role", "precision", "layers", "weights")
         for row in quantization["layers"]:
-            layers.add_row(row["role"], row["precision"], str(row["layers"]), f"{row['weights']:,}")
+            _add(layers, row["role"], row["precision"], str(row["layers"]), f"{row['weights']:,}")
         console.print(layers)
 
 
@@ -182,7 +188,8 @@ def show_examination(findings: Sequence[Finding]) -> None:
     for column in ("check", "", "found", "way out"):
         table.add_column(column, overflow="fold")
     for finding in findings:
-        table.add_row(finding.name, _MARKS[finding.status], finding.text, finding.remedy)
+        text, remedy = escape(finding.text), escape(finding.remedy)
+        table.add_row(finding.name, _MARKS[finding.status], text, remedy)
     Console().print(table)
 
 
@@ -198,10 +205,10 @@ def show_evaluation(record: dict[str, Any], out: Path) -> None:
         if body:
             table = _table(title, *head)
             for row in body:
-                table.add_row(*row)
+                _add(table, *row)
             console.print(table)
-    console.print(rows.summary_line(record), highlight=False)
-    console.print(f"Record: {out / 'evaluation.json'}", highlight=False)
+    console.print(rows.summary_line(record), markup=False, highlight=False)
+    console.print(f"Record: {out / 'evaluation.json'}", markup=False, highlight=False)
 
 
 def show_ablation(record: dict[str, Any], out: Path) -> None:
@@ -216,7 +223,7 @@ def show_ablation(record: dict[str, Any], out: Path) -> None:
         ("Each part's share of success", rows.STEP_HEAD, rows.step_rows(record)),
     )
     lines = [rows.summary_line(record), rows.same_networks(record), f"Record: {out / rows.RECORD}"]
-    Console().print("\n".join(filter(None, lines)), highlight=False)
+    Console().print("\n".join(filter(None, lines)), markup=False, highlight=False)
 
 
 def show_bench_schemes(record: dict[str, Any], out: Path) -> None:
@@ -227,7 +234,9 @@ def show_bench_schemes(record: dict[str, Any], out: Path) -> None:
         ("Latency and memory", rows.SPEED_HEAD, rows.speed_rows(record)),
         ("Quantization", rows.MAKING_HEAD, rows.making_rows(record)),
     )
-    Console().print(f"{rows.summary_line(record)}\nRecord: {out / rows.RECORD}", highlight=False)
+    Console().print(
+        f"{rows.summary_line(record)}\nRecord: {out / rows.RECORD}", markup=False, highlight=False
+    )
 
 
 def _show_grids(*grids: tuple[str, list[str], list[list[str]]]) -> None:
@@ -235,5 +244,5 @@ def _show_grids(*grids: tuple[str, list[str], list[list[str]]]) -> None:
         if body:
             table = _table(title, *head)
             for row in body:
-                table.add_row(*row)
+                _add(table, *row)
             Console().print(table)

@@ -68,7 +68,9 @@ def train(rank: int, settings: Settings, store: str, parent: int) -> None:
     end_with_parent(parent)
     torch.set_num_threads(1)
     ranks = settings.processes
-    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=ranks)
+    # No URL of the file: a "#" in the name of a temporary directory would end it there.
+    meeting = dist.FileStore(store, ranks)  # type: ignore[attr-defined]
+    dist.init_process_group("gloo", store=meeting, rank=rank, world_size=ranks)
     frames = read_frames(settings)
     trainer = Trainer(
         frames, settings.batch, settings.seed, rank, ranks, settings.narrow, settings.peak

@@ -56,7 +56,7 @@ def play_over_ros(
     parameters = {"real_time_factor": f"{real_time_factor:.3f}"}
     with own_ros_domain() as environment:
         for (variant, task), group in groups:
-            name = f"{variant.label.replace('/', '_')}_{task}"
+            name = _run_name(variant.label, task)
             with (
                 Processes(logs, environment) as processes,
                 robot_and_policy(
@@ -67,6 +67,11 @@ def play_over_ros(
             ):  # fmt: skip
                 for job in group:
                     yield job, _play(operator, children, job)
+
+
+def _run_name(label: str, task: str) -> str:
+    """Names the files of a variant's episodes of one task."""
+    return f"{label.replace('/', '_')}_{task}"
 
 
 def _play(operator: Operator, children: list[Child], job: Job) -> Outcome:
@@ -115,10 +120,13 @@ def _instruction(episode: PlannedEpisode) -> tuple[str, str]:
 
 def measured_latencies_ms(labels: Sequence[str], logs: Path) -> dict[str, float]:
     """Label -> median time from request to chunk, of the records that the nodes have written."""
+    from quantvla_ros.sim.tasks.registry import TASKS
+
     found = {}
     for label in labels:
-        files = sorted(logs.glob(f"{label.replace('/', '_')}_*_node.json"))
-        values = [ms for file in files for ms in json.loads(file.read_text())["latency_ms"]]
+        files = [logs / f"{_run_name(label, task)}_node.json" for task in TASKS]
+        there = [json.loads(file.read_text()) for file in files if file.is_file()]
+        values = [ms for record in there for ms in record["latency_ms"]]
         if values:
             found[label] = round(float(np.median(values)), 2)
     return found

@@ -106,6 +106,8 @@ def test_select_prints_a_table(tmp_path, config, streams):
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
     bag = streams.bag(tmp_path / "bag", streams.robot(20))
-    result = run("select", bag, "--config", path, "--out", tmp_path / "buffer", "--samples", 16)
+    out = tmp_path / "[red] [" / "b]"  # what rich would take for markup
+    result = run("select", bag, "--config", path, "--out", out, "--samples", 16)
     assert result.returncode == 0
     assert "samples kept" in result.stdout
+    assert "[red][/b]" in "".join(result.stdout.split())

@@ -17,6 +17,14 @@ def test_a_log_gets_lines_and_not_each_step(capsys):
     assert len(lines) < 10
 
 
+def test_names_that_look_like_markup_are_shown_as_they_are(capsys):
+    with Bar("work in [/a]", 1.0) as bar:
+        bar.note("the bag 'it's [red] [/b]'")
+        bar.show(1.0, "5 missing [/wrist]")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == ["the bag 'it's [red] [/b]'", "100% 5 missing [/wrist]"]
+
+
 def test_a_collection_shows_what_is_kept_and_what_is_rejected(capsys, config, streams):
     collector = Collector(config, 16)
     with CollectorProgress(collector, 16) as bar:

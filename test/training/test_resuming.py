@@ -49,6 +49,8 @@ def test_killed_run_ends_like_an_undisturbed_one(demos, tmp_path):
     for name, tensor in ends[0]["average"].items():
         assert torch.equal(tensor, ends[1]["average"][name]), name
     assert (killed / "curves.png").read_bytes().startswith(b"\x89PNG")
+    # Whatever the temporary directory is called, nothing was written beside it.
+    assert {path.name for path in tmp_path.iterdir()} == {"whole", "killed", "temporary #1"}
 
 
 def test_other_settings_are_refused(demos, tmp_path):

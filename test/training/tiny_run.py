@@ -82,9 +82,11 @@ def main(demos: Path, out: Path, steps: int, **more: Any) -> None:
 def start(demos: Path, out: Path, steps: int, **more: Any) -> subprocess.Popen[bytes]:
     """Begin a run, or go on with it, in a process of its own; `more` are other settings."""
     words = [demos, out, steps, *(f"{key}={value}" for key, value in more.items())]
+    scratch = out.parent / "temporary #1"  # a name that people give
+    scratch.mkdir(exist_ok=True)
     return subprocess.Popen(
         [sys.executable, __file__, *map(str, words)],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(scratch)},
         stdout=subprocess.DEVNULL,
     )
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -19,6 +20,14 @@ LONGEST_S = 9.0
 RATE = 0.3  # a machine that runs tests is busy: its time is stretched
 IMAGE_AGE_MS = 50.0
 """Mean age of a 10 Hz picture when it is used, which the node's own figure does not hold."""
+
+
+def test_latencies_are_those_of_the_label_whatever_it_is_called(tmp_path):
+    for name, ms in {"run [1]": 10.0, "run 1": 20.0, "run 1_old": 30.0, "a_run *": 40.0}.items():
+        file = tmp_path / f"{name}_pick_place_node.json"
+        file.write_text(json.dumps({"latency_ms": [ms]}))
+    found = measured_latencies_ms(["run [1]", "run 1", "a/run *", "none"], tmp_path)
+    assert found == {"run [1]": 10.0, "run 1": 20.0, "a/run *": 40.0}
 
 
 @pytest.mark.slow
