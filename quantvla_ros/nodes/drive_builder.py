@@ -15,8 +15,8 @@ from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.drive import Drive, JointDrive
 from quantvla_ros.nodes.gripper import GripperOutput
+from quantvla_ros.nodes.moveit_servo import MoveItServo
 from quantvla_ros.nodes.qos import COMMAND
-from quantvla_ros.nodes.servo_switch import ServoSwitch
 from quantvla_ros.nodes.startup import read_limits
 from quantvla_ros.nodes.twist_drive import TwistDrive
 
@@ -37,7 +37,7 @@ class DriveBuilder:
         self._node = node
         self._publishers: dict[str, Publisher] = {}
         self._gripper: GripperOutput | None = None
-        self._switch: ServoSwitch | None = None
+        self._servo: MoveItServo | None = None
 
     def build(
         self,
@@ -88,17 +88,20 @@ class DriveBuilder:
             )
         for name in interface.action.joints:
             self._gripper = GripperOutput(self._node, name, parameters.gripper_type)
-        if parameters.servo_switch_service:
-            self._switch = ServoSwitch(self._node, parameters.servo_switch_service)
+        publisher = self._publisher("twist", TwistStamped)
+        if parameters.servo_node:
+            self._servo = MoveItServo(
+                self._node, parameters.servo_node, publisher.topic_name, parameters.twist_limits()
+            )
         return TwistDrive(
             interface,
             parameters.twist_limits(),
             limits,
             frame,
             1.0 / parameters.control_rate_hz,
-            self._publisher("twist", TwistStamped),
+            publisher,
             self._gripper,
-            self._switch,
+            self._servo,
         )
 
     def _publisher(self, topic: str, kind: Any) -> Publisher:
@@ -109,6 +112,6 @@ class DriveBuilder:
     def _let_go(self) -> None:
         if self._gripper is not None:
             self._gripper.close()
-        if self._switch is not None:
-            self._switch.close()
-        self._gripper = self._switch = None
+        if self._servo is not None:
+            self._servo.close()
+        self._gripper = self._servo = None

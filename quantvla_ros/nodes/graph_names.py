@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -18,7 +19,13 @@ def publisher_names(node: Node, topic: str) -> list[str]:
         node: the one that asks.
         topic: full name.
     """
-    return [
-        f"{info.node_namespace.rstrip('/')}/{info.node_name}"
-        for info in node.get_publishers_info_by_topic(topic)
-    ]
+    return _names(node.get_publishers_info_by_topic(topic))
+
+
+def subscription_names(node: Node, topic: str) -> list[str]:
+    """Full names of the nodes that listen to a topic, as `publisher_names`."""
+    return _names(node.get_subscriptions_info_by_topic(topic))
+
+
+def _names(infos: Iterable[Any]) -> list[str]:
+    return [f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in infos]

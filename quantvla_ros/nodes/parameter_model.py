@@ -198,10 +198,10 @@ class PolicyNodeParameters(BaseModel):
         4.0, "Acceleration of the tip's turn about each axis by an `ee_delta` policy.",
         unit="rad/s^2", gt=0, le=100,
     )  # fmt: skip
-    servo_switch_service: str = _parameter(
+    servo_node: str = _parameter(
         "",
-        "Service (moveit_msgs/ServoCommandType) that is told to take twists before arming, such as "
-        "`/servo_node/switch_command_type`; empty: none.",
+        "Full name of MoveIt Servo's node, such as `/servo_node`: before arming, its units, speeds "
+        "and topic are checked, and it is told to take twists. Empty: neither.",
     )
     realtime_chunking: bool = _parameter(
         False,

@@ -18,13 +18,12 @@ from quantvla_ros.control.window import Window
 from quantvla_ros.nodes.conversion import seconds_to_stamp
 from quantvla_ros.nodes.gripper import GripperOutput
 from quantvla_ros.nodes.input_types import JointSample
-from quantvla_ros.nodes.servo_switch import ServoSwitch
+from quantvla_ros.nodes.moveit_servo import MoveItServo
+from quantvla_ros.nodes.servo_check import SERVO_TIMEOUT_S
 
 if TYPE_CHECKING:
     from rclpy.publisher import Publisher
 
-SERVO_TIMEOUT_S = 0.1
-"""Servo stops by itself when its newest command is so old (its ``incoming_command_timeout``)."""
 HALT_S = 0.3
 """How long a stop is repeated: longer than `SERVO_TIMEOUT_S`."""
 _AXES = len(TWIST_NAMES)
@@ -45,7 +44,7 @@ class TwistDrive:
         period_s: float,
         publisher: Publisher,
         gripper: GripperOutput | None,
-        switch: ServoSwitch | None,
+        servo: MoveItServo | None,
     ) -> None:
         """Take what there is to drive.
 
@@ -57,7 +56,7 @@ class TwistDrive:
             period_s: of the control tick.
             publisher: of TwistStamped.
             gripper: where the gripper's command goes.
-            switch: tells Servo to take twists.
+            servo: that is told to take them.
         """
         self.limits = joined(twist_axes(TWIST_NAMES, limits), gripper_limits)
         speeds = np.arange(len(self.limits.names)) < _AXES
@@ -73,7 +72,7 @@ class TwistDrive:
         self._observed = [interface.state.names.index(name) for name in gripper_limits.names]
         self._frame = frame
         self._gripper = gripper
-        self._switch = switch
+        self._servo = servo
         self._halts = max(2, round(HALT_S / period_s))
         self._left = 0
 
@@ -105,8 +104,8 @@ class TwistDrive:
 
     def before_arming(self) -> None:
         """Tell Servo to take twists, where that is wanted."""
-        if self._switch is not None:
-            self._switch.to_twists()
+        if self._servo is not None:
+            self._servo.take_twists()
 
     def prepared(self, window: Window) -> Callable[[], None]:
         """Make the twist of the first point, and the gripper's command."""

@@ -23,7 +23,6 @@ from quantvla_ros.nodes.conversion import stamp_to_seconds
 from quantvla_ros.nodes.drive import JointDrive
 from quantvla_ros.nodes.gripper import GripperOutput
 from quantvla_ros.nodes.input_types import JointSample
-from quantvla_ros.nodes.servo_switch import ServoSwitch
 from quantvla_ros.nodes.twist_drive import HALT_S, TwistDrive
 
 PERIOD = 0.02
@@ -36,17 +35,13 @@ class Topic(list):
 
 
 class FakeNode:
-    """Makes publishers and one client; nothing is sent anywhere."""
+    """Makes publishers; nothing is sent anywhere."""
 
-    def __init__(self, client=None):
+    def __init__(self):
         self.topics = {}
-        self.client = client
 
     def create_publisher(self, kind, topic, qos):
         return self.topics.setdefault((kind.__name__, topic), Topic())
-
-    def create_client(self, kind, service, callback_group):
-        return self.client
 
     def destroy_publisher(self, publisher):
         publisher.append("destroyed")
@@ -81,11 +76,11 @@ PER_SECOND, PER_STEP = ["m/s"] * 3 + ["rad/s"] * 3, ["m"] * 3 + ["rad"] * 3
 SAMPLE = JointSample(4.0, np.array([0.7, 0.03]), np.array([0.1, 0.2]))
 
 
-def twist_drive(units=PER_SECOND, gripper=None, switch=None):
+def twist_drive(units=PER_SECOND, gripper=None):
     topic = Topic()
     drive = TwistDrive(
         interface(units), TwistLimits(0.2, 1.0, 1.0, 4.0), limits("finger"), "base", PERIOD, topic,
-        gripper, switch,
+        gripper, None,
     )  # fmt: skip
     return drive, topic
 
@@ -206,49 +201,3 @@ def test_only_the_gripper_is_measured():
     np.testing.assert_array_equal(position, [0, 0, 0, 0, 0, 0, 0.03])
     np.testing.assert_array_equal(velocity, [0, 0, 0, 0, 0, 0, 0.2])
     assert drive.watched.tolist() == [False] * 6 + [True]
-
-
-def test_without_moveit_msgs_a_service_cannot_be_called_and_one_sentence_says_so():
-    with pytest.raises(QuantVLAError, match="moveit_msgs is not installed: install it"):
-        ServoSwitch(FakeNode(), "/servo/switch")
-
-
-class FakeClient:
-    """A service of Servo, as far as rclpy's client shows it."""
-
-    def __init__(self, there=True, answers=True, success=True):
-        self.there, self.answers, self.success, self.asked = there, answers, success, []
-
-    def wait_for_service(self, timeout):
-        return self.there
-
-    def call_async(self, request):
-        self.asked.append(request.command_type)
-        future = types.SimpleNamespace(result=lambda: types.SimpleNamespace(success=self.success))
-        future.add_done_callback = lambda done: done(future) if self.answers else None
-        return future
-
-
-@pytest.mark.parametrize(
-    ("client", "reason"),
-    [
-        (FakeClient(), None),
-        (FakeClient(there=False), "there is no service '/servo/switch'"),
-        (FakeClient(answers=False), "did not answer"),
-        (FakeClient(success=False), "refuses twists"),
-    ],
-)
-def test_servo_is_switched_to_twists_before_arming(monkeypatch, client, reason):
-    request = type("Request", (types.SimpleNamespace,), {})
-    service = types.SimpleNamespace(Request=request)
-    srv = types.SimpleNamespace(ServoCommandType=service)
-    monkeypatch.setitem(sys.modules, "moveit_msgs", types.SimpleNamespace(srv=srv))
-    monkeypatch.setitem(sys.modules, "moveit_msgs.srv", srv)
-    monkeypatch.setattr("quantvla_ros.nodes.servo_switch.ANSWER_S", 0.05)
-    drive, _ = twist_drive(switch=ServoSwitch(FakeNode(client), "/servo/switch"))
-    if reason is None:
-        drive.before_arming()
-        assert client.asked == [1]
-    else:
-        with pytest.raises(QuantVLAError, match=reason):
-            drive.before_arming()
