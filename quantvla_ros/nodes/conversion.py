@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import array
 import io
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,10 @@ _RGB_CHANNELS = {
     "mono8": (1, [0, 0, 0]),
 }
 """Encoding -> bytes in a pixel, and which of them are red, green and blue."""
+
+_DEEP = re.compile(r"(rgba?|bgra?|mono|bayer_[a-z]{4})16|(16|32|64)[USF](C\d*)?|[YZ]16", re.I)
+"""Encodings of depth and of more than 8 bits a value."""
+_PNG_START, _PNG_DEPTH = b"\x89PNG\r\n\x1a\n", 24  # offset of the bits a value
 
 
 def stamp_to_seconds(stamp: Time) -> float:
@@ -63,8 +68,11 @@ def image_to_rgb(message: Image, source: str) -> RgbImage:
         source: the topic, for the error sentence.
 
     Raises:
-        QuantVLAError: the encoding cannot be converted, or the data is too short for its size.
+        QuantVLAError: a depth picture, more than 8 bits a value, another encoding that cannot be
+            converted, or data that is too short for its size.
     """
+    # cv_bridge would scale or cut them: no picture that a policy was trained on.
+    _refuse_deep(message.encoding, f"The image on {source}")
     if message.encoding not in _RGB_CHANNELS:
         return _convert_by_cv_bridge(message, source)
     width, order = _RGB_CHANNELS[message.encoding]
@@ -85,6 +93,14 @@ def image_to_rgb(message: Image, source: str) -> RgbImage:
     return pixels if message.encoding == "rgb8" else np.ascontiguousarray(pixels[:, :, order])
 
 
+def _refuse_deep(encoding: str, what: str) -> None:
+    if _DEEP.fullmatch(encoding):
+        raise QuantVLAError(
+            f"{what} has the encoding '{encoding}': a depth picture or one of more than 8 bits a "
+            "value; publish a colour or grey picture of 8 bits there."
+        )
+
+
 def _convert_by_cv_bridge(message: Image, source: str) -> RgbImage:
     try:
         from cv_bridge import CvBridge
@@ -103,26 +119,40 @@ def _convert_by_cv_bridge(message: Image, source: str) -> RgbImage:
 
 
 def compressed_image_to_rgb(message: CompressedImage, source: str) -> RgbImage:
-    """Decode a JPEG or PNG into uint8 [height, width, 3], red first.
+    """Decode a JPEG or PNG into uint8 [height, width, 3], red first, upright as its EXIF says.
 
     Args:
         message: the picture.
         source: the topic, for the error sentence.
 
     Raises:
-        QuantVLAError: not a JPEG or PNG, or damaged.
+        QuantVLAError: a depth picture, more than 8 bits a value, not a JPEG or PNG, or damaged.
     """
     from PIL import Image as PillowImage
+    from PIL import ImageOps
 
+    what = f"The compressed image on {source} (format '{message.format}')"
+    # image_transport writes "<encoding of the camera>; <how it was compressed>".
+    _refuse_deep(message.format.split(";")[0].strip(), what)
+    if "compresseddepth" in message.format.lower():
+        raise QuantVLAError(
+            f"{what} is a depth picture; publish a colour or grey picture of 8 bits there."
+        )
+    data = bytes(message.data)
+    if data.startswith(_PNG_START) and data[_PNG_DEPTH : _PNG_DEPTH + 1] == b"\x10":
+        # Pillow turns grey of 16 bits all white, and drops half of the bits of colour.
+        raise QuantVLAError(
+            f"{what} is a PNG of 16 bits a value, as depth cameras send; publish a colour or grey "
+            "picture of 8 bits there."
+        )
     try:
-        with PillowImage.open(io.BytesIO(bytes(message.data)), formats=("JPEG", "PNG")) as picture:
+        with PillowImage.open(io.BytesIO(data), formats=("JPEG", "PNG")) as picture:
             if picture.width * picture.height > MOST_PIXELS:
                 raise ValueError("a picture larger than any camera's")
-            return np.asarray(picture.convert("RGB"), dtype=np.uint8)
+            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"), dtype=np.uint8)
     except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError) as error:
         raise QuantVLAError(
-            f"The compressed image on {source} (format '{message.format}') is no readable JPEG or "
-            "PNG; set its transport to one of them."
+            f"{what} is no readable JPEG or PNG; set its transport to one of them."
         ) from error
 
 

@@ -127,6 +127,101 @@ def test_a_picture_that_says_it_is_huge_is_refused_and_not_decoded(side):
         conversion.compressed_image_to_rgb(message, TOPIC)
 
 
+EIGHT_BITS = "publish a colour or grey picture of 8 bits there"
+DEEP = ["mono16", "rgb16", "bgr16", "rgba16", "bgra16", "bayer_rggb16", "16UC1", "16SC1", "16UC3",
+        "32SC1", "32FC1", "32FC3", "64FC1", "16UC", "Z16", "Y16"]  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", DEEP)
+def test_depth_and_deep_pictures_are_refused_by_name_even_with_cv_bridge(monkeypatch, encoding):
+    module = type(sys)("cv_bridge")
+    module.CvBridge = lambda: pytest.fail("it would scale or cut the picture")
+    monkeypatch.setitem(sys.modules, "cv_bridge", module)
+    message = image(RGB[:, :, :2], encoding)
+    with pytest.raises(QuantVLAError, match=rf"/front/image_raw .*'{encoding}'.*{EIGHT_BITS}"):
+        conversion.image_to_rgb(message, TOPIC)
+
+
+@pytest.mark.parametrize("encoding", ["8UC3", "yuv422_yuy2", "uyvy", "nv21", "bayer_rggb8", ""])
+def test_other_encodings_of_eight_bits_are_left_to_cv_bridge(monkeypatch, encoding):
+    module = type(sys)("cv_bridge")
+    module.CvBridge = lambda: type("Bridge", (), {"imgmsg_to_cv2": lambda *_: RGB})()
+    monkeypatch.setitem(sys.modules, "cv_bridge", module)
+    result = conversion.image_to_rgb(image(RGB[:, :, 0], encoding), TOPIC)
+    np.testing.assert_array_equal(result, RGB)
+
+
+def png_of_16_bits(colour: int) -> bytes:
+    """5x7 pixels of 16 bits a value; `colour` as PNG counts: 0 grey, 2 RGB, 4 grey + alpha, 6."""
+    values = {0: 1, 2: 3, 4: 2, 6: 4}[colour]
+    rows = RGB.astype(">u2")[:, :, :1].repeat(values, axis=2) * 20 + 300
+    data = b"".join(b"\0" + row.tobytes() for row in rows)
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", 7, 5, 16, colour, 0, 0, 0),
+        b"IDAT": zlib.compress(data),
+        b"IEND": b"",
+    }
+    written = [
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in chunks.items()
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(written)
+
+
+@pytest.mark.parametrize("name", ["png", "16UC1; png compressed ", "rgb8; png compressed bgr8"])
+@pytest.mark.parametrize("colour", [0, 2, 4, 6])
+def test_a_png_of_16_bits_is_refused_whatever_it_is_called(name, colour):
+    data = png_of_16_bits(colour)
+    with PillowImage.open(io.BytesIO(data)) as picture:
+        assert picture.size == (7, 5) and picture.load()  # the file itself is sound
+    message = messages.CompressedImage(format=name, data=data)
+    with pytest.raises(QuantVLAError, match=rf"/front/image_raw .*'{name}'.*{EIGHT_BITS}"):
+        conversion.compressed_image_to_rgb(message, TOPIC)
+
+
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [
+        ("16UC1; compressedDepth png", bytes(12)),
+        ("32FC1; compressedDepth rvl", bytes(12)),
+        ("compressedDepth", bytes(12)),
+        ("32FC1; tiff compressed ", b"II*\0"),
+        ("mono16; tiff compressed ", b"MM\0*"),
+        ("mono16; jpeg compressed mono8", b"\xff\xd8"),
+    ],
+)
+def test_compressed_depth_is_refused_by_name(name, before):
+    message = messages.CompressedImage(format=name, data=before + png_of_16_bits(0))
+    with pytest.raises(QuantVLAError, match=rf"/front/image_raw .*'{name}'.*{EIGHT_BITS}"):
+        conversion.compressed_image_to_rgb(message, TOPIC)
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "WEBP"])
+def test_other_compressions_are_refused_by_name(kind):
+    with pytest.raises(QuantVLAError, match=rf"/front/image_raw .*'{kind.lower()}'.*JPEG or PNG"):
+        conversion.compressed_image_to_rgb(compressed(kind, RGB), TOPIC)
+
+
+def test_grey_jpeg_and_png_are_repeated():
+    for kind in ("JPEG", "PNG"):
+        result = conversion.compressed_image_to_rgb(compressed(kind, RGB[:, :, 0]), TOPIC)
+        assert result.shape == RGB.shape
+        np.testing.assert_array_equal(result[:, :, 0], result[:, :, 2])
+
+
+def test_a_jpeg_is_turned_as_its_exif_says():
+    exif = PillowImage.Exif()
+    exif[0x0112] = 6  # the top of the picture is its right side
+    buffer = io.BytesIO()
+    half = np.zeros((16, 32, 3), np.uint8)
+    half[:, 16:] = 200
+    PillowImage.fromarray(half).save(buffer, "JPEG", exif=exif)
+    message = messages.CompressedImage(format="jpeg", data=buffer.getvalue())
+    result = conversion.compressed_image_to_rgb(message, TOPIC)
+    assert result.shape == (32, 16, 3)
+    assert result[:8].mean() < 10 and result[-8:].mean() > 190
+
+
 def joints(**changes):
     fields = {"name": ["b", "x", "a"], "position": [2.0, 9.0, 1.0], "velocity": [0.2, 0.9, 0.1]}
     return messages.JointState(**{**fields, **changes})
