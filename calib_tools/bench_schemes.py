@@ -108,7 +108,7 @@ def _random_subject(out: Path, bar: Bar) -> _Subject:
 def _given(out: Path, bundle: Path, buffer: Path | None) -> _Subject:
     assert buffer is not None
     manifest = load_manifest(bundle)
-    samples = fitting_buffer(manifest, buffer)
+    samples = fitting_buffer(bundle, manifest, buffer)
     plan = {"kind": KIND, "bundle": bundle_hash(bundle), "buffer": samples.sha256}
     claim_directory(out, plan)
     return _Subject(bundle, samples.calibration, samples.held_out, samples.sha256)

@@ -27,6 +27,10 @@ Config = Annotated[
 ]
 Out = Annotated[Path, typer.Option("--out", help="Directory to write.")]
 Samples = Annotated[int, typer.Option("--samples", help="Samples wanted.")]
+ForPolicy = Annotated[
+    Path | None,
+    typer.Option("--bundle", help="Policy: instructions that it cannot know are left out."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing output whole.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 BundleDir = Annotated[Path, typer.Argument(help="Directory of a bundle.")]
@@ -66,6 +70,7 @@ def record(
     timeout: Annotated[
         float, typer.Option("--timeout", min=1, help="Longest recording, s.")
     ] = 300.0,
+    bundle: ForPolicy = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -74,7 +79,7 @@ def record(
     from calib_tools.record_live import record as run
     from calib_tools.tables import show_selection
 
-    description = run(load_config(config), out, samples, timeout, force)
+    description = run(load_config(config), out, samples, timeout, force, bundle)
     _print(description.model_dump(mode="json")) if as_json else show_selection(out, description)
 
 
@@ -86,6 +91,7 @@ def select(
     config: Config,
     out: Out,
     samples: Samples = 64,
+    bundle: ForPolicy = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -94,7 +100,7 @@ def select(
     from calib_tools.select_bags import select as run
     from calib_tools.tables import show_selection
 
-    description = run(bags, load_config(config), out, samples, force)
+    description = run(bags, load_config(config), out, samples, force, bundle)
     _print(description.model_dump(mode="json")) if as_json else show_selection(out, description)
 
 

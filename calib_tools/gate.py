@@ -27,7 +27,7 @@ def gate(quantized: Path, bundle: Path, buffer: Path, write: bool = False) -> Ga
         QuantVLAError: a bundle or the buffer cannot be used.
     """
     manifest = load_manifest(quantized)
-    samples = fitting_buffer(manifest, buffer)
+    samples = fitting_buffer(quantized, manifest, buffer)
     from calib_tools.judging import judge_bundles
 
     judged = judge_bundles(bundle, quantized, samples.held_out)

@@ -42,6 +42,7 @@ def inspect_bundle(path: Path) -> dict[str, Any]:
             "calibration_sha256": quantization.calibration_sha256,
             "layers": _layers_by_role(quantization.layers),
         },
+        "calibration": manifest.calibration.model_dump() if manifest.calibration else None,
         "gate": manifest.gate.model_dump() if manifest.gate else None,
     }
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from calib_tools.buffer.instructions import check_instructions, refusal_for
 from calib_tools.buffer.store import CalibrationBuffer, load_buffer
 from calib_tools.progress import Bar
 from quantvla_ros.bundle.directory import prepare_output
@@ -39,7 +40,7 @@ def quantize(
     recipe.check(ray)
     prepare_output(out, force)
     manifest = load_manifest(bundle)
-    samples = fitting_buffer(manifest, buffer)
+    samples = fitting_buffer(bundle, manifest, buffer)
     from calib_tools.quantizing import quantize_bundle
 
     left = TimeLeft()
@@ -80,16 +81,18 @@ class TimeLeft:
         return f", {left:.0f} s left" if left < 120 else f", {left / 60:.0f} min left"
 
 
-def fitting_buffer(manifest: BundleManifest, path: Path) -> CalibrationBuffer:
-    """Read a buffer, unless another robot recorded it.
+def fitting_buffer(bundle: Path, manifest: BundleManifest, path: Path) -> CalibrationBuffer:
+    """Read a buffer, unless another robot recorded it or the policy cannot know its instructions.
 
     Raises:
         CalibrationBufferError: it cannot be read, a camera is missing or of another size, a joint
-            lies far from where the policy was trained, or most joints hardly leave zero and the
-            policy's did.
+            lies far from where the policy was trained, most joints hardly leave zero and the
+            policy's did, or an instruction is of other words or too long.
+        BundleError: the bundle's tokenizer cannot be read.
     """
     buffer = load_buffer(path, manifest.interface.state.names)
     check_robot(manifest, buffer.samples, path)
+    check_instructions(refusal_for(bundle, manifest), buffer.samples, path)
     return buffer
 
 

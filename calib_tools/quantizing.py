@@ -19,6 +19,7 @@ import torch
 from safetensors import SafetensorError
 
 from calib_tools.action_errors import action_errors
+from calib_tools.calibration_record import calibration_record
 from calib_tools.choosing import Choice, choose
 from calib_tools.heap import trim_heap
 from calib_tools.judging import Chunks, chunks_of, draws_of, judge_chunks
@@ -207,7 +208,8 @@ class _Run:
             calibration_sha256=self._data.sha256,
         )
         self._progress("write the bundle", _SHARES["judge"])
-        update = {"quantization": quantization, "gate": gate}
+        known = calibration_record([*self._data.calibration, *self._data.held_out])
+        update = {"quantization": quantization, "gate": gate, "calibration": known}
         manifest = self._bundle.manifest.model_copy(update=update)
         beside = {LAYERS_FILE: json_text(self._layer_report(chosen.bits, corrections))}
         if self._recipe.searches:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from calib_tools.buffer.collector import Collector
+from calib_tools.buffer.instructions import refusal_for
 from calib_tools.buffer.messages import RawMessage
 from calib_tools.buffer.sources import CalibrationConfig
 from calib_tools.buffer.store import BufferDescription, write_buffer
@@ -40,9 +41,16 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
 
 def record(
-    config: CalibrationConfig, out: Path, samples: int, timeout_s: float, force: bool
+    config: CalibrationConfig,
+    out: Path,
+    samples: int,
+    timeout_s: float,
+    force: bool,
+    bundle: Path | None = None,
 ) -> BufferDescription:
     """Record until there is enough to choose from, the time is over, or Ctrl-C.
+
+    Instructions that the policy of `bundle` cannot know are left out, where one is given.
 
     Raises:
         QuantVLAError: `out` exists, a topic is silent, or too few samples came; nothing is
@@ -51,7 +59,7 @@ def record(
     from quantvla_ros.nodes.recorder import TopicTap, silent_topic
 
     prepare_output(out, force)
-    collector = Collector(config, samples)
+    collector = Collector(config, samples, refusal_for(bundle))
     received = collector.synchroniser.received
     with TopicTap(config.topics()) as tap, CollectorProgress(collector, collector.target) as bar:
         tap.subscribe(config.first_message_timeout_s)

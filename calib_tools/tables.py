@@ -172,6 +172,8 @@ def show_inspection(found: dict[str, Any]) -> None:
         _add(table, "calibration buffer", quantization["calibration_sha256"])
     else:
         _add(table, "quantization", "none (float)")
+    if known := found["calibration"]:
+        _add(table, "calibrated instructions", "\n".join(known["instructions"]))
     gate = found["gate"]
     _add(table, "gate", "none" if gate is None else "passed" if gate["passed"] else "failed")
     console.print(table)

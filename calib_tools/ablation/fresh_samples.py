@@ -74,7 +74,7 @@ class FreshSamples:
         """
         samples, digest, known = [], hashlib.sha256(), {calibration: "is the calibration buffer"}
         for path in buffers:
-            buffer = fitting_buffer(manifest, path)
+            buffer = fitting_buffer(bundle, manifest, path)
             if buffer.sha256 in known:
                 raise QuantVLAError(
                     f"The buffer '{path}' {known[buffer.sha256]}; give recordings of their own."

@@ -66,7 +66,7 @@ def ablate(
     if manifest.quantization is not None:
         raise BundleError(f"bundle {bundle} is already quantized; give the float bundle")
     chosen = choose(catalogue(budget_between(manifest)), patterns)
-    samples = fitting_buffer(manifest, buffer)
+    samples = fitting_buffer(bundle, manifest, buffer)
     more = FreshSamples.of(bundle, manifest, samples.sha256, fresh, out) if fresh else None
     closed = _ClosedLoop(bundle, list(dict.fromkeys(settings)), tasks, episodes, workers, out)
     plan = {"kind": KIND, "bundle": bundle_hash(bundle), "buffer": samples.sha256}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calib_tools.buffer.instructions import Refusal
 from calib_tools.buffer.messages import RawMessage, decode_image, encode_png
 from calib_tools.buffer.selection import DifferentGroups, features_of, spread
 from calib_tools.buffer.sources import CalibrationConfig
 from calib_tools.buffer.synchroniser import Group, Synchroniser
+from quantvla_ros.bundle.instruction import shortened, too_long
 from quantvla_ros.errors import CalibrationBufferError, QuantVLAError
 
 
@@ -58,8 +61,13 @@ class Counts:
 class Collector:
     """Synchronises, drops near-duplicates and finally spreads the samples over what is left."""
 
-    def __init__(self, config: CalibrationConfig, wanted: int) -> None:
+    def __init__(self, config: CalibrationConfig, wanted: int, refusal: Refusal = too_long) -> None:
         """Collect for `wanted` samples; ask for at least the configuration's `min_samples`.
+
+        Args:
+            config: sources and limits.
+            wanted: samples.
+            refusal: rule for the instructions, see `refusal_for`.
 
         Raises:
             CalibrationBufferError: `wanted` is below the smallest useful number.
@@ -75,7 +83,8 @@ class Collector:
         self._candidates: list[Sample] = []
         self._groups = 0
         self._near_duplicates = 0
-        self._unreadable = ""
+        self._refusal = functools.cache(refusal)
+        self._trouble = ""
         self.synchroniser = Synchroniser(config)
 
     @property
@@ -104,10 +113,15 @@ class Collector:
     def _take(self, groups: list[Group]) -> None:
         for group in groups:
             self._groups += 1
+            if why := self._refusal(group.instruction):
+                self._trouble = f"{why[0].upper()}{why[1:]}."
+                reason = f"unusable instruction '{shortened(group.instruction)}'"
+                self.synchroniser.rejected[reason] += 1
+                continue
             try:
                 images = {name: decode_image(frame) for name, frame in group.frames.items()}
             except QuantVLAError as error:
-                self._unreadable = str(error)
+                self._trouble = str(error)
                 self.synchroniser.rejected["unreadable image"] += 1
                 continue
             if not self._different.add(
@@ -153,4 +167,4 @@ class Collector:
             f"Only {found} usable samples were found, at least {self._config.min_samples} are "
             f"needed ({'; '.join(reasons) or 'the stream was short'})"
         )
-        return f"{text}; {self._unreadable}" if self._unreadable else f"{text}."
+        return f"{text}; {self._trouble}" if self._trouble else f"{text}."

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
+from quantvla_ros.bundle.calibration import Calibration
+
 KNOWN_SCHEMA_VERSIONS = (1,)
 
 Vector3 = Annotated[list[FiniteFloat], Field(min_length=3, max_length=3)]
@@ -259,7 +261,10 @@ class GateRecord(_Model):
 
 
 class BundleManifest(_Model):
-    """All of `bundle.yaml`; `files` maps the name of every other file to its sha256."""
+    """All of `bundle.yaml`; `files` maps the name of every other file to its sha256.
+
+    `calibration` is None in a float bundle and in older quantized ones.
+    """
 
     schema_version: Literal[1]
     family: Literal["pi05"]
@@ -271,6 +276,7 @@ class BundleManifest(_Model):
     tokenizer: TokenizerSpec
     quantization: Quantization | None
     gate: GateRecord | None
+    calibration: Calibration | None = None
     files: dict[str, str]
 
     @model_validator(mode="after")

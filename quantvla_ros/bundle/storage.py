@@ -26,6 +26,7 @@ __all__ = [
     "check_tensors",
     "load_bundle",
     "load_manifest",
+    "load_tokenizer",
     "prepare_output",
     "save_bundle",
     "tensor_header",
@@ -76,12 +77,22 @@ def load_bundle(path: Path) -> Bundle:
     """
     path = Path(path)
     manifest = load_manifest(path, check_files=True)
+    return Bundle(path, manifest, _load_tensors(path / WEIGHTS), load_tokenizer(path, manifest))
+
+
+def load_tokenizer(path: Path, manifest: BundleManifest) -> Tokenizer:
+    """Read the tokenizer of the bundle at `path`, which the manifest is of; imports no torch.
+
+    Raises:
+        BundleError: the file is missing, changed, or no tokenizer.
+    """
+    file = Path(path) / TOKENIZER
+    _check_hash(file, manifest.files[TOKENIZER])
     try:
-        text = (path / TOKENIZER).read_bytes().decode()
+        text = file.read_bytes().decode()
     except UnicodeDecodeError as error:
-        raise BundleError(f"{path / TOKENIZER} is no text; make the bundle again") from error
-    tokenizer = Tokenizer(text, manifest.tokenizer.max_length)
-    return Bundle(path, manifest, _load_tensors(path / WEIGHTS), tokenizer)
+        raise BundleError(f"{file} is no text; make the bundle again") from error
+    return Tokenizer(text, manifest.tokenizer.max_length)
 
 
 def save_bundle(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json as json_module
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import tokenizers
@@ -14,6 +15,23 @@ from tokenizers import Regex, models, normalizers, pre_tokenizers
 from quantvla_ros.errors import BundleError, QuantVLAError
 
 PAD, UNKNOWN = "<pad>", "<unk>"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a tokenizer makes of a text that it did not have to fit into a length.
+
+    Attributes:
+        tokens: how many there are, special ones and those behind the cut included.
+        pieces: how many of them stand for a piece of the text.
+        unknown: the pieces of the text that have no token of their own.
+        lost: the end of the text, which `Tokenizer.encode` cuts off; empty for none.
+    """
+
+    tokens: int
+    pieces: int
+    unknown: tuple[str, ...]
+    lost: str
 
 
 class Tokenizer:
@@ -45,6 +63,34 @@ class Tokenizer:
         """Number of tokens, added ones included."""
         return int(self._tokenizer.get_vocab_size())
 
+    @property
+    def reads_words(self) -> bool:
+        """Whether every token is a word, so that a word which was never trained is unknown.
+
+        Tokenizers of bytes or of parts of words spell whatever they are given.
+        """
+        return isinstance(self._tokenizer.model, models.WordLevel)
+
+    def read(self, text: str) -> Reading:
+        """Tell how much of an instruction reaches the policy.
+
+        Raises:
+            QuantVLAError: the tokenizer has no token at all for a part of the text.
+        """
+        try:
+            first = self._tokenizer.encode(text)
+        except Exception as error:  # the library raises a bare Exception
+            raise QuantVLAError(f"the instruction '{text}' cannot be read ({error})") from error
+        kept, behind = _pieces(first), [p for more in first.overflowing for p in _pieces(more)]
+        name = getattr(self._tokenizer.model, "unk_token", None) or UNKNOWN
+        unknown = self._tokenizer.token_to_id(name)
+        return Reading(
+            tokens=len(first.ids) + len(behind),
+            pieces=len(kept) + len(behind),
+            unknown=tuple(text[a:b] for token, (a, b) in kept + behind if token == unknown),
+            lost=text[min(a for _, (a, _) in behind) :].strip() if behind else "",
+        )
+
     def encode(self, text: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Tokenize an instruction; what is longer than `max_length` is cut on the right.
 
@@ -63,6 +109,12 @@ class Tokenizer:
         ids = np.full(self.max_length, self._pad, dtype=np.int64)
         ids[: len(tokens)] = tokens
         return ids, np.arange(self.max_length) < len(tokens)
+
+
+def _pieces(part: tokenizers.Encoding) -> list[tuple[int, tuple[int, int]]]:
+    """Ids and places in the text; special tokens, such as one for the end, stand for nothing."""
+    rows = zip(part.ids, part.offsets, part.special_tokens_mask, strict=True)
+    return [(token, span) for token, span, special in rows if not special]
 
 
 def build_word_tokenizer(words: Iterable[str]) -> str:

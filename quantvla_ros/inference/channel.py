@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantvla_ros.bundle.action_prefix import ActionPrefix
+from quantvla_ros.bundle.instruction import MAX_INSTRUCTION_BYTES, too_long
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import Interface
 from quantvla_ros.errors import QuantVLAError
 
-MAX_INSTRUCTION_BYTES = 512
 _ALIGN = 64
 
 
@@ -96,12 +96,9 @@ class Channel:
         Raises:
             QuantVLAError: the instruction is too long.
         """
+        if long := too_long(observation.instruction):
+            raise QuantVLAError(long)
         text = observation.instruction.encode()
-        if len(text) > MAX_INSTRUCTION_BYTES:
-            raise QuantVLAError(
-                f"the instruction has {len(text)} bytes and at most {MAX_INSTRUCTION_BYTES} fit; "
-                "shorten it"
-            )
         self._set("stamp", observation.stamp)
         self._set("instruction_size", len(text))
         self._views["instruction"][: len(text)] = np.frombuffer(text, np.uint8)

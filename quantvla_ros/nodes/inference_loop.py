@@ -23,6 +23,7 @@ from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.inference.client import ChunkResult, Failure, InferenceClient
 from quantvla_ros.nodes.input_buffer import InputBuffer
 from quantvla_ros.nodes.input_types import Choice, Frame
+from quantvla_ros.nodes.picture_watch import PictureWatch
 from quantvla_ros.nodes.record import NodeRecord
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from quantvla_ros.nodes.inputs import Inputs
     from quantvla_ros.nodes.visuals import ChunkDisplay
 
+LOOK_S = 1.0
+"""Longest time between two comparisons of the cameras with the calibration."""
 SKEW_LOOK_S = 0.05
 """How long a synchronous set of inputs is taken for granted before the next look."""
 
@@ -39,6 +42,7 @@ class InferenceLoop:
 
     Attributes:
         chunks: how many were handed to the motion.
+        pictures: compares the cameras with the calibration.
         skewed_s: for how long (s) the inputs have been fresh, but not of one instant.
     """
 
@@ -55,11 +59,12 @@ class InferenceLoop:
         display: ChunkDisplay,
         drive: Drive,
         continues: Callable[[], bool],
+        camera_check: Callable[[], str],
     ) -> None:
         """Take the parts; ``lock`` guards the motion controller that ``motion`` returns.
 
         ``drive`` turns chunks into points of the motion; ``continues`` says whether the policy is
-        told what the arm does while it thinks.
+        told what the arm does while it thinks; ``camera_check`` is the parameter of this name.
         """
         self._cameras = {camera.name: camera for camera in manifest.interface.cameras}
         self._interface = manifest.interface
@@ -73,6 +78,8 @@ class InferenceLoop:
         self._display = display
         self._drive = drive
         self._continues = continues
+        self.pictures = PictureWatch(manifest.calibration, camera_check)
+        self._looked_at = -math.inf
         self._counter = 0
         self._asked_generation = 0
         self._decode_ms = 0.0
@@ -97,6 +104,8 @@ class InferenceLoop:
         elif isinstance(result, Failure):
             self._fail(result, now)
         self._watch_skew(now)
+        if time.monotonic() - self._looked_at > LOOK_S:
+            self.look()
         if self._client.busy:
             self._motion().missing = "an inference is under way"
         if not self._wants(now):
@@ -114,6 +123,21 @@ class InferenceLoop:
         if not skewed:
             self._synchronous_at = now
         self.skewed_s = self._skewed.update(skewed, now)
+
+    def look(self) -> None:
+        """Compare the cameras with the calibration now, whether a chunk is wanted or not."""
+        self._looked_at = time.monotonic()
+        if not self.pictures.watches:
+            return
+        for name in self._cameras:
+            frame = self._buffer.frame(name)
+            if frame is not None:
+                self._picture(name, frame)
+
+    def refusal(self) -> str:
+        """Why no arm should be moved by what is asked and seen now; empty if one may."""
+        self.look()
+        return self._buffer.instruction_state.refusal or self.pictures.refusal
 
     def _wants(self, now: float) -> bool:
         if self.worker_lost or self._client.busy:
@@ -139,6 +163,7 @@ class InferenceLoop:
             if picture is None:
                 return
             images[name] = picture
+        self._looked_at = time.monotonic()
         self._decode_ms = (time.perf_counter() - started) * 1e3
         observation = Observation(
             images=images,
@@ -170,6 +195,7 @@ class InferenceLoop:
             self._buffer.refuse_frame(name, frame, "wrong_size", text)
             return None
         self._buffer.accept_frame(name)
+        self.pictures.note(name, picture)
         return picture
 
     def _prefix(self, stamp: float, now: float) -> ActionPrefix | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.control.watchdog import Source
-from quantvla_ros.nodes.input_types import Choice, Frame, Gates, JointSample
+from quantvla_ros.nodes.input_types import Choice, Frame, Gates, InstructionState, JointSample
 from quantvla_ros.nodes.joint_history import JointHistory
 from quantvla_ros.nodes.stamps import TROUBLES, same_content, unfit_stamp
 
@@ -27,12 +27,20 @@ class InputBuffer:
     """
 
     def __init__(
-        self, cameras: Sequence[str], joints: Sequence[str], gates: Callable[[], Gates]
+        self,
+        cameras: Sequence[str],
+        joints: Sequence[str],
+        gates: Callable[[], Gates],
+        judge: Callable[[str], InstructionState] = lambda _: InstructionState(),
     ) -> None:
-        """Make an empty buffer for these cameras and joints (in the policy's order)."""
+        """Make an empty buffer for these cameras and joints (in the policy's order).
+
+        ``judge`` says of an instruction whether it may move the arm.
+        """
         self.cameras = tuple(cameras)
         self.joints = tuple(joints)
         self._gates = gates
+        self._judge = judge
         self._lock = threading.Lock()
         self._frames: dict[str, Frame] = {}
         self._changed: dict[str, float] = {}
@@ -133,6 +141,11 @@ class InputBuffer:
         return self._instruction
 
     @property
+    def instruction_state(self) -> InstructionState:
+        """Whether the newest instruction may move the arm."""
+        return self._judge(self._instruction)
+
+    @property
     def generation(self) -> int:
         """Grows whenever an observation made before is of no use any more."""
         return self._generation
@@ -228,6 +241,8 @@ class InputBuffer:
         with self._lock:
             if not self._instruction:
                 return "no_instruction"  # not counted: nothing is wrong
+            if self._judge(self._instruction).refusal:
+                return "refused_instruction"  # diagnostics say why
             result = self._choose(now, gates)
             if isinstance(result, str):
                 self.skipped[result] += 1

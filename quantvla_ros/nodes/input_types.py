@@ -53,6 +53,13 @@ class Gates(NamedTuple):
     frozen: float
 
 
+class InstructionState(NamedTuple):
+    """Why an instruction may not move the arm, or what is doubtful in it; a sentence or empty."""
+
+    refusal: str = ""
+    warning: str = ""
+
+
 @dataclass(frozen=True)
 class Choice:
     """One frame of each camera and the joint state of their time."""

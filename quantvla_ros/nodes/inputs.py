@@ -283,11 +283,15 @@ class Inputs:
         if sample is not None:
             self.on_joints(sample)
 
-    def _take_instruction(self, message: String) -> None:
-        self._instruction = message.data
+    def instruct(self, text: str) -> None:
+        """Take an instruction; the newest one counts, wherever it comes from."""
+        self._instruction = text
         buffer = self._buffer
-        if buffer is not None and buffer.set_instruction(message.data):
+        if buffer is not None and buffer.set_instruction(text):
             self.on_instruction()
+
+    def _take_instruction(self, message: String) -> None:
+        self.instruct(message.data)
 
     def _take_description(self, message: String) -> None:
         self.robot_description = message.data

@@ -86,6 +86,21 @@ class PolicyNodeParameters(BaseModel):
         "`raw` reads `<camera>/image_raw` (Image), `compressed` reads "
         "`<camera>/image_raw/compressed` (CompressedImage).",
     )
+    instruction_check: Literal["enforce", "warn", "ignore"] = _parameter(
+        "enforce",
+        "An instruction that the policy does not know: `enforce` makes the arm hold and refuses "
+        "arming, `warn` only says so in the diagnostics. A tokenizer of words tells by itself "
+        "(more than half of them unknown); for others the instructions that the bundle was "
+        "calibrated on are known. One that is too long, or would be cut, always makes the arm "
+        "hold.",
+        live=True,
+    )
+    camera_check: Literal["enforce", "warn", "ignore"] = _parameter(
+        "enforce",
+        "A camera that does not show what the bundle was calibrated on (black, covered, another "
+        "one): `enforce` refuses arming, `warn` only says so in the diagnostics.",
+        live=True,
+    )
     input_timeout_s: float = _parameter(
         10.0, "Longest wait of configure for the first message of an input.", unit="s", gt=0, le=600
     )

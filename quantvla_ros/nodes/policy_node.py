@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from diagnostic_msgs.srv import AddDiagnostics
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]
@@ -83,6 +84,10 @@ class PolicyNode(LifecycleNode):
         services = MutuallyExclusiveCallbackGroup()
         self.create_service(SetBool, "~/arm", self._on_arm, callback_group=services)
         self.create_service(Trigger, "~/reset_fault", self._on_reset, callback_group=services)
+        # The one stock service with a text in and an answer with a reason out.
+        self.create_service(
+            AddDiagnostics, "~/instruct", self._on_instruct, callback_group=services
+        )
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         reports = MutuallyExclusiveCallbackGroup()
         self._reported = 0.0
@@ -224,6 +229,13 @@ class PolicyNode(LifecycleNode):
             return "The fault is reset; the node is in dry run."
 
         response.success, response.message = self._act(act)
+        return response
+
+    def _on_instruct(
+        self, request: AddDiagnostics.Request, response: AddDiagnostics.Response
+    ) -> AddDiagnostics.Response:
+        text = request.load_namespace
+        response.success, response.message = self._act(lambda session: session.instruct(text))
         return response
 
     def _act(self, action: Callable[[PolicySession], str]) -> tuple[bool, str]:

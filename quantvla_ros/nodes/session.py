@@ -22,10 +22,12 @@ from quantvla_ros.nodes.control_loop import ControlLoop
 from quantvla_ros.nodes.inference_loop import InferenceLoop
 from quantvla_ros.nodes.input_buffer import InputBuffer
 from quantvla_ros.nodes.input_types import JointSample
+from quantvla_ros.nodes.instruction_gate import answer
 from quantvla_ros.nodes.output_watch import OutputWatch
 from quantvla_ros.nodes.periodic import PeriodicThread
 from quantvla_ros.nodes.realtime import CONTROL_PRIORITY, HELPER_PRIORITY, RaisedThreads
 from quantvla_ros.nodes.record import NodeRecord, write_record
+from quantvla_ros.nodes.status import session_record
 from quantvla_ros.nodes.supervision import Supervisor
 
 if TYPE_CHECKING:
@@ -103,7 +105,7 @@ class PolicySession:
         self.inference = InferenceLoop(
             manifest, client, inputs, buffer, lambda: self.motion, self.lock, self.record,
             lambda: parameters().seed, display,
-            drive, lambda: parameters().realtime_chunking,
+            drive, lambda: parameters().realtime_chunking, lambda: parameters().camera_check,
         )  # fmt: skip
         self.supervisor = Supervisor(
             parameters, drive, self._period, tolerances, buffer,
@@ -179,7 +181,7 @@ class PolicySession:
             time.sleep(POLL_S)
         path = self._parameters().record_path
         if path:
-            write_record(Path(path).expanduser(), self.report())
+            write_record(Path(path).expanduser(), session_record(self))
 
     def close(self) -> None:
         """Stop whatever runs and end the inference process."""
@@ -196,7 +198,8 @@ class PolicySession:
 
         Raises:
             QuantVLAError: an input is stale, another node holds the command topic, a fault is
-                latched, the robot moves or is outside its limits.
+                latched, the policy cannot know the instruction, a camera shows something else than
+                it was calibrated on, the robot moves or is outside its limits.
         """
         if self.motion.mode is Mode.ARMED:
             return
@@ -216,6 +219,8 @@ class PolicySession:
         now = self.now()
         for code, text in self.supervisor.before_arming(now):
             raise QuantVLAError(f"Cannot arm: {code.value}: {text}.")
+        if why := self.inference.refusal():
+            raise QuantVLAError(f"Cannot arm: {why}.")
         if joint := self.supervisor.moving_joint():
             raise QuantVLAError(f"cannot arm: joint '{joint}' is moving; wait until the arm rests")
         with self.lock:
@@ -226,6 +231,15 @@ class PolicySession:
         """Bring the arm to rest and go back to dry run."""
         with self.lock:
             self.motion.disarm(self.now())
+
+    def instruct(self, text: str) -> str:
+        """Take an instruction as one from the topic; return what it leads to.
+
+        Raises:
+            QuantVLAError: the policy cannot know it; the arm holds then.
+        """
+        self.inputs.instruct(text)
+        return answer(text, self.buffer.instruction_state)
 
     def reset_fault(self) -> None:
         """Leave a latched fault into dry run; a lost inference process is started again.
@@ -258,20 +272,6 @@ class PolicySession:
     def conditions(self) -> list[Condition]:
         """Return what would refuse arming now, or stops the armed arm."""
         return self.supervisor.refusals(self.now())
-
-    def report(self) -> dict[str, object]:
-        """Return the record of everything since configure, for the JSON file."""
-        with self.lock:
-            motion = self.motion
-            return {
-                **self.record.as_dict(),
-                "motion": motion.metrics.as_dict(),
-                "clamped": motion.clamped,
-                "limited": motion.limited,
-                "faults": {code.value: n for code, n in motion.fault_counts.items()},
-                "skipped": dict(self.buffer.skipped),
-                "chunks": self.inference.chunks,
-            }
 
     def _inference_step(self, deadline: float) -> None:
         self.inference.step(self.now())

@@ -19,6 +19,7 @@ from quantvla_ros.nodes.drive_builder import DriveBuilder
 from quantvla_ros.nodes.goal_watch import GoalWatch
 from quantvla_ros.nodes.input_buffer import InputBuffer
 from quantvla_ros.nodes.inputs import Inputs
+from quantvla_ros.nodes.instruction_gate import instruction_gate
 from quantvla_ros.nodes.output_watch import OutputWatch
 from quantvla_ros.nodes.parameter_model import TRACKING_TOLERANCE
 from quantvla_ros.nodes.session import PolicySession
@@ -92,6 +93,11 @@ class SessionBuilder:
             [c.name for c in interface.cameras],
             interface.state.names,
             lambda: self._parameters().gates(),
+            instruction_gate(
+                Path(parameters.bundle).expanduser(),
+                manifest,
+                lambda: self._parameters().instruction_check,
+            ),
         )
         clocks = ClockSources(self._node, self._node.get_parameter("use_sim_time").value)
         self._inputs.connect(buffer, parameters.image_transport)
@@ -113,7 +119,7 @@ class SessionBuilder:
                     text = f"{error.text} There are {clocks.conflict[1]}."
                     raise RefusalError(error.code, text, error.check) from error
             raise
-        self._report_bundle(warning, Path(parameters.bundle).expanduser(), client)
+        self._report_bundle(warning, Path(parameters.bundle).expanduser(), manifest, client)
         return PolicySession(
             self._parameters,
             manifest,
@@ -179,10 +185,18 @@ class SessionBuilder:
             client.close()
             raise
 
-    def _report_bundle(self, warning: str, path: Path, client: InferenceClient) -> None:
+    def _report_bundle(
+        self, warning: str, path: Path, manifest: BundleManifest, client: InferenceClient
+    ) -> None:
         if warning:
             self._node.get_logger().warning(warning)
-        values: dict[str, object] = {"path": path, "sha256": bundle_hash(path)}
+        known = manifest.calibration
+        values: dict[str, object] = {
+            "path": path,
+            "sha256": bundle_hash(path),
+            "calibrated_instructions": len(known.instructions) if known else "none known",
+            "camera_statistics": ", ".join(known.cameras) if known else "none known",
+        }
         if client.ready is not None:
             values |= {
                 "kernel": client.ready.kernel,

@@ -1,15 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fill the node's diagnostics from its session."""
+"""What is told of a session: the node's diagnostics, and the record at its end."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from quantvla_ros.control.config import Mode
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.nodes.diagnostics import ERROR, OK, WARN, Diagnostics
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.session import PolicySession
+
+
+def session_record(session: PolicySession) -> dict[str, object]:
+    """Return the record of everything since configure, for the JSON file."""
+    with session.lock:
+        motion = session.motion
+        return {
+            **session.record.as_dict(),
+            "motion": motion.metrics.as_dict(),
+            "clamped": motion.clamped,
+            "limited": motion.limited,
+            "faults": {code.value: n for code, n in motion.fault_counts.items()},
+            "skipped": dict(session.buffer.skipped),
+            "chunks": session.inference.chunks,
+        }
 
 
 def report_changes(session: PolicySession, diagnostics: Diagnostics) -> bool:
@@ -78,6 +94,8 @@ def _control(session: PolicySession, diagnostics: Diagnostics) -> bool:
         fault, mode = session.motion.fault, session.motion.mode
     if fault is not None:
         return diagnostics.update("control", ERROR, f"{fault.code.value}: {fault.text}")
+    if mode is Mode.ARMED and (why := session.buffer.instruction_state.refusal):
+        return diagnostics.update("control", WARN, f"{mode.value}: the arm holds: {why}")
     if why := session.lacks_chunks():
         text = f"{mode.value}: no chunk comes that can be used ({why})"
         return diagnostics.update("control", WARN, text)
@@ -96,6 +114,9 @@ def _inputs(session: PolicySession, diagnostics: Diagnostics) -> bool:
         code, text = conditions[0]
         more = f" (and {', '.join(c.value for c, _ in conditions[1:])})" if conditions[1:] else ""
         return diagnostics.update("inputs", WARN, f"{code.value}: {text}{more}")
+    refusal, warning = session.buffer.instruction_state
+    if text := refusal or session.inference.pictures.warning or warning:
+        return diagnostics.update("inputs", WARN, text)
     if not session.buffer.instruction:
         return diagnostics.update("inputs", OK, "waiting for an instruction")
     return diagnostics.update("inputs", OK, "fresh")

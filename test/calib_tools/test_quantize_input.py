@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_policy import observations, tiny_manifest
+from tiny_policy import observations, save_tiny_bundle, tiny_manifest
 
+from calib_tools.buffer.instructions import check_instructions, refusal_for
 from calib_tools.quantize import TimeLeft, check_robot
 from quantvla_ros.errors import CalibrationBufferError
 
@@ -46,6 +47,20 @@ def test_another_robot_is_named(change, words):
     with pytest.raises(CalibrationBufferError, match=words) as error:
         check_robot(tiny_manifest(), samples, BUFFER)
     assert "'buffer' is not of this policy's robot" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_instructions_that_the_policy_cannot_know_are_counted_and_named(tmp_path):
+    refusal = refusal_for(save_tiny_bundle(tmp_path / "float"))
+    samples = observations(8)
+    check_instructions(refusal, samples, BUFFER)
+    for i, text in ((1, "nimm bitte Käse"), (2, "milk " * 9), (5, "nimm bitte Käse")):
+        samples[i] = dataclasses.replace(samples[i], instruction=text)
+    with pytest.raises(CalibrationBufferError) as error:
+        check_instructions(refusal, samples, BUFFER)
+    assert "3 of 8 samples of the buffer 'buffer' have instructions" in str(error.value)
+    assert "knows 0 of 3 words of the instruction 'nimm bitte Käse'" in str(error.value)
+    assert "(and 1 other instruction)" in str(error.value)
     assert "\n" not in str(error.value)
 
 

@@ -11,6 +11,7 @@ from calib_tools.recipe import Recipe
 from quantvla_ros.backends.bench import bench
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.chunk import draw_noise
+from quantvla_ros.bundle.pictures import unlike
 from quantvla_ros.bundle.storage import load_bundle, load_manifest, save_bundle
 from quantvla_ros.errors import BundleError, CalibrationBufferError, QuantVLAError
 from quantvla_ros.quantization.gate import load_thresholds
@@ -54,6 +55,21 @@ def test_bundle_holds_integers_for_the_layout_and_floats_elsewhere(report):
         assert tensor.shape == (record.rows, record.cols)
         assert (str(tensor.dtype) == "torch.int8") == (name in integer)
     assert records["action_expert.layers.0.self_attn.q_proj"].precision == "float"
+
+
+def test_bundle_tells_what_it_was_calibrated_on(path, report):
+    assert load_manifest(path).calibration is None
+    calibration = load_manifest(report.path).calibration
+    assert calibration.instructions == [
+        "put the butter in the basket",
+        "put the milk in the basket",
+    ]
+    assert set(calibration.cameras) == {"front", "wrist"}
+    for sample in SAMPLES:
+        for name, picture in sample.images.items():
+            statistics = calibration.cameras[name]
+            assert "too dark" in unlike(statistics, 0 * picture)
+            assert abs(statistics.brightness.mean - picture.mean()) < 10
 
 
 @pytest.mark.parametrize("backend", ["reference", "cpu"])

@@ -5,6 +5,8 @@ import pytest
 
 from calib_tools.buffer.collector import Collector
 from calib_tools.buffer.store import load_buffer
+from calib_tools.quantize import quantize
+from calib_tools.recipe import Recipe
 from calib_tools.select_bags import select
 from quantvla_ros.errors import CalibrationBufferError, OutputExistsError, QuantVLAError
 
@@ -61,6 +63,22 @@ def test_a_short_bag_leaves_nothing(tmp_path, config, streams):
     with pytest.raises(CalibrationBufferError, match=r"Only 5 usable"):
         select([bag], config, tmp_path / "buffer", 20, force=False)
     assert [p.name for p in tmp_path.iterdir()] == ["bag"]
+
+
+def test_a_bag_of_another_language_is_refused_for_its_policy(
+    tmp_path, config, streams, tiny_bundle
+):
+    stream = [streams.instruction("nimm bitte Käse"), *streams.robot(20)[1:]]
+    bag = streams.bag(tmp_path / "bag", stream)
+    with pytest.raises(CalibrationBufferError, match=r"The policy knows 0 of 3 words .*Käse"):
+        select([bag], config, tmp_path / "buffer", 16, force=False, bundle=tiny_bundle)
+    assert not (tmp_path / "buffer").exists()
+    select([bag], config, tmp_path / "buffer", 16, force=False)
+    with pytest.raises(
+        CalibrationBufferError, match=r"16 of 16 samples of .* cannot know: the policy knows 0 of 3"
+    ):
+        quantize(tiny_bundle, tmp_path / "buffer", Recipe(), tmp_path / "int8", force=False)
+    assert not (tmp_path / "int8").exists()
 
 
 def test_a_bag_without_the_camera_is_refused_before_any_is_read(tmp_path, config, streams):

@@ -91,6 +91,7 @@ class FakeRobot:
         self.joint_names = tuple(reversed(JOINTS))
         self.picture_size = SIZE
         self.encoding = "rgb8"
+        self.pictures = {}  # camera -> uint8 [height, width, 3], where it is not plain grey
         self.restamp = {}  # source -> what it makes of the right stamp
         self.measure = lambda positions: positions  # what the encoders make of them
 
@@ -226,7 +227,8 @@ class FakeRobot:
             picture = np.full((self.picture_size, self.picture_size, 3), 90, dtype=np.uint8)
             for name, publisher in self._images.items():
                 if name not in self.silent:
-                    message = rgb_to_image(picture, self._stamp(name, now), name)
+                    shown = self.pictures.get(name, picture)
+                    message = rgb_to_image(shown, self._stamp(name, now), name)
                     message.encoding = self.encoding
                     publisher.publish(message)
 

@@ -82,11 +82,13 @@ def manifest(joints=fake_robot.JOINTS, **changes) -> BundleManifest:
     return BundleManifest(**{**values, **changes})
 
 
-def write_bundle(path: Path, **changes) -> Path:
+WORDS = build_word_tokenizer(["swing", "left"])
+
+
+def write_bundle(path: Path, tokenizer_json: str = WORDS, **changes) -> Path:
     import torch
 
-    words = build_word_tokenizer(["swing", "left"])
-    return save_bundle(path, manifest(**changes), {"weight": torch.zeros(2)}, words)
+    return save_bundle(path, manifest(**changes), {"weight": torch.zeros(2)}, tokenizer_json)
 
 
 _numbers = itertools.count()

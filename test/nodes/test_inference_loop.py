@@ -27,10 +27,11 @@ def test_a_chunk_from_after_a_jump_that_the_control_thread_has_not_seen_is_no_fa
     buffer = MagicMock(generation=0, skipped={"outdated_chunk": 0})
     buffer.skewed.return_value = False
     drive = SimpleNamespace(points=lambda actions: actions)
+    interface = SimpleNamespace(cameras=(), dt=0.1, horizon=16)
     loop = InferenceLoop(
-        SimpleNamespace(interface=SimpleNamespace(cameras=(), dt=0.1, horizon=16)),
+        SimpleNamespace(interface=interface, calibration=None),
         client, MagicMock(), buffer, lambda: motion, threading.Lock(), MagicMock(), lambda: 0,
-        MagicMock(), drive, lambda: False,
+        MagicMock(), drive, lambda: False, lambda: "enforce",
     )  # fmt: skip
     loop.step(stamp)
     assert motion.fault is None

@@ -104,11 +104,11 @@ def test_camera_that_hangs_is_found_where_it_is_asked_for(moving, robot, graph):
 
 def test_armed_arm_without_a_usable_chunk_is_told(policy, robot):
     policy.bring_to_dry_run()
-    robot.instruct("swing " * 100)  # does not fit into an observation
+    policy.behave("old")
     policy.client.arm()
-    policy.wait_for("ARMED: no chunk comes that can be used (")
+    policy.wait_for("ARMED: no chunk comes that can be used (they come too late)")
     assert robot.at_rest
-    robot.instruct("swing")
+    policy.behave("ok")
     wait_until(lambda: policy.message == "ARMED", 10, "chunks")
     wait_until(lambda: not robot.at_rest, 10, "motion")
     policy.bring_to_dry_run()

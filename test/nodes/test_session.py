@@ -42,7 +42,8 @@ class Rig:
         self.session = lambda: PolicySession(
             parameters=lambda: parameters,
             manifest=SimpleNamespace(
-                interface=SimpleNamespace(cameras=[SimpleNamespace(name="front")])
+                interface=SimpleNamespace(cameras=[SimpleNamespace(name="front")]),
+                calibration=None,
             ),
             drive=self.drive,
             tolerances=np.full(2, np.inf),

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from calib_tools.buffer import messages
 from calib_tools.buffer.collector import Collector
+from calib_tools.buffer.instructions import refusal_for
+from calib_tools.buffer.messages import RawMessage
 from quantvla_ros.errors import CalibrationBufferError
 
 
@@ -58,6 +61,64 @@ def test_unreadable_images_are_counted_and_explained(config, streams):
     ]
     with pytest.raises(CalibrationBufferError, match=r"unreadable image: \d+.*bayer_rggb8"):
         collect(config, stream)
+
+
+def depth_png(streams, message):
+    """The message's place in the stream, with a depth picture in it."""
+    stream = io.BytesIO()
+    Image.fromarray(np.full((48, 48), 900, np.uint16)).save(stream, "PNG")
+    stamp = messages.header_stamp_ns(message.data)
+    data = messages.compressed_image(stamp, "front", stream.getvalue())
+    return RawMessage(message.topic, messages.COMPRESSED_TYPE, data)
+
+
+def test_depth_pictures_are_refused_by_name(config, streams):
+    stream = [
+        depth_png(streams, m) if m.topic == "/front/image_raw" else m for m in streams.robot(20)
+    ]
+    with pytest.raises(
+        CalibrationBufferError, match=r"unreadable image: 20.*/front/image_raw .* PNG of 16 bits"
+    ):
+        collect(config, stream)
+
+
+def with_instructions(streams, *texts):
+    """Episodes of 20 groups each, of different motion, each with an instruction of its own."""
+    stream = streams.robot(20 * len(texts))[1:]
+    size = len(stream) // len(texts)
+    for i, text in enumerate(texts):
+        yield streams.instruction(text)
+        yield from stream[i * size : (i + 1) * size]
+
+
+def test_an_instruction_that_is_too_long_is_left_out_by_name(config, streams):
+    long = "put the butter in the basket " * 20
+    samples, counts = collect(config, with_instructions(streams, "put the milk", long), 16)
+    assert {s.instruction for s in samples} == {"put the milk"}
+    (reason,) = counts.rejected
+    assert reason.startswith("unusable instruction 'put the butter in the basket put")
+    assert len(reason) < 100 and counts.rejected[reason] == 20
+
+
+def test_nothing_but_too_long_instructions_is_a_refusal_with_both_numbers(config, streams):
+    with pytest.raises(
+        CalibrationBufferError,
+        match=r"instruction 'xx.*: 20\); The instruction .* 600 bytes .* 512",
+    ):
+        collect(config, with_instructions(streams, "x" * 600))
+
+
+def test_instructions_that_the_policy_cannot_know_are_left_out(config, streams, tiny_bundle):
+    texts = ["put the milk in the basket", "nimm bitte Käse", "milk " * 9]
+    collector = Collector(config, 16, refusal_for(tiny_bundle))
+    for message in with_instructions(streams, *texts):
+        collector.add(message)
+    samples, counts = collector.finish()
+    assert {s.instruction for s in samples} == {texts[0]}
+    assert counts.rejected == {
+        "unusable instruction 'nimm bitte Käse'": 20,
+        "unusable instruction 'milk milk milk milk milk milk milk milk milk'": 20,
+    }
 
 
 def test_fewer_samples_than_useful_are_refused_at_once(config):

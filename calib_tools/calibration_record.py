@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a quantized bundle tells the robot of the buffer that it was made with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from quantvla_ros.bundle.calibration import Calibration
+from quantvla_ros.bundle.observation import Observation
+from quantvla_ros.bundle.pictures import camera_statistics
+
+
+def calibration_record(samples: Sequence[Observation]) -> Calibration:
+    """List the instructions and measure the pictures of a buffer, held-out samples included."""
+    cameras = samples[0].images
+    return Calibration(
+        instructions=sorted({sample.instruction for sample in samples}),
+        cameras={
+            name: camera_statistics([sample.images[name] for sample in samples])
+            for name in sorted(cameras)
+        },
+    )
