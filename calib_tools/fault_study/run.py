@@ -22,6 +22,7 @@ from calib_tools.fault_study.scenarios import SCENARIOS, Scene
 from calib_tools.fault_study.stop import measure
 from calib_tools.fault_study.wave_policy import (
     FREQUENCY_HZ,
+    INSTRUCTION,
     LOADER,
     MODE_VARIABLE,
     next_fastest,
@@ -145,7 +146,7 @@ class _Study(DrivenSystem):
         self._measured = np.abs([by_name[name] for name in self.limits.names])
 
     def _bring_to_motion(self) -> None:
-        self.operator.instruct("wave")
+        self.operator.instruct(INSTRUCTION)
         self.wait(lambda: self.operator.policy.diagnostics("inputs")[0] == "fresh", "fresh inputs")
         self.wait(lambda: bool((self._measured < _STANDS).all()), "rest")
         self.windows.clear()

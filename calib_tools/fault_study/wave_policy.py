@@ -18,6 +18,8 @@ from quantvla_ros.bundle.storage import load_manifest
 
 LOADER = f"{__name__}:load"
 MODE_VARIABLE = "QUANTVLA_FAULT_STUDY_MODE"
+INSTRUCTION = "put the butter in the basket"
+"""The policy does not look at it; the node does, and follows none that the bundle cannot know."""
 AMPLITUDE_RAD, FREQUENCY_HZ = 0.25, 0.6
 OUTSIDE_RAD = 4.0
 LATE_S = 30.0

@@ -18,7 +18,7 @@ from calib_tools.demo.policy_run import robot_and_policy
 from calib_tools.demo.processes import Child, Processes
 from calib_tools.demo.trace import TRAJECTORY_TYPE
 from calib_tools.driven_system import COMMANDS, DrivenSystem
-from calib_tools.fault_study.wave_policy import LOADER
+from calib_tools.fault_study.wave_policy import INSTRUCTION, LOADER
 from calib_tools.fuzz.command_check import wrong
 from calib_tools.fuzz.damaged_messages import CLOCK_TYPE, damaged
 from calib_tools.resources import shared_file
@@ -86,7 +86,7 @@ class _Study(DrivenSystem):
     def run(
         self, cases: int, rng: np.random.Generator, say: Callable[[str], None]
     ) -> dict[str, Any]:
-        self.operator.instruct("wave")
+        self.operator.instruct(INSTRUCTION)
         self.wait(lambda: len(self._sound) == len(SOURCES), "message on every topic")
         stopped = 0
         for first in range(0, cases, BATCH):
@@ -164,7 +164,7 @@ class _Study(DrivenSystem):
         """Back to dry run, whatever was sent: sound messages overwrite what was damaged."""
         for topic in ("/robot_description", "/instruction"):
             publisher.publish(topic, self._sound[topic].data)
-        self.operator.instruct("wave")
+        self.operator.instruct(INSTRUCTION)
         if self.mode not in ("ARMED", "DRY_RUN"):
             self.until_accepted(self.operator.policy.reset_fault)
         if moving and self.mode == "ARMED":

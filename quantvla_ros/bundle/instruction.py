@@ -36,7 +36,8 @@ class Judgement:
 
 
 def shortened(text: str) -> str:
-    """Return a text as it is quoted in a sentence."""
+    """Return a text as it is quoted in a sentence: in one line, and not too long."""
+    text = " ".join(text.split())
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3].rstrip()}..."
 
 
