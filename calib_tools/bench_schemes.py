@@ -19,16 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from calib_tools.bench_table import KIND, RECORD, SCHEMA
-from calib_tools.evaluation.pool import tie_to_parent
 from calib_tools.output import claim_directory, write_json
 from calib_tools.progress import Bar
 from calib_tools.quantize import TimeLeft, fitting_buffer
 from calib_tools.random_policy import random_observations, save_random_bundle
 from calib_tools.recipe import Recipe
 from calib_tools.record_file import command_line
+from calib_tools.stopping import goes_on
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.storage import bundle_hash, load_manifest, tensor_header
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.parent_process import tie_to_parent
 from quantvla_ros.quantization.schemes import SCHEMES, check_scheme
 
 _BUNDLES, _MADE = "bundles", "made"
@@ -45,6 +46,7 @@ class _Subject:
     sha256: str
 
 
+@goes_on()
 def bench_schemes(
     bundle: Path | None,
     buffer: Path | None,
@@ -126,10 +128,10 @@ def _quantized(subject: _Subject, recipe: Recipe, out: Path, bar: Bar) -> dict[s
     process = context.Process(
         target=_make, args=(theirs, subject, recipe, path, os.getpid()), daemon=True
     )
-    process.start()
-    theirs.close()
     left = TimeLeft()
     try:
+        process.start()
+        theirs.close()
         while True:
             kind, content = ours.recv()
             if kind == "done":
@@ -143,8 +145,9 @@ def _quantized(subject: _Subject, recipe: Recipe, out: Path, bar: Bar) -> dict[s
             f"the process that quantized to {name} ended before its time; is there enough memory?"
         ) from error
     finally:
-        process.kill()
-        process.join()
+        if process.pid is not None:
+            process.kill()
+            process.join()
     write_json(note, content)
     return dict(content)
 

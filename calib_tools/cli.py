@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from calib_tools.stopping import Stopped, say, stops_on_signals
 from quantvla_ros.errors import QuantVLAError
 
 app = typer.Typer(
@@ -74,7 +75,7 @@ def record(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Record a calibration buffer from live topics; Ctrl-C keeps what was recorded."""
+    """Record a calibration buffer from live topics; Ctrl-C or SIGTERM keeps what was recorded."""
     from calib_tools.buffer.sources import load_config
     from calib_tools.record_live import record as run
     from calib_tools.tables import show_selection
@@ -354,10 +355,17 @@ def _print(content: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Run the command line; an error a user can cause is one sentence and exit status 1."""
+    """Run the command line; an error a user can cause is one sentence and exit status 1.
+
+    A signal that stops it is a sentence too, and exit status 128 + its number.
+    """
     debug = "--debug" in sys.argv[1:]
     try:
-        app()
+        with stops_on_signals():
+            app()
+    except Stopped as stop:
+        say(f"quantvla: {stop.text}.")
+        raise
     except QuantVLAError as error:
         if debug:
             raise

@@ -3,15 +3,39 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from calib_tools.buffer.collector import Collector
 
 _REDRAW_S = 0.1
 _LINE_S = 2.0
+
+
+class _Patient:
+    """Standard error that may break: nobody who stops reading the progress loses the work by it.
+
+    Ctrl-C also ends a `tee` behind the command, and a closed terminal refuses every write.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else standard error has."""
+        return getattr(sys.stderr, name)
+
+    def write(self, text: str) -> int:
+        """Write if somebody reads."""
+        with suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush if somebody reads."""
+        with suppress(OSError):
+            sys.stderr.flush()
 
 
 class Bar:
@@ -22,7 +46,7 @@ class Bar:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-        self._console = Console(stderr=True)
+        self._console = Console(file=cast(IO[str], _Patient()))
         self._live = self._console.is_terminal
         self._total = total
         self._last = 0.0

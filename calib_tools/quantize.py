@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from calib_tools.buffer.instructions import check_instructions, refusal_for
 from calib_tools.buffer.store import CalibrationBuffer, load_buffer
 from calib_tools.progress import Bar
+from calib_tools.stopping import goes_on
 from quantvla_ros.bundle.directory import prepare_output
 from quantvla_ros.bundle.observation import Observation, check_observation
 from quantvla_ros.bundle.storage import load_manifest
@@ -29,6 +30,7 @@ FARTHEST = 10.0  # standard deviations that a joint of the same robot may lie of
 SMALLEST = 1 / 20  # of the size of the policy's values that most joints of the same robot have
 
 
+@goes_on()
 def quantize(
     bundle: Path, buffer: Path, recipe: Recipe, out: Path, force: bool, ray: str | None = None
 ) -> GateRecord:

@@ -3,12 +3,8 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 from calib_tools.buffer.collector import Collector
 from calib_tools.buffer.instructions import refusal_for
@@ -16,28 +12,11 @@ from calib_tools.buffer.messages import RawMessage
 from calib_tools.buffer.sources import CalibrationConfig
 from calib_tools.buffer.store import BufferDescription, write_buffer
 from calib_tools.progress import CollectorProgress
+from calib_tools.stopping import asked_to_stop
 from quantvla_ros.bundle.directory import prepare_output
 
 STARTED = "Recording; Ctrl-C ends it and keeps what was recorded."
 _WAIT_S = 0.1
-
-
-@contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C only set a flag, which the given function reads; a second one stops."""
-    hits = 0
-
-    def on_interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal hits
-        hits += 1
-        if hits > 1:
-            raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield lambda: hits > 0
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def record(
@@ -48,7 +27,7 @@ def record(
     force: bool,
     bundle: Path | None = None,
 ) -> BufferDescription:
-    """Record until there is enough to choose from, the time is over, or Ctrl-C.
+    """Record until there is enough to choose from, the time is over, or a signal asks to stop.
 
     Instructions that the policy of `bundle` cannot know are left out, where one is given.
 
@@ -65,7 +44,7 @@ def record(
         tap.subscribe(config.first_message_timeout_s)
         bar.note(STARTED)
         started = time.monotonic()
-        with interruptible() as interrupted:
+        with asked_to_stop() as interrupted:
             while collector.candidates < collector.target and not interrupted():
                 arrival = tap.next(_WAIT_S)
                 if arrival is not None:
@@ -77,7 +56,7 @@ def record(
                     raise silent_topic(silent[0], waited)
                 if waited > timeout_s:
                     break
-        if interrupted():
-            bar.note("Interrupted; keeping what was recorded.")
-    chosen, counts = collector.finish()
-    return write_buffer(out, config, chosen, counts, ["live topics"], force)
+            if interrupted():
+                bar.note("Interrupted; keeping what was recorded.")
+            chosen, counts = collector.finish()
+            return write_buffer(out, config, chosen, counts, ["live topics"], force)

@@ -13,6 +13,7 @@ from typing import Any
 from calib_tools.demo.progress import Say
 from calib_tools.output import check_file_free, write_json
 from calib_tools.record_file import command_line, read_record_file
+from calib_tools.stopping import Stopped, say, stops_on_signals
 from quantvla_ros.errors import QuantVLAError
 
 SCHEMA = 1
@@ -46,18 +47,20 @@ def run_study(
         measure: returns what the record says beside kind, schema, command and machine.
 
     Raises:
-        SystemExit: it could not be done (1) or was interrupted (130); one sentence says why.
+        SystemExit: it could not be done (1) or a signal stopped it (128 + its number); one
+            sentence says why.
     """
     try:
         check_file_free(options.out, options.force)
         machine = _machine()
-        found = measure(lambda text: print(text, file=sys.stderr, flush=True))
+        with stops_on_signals():
+            found = measure(lambda text: print(text, file=sys.stderr, flush=True))
     except QuantVLAError as error:
         print(f"{_name(kind)}: {error}", file=sys.stderr)
         raise SystemExit(1) from error
-    except KeyboardInterrupt as stop:
-        print(f"{_name(kind)}: stopped; nothing was written", file=sys.stderr)
-        raise SystemExit(130) from stop
+    except Stopped as stop:
+        say(f"{_name(kind)}: {stop.text}; nothing was written")
+        raise
     command = command_line("python", "-m", kind, arguments=arguments)
     record = {"kind": kind, "schema": SCHEMA, "command": command, "machine": machine, **found}
     write_json(options.out, record)

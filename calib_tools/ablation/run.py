@@ -27,6 +27,7 @@ from calib_tools.output import claim_directory, write_json
 from calib_tools.progress import Bar
 from calib_tools.quantize import fitting_buffer
 from calib_tools.record_file import command_line
+from calib_tools.stopping import goes_on
 from quantvla_ros.bundle.storage import bundle_hash, load_manifest
 from quantvla_ros.errors import BundleError, QuantVLAError
 
@@ -35,6 +36,7 @@ CLOSED_LOOP = "closed_loop"
 Row = dict[str, Any]
 
 
+@goes_on()
 def ablate(
     bundle: Path,
     buffer: Path,

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+from calib_tools.stopping import SIGNALS
 from quantvla_ros.errors import QuantVLAError
 
 _PR_SET_PDEATHSIG = 1
-_ASKED_TO_END = (signal.SIGINT, signal.SIGTERM)
 _STOP_S = 20.0  # a policy node brings its arm to rest before it ends
 _TERMINATE_S = 5.0
 _POLL_S = 0.05
@@ -25,18 +25,19 @@ _POLL_S = 0.05
 
 def _prepare_child() -> None:
     """In the child, before it runs: take signals again, and SIGTERM when the demo is killed."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKED_TO_END)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a demo in the background is deaf to it
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
     """Let signals wait: Python drops an exception that a handler raises while it forks."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ASKED_TO_END)
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKED_TO_END)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 class Child:

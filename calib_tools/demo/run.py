@@ -5,13 +5,9 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import yaml
@@ -26,6 +22,7 @@ from calib_tools.demo.summary import CalibrationSize, Summary, summarize
 from calib_tools.output import write_file, write_json
 from calib_tools.resources import shared_file
 from calib_tools.ros_domain import own_ros_domain
+from calib_tools.stopping import Stopped
 from quantvla_ros.bundle.directory import written_directory
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import load_manifest
@@ -64,13 +61,12 @@ def run_demo(out: Path, episodes: int, policy: Path | None) -> None:
     logs.chmod(0o755)  # it becomes a part of the output
     try:
         with (
-            _ends_on_sigterm(),
             own_ros_domain() as environment,
             written_directory(out, force=True) as draft,
         ):
             summary = _run(draft, bundle, episodes, logs, environment)
             shutil.copytree(logs, draft / "logs")
-    except (KeyboardInterrupt, SystemExit):
+    except Stopped:
         shutil.rmtree(logs)
         raise
     shutil.rmtree(logs)
@@ -226,20 +222,6 @@ def _check_replaceable(out: Path) -> None:
             f"'{out}' exists and is no earlier demo (it has no summary.json of one); choose "
             "another --out."
         )
-
-
-@contextmanager
-def _ends_on_sigterm() -> Iterator[None]:
-    """Make SIGTERM unwind the stack like Ctrl-C, so that no child and no draft stays."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _show(out: Path, summary: Summary) -> None:

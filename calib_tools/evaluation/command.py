@@ -11,9 +11,11 @@ from calib_tools.evaluation.plan import NO_SHIFT
 from calib_tools.evaluation.run import evaluate
 from calib_tools.evaluation.settings import make_settings
 from calib_tools.evaluation.variants import parse_variants
+from calib_tools.stopping import goes_on
 from quantvla_ros.errors import QuantVLAError
 
 
+@goes_on()
 def run_evaluation(
     bundles: Sequence[str],
     out: Path,

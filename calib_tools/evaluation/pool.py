@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
-import signal
-import sys
 import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -16,8 +13,8 @@ from typing import Any, Generic, cast
 
 from calib_tools.evaluation.jobs import AnyResult, AnyWork, Lost, MakePlayer
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.parent_process import tie_to_parent
 
-_PR_SET_PDEATHSIG = 1
 _DONE, _REFUSED, _FAILED = "done", "refused", "failed"
 
 
@@ -76,8 +73,10 @@ def play_in_processes(
     """
     waiting = deque(jobs)
     lost = Lost()
-    crew = [_Worker(make_player) for _ in range(min(workers, len(jobs)))]
+    crew: list[_Worker[AnyWork, AnyResult]] = []
     try:
+        for _ in range(min(workers, len(jobs))):
+            crew.append(_Worker(make_player))
         while waiting or any(worker.job for worker in crew):
             for worker in crew:
                 if worker.job is None and waiting:
@@ -107,14 +106,6 @@ def _outcome(answer: tuple[str, Any]) -> Any:
     if kind == _FAILED:
         raise RuntimeError(f"a worker failed:\n{content}")
     return content
-
-
-def tie_to_parent(parent: int) -> None:
-    """In a child: end with the process `parent`, and leave Ctrl-C to it."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit(1)  # it died before we could be tied to it
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _serve(pipe: Any, make_player: MakePlayer[Any, Any], parent: int) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -88,6 +89,7 @@ def _connected(address: str, workers: int) -> Any:
             "Ray is not installed; `pip install ray`, or leave out --ray."
         ) from error
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+    before = signal.getsignal(signal.SIGTERM)
     try:
         if address == LOCAL:
             ray.init(address=LOCAL, num_cpus=workers, include_dashboard=False, **quiet)
@@ -99,6 +101,8 @@ def _connected(address: str, workers: int) -> Any:
             f"No Ray cluster answers at '{address}' ({type(error).__name__}); start one with "
             f"`ray start --head`, or give '{LOCAL}'."
         ) from error
+    finally:
+        signal.signal(signal.SIGTERM, before)  # Ray's own would end the process at once
     return ray
 
 

@@ -23,7 +23,7 @@ from calib_tools.evaluation.settings import Settings
 from calib_tools.evaluation.store import EpisodeStore, Key
 from calib_tools.evaluation.variants import Variant
 from calib_tools.output import write_json
-from quantvla_ros.errors import QuantVLAError
+from calib_tools.stopping import Stopped
 
 FAILURES, LOGS = "failures", "logs"
 Played = Iterator[tuple[Job, Outcome]]
@@ -58,7 +58,8 @@ def evaluate(
         The record, which is also in `out`.
 
     Raises:
-        QuantVLAError: what the user can mend; also when the user stopped it.
+        QuantVLAError: what the user can mend.
+        Stopped: the user stopped it; says how many episodes are finished.
     """
     plan = settings.plan()
     workers = workers or os.cpu_count() or 1
@@ -74,12 +75,10 @@ def evaluate(
             failures = session.show_failures(counted, store.finished, gifs)
             if settings.way == "ros":
                 latency_ms = measured_latencies_ms(list(latency_ms), out / LOGS)
-        except KeyboardInterrupt as error:
+        except Stopped as stop:
             total = len(plan) * len(variants)
-            raise QuantVLAError(
-                f"Stopped with {len(store.finished)} of {total} episodes finished; the same "
-                "command goes on from there."
-            ) from error
+            stop.text += f" with {len(store.finished)} of {total} episodes finished"
+            raise
         record = make_record(
             settings, latency_ms, counted, store.finished, last_look, speed, failures
         )

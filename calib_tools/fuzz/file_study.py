@@ -18,6 +18,7 @@ import numpy as np
 
 from calib_tools.fuzz.files import Attempt, attempts, make_samples
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.parent_process import tie_to_parent
 
 HANG_S = 60.0
 MEMORY = 12 << 30  # bytes of address space; a damaged size must not bring the machine down
@@ -84,7 +85,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
         self._process = context.Process(
-            target=_work, args=(theirs, attempt, seed, first, end), daemon=True
+            target=_work, args=(theirs, attempt, seed, first, end, os.getpid()), daemon=True
         )
         self._process.start()
         theirs.close()
@@ -110,7 +111,8 @@ class _Worker:
         return signal.Signals(-code).name if code < 0 else f"exit status {code}"
 
 
-def _work(pipe: Connection, attempt: Attempt, seed: int, first: int, end: int) -> None:
+def _work(pipe: Connection, attempt: Attempt, seed: int, first: int, end: int, parent: int) -> None:
+    tie_to_parent(parent)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     for number in range(first, end):
         rng = np.random.default_rng([seed, number])

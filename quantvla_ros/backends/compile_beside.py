@@ -8,11 +8,13 @@ disk, where the load that follows finds it.
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from quantvla_ros.backends.policy import load_policy
+from quantvla_ros.parent_process import tie_to_parent
 
 
 @contextmanager
@@ -23,12 +25,19 @@ def compiled_beside(path: Path, threads: int) -> Iterator[None]:
     then, or says what is wrong.
     """
     helper = multiprocessing.get_context("spawn").Process(
-        target=load_policy, args=(path, "cpu", True, threads), daemon=True
+        target=_compile, args=(path, threads, os.getpid()), daemon=True
     )
-    helper.start()
     try:
+        helper.start()
         yield
         helper.join()
     finally:
-        helper.kill()
-        helper.join()
+        if helper.pid is not None:
+            helper.kill()
+            helper.join()
+
+
+def _compile(path: Path, threads: int, parent: int) -> None:
+    """In the helper: it would compile on for minutes without anybody who waits for it."""
+    tie_to_parent(parent)
+    load_policy(path, "cpu", True, threads)

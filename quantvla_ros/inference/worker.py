@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.set_inheritable(fd, False)  # a compiler that outlives this process must not hold them
     # Ctrl-C and a service manager's stop reach every process: the node decides when this one ends,
     # because it may still need chunks or be stopping the arm.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     end_with(options.life)
     yield_to_node()

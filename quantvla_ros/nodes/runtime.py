@@ -20,7 +20,7 @@ from rclpy.utilities import ok, try_shutdown
 
 from quantvla_ros.errors import QuantVLAError
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TURN_S = 0.1  # longest wait of the executor's thread for work, and so for its end
 
 
@@ -28,8 +28,8 @@ class Runtime:
     """A ROS context whose callbacks run in a thread, while the main thread does its own work.
 
     Use it as a context manager in the main thread: make nodes, `spin` them, then `wait` or work
-    until `stopping`. SIGINT and SIGTERM only ask to stop: the process decides how it ends, which it
-    does soon after leaving; both are ignored from then on.
+    until `stopping`. SIGINT, SIGTERM and SIGHUP only ask to stop: the process decides how it ends,
+    which it does soon after leaving; all are ignored from then on.
     On leaving: the executor's thread, executor, nodes, context, in this order; any other order
     aborts the process or raises in the thread now and then.
     """
@@ -46,7 +46,7 @@ class Runtime:
         self._failure: BaseException | None = None
 
     def __enter__(self) -> Runtime:
-        """Start the ROS context and take over SIGINT and SIGTERM.
+        """Start the ROS context and take over SIGINT, SIGTERM and SIGHUP (unless that is ignored).
 
         Raises:
             QuantVLAError: the ROS arguments, or a parameter file that they name, cannot be read.
@@ -59,6 +59,8 @@ class Runtime:
         except Exception as error:  # rclpy's own types are no part of its interface
             raise QuantVLAError(_refusal(str(error))) from error
         for number in _SIGNALS:
+            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # `nohup`: the terminal may close
             signal.signal(number, self._on_signal)
         return self
 

@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
+from calib_tools.stopping import Stopped
 from calib_tools.study import read_study, run_study, study_parser
 from quantvla_ros.errors import QuantVLAError
 
@@ -34,7 +38,7 @@ def test_record_is_written_whole_and_read_again(tmp_path, capsys):
     ("error", "status", "said"),
     [
         (QuantVLAError("No robot."), 1, "some_study: No robot.\n"),
-        (KeyboardInterrupt(), 130, "some_study: stopped; nothing was written\n"),
+        (Stopped(signal.SIGINT), 130, "some_study: Stopped by SIGINT; nothing was written\n"),
     ],
 )
 def test_study_that_ends_early_writes_nothing(tmp_path, capsys, error, status, said):
@@ -46,6 +50,18 @@ def test_study_that_ends_early_writes_nothing(tmp_path, capsys, error, status, s
     assert ended.value.code == status
     assert capsys.readouterr().err == said
     assert not list(tmp_path.iterdir())
+
+
+def test_study_stops_on_sigterm(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run_study(
+            KIND,
+            options(tmp_path / "r.json"),
+            [],
+            lambda say: os.kill(os.getpid(), signal.SIGTERM) or {},
+        )
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert capsys.readouterr().err == "some_study: Stopped by SIGTERM; nothing was written\n"
 
 
 def test_older_record_stays_without_force(tmp_path):

@@ -207,7 +207,7 @@ def test_close_during_an_inference_does_not_wait_for_its_end(bundle):
     assert not os.path.exists(f"/proc/{pid}")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_worker_leaves_signals_to_the_node(client, number):
     os.kill(client.pid, number)
     assert isinstance(answer(client, observe()), ChunkResult)

@@ -36,18 +36,19 @@ print("left")
 """
 
 
-def start(*arguments):
+def start(*arguments, hangup=signal.SIG_DFL):
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, hangup),
     )
 
 
 @pytest.mark.parametrize("work", ["busy", "idle"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_wait_and_everything_is_shut_down_in_order(number, work):
     process = start(work)
     assert process.stdout.readline() == "ready\n"
@@ -55,6 +56,16 @@ def test_a_signal_ends_the_wait_and_everything_is_shut_down_in_order(number, wor
     out, err = process.communicate(timeout=20)
     assert out == "waited True\nleft\n"
     assert (process.returncode, err) == (0, "")
+
+
+def test_a_hangup_that_nohup_had_ignored_stays_ignored():
+    process = start("idle", hangup=signal.SIG_IGN)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=20)[0] == "waited True\nleft\n"
 
 
 def test_a_callback_that_raises_ends_the_process_with_its_error():

@@ -27,12 +27,17 @@ def start(tmp_path, tiny_bundle) -> subprocess.Popen:
         text=True,
         env=os.environ | {"TMPDIR": str(tmp_path)},
         start_new_session=True,
-        # A shell starts what runs in the background, these tests perhaps, deaf to Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=_hear_signals,
     )
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def _hear_signals() -> None:
+    """A shell starts what runs in the background, these tests perhaps, deaf to some."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_an_interrupted_demo_leaves_no_process_and_no_file(tmp_path, tiny_bundle, number, status):
     demo = start(tmp_path, tiny_bundle)
     children = wait_until(

@@ -20,6 +20,7 @@ from calib_tools.evaluation.run import evaluate
 from calib_tools.evaluation.settings import make_settings
 from calib_tools.evaluation.store import EPISODES
 from calib_tools.evaluation.variants import Variant
+from calib_tools.stopping import Stopped
 from quantvla_ros.errors import QuantVLAError
 
 
@@ -77,19 +78,20 @@ def test_a_worker_that_dies_costs_no_episode_and_none_is_counted_twice(tmp_path,
     assert record["aggregates"][0]["episodes"] == 6
 
 
-def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, monkeypatch):
+def test_ctrl_c_keeps_what_is_finished_and_says_how_much(tmp_path, monkeypatch):
     variants, settings = made_up(tmp_path / "notes", labels=("float",))
 
     def interrupted(jobs, workers, make_player):
         player = Quick()
         for job in jobs[:3]:
             yield job, player.play(job)
-        raise KeyboardInterrupt
+        raise Stopped(signal.SIGINT)
 
     with monkeypatch.context() as patch:
         patch.setattr(run_module, "play_in_processes", interrupted)
-        with pytest.raises(QuantVLAError, match="Stopped with 3 of 6 episodes finished"):
+        with pytest.raises(Stopped) as stopped:
             evaluate(variants, settings, tmp_path / "out")
+    assert stopped.value.text == "Stopped by SIGINT with 3 of 6 episodes finished"
     assert not (tmp_path / "out" / RECORD).exists()
     monkeypatch.setattr(run_module, "make_player", Quick)
     record = evaluate(variants, settings, tmp_path / "out", workers=1)

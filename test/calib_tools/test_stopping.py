@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands that a signal ends: nothing broken stays, no child, and what was finished."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from process_life import alive, children_of, import_path
+from waiting import wait_until
+
+pytestmark = pytest.mark.timeout(200)
+
+
+def start(*command, ignored=()) -> subprocess.Popen:
+    """A Python process that takes the signals which a shell would not have taken from it."""
+
+    def prepare():
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
+
+    return subprocess.Popen(
+        [sys.executable, *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=prepare,
+        env=os.environ | {"PYTHONPATH": import_path(Path(__file__).parent)},
+    )
+
+
+def quantvla(*arguments) -> subprocess.Popen:
+    return start("-m", "calib_tools.cli", *arguments)
+
+
+CLEANING = """
+import sys, time
+from calib_tools.stopping import stops_on_signals
+with stops_on_signals():
+    try:
+        print("ready", flush=True)
+        time.sleep(60)
+    finally:
+        print("cleaning", flush=True)
+        time.sleep(0.3)
+        print("clean", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_comes_twice_at_once_does_not_disturb_the_end(number):
+    process = start("-c", CLEANING)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    assert process.stdout.readline() == "cleaning\n"
+    process.send_signal(number)
+    assert process.communicate(timeout=30)[0] == "clean\n"
+    assert process.returncode == 128 + number
+
+
+def test_a_hangup_that_nohup_had_ignored_stays_ignored():
+    process = start("-c", CLEANING, ignored=(signal.SIGHUP,))
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM
+
+
+def assert_gone(children: set[int]) -> None:
+    """The last one, multiprocessing's tracker of resources, ends a moment after its parent."""
+    assert children
+    wait_until(lambda: not any(map(alive, children)), 20, "the end of the children")
+
+
+def test_quantize_keeps_its_finished_layers(tiny_bundle, tiny_buffer, tmp_path):
+    """That the same command goes on with them is in test_resume."""
+    search = ("--layout", "auto", "--base", "rtn")
+    process = quantvla("quantize", tiny_bundle, tiny_buffer, *search, "--out", tmp_path / "out")
+    measures = tmp_path / ".out.work" / "measures"  # by its workers, layer by layer
+    wait_until(lambda: any(measures.glob("*.json")), 120, "a measured layer")
+    children = children_of(process.pid)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM, errors
+    said = "quantvla: Stopped by SIGTERM; the same command goes on from there."
+    assert errors.splitlines()[-1] == said
+    assert "Traceback" not in errors
+    assert_gone(children)
+    assert [path.name for path in tmp_path.iterdir()] == [".out.work"]
+
+
+def test_select_leaves_nothing(tmp_path, config, streams):
+    import yaml
+
+    bag = streams.bag(tmp_path / "in" / "bag", streams.robot(3000))
+    path = tmp_path / "in" / "config.yaml"
+    path.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+    process = quantvla("select", bag, "--config", path, "--out", tmp_path / "buffer")
+    wait_until(lambda: " different" in process.stderr.readline(), 60, "the first groups")
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert errors.splitlines()[-1] == "quantvla: Stopped by SIGTERM."
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+EVALUATION = """
+import sys
+from pathlib import Path
+from calib_tools.evaluation import run
+from calib_tools.stopping import stops_on_signals
+from evaluation_players import Stuck
+from evaluation.test_evaluation_run import made_up
+if __name__ == "__main__":
+    run.make_player = Stuck
+    variants, settings = made_up(Path(sys.argv[1]), labels=("float",))
+    with stops_on_signals():
+        try:
+            run.evaluate(variants, settings, Path(sys.argv[2]), workers=1)
+        except SystemExit as stop:
+            print(stop.text)
+            raise
+"""
+
+
+def test_evaluate_keeps_its_episodes_and_says_how_many(tmp_path):
+    script, out = tmp_path / "evaluation_script.py", tmp_path / "out"
+    script.write_text(EVALUATION)
+    process = start(script, tmp_path / "notes", out)
+    wait_until((tmp_path / "notes" / "stuck").exists, 90, "the episode that hangs")
+    children = children_of(process.pid)
+    process.send_signal(signal.SIGTERM)
+    said, errors = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM, errors
+    assert said == "Stopped by SIGTERM with 4 of 6 episodes finished\n"
+    assert len((out / "episodes.jsonl").read_text().splitlines()) == 4
+    assert_gone(children)
+
+
+COMPILING = """
+import sys, time
+from pathlib import Path
+from quantvla_ros.backends.compile_beside import compiled_beside
+if __name__ == "__main__":
+    with compiled_beside(Path(sys.argv[1]), 1):
+        time.sleep(600)
+"""
+
+
+def test_a_bench_that_is_killed_leaves_no_process_that_compiles(tmp_path):
+    (tmp_path / "bundle").mkdir()
+    os.mkfifo(tmp_path / "bundle" / "bundle.yaml")  # the helper reads it and waits for ever
+    script = tmp_path / "compiling.py"
+    script.write_text(COMPILING)
+    process = start(script, tmp_path / "bundle")
+
+    def opened() -> set[int]:
+        try:  # it fails while nobody reads
+            os.close(os.open(tmp_path / "bundle" / "bundle.yaml", os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:
+            return set()
+        return children_of(process.pid)
+
+    children = wait_until(opened, 90, "the helper at its bundle")
+    process.kill()
+    process.communicate(timeout=30)
+    try:
+        assert_gone(children)
+    finally:
+        for child in filter(alive, children):
+            os.kill(child, signal.SIGKILL)
