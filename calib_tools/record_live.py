@@ -14,6 +14,7 @@ from calib_tools.buffer.store import BufferDescription, write_buffer
 from calib_tools.progress import CollectorProgress
 from calib_tools.stopping import asked_to_stop
 from quantvla_ros.bundle.directory import prepare_output
+from quantvla_ros.errors import QuantVLAError
 
 STARTED = "Recording; Ctrl-C ends it and keeps what was recorded."
 _WAIT_S = 0.1
@@ -32,8 +33,8 @@ def record(
     Instructions that the policy of `bundle` cannot know are left out, where one is given.
 
     Raises:
-        QuantVLAError: `out` exists, a topic is silent, or too few samples came; nothing is
-            written then.
+        QuantVLAError: `out` exists, a topic is silent, no picture can be read, or too few samples
+            came; nothing is written then.
     """
     from quantvla_ros.nodes.recorder import TopicTap, silent_topic
 
@@ -54,6 +55,8 @@ def record(
                 silent = [topic for topic in config.topics() if not received[topic]]
                 if silent and waited > config.first_message_timeout_s:
                     raise silent_topic(silent[0], waited)
+                if collector.unreadable and waited > config.first_message_timeout_s:
+                    raise QuantVLAError(collector.unreadable)  # no use in waiting any longer
                 if waited > timeout_s:
                     break
             if interrupted():

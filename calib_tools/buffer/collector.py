@@ -85,6 +85,8 @@ class Collector:
         self._near_duplicates = 0
         self._refusal = functools.cache(refusal)
         self._trouble = ""
+        self._unreadable = ""
+        self._readable = False
         self.synchroniser = Synchroniser(config)
 
     @property
@@ -101,6 +103,11 @@ class Collector:
     def near_duplicates(self) -> int:
         """Groups dropped because they nearly repeat another."""
         return self._near_duplicates
+
+    @property
+    def unreadable(self) -> str:
+        """Why no pictures that came so far could be read; empty where some could, or none came."""
+        return "" if self._readable else self._unreadable
 
     def add(self, message: RawMessage) -> None:
         """Take the next message of the stream."""
@@ -121,9 +128,10 @@ class Collector:
             try:
                 images = {name: decode_image(frame) for name, frame in group.frames.items()}
             except QuantVLAError as error:
-                self._trouble = str(error)
+                self._trouble = self._unreadable = str(error)
                 self.synchroniser.rejected["unreadable image"] += 1
                 continue
+            self._readable = True
             if not self._different.add(
                 features_of(group.joints.position, images, group.instruction)
             ):

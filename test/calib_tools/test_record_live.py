@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import yaml
 
+from calib_tools.buffer.messages import header_stamp_ns
 from calib_tools.buffer.store import load_buffer
 from calib_tools.record_live import record
 from quantvla_ros.errors import CalibrationBufferError, OutputExistsError, QuantVLAError
@@ -118,6 +119,24 @@ def test_a_topic_of_another_type_is_named(tmp_path, config, streams):
         pytest.raises(QuantVLAError, match=r"'/wrist/image_raw' carries std_msgs/msg/String"),
     ):
         record(config, tmp_path / "buffer", 20, 60.0, force=False)
+
+
+def test_pictures_that_cannot_be_read_end_it_soon_and_by_name(tmp_path, config, streams):
+    quick = config.model_copy(update={"first_message_timeout_s": 1.0})
+    stream = [
+        streams.image(m.topic, header_stamp_ns(m.data), streams.picture(0)[:, :, :2], "16UC1")
+        if m.topic == "/wrist/image_raw"
+        else m
+        for m in streams.robot(4000)
+    ]
+    with (
+        Robot(stream),
+        pytest.raises(
+            QuantVLAError, match=r"on /wrist/image_raw has the encoding '16UC1': a depth"
+        ),
+    ):
+        record(quick, tmp_path / "buffer", 1000, 1000.0, force=False)  # the test's time is less
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_time_is_over_with_too_few_samples(tmp_path, config, streams):
