@@ -41,7 +41,7 @@ from quantvla_ros.bundle.storage import (
     prepare_output,
     save_bundle,
 )
-from quantvla_ros.errors import BundleError, CalibrationBufferError, QuantVLAError
+from quantvla_ros.errors import BundleError, QuantVLAError
 from quantvla_ros.models.pi05 import Pi05
 from quantvla_ros.models.pi05_roles import layer_roles
 from quantvla_ros.quantization.fit import Corrections, fit_corrections
@@ -51,7 +51,6 @@ from quantvla_ros.quantization.modules import linear_at, replace_module
 from quantvla_ros.quantization.streaming import adopt, settle
 from quantvla_ros.quantization.teacher import TeacherRecord
 
-MIN_CALIBRATION = 8
 _TENSORS = "tensors.pt"
 LAYERS_FILE, SENSITIVITY_FILE = "layers.json", "sensitivity.json"
 
@@ -117,7 +116,6 @@ def quantize_bundle(
     if bundle.manifest.quantization is not None:
         raise BundleError(f"bundle {bundle_path} is already quantized; give the float bundle")
     data = _Data(calibration, held_out, buffer_hash)
-    _check_counts(data)
     network = adopt(bundle.manifest, bundle.tensors)
     bundle = dataclasses.replace(bundle, tensors={})
     names = _select(network, recipe)
@@ -294,18 +292,6 @@ class _Run:
             "not_conditioned": self._skipped,
             "corrections": dataclasses.asdict(corrections),
         }
-
-
-def _check_counts(data: _Data) -> None:
-    for least, samples, kind in (
-        (MIN_CALIBRATION, data.calibration, "calibration"),
-        (load_thresholds().samples, data.held_out, "held-out"),
-    ):
-        if len(samples) < least:
-            raise CalibrationBufferError(
-                f"quantization needs {least} {kind} samples and the buffer has {len(samples)}; "
-                "record a larger buffer"
-            )
 
 
 def _select(network: Pi05, recipe: Recipe) -> list[str]:

@@ -18,4 +18,6 @@ def first_problem(error: ValidationError, *within: str) -> str:
     """
     first = error.errors()[0]
     place = ".".join(map(str, (*within, *first["loc"]))) or "the whole"
+    if first["type"] == "value_error":  # raised by a model's own check, in its own words
+        return f"{place}: {first['ctx']['error']}"
     return f"{place}: {first['msg']}"

@@ -4,15 +4,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from calib_tools.yaml_file import read_yaml
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.validation import first_problem
 
-MINIMUM_SAMPLES = 16
-"""Fewer samples calibrate nothing: a quarter of them is held out to judge the result."""
+MINIMUM_SAMPLES = 32
+"""The fewest samples of a buffer, for all commands: every fourth is held out, and the gate judges
+on eight of those."""
+
+JOINTS, INSTRUCTION = "joint states", "instruction"
+"""Names of two sources; the cameras have names of their own beside them."""
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 JOINT_STATE_TYPE = "sensor_msgs/msg/JointState"
@@ -20,7 +25,11 @@ STRING_TYPE = "std_msgs/msg/String"
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+_Topic = Annotated[str, Field(pattern="^(/[A-Za-z_][A-Za-z0-9_]*)+$")]
+_Seconds = Annotated[float, Field(gt=0, le=1e6)]
 
 
 class CameraSource(_Model):
@@ -30,24 +39,34 @@ class CameraSource(_Model):
     their stamps. `max_age_s` bounds how far it lies behind the newest stamp of all sources.
     """
 
-    topic: str = Field(pattern="^/")
-    max_age_s: float = Field(default=0.5, gt=0)
-    max_skew_s: float = Field(default=0.06, gt=0)
+    topic: _Topic
+    max_age_s: _Seconds = 0.5
+    max_skew_s: _Seconds = 0.06
 
 
 class JointSource(_Model):
     """The joint states: topic, the joints of a sample in their order, limits as of a camera."""
 
-    topic: str = Field(default="/joint_states", pattern="^/")
+    topic: _Topic = "/joint_states"
     names: list[str] = Field(min_length=1)
-    max_age_s: float = Field(default=0.2, gt=0)
-    max_skew_s: float = Field(default=0.06, gt=0)
+    max_age_s: _Seconds = 0.2
+    max_skew_s: _Seconds = 0.06
+
+    @field_validator("names")
+    @classmethod
+    def _each_once(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if not name.strip():
+                raise ValueError("a joint has no name")
+            if names.count(name) > 1:
+                raise ValueError(f"joint '{name}' is named twice")
+        return names
 
 
 class InstructionSource(_Model):
     """The instruction: it has no stamp; the newest one counts until the next."""
 
-    topic: str = Field(default="/instruction", pattern="^/")
+    topic: _Topic = "/instruction"
 
 
 class NearDuplicate(_Model):
@@ -80,9 +99,21 @@ class CalibrationConfig(_Model):
     joint_states: JointSource
     instruction: InstructionSource = InstructionSource()
     near_duplicate: NearDuplicate = NearDuplicate()
-    min_samples: int = Field(default=MINIMUM_SAMPLES, ge=MINIMUM_SAMPLES)
+    min_samples: int = Field(default=MINIMUM_SAMPLES, ge=1)  # old buffers hold less than now
     candidates_per_sample: float = Field(default=3.0, ge=1)
-    first_message_timeout_s: float = Field(default=10.0, gt=0)
+    first_message_timeout_s: _Seconds = 10.0
+
+    @field_validator("cameras")
+    @classmethod
+    def _own_names(cls, cameras: dict[str, CameraSource]) -> dict[str, CameraSource]:
+        for name in cameras:
+            if not name.strip():
+                raise ValueError("a camera has no name")
+            if name in (JOINTS, INSTRUCTION):
+                raise ValueError(
+                    f"'{name}' is the name of another source; name the camera as the bundle does"
+                )
+        return cameras
 
     @property
     def reference(self) -> str:
@@ -97,22 +128,36 @@ class CalibrationConfig(_Model):
         return wanted
 
 
+def stored_topic(topic: str) -> str:
+    """Name of a camera's topic in a buffer, by image_transport's convention."""
+    return topic if topic.endswith("/compressed") else f"{topic}/compressed"
+
+
 def load_config(path: Path) -> CalibrationConfig:
     """Read a calibration configuration.
 
     Raises:
         QuantVLAError: the file is missing, is not YAML, or a field is wrong (the first is named).
     """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise QuantVLAError(f"Cannot read the configuration '{path}': {error.strerror}.") from error
-    except yaml.YAMLError as error:
-        raise QuantVLAError(f"The configuration '{path}' is not valid YAML: {error}.") from error
+    content = read_yaml(path, "configuration")
     try:
         config = CalibrationConfig.model_validate(content)
     except ValidationError as error:
         raise QuantVLAError(f"In '{path}', {first_problem(error)}.") from error
-    if len(config.topics()) < len(config.cameras) + 2:
-        raise QuantVLAError(f"In '{path}', two sources name the same topic.")
+    if config.min_samples < MINIMUM_SAMPLES:
+        raise QuantVLAError(
+            f"In '{path}', min_samples: {config.min_samples} samples are too few to quantize; "
+            f"give at least {MINIMUM_SAMPLES}, or leave the line out."
+        )
+    sources = [(name, camera.topic) for name, camera in config.cameras.items()]
+    sources += [(JOINTS, config.joint_states.topic), (INSTRUCTION, config.instruction.topic)]
+    taken: dict[str, str] = {}
+    for name, topic in sources:
+        stored = stored_topic(topic) if name in config.cameras else topic
+        for one in (topic, stored):
+            if taken.setdefault(one, name) != name:
+                raise QuantVLAError(
+                    f"In '{path}', two sources name the same topic: '{taken[one]}' and '{name}' "
+                    f"both '{one}'."
+                )
     return config

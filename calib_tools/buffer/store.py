@@ -17,12 +17,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from calib_tools.buffer import messages
 from calib_tools.buffer.collector import Counts, Sample
 from calib_tools.buffer.sources import (
+    INSTRUCTION,
     JOINT_STATE_TYPE,
+    JOINTS,
     MINIMUM_SAMPLES,
     STRING_TYPE,
     CalibrationConfig,
+    stored_topic,
 )
-from calib_tools.buffer.synchroniser import JOINTS
 from quantvla_ros.bundle.directory import written_directory
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.errors import CalibrationBufferError
@@ -99,11 +101,6 @@ class CalibrationBuffer:
         return self.samples[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
 
 
-def stored_topic(topic: str) -> str:
-    """Name of a camera's topic in a buffer, by image_transport's convention."""
-    return topic if topic.endswith("/compressed") else f"{topic}/compressed"
-
-
 def write_buffer(
     out: Path,
     config: CalibrationConfig,
@@ -119,7 +116,7 @@ def write_buffer(
     """
     topics = {name: stored_topic(source.topic) for name, source in config.cameras.items()}
     topics[JOINTS] = config.joint_states.topic
-    topics["instruction"] = config.instruction.topic
+    topics[INSTRUCTION] = config.instruction.topic
     with written_directory(out, force) as draft:
         _write_bag(draft / _BAG, config, topics, samples)
         for file in (draft / _BAG).iterdir():  # one flat directory, as the design names it
@@ -152,7 +149,7 @@ def _write_bag(
     store = messages.type_store()
     with Writer(path, version=_BAG_VERSION, storage_plugin=StoragePlugin.MCAP) as writer:
         kinds = dict.fromkeys(config.cameras, messages.COMPRESSED_TYPE)
-        kinds |= {JOINTS: JOINT_STATE_TYPE, "instruction": STRING_TYPE}
+        kinds |= {JOINTS: JOINT_STATE_TYPE, INSTRUCTION: STRING_TYPE}
         connections = {
             name: writer.add_connection(topics[name], kind, typestore=store)
             for name, kind in kinds.items()
@@ -171,7 +168,7 @@ def _write_bag(
                 sample.velocity,
             )
             writer.write(connections[JOINTS], time, state)
-            writer.write(connections["instruction"], time, messages.string(sample.instruction))
+            writer.write(connections[INSTRUCTION], time, messages.string(sample.instruction))
 
 
 def load_description(path: Path) -> BufferDescription:
@@ -213,6 +210,11 @@ def load_buffer(path: Path, joints: Sequence[str] | None = None) -> CalibrationB
         CalibrationBufferError: no buffer, a changed file, a joint missing, too few samples.
     """
     description = load_description(path)
+    if description.selection.kept < MINIMUM_SAMPLES:
+        raise CalibrationBufferError(
+            f"The buffer '{path}' has {description.selection.kept} samples; at least "
+            f"{MINIMUM_SAMPLES} are needed: record longer, or with a larger --samples."
+        )
     for name, expected in description.files.items():
         file = path / name
         if not file.is_file():
@@ -237,11 +239,6 @@ def load_buffer(path: Path, joints: Sequence[str] | None = None) -> CalibrationB
             f"The buffer '{path}' is damaged ({type(error).__name__} while its bag was read); "
             "record again."
         ) from error
-    if len(samples) < MINIMUM_SAMPLES:
-        raise CalibrationBufferError(
-            f"The buffer '{path}' has {len(samples)} samples; at least {MINIMUM_SAMPLES} are "
-            "needed: record longer, or with a larger --samples."
-        )
     return CalibrationBuffer(path, description, samples, _sha256(path / DESCRIPTION))
 
 
@@ -277,7 +274,7 @@ def _read_samples(
             Observation(
                 images=images,
                 joints=columns[JOINTS][i].position[order].astype(np.float32),
-                instruction=columns["instruction"][i].data,
+                instruction=columns[INSTRUCTION][i].data,
                 stamp=first.sec + 1e-9 * first.nanosec,
             )
         )

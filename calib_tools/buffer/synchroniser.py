@@ -17,10 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib_tools.buffer.messages import RawMessage, UndecodableError, decode, header_stamp_ns
-from calib_tools.buffer.sources import CalibrationConfig, CameraSource, JointSource
-
-JOINTS = "joint states"
-"""Name of the joint states among the sources; cameras have their own names."""
+from calib_tools.buffer.sources import JOINTS, CalibrationConfig, CameraSource, JointSource
 
 _CLOCK_RESET_NS = 1_000_000_000  # a step back by more than this is another run of the clock
 

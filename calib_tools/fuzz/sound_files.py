@@ -13,7 +13,7 @@ from quantvla_ros.bundle.observation import Observation
 
 _SIZE = 32
 _SAMPLES = 16  # of calibration
-_GROUPS = 24  # in the buffer; as a bag it must hold more than are selected
+_GROUPS = 40  # in the buffer; as a bag it must hold more than are selected
 _TINY = SMOLVLA_SIZED.model_copy(
     update={
         "vocabulary": 66, "image_size": _SIZE, "horizon": 4, "width": 32, "layers": 2, "heads": 2,
@@ -54,9 +54,9 @@ def write_buffer_of_noise(path: Path) -> None:
     from PIL import Image
 
     from calib_tools.buffer.collector import Counts, Sample
+    from calib_tools.buffer.sources import JOINTS as JOINT_STATES
     from calib_tools.buffer.sources import CalibrationConfig, CameraSource, JointSource
     from calib_tools.buffer.store import write_buffer
-    from calib_tools.buffer.synchroniser import JOINTS as JOINT_STATES
 
     config = CalibrationConfig(
         cameras={"front": CameraSource(topic="/front/image_raw")},

@@ -221,6 +221,6 @@ def tiny_buffer(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def fresh_buffers(tmp_path_factory) -> list[Path]:
-    """Two further buffers, of 16 and 18 samples."""
+    """Two further buffers, of 34 and 36 samples."""
     folder = tmp_path_factory.mktemp("fresh_buffers")
-    return [record_buffer(folder / str(groups), groups) for groups in (16, 18)]
+    return [record_buffer(folder / str(groups), groups) for groups in (34, 36)]

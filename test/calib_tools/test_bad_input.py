@@ -89,21 +89,44 @@ def test_a_bundle_with_a_tensor_missing(tmp_path, refused, bundle, tiny_buffer):
 def test_a_stream_with_too_few_samples(tmp_path, refused, config_file, streams):
     bag = streams.bag(tmp_path / "bag", streams.robot(6))
     sentence = refused("select", bag, "--config", config_file, "--out", tmp_path / "buffer")
-    assert "Only 6 usable samples" in sentence and "16" in sentence
+    assert "Only 6 usable samples" in sentence and "32" in sentence
     assert left(tmp_path) == {"bag", "config.yaml"}
+
+
+@pytest.mark.parametrize("command", ["record", "select"])
+def test_fewer_samples_than_quantize_takes(tmp_path, refused, config_file, command):
+    """Asked for, or allowed by the configuration: refused before a bag or a topic is looked at."""
+    bags = [tmp_path / "no bag"] if command == "select" else []
+    out = ["--out", tmp_path / "buffer"]
+    few = refused(command, *bags, "--config", config_file, *out, "--samples", "31")
+    assert "31 samples" in few and "at least 32 with --samples" in few
+    text = config_file.read_text()
+    config_file.write_text(text.replace("min_samples: 32", "min_samples: 16"))
+    few = refused(command, *bags, "--config", config_file, *out, "--samples", "16")
+    assert str(config_file) in few and "min_samples: 16" in few and "at least 32" in few
+    assert left(tmp_path) == {"config.yaml"}
+
+
+@pytest.mark.parametrize("command", ["record", "select"])
+def test_a_configuration_with_a_joint_twice(tmp_path, refused, config_file, streams, command):
+    bags = [streams.bag(tmp_path / "bag", streams.robot(3))] if command == "select" else []
+    config_file.write_text(config_file.read_text().replace("- elbow", "- shoulder"))
+    sentence = refused(command, *bags, "--config", config_file, "--out", tmp_path / "buffer")
+    assert f"In '{config_file}', joint_states.names: joint 'shoulder' is named twice." in sentence
+    assert "buffer" not in left(tmp_path)
 
 
 def test_a_buffer_with_too_few_samples(tmp_path, refused, bundle, config, streams):
     from calib_tools.buffer.collector import Collector
     from calib_tools.buffer.store import write_buffer
 
-    collector = Collector(config, 16)
-    for message in streams.robot(16):
+    collector = Collector(config, 32)
+    for message in streams.robot(32):
         collector.add(message)
     samples, counts = collector.finish()
-    write_buffer(tmp_path / "buffer", config, samples[:5], counts, [])
+    write_buffer(tmp_path / "buffer", config, samples[:31], counts, [])
     sentence = refused("quantize", bundle, tmp_path / "buffer", "--out", tmp_path / "int8")
-    assert "5 samples" in sentence
+    assert "31 samples" in sentence
     assert left(tmp_path) == {"bundle", "buffer"}
 
 
@@ -153,8 +176,8 @@ def test_force_replaces_the_whole_directory(tmp_path, monkeypatch, streams, conf
     out = tmp_path / "out"
     out.mkdir()
     (out / "mine.txt").write_text("mine")
-    bag = streams.bag(tmp_path / "bag", streams.robot(30))
-    words = ["select", bag, "--config", config_file, "--out", out, "--samples", "16", "--force"]
+    bag = streams.bag(tmp_path / "bag", streams.robot(36))
+    words = ["select", bag, "--config", config_file, "--out", out, "--samples", "32", "--force"]
     monkeypatch.setattr(sys, "argv", ["quantvla", *map(str, words)])
     with pytest.raises(SystemExit) as ended:
         main()

@@ -96,18 +96,18 @@ def test_an_error_inside_is_no_traceback_either(monkeypatch, capsys):
 def test_select_prints_json_on_stdout_alone(tmp_path, config, streams):
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
-    bag = streams.bag(tmp_path / "bag", streams.robot(20))
-    arguments = [bag, "--config", path, "--out", tmp_path / "buffer", "--samples", 16, "--json"]
+    bag = streams.bag(tmp_path / "bag", streams.robot(36))
+    arguments = [bag, "--config", path, "--out", tmp_path / "buffer", "--samples", 32, "--json"]
     result = run("select", *arguments, check=True)
-    assert json.loads(result.stdout)["selection"]["kept"] == 16
+    assert json.loads(result.stdout)["selection"]["kept"] == 32
 
 
 def test_select_prints_a_table(tmp_path, config, streams):
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
-    bag = streams.bag(tmp_path / "bag", streams.robot(20))
+    bag = streams.bag(tmp_path / "bag", streams.robot(36))
     out = tmp_path / "[red] [" / "b]"  # what rich would take for markup
-    result = run("select", bag, "--config", path, "--out", out, "--samples", 16)
+    result = run("select", bag, "--config", path, "--out", out, "--samples", 32)
     assert result.returncode == 0
     assert "samples kept" in result.stdout
     assert "[red][/b]" in "".join(result.stdout.split())

@@ -41,7 +41,7 @@ def test_each_sample_has_the_error_that_the_two_policies_have_on_it(
     assert 0 < len(arm) < len(units)
     samples = [sample for path in fresh_buffers for sample in load_buffer(path).samples]
     errors = rows["w4a8-gptq"]["errors_mrad"]
-    assert len(errors) == len(samples) == 34
+    assert len(errors) == len(samples) == 70
     for place in (0, 19):
         noise = draw_noise(float_policy.manifest, fresh_samples._SEED, place)
         one, other = (
@@ -71,7 +71,7 @@ def test_tables_the_documents_and_the_report_show_it(ablated, tmp_path):
     (step,) = fresh_step_rows(record)
     assert step[:2] == ["w4a8-rtn to w4a8-gptq", "GPTQ"]
     text = document_tables.markdown(out / run.RECORD)
-    assert "| float, other noise | 34 |" in text and "| w4a8-rtn to w4a8-gptq | GPTQ |" in text
+    assert "| float, other noise | 70 |" in text and "| w4a8-rtn to w4a8-gptq | GPTQ |" in text
     write_report(out, tmp_path / "page.html", force=False)
     assert "Action error on fresh samples" in (tmp_path / "page.html").read_text()
 

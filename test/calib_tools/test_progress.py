@@ -26,8 +26,8 @@ def test_names_that_look_like_markup_are_shown_as_they_are(capsys):
 
 
 def test_a_collection_shows_what_is_kept_and_what_is_rejected(capsys, config, streams):
-    collector = Collector(config, 16)
-    with CollectorProgress(collector, 16) as bar:
+    collector = Collector(config, 32)
+    with CollectorProgress(collector, 32) as bar:
         for message in streams.robot(16)[1:]:
             collector.add(message)
         bar.update()

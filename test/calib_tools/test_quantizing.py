@@ -116,7 +116,6 @@ def test_layout_none_is_the_float_policy(path, tmp_path):
     [
         ({"recipe": {"scheme": "w3a3"}}, "unknown scheme 'w3a3'"),
         ({"recipe": {"layout": "most"}}, "unknown layout 'most'"),
-        ({"calibration": CALIBRATION[:3]}, "needs 8 calibration samples"),
         ({"held_out": HELD_OUT[:2]}, "needs 8 held-out samples"),
     ],
 )

@@ -22,8 +22,8 @@ from quantvla_ros.errors import CalibrationBufferError, OutputExistsError, Quant
 
 pytestmark = pytest.mark.timeout(120)
 
-ENOUGH = 20
-"""Samples of a recording before it is ended; a buffer needs 16."""
+ENOUGH = 40
+"""Samples of a recording before it is ended; a buffer needs 32."""
 
 
 class Robot:
@@ -73,9 +73,9 @@ class Robot:
 
 def test_live_topics_become_a_buffer(tmp_path, config, streams):
     with Robot(streams.robot(2000)):
-        description = record(config, tmp_path / "buffer", 20, 60.0, force=False)
+        description = record(config, tmp_path / "buffer", 32, 60.0, force=False)
     buffer = load_buffer(tmp_path / "buffer")
-    assert len(buffer.samples) == description.selection.kept == 20
+    assert len(buffer.samples) == description.selection.kept == 32
     assert description.origin == ["live topics"]
     for sample in buffer.samples:
         tick = round((sample.stamp - streams.start_ns * 1e-9) / 0.02)
@@ -93,7 +93,7 @@ def test_a_topic_without_a_publisher_is_named_with_the_seconds(tmp_path, config,
         Robot(streams.robot(2000), topics),
         pytest.raises(QuantVLAError, match=r"'/wrist/image_raw' for 2 s \(it has no publisher\)"),
     ):
-        record(quick, tmp_path / "buffer", 20, 60.0, force=False)
+        record(quick, tmp_path / "buffer", 32, 60.0, force=False)
     assert not list(tmp_path.iterdir())
 
 
@@ -118,7 +118,7 @@ def test_a_topic_of_another_type_is_named(tmp_path, config, streams):
         Robot(stream),
         pytest.raises(QuantVLAError, match=r"'/wrist/image_raw' carries std_msgs/msg/String"),
     ):
-        record(config, tmp_path / "buffer", 20, 60.0, force=False)
+        record(config, tmp_path / "buffer", 32, 60.0, force=False)
 
 
 def test_pictures_that_cannot_be_read_end_it_soon_and_by_name(tmp_path, config, streams):
@@ -144,14 +144,14 @@ def test_the_time_is_over_with_too_few_samples(tmp_path, config, streams):
         Robot(streams.robot(2000, moving=False)),
         pytest.raises(CalibrationBufferError, match=r"Only 1 usable.*near-duplicates"),
     ):
-        record(config, tmp_path / "buffer", 20, 3.0, force=False)
+        record(config, tmp_path / "buffer", 32, 3.0, force=False)
     assert not list(tmp_path.iterdir())
 
 
 def test_an_existing_output_is_refused_before_waiting(tmp_path, config):
     (tmp_path / "buffer").mkdir()
     with pytest.raises(OutputExistsError):
-        record(config, tmp_path / "buffer", 20, 60.0, force=False)
+        record(config, tmp_path / "buffer", 32, 60.0, force=False)
 
 
 class Recording:

@@ -18,12 +18,12 @@ def disturbed(streams):
 
 def test_a_live_like_stream_and_its_bag_give_the_same_samples(tmp_path, config, streams):
     stream = disturbed(streams)
-    live = Collector(config, 20)
+    live = Collector(config, 32)
     for message in stream:
         live.add(message)
     live_samples, live_counts = live.finish()
 
-    recorded = Collector(config, 20)
+    recorded = Collector(config, 32)
     from calib_tools.buffer.bags import Bag
 
     for message in Bag(streams.bag(tmp_path / "bag", stream), config.topics()).messages():
@@ -32,7 +32,7 @@ def test_a_live_like_stream_and_its_bag_give_the_same_samples(tmp_path, config, 
 
     assert live_counts == bag_counts
     assert sum(live_counts.rejected.values()) > 0
-    assert len(live_samples) == len(bag_samples) == 20
+    assert len(live_samples) == len(bag_samples) == 32
     for a, b in zip(live_samples, bag_samples, strict=True):
         assert a.pictures == b.pictures
         assert (a.stamp_ns, a.instruction, a.stamps_ns) == (b.stamp_ns, b.instruction, b.stamps_ns)
@@ -42,55 +42,55 @@ def test_a_live_like_stream_and_its_bag_give_the_same_samples(tmp_path, config, 
 
 @pytest.mark.parametrize("mcap", [True, False])
 def test_select_writes_a_buffer(tmp_path, config, streams, mcap):
-    bag = streams.bag(tmp_path / "monday", streams.robot(40), mcap)
-    description = select([bag], config, tmp_path / "buffer", 20, force=False)
+    bag = streams.bag(tmp_path / "monday", streams.robot(52), mcap)
+    description = select([bag], config, tmp_path / "buffer", 32, force=False)
     assert description.origin == ["monday"]
     assert description.selection.surplus == 20
-    assert len(load_buffer(tmp_path / "buffer").samples) == 20
+    assert len(load_buffer(tmp_path / "buffer").samples) == 32
 
 
 def test_several_bags_share_one_choice(tmp_path, config, streams):
-    first = streams.bag(tmp_path / "one", streams.robot(20))
-    second = streams.bag(tmp_path / "two", streams.robot(20))
-    description = select([first, second], config, tmp_path / "buffer", 20, force=False)
+    first = streams.bag(tmp_path / "one", streams.robot(32))
+    second = streams.bag(tmp_path / "two", streams.robot(32))
+    description = select([first, second], config, tmp_path / "buffer", 32, force=False)
     assert description.origin == ["one", "two"]
-    assert description.selection.groups == 40
-    assert description.selection.near_duplicates == 20
+    assert description.selection.groups == 64
+    assert description.selection.near_duplicates == 32
 
 
 def test_a_short_bag_leaves_nothing(tmp_path, config, streams):
     bag = streams.bag(tmp_path / "bag", streams.robot(5))
     with pytest.raises(CalibrationBufferError, match=r"Only 5 usable"):
-        select([bag], config, tmp_path / "buffer", 20, force=False)
+        select([bag], config, tmp_path / "buffer", 32, force=False)
     assert [p.name for p in tmp_path.iterdir()] == ["bag"]
 
 
 def test_a_bag_of_another_language_is_refused_for_its_policy(
     tmp_path, config, streams, tiny_bundle
 ):
-    stream = [streams.instruction("nimm bitte Käse"), *streams.robot(20)[1:]]
+    stream = [streams.instruction("nimm bitte Käse"), *streams.robot(32)[1:]]
     bag = streams.bag(tmp_path / "bag", stream)
     with pytest.raises(CalibrationBufferError, match=r"The policy knows 0 of 3 words .*Käse"):
-        select([bag], config, tmp_path / "buffer", 16, force=False, bundle=tiny_bundle)
+        select([bag], config, tmp_path / "buffer", 32, force=False, bundle=tiny_bundle)
     assert not (tmp_path / "buffer").exists()
-    select([bag], config, tmp_path / "buffer", 16, force=False)
+    select([bag], config, tmp_path / "buffer", 32, force=False)
     with pytest.raises(
-        CalibrationBufferError, match=r"16 of 16 samples of .* cannot know: the policy knows 0 of 3"
+        CalibrationBufferError, match=r"32 of 32 samples of .* cannot know: the policy knows 0 of 3"
     ):
         quantize(tiny_bundle, tmp_path / "buffer", Recipe(), tmp_path / "int8", force=False)
     assert not (tmp_path / "int8").exists()
 
 
 def test_a_bag_without_the_camera_is_refused_before_any_is_read(tmp_path, config, streams):
-    good = streams.bag(tmp_path / "good", streams.robot(20))
+    good = streams.bag(tmp_path / "good", streams.robot(32))
     bad = streams.bag(
         tmp_path / "bad", [m for m in streams.robot(5) if m.topic != "/front/image_raw"]
     )
     with pytest.raises(QuantVLAError, match=r"bad' has no topic '/front/image_raw'; it has"):
-        select([good, bad], config, tmp_path / "buffer", 20, force=False)
+        select([good, bad], config, tmp_path / "buffer", 32, force=False)
 
 
 def test_an_existing_output_is_refused_before_the_work(tmp_path, config):
     (tmp_path / "buffer").mkdir()
     with pytest.raises(OutputExistsError, match="--force"):
-        select([tmp_path / "no bag"], config, tmp_path / "buffer", 20, force=False)
+        select([tmp_path / "no bag"], config, tmp_path / "buffer", 32, force=False)

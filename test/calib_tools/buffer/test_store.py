@@ -10,7 +10,7 @@ from calib_tools.buffer.store import load_buffer, write_buffer
 from quantvla_ros.errors import CalibrationBufferError, OutputExistsError
 
 
-def make(path, config, streams, wanted=20, force=False):
+def make(path, config, streams, wanted=32, force=False):
     collector = Collector(config, wanted)
     for message in streams.robot(wanted):
         collector.add(message)
@@ -23,7 +23,7 @@ def test_what_is_read_is_what_was_written(tmp_path, config, streams):
     description = make(path, config, streams)
     buffer = load_buffer(path)
     assert buffer.description == description
-    assert description.selection.kept == len(buffer.samples) == 20
+    assert description.selection.kept == len(buffer.samples) == 32
     sample = buffer.samples[4]
     np.testing.assert_array_equal(sample.images["front"], streams.picture(20))
     np.testing.assert_array_equal(sample.images["wrist"], streams.picture(21))
@@ -40,10 +40,10 @@ def test_it_is_a_standard_bag_that_other_tools_open(tmp_path, config, streams):
     with AnyReader([tmp_path / "buffer"]) as reader:
         topics = {c.topic: (c.msgtype, c.msgcount) for c in reader.connections}
     assert topics == {
-        "/front/image_raw/compressed": ("sensor_msgs/msg/CompressedImage", 20),
-        "/wrist/image_raw/compressed": ("sensor_msgs/msg/CompressedImage", 20),
-        "/joint_states": ("sensor_msgs/msg/JointState", 20),
-        "/instruction": ("std_msgs/msg/String", 20),
+        "/front/image_raw/compressed": ("sensor_msgs/msg/CompressedImage", 32),
+        "/wrist/image_raw/compressed": ("sensor_msgs/msg/CompressedImage", 32),
+        "/joint_states": ("sensor_msgs/msg/JointState", 32),
+        "/instruction": ("std_msgs/msg/String", 32),
     }
 
 
@@ -53,7 +53,7 @@ def test_a_quarter_is_held_out_and_the_split_is_whole(tmp_path, config, streams)
     held_out = [s.stamp for s in buffer.held_out]
     calibration = [s.stamp for s in buffer.calibration]
     assert held_out == [s.stamp for s in buffer.samples[3::4]]
-    assert len(held_out) == 5
+    assert len(held_out) == 8
     assert sorted(held_out + calibration) == [s.stamp for s in buffer.samples]
 
 
@@ -101,13 +101,19 @@ def test_a_directory_without_a_buffer_says_how_to_make_one(tmp_path):
 
 
 def test_too_few_samples_are_refused(tmp_path, config, streams):
-    collector = Collector(config, 16)
-    for message in streams.robot(16):
+    collector = Collector(config, 32)
+    for message in streams.robot(32):
         collector.add(message)
     samples, counts = collector.finish()
-    write_buffer(tmp_path / "buffer", config, samples[:7], counts, [], False)
-    with pytest.raises(CalibrationBufferError, match=r"has 7 samples; at least 16"):
+    write_buffer(tmp_path / "buffer", config, samples[:31], counts, [], False)
+    with pytest.raises(CalibrationBufferError, match=r"has 31 samples; at least 32"):
         load_buffer(tmp_path / "buffer")
+
+
+def test_a_buffer_of_an_older_configuration_is_read(tmp_path, config, streams):
+    """When 16 samples were enough to record, that stood in every configuration."""
+    make(tmp_path / "buffer", config.model_copy(update={"min_samples": 16}), streams)
+    assert len(load_buffer(tmp_path / "buffer").samples) == 32
 
 
 def test_an_existing_directory_is_kept_unless_forced(tmp_path, config, streams):
@@ -119,7 +125,7 @@ def test_an_existing_directory_is_kept_unless_forced(tmp_path, config, streams):
     assert (path / "mine.txt").exists()
     make(path, config, streams, force=True)
     assert not (path / "mine.txt").exists()
-    assert len(load_buffer(path).samples) == 20
+    assert len(load_buffer(path).samples) == 32
 
 
 def test_nothing_half_written_remains(tmp_path, config, streams, monkeypatch):
@@ -130,8 +136,8 @@ def test_nothing_half_written_remains(tmp_path, config, streams, monkeypatch):
 
 
 def test_the_order_of_samples_survives_clocks_that_overlap(tmp_path, config, streams):
-    collector = Collector(config, 20)
-    for message in streams.robot(10):
+    collector = Collector(config, 32)
+    for message in streams.robot(30):
         collector.add(message)
     collector.new_stream()
     # The second bag has the same stamps but other joint positions.
@@ -139,7 +145,7 @@ def test_the_order_of_samples_survives_clocks_that_overlap(tmp_path, config, str
         streams.joints(streams.start_ns + i * 20_000_000, [5 + 0.02 * i, 0, 0])
         if m.topic == "/joint_states"
         else m
-        for i, m in enumerate(streams.robot(10))
+        for i, m in enumerate(streams.robot(30))
     ]
     for message in shifted:
         collector.add(message)
