@@ -21,7 +21,7 @@ from quantvla_ros.control.motion import MotionController
 from quantvla_ros.control.persistence import Lasting
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.inference.client import ChunkResult, Failure, InferenceClient
-from quantvla_ros.nodes.input_buffer import InputBuffer
+from quantvla_ros.nodes.input_buffer import REFUSED, InputBuffer
 from quantvla_ros.nodes.input_types import Choice, Frame
 from quantvla_ros.nodes.picture_watch import PictureWatch
 from quantvla_ros.nodes.record import NodeRecord
@@ -114,6 +114,13 @@ class InferenceLoop:
         self._motion().missing = choice if isinstance(choice, str) else ""
         if isinstance(choice, Choice):
             self._ask(choice, now)
+        elif choice == REFUSED:
+            self._hold(now)
+
+    def _hold(self, now: float) -> None:
+        """An instruction that moved the arm may be forbidden by a parameter: no fault, a hold."""
+        with self._lock:
+            self._motion().drop_chunks(now)
 
     def _watch_skew(self, now: float) -> None:
         """Find out for how long there was no synchronous set, whether one is wanted or not."""

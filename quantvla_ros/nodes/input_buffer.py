@@ -15,6 +15,8 @@ from quantvla_ros.nodes.joint_history import JointHistory
 from quantvla_ros.nodes.stamps import TROUBLES, same_content, unfit_stamp
 
 _JOINTS = "joint_states"
+REFUSED = "refused_instruction"
+"""Reason of `choose` when the policy cannot know the instruction."""
 SKEWED = "skewed"
 """Reason of `choose` when all inputs are fresh and not of one instant."""
 
@@ -242,7 +244,7 @@ class InputBuffer:
             if not self._instruction:
                 return "no_instruction"  # not counted: nothing is wrong
             if self._judge(self._instruction).refusal:
-                return "refused_instruction"  # diagnostics say why
+                return REFUSED  # not counted: diagnostics say why
             result = self._choose(now, gates)
             if isinstance(result, str):
                 self.skipped[result] += 1

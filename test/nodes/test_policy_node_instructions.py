@@ -94,6 +94,11 @@ def test_the_check_can_be_lowered_for_words_and_not_for_the_cut(policy, robot, g
         instruct("schwinge")
         policy.client.arm()
         wait_until(lambda: robot.speed > 0.05, 10, "motion")
+        graph.set_parameter(policy.name, "instruction_check", "enforce")
+        policy.wait_for("ARMED: the arm holds: the policy knows 0 of 1 words")
+        wait_until(lambda: robot.at_rest, 10, "rest")  # and no fault
+        assert policy.message.startswith("ARMED")
+        robot.assert_within_limits()
     finally:
         policy.bring_to_dry_run()
         graph.set_parameter(policy.name, "instruction_check", "enforce")
