@@ -82,7 +82,9 @@ def ros_imports() -> set[str]:
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
                 names.add(node.module.partition(".")[0])
-    ros = re.compile(r"rclpy|.*_(msgs|srvs|interfaces)|cv_bridge|launch|launch_ros|ament_.*|tf2.*")
+    ros = re.compile(
+        r"rclpy|.*_(msgs|srvs|interfaces)|cv_bridge|bondpy|launch|launch_ros|ament_.*|tf2.*"
+    )
     return {name for name in names if ros.fullmatch(name)}
 
 

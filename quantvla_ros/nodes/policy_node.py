@@ -29,6 +29,7 @@ from quantvla_ros.errors import BackendError, BundleError, QuantVLAError
 from quantvla_ros.nodes import parameters as node_parameters
 from quantvla_ros.nodes.diagnostics import ERROR, Diagnostics
 from quantvla_ros.nodes.executor import PatientExecutor
+from quantvla_ros.nodes.manager_bond import ManagerBond
 from quantvla_ros.nodes.parameter_model import validate
 from quantvla_ros.nodes.runtime import Runtime
 from quantvla_ros.nodes.session import PolicySession
@@ -74,6 +75,7 @@ class PolicyNode(LifecycleNode):
         self._latched: Fault | None = None  # outlives its session: only a reset ends it
         self.transition_lock = guard_transitions(self)
         self.diagnostics = Diagnostics(self)
+        self._bond = ManagerBond(self)
         self._builder = SessionBuilder(
             self,
             self.diagnostics,
@@ -125,6 +127,7 @@ class PolicyNode(LifecycleNode):
         gc.collect()
         gc.freeze()
         self._session.activate()
+        self._bond.begin()
         self.get_logger().info("Active: inference and control run.")
         self._report()
         return TransitionCallbackReturn.SUCCESS
@@ -137,6 +140,7 @@ class PolicyNode(LifecycleNode):
             self._session.deactivate()
         except QuantVLAError as error:
             self.get_logger().error(str(error))
+        self._bond.end()
         self._report()
         return TransitionCallbackReturn.SUCCESS
 
@@ -176,6 +180,7 @@ class PolicyNode(LifecycleNode):
         return TransitionCallbackReturn.FAILURE
 
     def _close_session(self) -> None:
+        self._bond.end()
         session, self._session = self._session, None
         if session is None:
             return
