@@ -14,6 +14,13 @@ from typing import Literal
 
 _ROBOT = ("numpy", "torch", "pydantic", "tokenizers", "safetensors", "ruckig", "Pillow")
 _SIMULATOR = ("mujoco",)
+_PIP = "pip install -r requirements/runtime.txt"
+_ROSDEP = "rosdep install --from-paths src --ignore-src -y"
+_REMEDIES = {
+    "torch": "pip install -r requirements/torch.txt",
+    "numpy": _ROSDEP,  # the one that cv_bridge was built with
+    "Pillow": _ROSDEP,
+}
 _PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 _MEMORY_GB = 2.0
 
@@ -58,9 +65,7 @@ def _packages() -> list[Finding]:
                     Finding(name, "note", text, "pip install -r requirements/simulator.txt")
                 )
             else:
-                findings.append(
-                    Finding(name, "bad", "not installed", "pip install -r requirements/runtime.txt")
-                )
+                findings.append(Finding(name, "bad", "not installed", _REMEDIES.get(name, _PIP)))
     return findings
 
 

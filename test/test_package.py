@@ -213,12 +213,39 @@ def pages() -> list[Path]:
     return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
+def anchors(page: Path) -> set[str]:
+    """Names of a page's headings, as in links to them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)#\s]+)", text):
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", text):
         if "://" not in target:
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+            to = page.parent / target if target else page
+            assert to.exists(), f"{page.name} links to {target}"
+            assert not anchor or anchor in anchors(to), f"{page.name} links to {target}#{anchor}"
+
+
+def shell_lines(text: str) -> list[str]:
+    blocks = re.findall(r"^```bash\n(.*?)^```$", text, re.M | re.S)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+def test_the_readme_installs_and_starts_as_the_how_to_does() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("## On a robot\n")[2].partition("The INT8 bundle is made")[0]
+    how_to = (ROOT / "docs/how-to/install-on-a-robot.md").read_text(encoding="utf-8")
+    explained = iter(shell_lines(how_to))
+    told = shell_lines(section)
+    assert len(told) > 10 and all(line in explained for line in told), "in the same order"
+    build = re.search(r"^```bash\n(.*?)^```$", section, re.M | re.S)
+    assert build is not None and build.group(0) in how_to, "without a line between"
+    # Ubuntu 24.04 refuses pip outside of an environment.
+    environment = next(i for i, line in enumerate(told) if line.startswith("source venv/"))
+    assert all(i > environment for i, line in enumerate(told) if "pip install" in line)
 
 
 def test_every_documentation_page_can_be_reached_from_the_readme() -> None:

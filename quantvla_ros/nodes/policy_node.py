@@ -83,13 +83,11 @@ class PolicyNode(LifecycleNode):
             self._report_changes,
             self._on_thread_error,
         )
-        services = MutuallyExclusiveCallbackGroup()
-        self.create_service(SetBool, "~/arm", self._on_arm, callback_group=services)
-        self.create_service(Trigger, "~/reset_fault", self._on_reset, callback_group=services)
+        group = MutuallyExclusiveCallbackGroup()
+        self.create_service(SetBool, "~/arm", self._on_arm, callback_group=group)
+        self.create_service(Trigger, "~/reset_fault", self._on_reset, callback_group=group)
         # The one stock service with a text in and an answer with a reason out.
-        self.create_service(
-            AddDiagnostics, "~/instruct", self._on_instruct, callback_group=services
-        )
+        self.create_service(AddDiagnostics, "~/instruct", self._on_instruct, callback_group=group)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         reports = MutuallyExclusiveCallbackGroup()
         self._reported = 0.0

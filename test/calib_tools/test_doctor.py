@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -31,7 +32,11 @@ def test_a_missing_package_of_the_runtime_is_bad_and_of_the_simulator_a_note(mon
     found = by_name(doctor.examine())
     assert found["torch"].status == "bad"
     assert found["mujoco"].status == "note"
-    assert "requirements" in found["torch"].remedy
+    assert "requirements/torch.txt" in found["torch"].remedy
+    runtime = (Path(__file__).parents[2] / "requirements" / "runtime.txt").read_text()
+    for name, finding in found.items():
+        if finding.remedy.endswith("runtime.txt"):
+            assert f"{name}==" in runtime, f"{name} does not come from there"
 
 
 @pytest.mark.parametrize(
