@@ -39,6 +39,14 @@ def ros():
     rclpy.try_shutdown()
 
 
+@pytest.fixture(scope="session")
+def control_msgs(pytestconfig):
+    """Makes control_msgs importable; what belongs on a child's PYTHONPATH, None if installed."""
+    from interface_types import provide
+
+    return provide("control_msgs", pytestconfig.cache.mkdir("interfaces"))
+
+
 @pytest.fixture
 def graph(ros):
     """A node of the test in the ROS graph: publishes, listens, calls services."""

@@ -74,6 +74,11 @@ class Graph:
         result = self.ask_parameter(node, name, value)
         assert result.successful, result.reason
 
+    def run(self, function) -> None:
+        """Call a function in the executor's thread: what is destroyed there is not in use."""
+        done = self._executor.create_task(function)
+        wait_until(done.done, 20, "the executor's turn")
+
     def close(self) -> None:
         self._executor.shutdown()
         self._thread.join()

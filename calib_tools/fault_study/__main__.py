@@ -9,6 +9,7 @@ from typing import Any
 
 from calib_tools.demo.progress import Say
 from calib_tools.fault_study.run import study
+from calib_tools.fault_study.scenarios import SCENARIOS
 from calib_tools.fault_study.table import KIND, figure, is_good, markdown
 from calib_tools.output import write_file
 from calib_tools.study import run_study, study_parser
@@ -29,12 +30,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the study; the exit status is 0 when every fault stopped the arm within its limits."""
     parser = study_parser(KIND, _TEXT, _EXAMPLE)
     parser.add_argument("--figure", type=Path, help="file for the figure (SVG)")
-    parser.add_argument("--fault", action="append", choices=[c.value for c in FaultCode],
+    parser.add_argument("--fault", action="append", choices=[c.value for c in SCENARIOS],
                         help="this fault only; may be repeated")  # fmt: skip
     parser.add_argument("--kills", type=int, default=0,
                         help="so many more deaths of the inference process")  # fmt: skip
     options = parser.parse_args(arguments)
-    codes = [FaultCode(name) for name in options.fault or [c.value for c in FaultCode]]
+    codes = [FaultCode(name) for name in options.fault or [c.value for c in SCENARIOS]]
 
     def measure(say: Say) -> dict[str, Any]:
         stops, kills = study(codes, options.kills, options.logs, say)

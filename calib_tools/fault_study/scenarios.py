@@ -104,3 +104,5 @@ SCENARIOS: dict[FaultCode, Scenario] = {
         "another node publishes on the command topic", lambda s: s.disturber.intrude()
     ),
 }
+UNPROVOKED = {FaultCode.GRIPPER_FAILED}
+"""The study's gripper is in the trajectory."""

@@ -27,6 +27,7 @@ class FaultCode(str, Enum):
     BACKEND_ERROR = "BACKEND_ERROR"
     TRACKING_ERROR = "TRACKING_ERROR"
     OUTPUT_CONFLICT = "OUTPUT_CONFLICT"
+    GRIPPER_FAILED = "GRIPPER_FAILED"
 
 
 class RefusalCode(str, Enum):
@@ -158,12 +159,22 @@ FAULTS: Mapping[FaultCode, FaultEntry] = {
         "see what holds the arm, or whether its controller runs",
     ),
     FaultCode.OUTPUT_CONFLICT: FaultEntry(
-        "another node publishes on the command topic, or the controller behind it executes a goal "
-        "of its action `follow_joint_trajectory`",
+        "another node publishes on a command topic, or a controller executes somebody else's goal: "
+        "of `follow_joint_trajectory` beside the command topic, or of the gripper's action; or "
+        "another client cancelled or replaced the gripper's goal",
         (),
         "end the other node, which the text names (one that was killed stays in the ROS graph for "
         "about 20 s), or wait for the end of the goal",
         dry_run="refuses arming",
+    ),
+    FaultCode.GRIPPER_FAILED: FaultEntry(
+        "nobody takes the commands of a gripper with a controller of its own; or its controller "
+        "rejected a goal, did not answer it in 2 s, or gave it up without holding anything (to "
+        "stall on an object is no failure)",
+        (),
+        "start the controller, or see its log",
+        dry_run="refuses arming",
+        arm="decelerates along its path; the gripper stays where it was told to be",
     ),
 }
 

@@ -76,6 +76,7 @@ class ControlLoop:
 
     def armed(self) -> None:
         """Commands are expected to leave from now on; the caller holds the lock."""
+        self._drive.begin()
         self._left_at = time.monotonic()
 
     def wait_for_rest(self) -> None:
@@ -147,6 +148,8 @@ class ControlLoop:
             if clock.jumped:
                 self._buffer.clear_measurements()
                 motion.begin_again(now)
+                if self._drive.gripper is not None:
+                    self._drive.gripper.begin()  # it keeps what it was told: its grip, maybe
             if moving and (clock.jumped or motion.fault is None):
                 motion.raise_fault(FaultCode.CLOCK_JUMP, clock.text, now)
         silent = steady - self._left_at

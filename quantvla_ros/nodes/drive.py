@@ -13,7 +13,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from quantvla_ros.control.limits import FloatArray, JointLimits
 from quantvla_ros.control.window import Window
-from quantvla_ros.nodes.gripper import GripperOutput
+from quantvla_ros.nodes.gripper import Gripper
 from quantvla_ros.nodes.input_types import JointSample
 from quantvla_ros.nodes.trajectory_writer import TrajectoryWriter
 
@@ -28,7 +28,8 @@ class Drive(Protocol):
         limits: of the axes.
         speeds: [n] see `MotionController`, None: no axis.
         watched: [n] axes whose measured position can be compared with the command.
-        publishers: of all commands.
+        publishers: of all commands that are messages.
+        gripper: that is commanded apart from the other axes, None for none.
         longest_gap_s: after so long without a command the receiver has stopped by itself.
         timed: whether a command says when it begins, so that it must not come later.
     """
@@ -39,6 +40,7 @@ class Drive(Protocol):
     longest_gap_s: float
     timed: bool
     publishers: tuple[Publisher, ...]
+    gripper: Gripper | None
 
     def points(self, actions: FloatArray) -> FloatArray:
         """Points [H, n] of a chunk [H, n] in the policy's units."""
@@ -53,7 +55,7 @@ class Drive(Protocol):
         ...
 
     def begin(self) -> None:
-        """Forget what was still to be said when the control thread ended."""
+        """Forget what was still to be said of the motion before; at activation and arming."""
         ...
 
     def before_arming(self) -> None:
@@ -77,7 +79,7 @@ class Drive(Protocol):
 
 
 class JointDrive:
-    """Trajectories of all joints, or of all but a gripper that has a topic of its own."""
+    """Trajectories of all joints, or of all but a gripper with a controller of its own."""
 
     speeds: NDArray[np.bool_] | None = None
     longest_gap_s = math.inf
@@ -88,21 +90,24 @@ class JointDrive:
         limits: JointLimits,
         observed: tuple[str, ...],
         publisher: Publisher,
-        gripper: GripperOutput | None,
+        gripper: Gripper | None,
     ) -> None:
         """Take the joints, the order of the joint states, and where commands go."""
         self.limits = limits
         self._publisher = publisher
         self.publishers: tuple[Publisher, ...] = (
-            (publisher,) if gripper is None else (publisher, gripper.publisher)
-        )
+            publisher, *(gripper.publishers if gripper is not None else ())
+        )  # fmt: skip
         self.watched = np.ones(len(limits.names), dtype=np.bool_)
         self._order = [observed.index(name) for name in limits.names]
-        self._gripper = gripper
+        self.gripper = gripper
         own = gripper.joint if gripper is not None else None
         self._columns = [i for i, name in enumerate(limits.names) if name != own]
         self._writer = TrajectoryWriter([limits.names[i] for i in self._columns])
-        self._own = limits.names.index(own) if own is not None else -1
+        self._own = -1
+        if gripper is not None:
+            self._own = limits.names.index(gripper.joint)
+            self.watched[self._own] = gripper.watched
 
     def points(self, actions: FloatArray) -> FloatArray:
         """The actions: they are positions."""
@@ -118,25 +123,23 @@ class JointDrive:
 
     def begin(self) -> None:
         """Forget where the gripper was to end."""
-        if self._gripper is not None:
-            self._gripper.forget()
+        if self.gripper is not None:
+            self.gripper.begin()
 
     def before_arming(self) -> None:
         """Nothing: a JointTrajectoryController always listens."""
 
     def prepared(self, window: Window) -> Callable[[], None]:
         """Make the trajectory and the gripper's command."""
-        if self._gripper is None:
+        if self.gripper is None:
             trajectory = self._writer.write(window)
             return lambda: self._publisher.publish(trajectory)
         trajectory = self._writer.write(window.of(self._columns))
-        return self._both(trajectory, self._gripper.prepared(window, self._own))
+        return self._both(trajectory, self.gripper.prepared(window, self._own))
 
     def idle(self, now: float) -> bool:
         """The last trajectory ended at rest; the gripper is told its end."""
-        if self._gripper is not None:
-            self._gripper.settle()
-        return True
+        return self.gripper is None or self.gripper.settle()
 
     def _both(self, trajectory: JointTrajectory, grip: Callable[[], None]) -> Callable[[], None]:
         def publish() -> None:

@@ -14,7 +14,8 @@ from quantvla_ros.bundle.schema import Interface
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.drive import Drive, JointDrive
-from quantvla_ros.nodes.gripper import GripperOutput
+from quantvla_ros.nodes.gripper import Gripper
+from quantvla_ros.nodes.gripper_builder import GripperBuilder
 from quantvla_ros.nodes.moveit_servo import MoveItServo
 from quantvla_ros.nodes.qos import COMMAND
 from quantvla_ros.nodes.startup import read_limits
@@ -36,7 +37,8 @@ class DriveBuilder:
         """Take the node that publishes."""
         self._node = node
         self._publishers: dict[str, Publisher] = {}
-        self._gripper: GripperOutput | None = None
+        self._grippers = GripperBuilder(node)
+        self._gripper: Gripper | None = None
         self._servo: MoveItServo | None = None
 
     def build(
@@ -63,16 +65,9 @@ class DriveBuilder:
         self._let_go()
         joints = interface.action.joints
         limits = read_limits(interface, description, topic, given) if joints else _NO_JOINT
+        self._gripper = self._grippers.build(interface, parameters, limits)
         if interface.action.kind == "ee_delta":
             return self._twists(interface, parameters, limits)
-        own = parameters.gripper_joint
-        if own:
-            if own not in joints or len(joints) == 1:
-                raise QuantVLAError(
-                    f"Parameter 'gripper_joint' is '{own}' and the policy commands "
-                    f"{', '.join(joints)}; give one of several, or leave it empty."
-                )
-            self._gripper = GripperOutput(self._node, own, parameters.gripper_type)
         publisher = self._publisher("joint_trajectory", JointTrajectory)
         return JointDrive(limits, tuple(interface.state.names), publisher, self._gripper)
 
@@ -86,8 +81,6 @@ class DriveBuilder:
                 "Parameter 'twist_frame' is empty and the bundle names no base link: give the "
                 "frame of the policy's twists."
             )
-        for name in interface.action.joints:
-            self._gripper = GripperOutput(self._node, name, parameters.gripper_type)
         publisher = self._publisher("twist", TwistStamped)
         if parameters.servo_node:
             self._servo = MoveItServo(

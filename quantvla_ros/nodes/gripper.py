@@ -1,84 +1,155 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A gripper that is not a joint of the arm's trajectory: its command on a topic of its own."""
+"""A gripper that is not a joint of the arm's trajectory: what every kind of it can, and one kind.
+
+`ActionGripper` (gripper_action.py) is the other one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Protocol
 
-from std_msgs.msg import Float64
+from std_msgs.msg import Float64MultiArray
 
-from quantvla_ros.control.window import Window
-from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.control.faults import Condition, FaultCode
 from quantvla_ros.nodes.qos import COMMAND
 
 if TYPE_CHECKING:
     from rclpy.node import Node
+    from rclpy.publisher import Publisher
 
-TOPIC = "gripper_command"
-GripperType = Literal["float64", "gripper_command"]
+    from quantvla_ros.control.window import Window
 
 
-class GripperOutput:
-    """Publishes the position that one joint is to have, m or rad, at every control tick.
+_MESSAGE = "std_msgs/msg/Float64MultiArray"
+
+
+class Gripper(Protocol):
+    """Tells a gripper's controller where one joint is to be (m or rad).
+
+    Nothing is told before the wished position has left the one that the motion began with, and
+    nothing takes a command back: whatever happens, the gripper keeps its grip.
 
     Attributes:
         joint: its name.
-        publisher: of the commands.
+        watched: whether the measured position can be compared with the command at every instant.
+        publishers: of commands that are messages.
+        action: name of the action that takes the commands, "" without one.
+        state: what became of the newest command, for diagnostics.
     """
 
-    def __init__(self, node: Node, joint: str, kind: GripperType) -> None:
-        """Create the publisher.
+    joint: str
+    watched: bool
+    publishers: tuple[Publisher, ...]
+    action: str
 
-        Args:
-            node: publishes.
-            joint: of the gripper.
-            kind: "float64" (std_msgs/Float64) or "gripper_command" (control_msgs/GripperCommand,
-                with no limit of effort).
+    @property
+    def state(self) -> str:
+        """See the attributes."""
+        ...
 
-        Raises:
-            QuantVLAError: control_msgs is not installed.
-        """
-        self.joint = joint
-        self._node = node
-        self._message = _message_maker(kind)
-        self._end: float | None = None
-        self.publisher = node.create_publisher(type(self._message(0.0)), TOPIC, COMMAND)
+    def begin(self) -> None:
+        """Forget the motion before: neither its commands nor what became of them counts."""
+        ...
 
     def prepared(self, window: Window, column: int) -> Callable[[], None]:
-        """Make the command for the first point of a window; calling the result publishes it."""
-        message = self._message(float(window.positions[0, column]))
+        """Make the command for a window; calling the result sends what is to be sent of it."""
+        ...
+
+    def settle(self) -> bool:
+        """Send the end of the last window, once; returns whether the gripper has been told it.
+
+        The arm goes there without another command, and so must the gripper.
+        """
+        ...
+
+    def owns(self, goal: bytes) -> bool:
+        """Whether a goal of the action is this node's."""
+        ...
+
+    def trouble(self) -> Condition | None:
+        """Return why the gripper did not do what it was told in this motion."""
+        ...
+
+    def absent(self) -> Condition | None:
+        """Return that nobody takes the commands; asks the graph, so not for the control thread."""
+        ...
+
+    def close(self) -> None:
+        """Take a topic away."""
+        ...
+
+
+class ForwardGripper:
+    """Streams positions to a forward_command_controller: std_msgs/Float64MultiArray with one."""
+
+    watched = True
+    action = ""
+    state = ""
+
+    def __init__(self, node: Node, joint: str, topic: str) -> None:
+        """Create the publisher of the joint's positions."""
+        self.joint = joint
+        self._node = node
+        self._publisher = node.create_publisher(Float64MultiArray, topic, COMMAND)
+        self.publishers: tuple[Publisher, ...] = (self._publisher,)
+        self.begin()
+
+    def begin(self) -> None:
+        """Hold until the wish moves, and do not send the end of an older window."""
+        self._held: float | None = None
+        self._moved = False
+        self._end: float | None = None
+
+    def prepared(self, window: Window, column: int) -> Callable[[], None]:
+        """Make the message of the first point of a window."""
+        position = float(window.positions[0, column])
         end = float(window.positions[-1, column])
+        message = Float64MultiArray(data=[position])
 
         def publish() -> None:
-            self._end = end
-            self.publisher.publish(message)
+            if self._held is None:
+                self._held = position
+            self._moved |= position != self._held
+            if self._moved:
+                self._end = end
+                self._publisher.publish(message)
 
         return publish
 
-    def settle(self) -> None:
-        """Send the end of the last window, once: the arm goes there without another command."""
+    def settle(self) -> bool:
+        """Publish the end of the last window, once."""
         end, self._end = self._end, None
         if end is not None:
-            self.publisher.publish(self._message(end))
+            self._publisher.publish(Float64MultiArray(data=[end]))
+        return True
 
-    def forget(self) -> None:
-        """Do not send the end of an older window."""
-        self._end = None
+    def owns(self, goal: bytes) -> bool:
+        """There are no goals."""
+        return False
+
+    def trouble(self) -> Condition | None:
+        """Nothing is known of: the controller does not answer, but the joint's tracking tells."""
+        return None
+
+    def absent(self) -> Condition | None:
+        """Whether no controller listens."""
+        if self._publisher.get_subscription_count() > 0:
+            return None
+        topic = self._publisher.topic_name
+        listeners = self._node.get_subscriptions_info_by_topic(topic)
+        others = sorted({info.topic_type for info in listeners} - {_MESSAGE})
+        but = f", but somebody does for {' and '.join(others)}" if others else ""
+        return missing(f"nobody listens on {topic} for {_MESSAGE}{but}")
 
     def close(self) -> None:
         """Take the topic away."""
-        self._node.destroy_publisher(self.publisher)
+        self._node.destroy_publisher(self._publisher)
 
 
-def _message_maker(kind: GripperType) -> Callable[[float], Any]:
-    if kind == "float64":
-        return lambda position: Float64(data=position)
-    try:
-        from control_msgs.msg import GripperCommand
-    except ImportError as error:
-        raise QuantVLAError(
-            "Parameter 'gripper_type' is 'gripper_command' and control_msgs is not installed: "
-            "install it (ros-<distribution>-control-msgs) or choose 'float64'."
-        ) from error
-    return lambda position: GripperCommand(position=position, max_effort=0.0)
+def missing(what: str) -> Condition:
+    """The condition that a gripper's controller is not there."""
+    return (
+        FaultCode.GRIPPER_FAILED,
+        f"{what}: start the gripper's controller, or correct gripper_type or gripper_output",
+    )

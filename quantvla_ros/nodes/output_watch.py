@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether somebody else commands the same controller."""
+"""Whether somebody else commands the same controllers, and whether the gripper's is there."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rclpy.publisher import Publisher
 
     from quantvla_ros.nodes.goal_watch import GoalWatch
+    from quantvla_ros.nodes.gripper import Gripper
 
 
 class OutputWatch:
@@ -23,17 +24,35 @@ class OutputWatch:
     the middleware.
     """
 
-    def __init__(self, node: Node, publishers: Sequence[Publisher], goals: GoalWatch) -> None:
-        """Take the node, its publishers of commands, and what listens to actions."""
+    def __init__(
+        self,
+        node: Node,
+        publishers: Sequence[Publisher],
+        goals: GoalWatch,
+        gripper: Gripper | None = None,
+    ) -> None:
+        """Take the node, its publishers of commands, what listens to actions, and the gripper."""
         self._node = node
         self._topics = [publisher.topic_name for publisher in publishers]
         self._goals = goals
         goals.listen(self._topics)
+        self._gripper = gripper
+        if gripper is not None and gripper.action:
+            goals.listen_to(gripper.action, gripper.owns)
         self.conflict: Condition | None = None
 
     def look(self) -> None:
         """Renew `conflict`."""
-        self.conflict = next(filter(None, map(self._conflict_on, self._topics)), None)
+        conflict = next(filter(None, map(self._conflict_on, self._topics)), None)
+        self.conflict = conflict or self._conflict_of_gripper()
+
+    def _conflict_of_gripper(self) -> Condition | None:
+        gripper = self._gripper
+        if gripper is None:
+            return None
+        if gripper.action and self._goals.executes(gripper.action):
+            return _executed(gripper.action)
+        return gripper.absent()
 
     def _conflict_on(self, topic: str) -> Condition | None:
         if self._node.count_publishers(topic) > 1:

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from quantvla_ros.control.config import MotionConfig
 from quantvla_ros.control.twist import TwistLimits
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.nodes.gripper_types import GripperType
 from quantvla_ros.nodes.input_types import Gates
 
 _MOTION = MotionConfig()
@@ -187,14 +188,30 @@ class PolicyNodeParameters(BaseModel):
         _MOTION.execute_steps, "Points of a chunk to execute before the next one takes over.",
         ge=1, le=1000,
     )  # fmt: skip
+    gripper_type: GripperType = _parameter(
+        "trajectory",
+        "What the gripper's controller takes: `trajectory`, it is in the arm's; `forward_command`, "
+        "std_msgs/Float64MultiArray at every control period; `gripper_command` or "
+        "`parallel_gripper_command`, goals of the actions of control_msgs, on change. Policies of "
+        "kind `ee_delta` with a gripper have no trajectory.",
+    )
     gripper_joint: str = _parameter(
         "",
-        "Joint of a gripper with a driver of its own: its position goes out on `gripper_command` "
-        "and not in the trajectory. Policies of kind `ee_delta` always do so.",
+        "Joint of a gripper with a controller of its own, which is then left out of the "
+        "trajectory; for policies of kind `ee_delta` the bundle names it.",
     )
-    gripper_type: Literal["float64", "gripper_command"] = _parameter(
-        "float64",
-        "Message on `gripper_command`: std_msgs/Float64, or control_msgs/GripperCommand.",
+    gripper_output: str = _parameter(
+        "",
+        "Topic or action of the gripper's controller; empty: `gripper_controller/commands` for "
+        "`forward_command`, `gripper_controller/gripper_cmd` for the actions.",
+    )
+    gripper_max_effort: float = _parameter(
+        0.0, "Effort in every goal of the gripper, for the actions. 0: `gripper_command` sends 0, "
+        "which the effort controller takes literally; `parallel_gripper_command` sends none, which "
+        "is the controller's own.", unit="N or N m", ge=0, le=1000,
+    )  # fmt: skip
+    gripper_goal_rate_hz: float = _parameter(
+        5.0, "Most goals a second to the gripper, for the actions.", unit="Hz", ge=0.1, le=50
     )
     twist_frame: str = _parameter(
         "", "Frame of the twists of an `ee_delta` policy; empty: the base link of the bundle."

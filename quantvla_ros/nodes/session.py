@@ -130,6 +130,12 @@ class PolicySession:
         return self._client.pid
 
     @property
+    def gripper(self) -> str:
+        """What became of the gripper's newest command; "" where that is not known."""
+        gripper = self._drive.gripper
+        return "" if gripper is None else gripper.state
+
+    @property
     def active(self) -> bool:
         """Whether its threads run."""
         return bool(self._threads)

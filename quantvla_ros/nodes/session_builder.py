@@ -130,7 +130,7 @@ class SessionBuilder:
             buffer,
             self._now,
             clocks,
-            OutputWatch(self._node, drive.publishers, self._goals),
+            OutputWatch(self._node, drive.publishers, self._goals, drive.gripper),
             self._display,
             self._report,
             self._on_error,

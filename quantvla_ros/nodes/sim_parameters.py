@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -15,6 +15,8 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.nodes.gripper_types import GripperType
 from quantvla_ros.sim.controller_release import RELEASES, STRICTEST
 
 _SILENCE = "silence_"
@@ -26,7 +28,7 @@ class SimParameters:
     Attributes:
         task: name of the task family.
         release: distribution whose trajectory controller is simulated.
-        own_gripper: whether the gripper listens to a topic of its own.
+        gripper_type: what the gripper's controller takes.
         seed: of the start, or of the next reset.
         stepped: whether time stands still until a step is asked for.
         real_time_factor: simulated seconds per second, 0 for as fast as possible.
@@ -42,6 +44,9 @@ class SimParameters:
             node: whose parameters they become.
             sources: what can be silenced.
             on_rate: called with each new real-time factor.
+
+        Raises:
+            QuantVLAError: there is no such type of gripper.
         """
         self._node = node
         self._on_rate = on_rate
@@ -58,13 +63,19 @@ class SimParameters:
             read_only=True,
             additional_constraints=", ".join(RELEASES),
         )
-        self.own_gripper: bool = self._declare(
-            "own_gripper",
-            False,
-            "the gripper takes `gripper_command` (std_msgs/Float64, m) and is no joint of the "
+        self.gripper_type: GripperType = self._declare(
+            "gripper_type",
+            "trajectory",
+            "what the gripper's controller takes; other than `trajectory`: it is no joint of the "
             "trajectory controller",
             read_only=True,
+            additional_constraints=", ".join(get_args(GripperType)),
         )
+        if self.gripper_type not in get_args(GripperType):
+            raise QuantVLAError(
+                f"Parameter 'gripper_type' is '{self.gripper_type}', it must be one of "
+                f"{', '.join(get_args(GripperType))}."
+            )
         self.seed: int = self._declare(
             "seed",
             0,

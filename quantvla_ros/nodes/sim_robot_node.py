@@ -15,14 +15,15 @@ from geometry_msgs.msg import TwistStamped
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, JointState
-from std_msgs.msg import Float64, String
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.nodes import gripper, qos, sim_messages
+from quantvla_ros.nodes import qos, sim_messages
 from quantvla_ros.nodes.conversion import rgb_to_image, seconds_to_stamp, stamp_to_seconds
 from quantvla_ros.nodes.runtime import Runtime
+from quantvla_ros.nodes.sim_gripper import serve_gripper
 from quantvla_ros.nodes.sim_parameters import SimParameters
 from quantvla_ros.sim.cameras import CAMERAS
 from quantvla_ros.sim.controller_release import find_release
@@ -55,7 +56,8 @@ class SimRobotNode(Node):
         """Load the simulator; needs a ROS context.
 
         Raises:
-            QuantVLAError: unknown task or release, or the simulator is not installed.
+            QuantVLAError: unknown task, release or type of gripper, or what one of them needs is
+                not installed.
         """
         super().__init__("sim_robot_node")
         self._pacer = Pacer(1.0, time.monotonic())
@@ -69,7 +71,7 @@ class SimRobotNode(Node):
             self._robot.positions,
             make_panda_servo(self._robot.model),
             find_release(self._settings.release),
-            self._settings.own_gripper,
+            own_gripper=self._settings.gripper_type != "trajectory",
         )
         self._jobs: queue.SimpleQueue[tuple[Callable[[], str], Future[str]]] = queue.SimpleQueue()
         self._time = self._epoch = FIRST_TIME_S
@@ -99,7 +101,13 @@ class SimRobotNode(Node):
             JointTrajectory, "joint_trajectory", self._on_trajectory, qos.COMMAND
         )
         self.create_subscription(TwistStamped, "twist", self._on_twist, qos.COMMAND)
-        self.create_subscription(Float64, gripper.TOPIC, self._on_grip, qos.COMMAND)
+        self._gripper = serve_gripper(
+            self,
+            self._settings.gripper_type,
+            self._robot.joint_names[-1],
+            self._commander.submit_grip,
+            lambda: self._time,
+        )
         self.create_subscription(String, "instruction", self._on_instruction, qos.LATCHED)
         self.create_service(Trigger, "~/reset", self._on_reset)
         self.create_service(Trigger, "~/step", self._on_step)
@@ -130,6 +138,8 @@ class SimRobotNode(Node):
         self._robot.advance(seconds, lambda now: self._commander.setpoint(self._epoch + now))
         self._ticks += 1
         self._publish()
+        if self._gripper is not None:
+            self._gripper.update(self._robot, self._time)
         return seconds
 
     def _publish(self) -> None:
@@ -183,6 +193,8 @@ class SimRobotNode(Node):
         self._settings.seed = self._seed + 1
         self._robot.reset(self._seed)
         self._commander.reset(self._robot.commanded)
+        if self._gripper is not None:
+            self._gripper.reset()
         self._epoch = self._time + TICKS_S[0]  # the robot's own time is 0 again; /clock must rise
         self._ticks = 0
         self._resets += 1  # not before: whoever waits for it acts on the new scene
@@ -241,9 +253,6 @@ class SimRobotNode(Node):
             self._time,
         )
         self._log_rejection("twist", reason)
-
-    def _on_grip(self, message: Float64) -> None:
-        self._log_rejection("gripper command", self._commander.submit_grip(message.data))
 
     def _log_rejection(self, kind: str, reason: str | None) -> None:
         if reason is not None:

@@ -55,6 +55,7 @@ def report_session(session: PolicySession, diagnostics: Diagnostics) -> None:
             "limited": sum(motion.limited.values()),
             "fault_time_s": "" if motion.fault is None else f"{motion.fault.stamp:.3f}",
             "tracking_ratio": session.supervisor.tracking_ratio,
+            "gripper": session.gripper,
             # All of them, always: a plot needs keys that stay.
             **{f"fault_{code.value}": motion.fault_counts[code] for code in FaultCode},
         }

@@ -16,7 +16,7 @@ from quantvla_ros.control.limits import FloatArray, JointLimits
 from quantvla_ros.control.twist import TwistLimits, joined, limited_twist, twist_axes
 from quantvla_ros.control.window import Window
 from quantvla_ros.nodes.conversion import seconds_to_stamp
-from quantvla_ros.nodes.gripper import GripperOutput
+from quantvla_ros.nodes.gripper import Gripper
 from quantvla_ros.nodes.input_types import JointSample
 from quantvla_ros.nodes.moveit_servo import MoveItServo
 from quantvla_ros.nodes.servo_check import SERVO_TIMEOUT_S
@@ -43,7 +43,7 @@ class TwistDrive:
         frame: str,
         period_s: float,
         publisher: Publisher,
-        gripper: GripperOutput | None,
+        gripper: Gripper | None,
         servo: MoveItServo | None,
     ) -> None:
         """Take what there is to drive.
@@ -55,23 +55,25 @@ class TwistDrive:
             frame: whose axes the twists are given along.
             period_s: of the control tick.
             publisher: of TwistStamped.
-            gripper: where the gripper's command goes.
+            gripper: where the gripper's command goes, None without one.
             servo: that is told to take them.
         """
         self.limits = joined(twist_axes(TWIST_NAMES, limits), gripper_limits)
         speeds = np.arange(len(self.limits.names)) < _AXES
         self.speeds: NDArray[np.bool_] | None = speeds
         self.watched = ~speeds
+        if gripper is not None:
+            self.watched[_AXES:] = gripper.watched
         self._publisher = publisher
         self.publishers: tuple[Publisher, ...] = (
-            (publisher,) if gripper is None else (publisher, gripper.publisher)
-        )
+            publisher, *(gripper.publishers if gripper is not None else ())
+        )  # fmt: skip
         self._twist_limits = limits
         # A policy may put out the way of one step in place of a velocity.
         self._step_s = 1.0 if interface.action.units[0] == "m/s" else interface.dt
         self._observed = [interface.state.names.index(name) for name in gripper_limits.names]
         self._frame = frame
-        self._gripper = gripper
+        self.gripper = gripper
         self._servo = servo
         self._halts = max(2, round(HALT_S / period_s))
         self._left = 0
@@ -99,8 +101,8 @@ class TwistDrive:
     def begin(self) -> None:
         """Forget zero twists, and where the gripper was to end."""
         self._left = 0
-        if self._gripper is not None:
-            self._gripper.forget()
+        if self.gripper is not None:
+            self.gripper.begin()
 
     def before_arming(self) -> None:
         """Tell Servo to take twists, where that is wanted."""
@@ -112,7 +114,7 @@ class TwistDrive:
         twist = self._message(
             window.stamp, limited_twist(window.positions[0, :_AXES], self._twist_limits)
         )
-        grip = self._gripper.prepared(window, _AXES) if self._gripper is not None else None
+        grip = self.gripper.prepared(window, _AXES) if self.gripper is not None else None
         self._left = self._halts
 
         def publish() -> None:
@@ -124,12 +126,11 @@ class TwistDrive:
 
     def idle(self, now: float) -> bool:
         """Say a few times that the tip is to stand still, and once where the gripper ends."""
-        if self._gripper is not None:
-            self._gripper.settle()
+        told = self.gripper is None or self.gripper.settle()
         if self._left > 0:
             self._left -= 1
             self._publisher.publish(self._message(now, np.zeros(_AXES)))
-        return self._left == 0
+        return told and self._left == 0
 
     def _message(self, stamp: float, twist: FloatArray) -> TwistStamped:
         message = TwistStamped()

@@ -8,13 +8,14 @@ import time
 import numpy as np
 from fake_robot import JOINTS, FakeRobot
 from rclpy.qos import QoSProfile
-from std_msgs.msg import Float64
+from std_msgs.msg import Float64MultiArray
 
+FORWARDED = ("gripper_type:=forward_command", "gripper_joint:=finger")
 EVERY = QoSProfile(depth=200)  # a robot needs the newest command, a test every one
 
 
 class GripperRobot(FakeRobot):
-    """Its finger is where `gripper_command` told it last to be, and in no trajectory."""
+    """Its finger is where its forward controller told it last to be, and in no trajectory."""
 
     arm = JOINTS[:-1]
 
@@ -22,7 +23,9 @@ class GripperRobot(FakeRobot):
         self.grips: list[tuple[float, float]] = []  # when it came (s, steady clock), rad
         self._finger = 0.0
         super().__init__()
-        self.node.create_subscription(Float64, "gripper_command", self._on_grip, EVERY)
+        self.node.create_subscription(
+            Float64MultiArray, "gripper_controller/commands", self._on_grip, EVERY
+        )
         self.executor.wake()
 
     def forget(self) -> None:
@@ -33,6 +36,6 @@ class GripperRobot(FakeRobot):
         positions, velocities = super()._sample(now)
         return np.append(positions, self._finger), np.append(velocities, 0.0)
 
-    def _on_grip(self, message: Float64) -> None:
-        self._finger = message.data
-        self.grips.append((time.monotonic(), message.data))
+    def _on_grip(self, message: Float64MultiArray) -> None:
+        (self._finger,) = message.data
+        self.grips.append((time.monotonic(), self._finger))

@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import sys
-import types
-
 import numpy as np
 import pytest
 
@@ -18,10 +15,9 @@ from quantvla_ros.control.chunk_check import damage
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.control.twist import TwistLimits
 from quantvla_ros.control.window import Window
-from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.conversion import stamp_to_seconds
 from quantvla_ros.nodes.drive import JointDrive
-from quantvla_ros.nodes.gripper import GripperOutput
+from quantvla_ros.nodes.gripper import ForwardGripper
 from quantvla_ros.nodes.input_types import JointSample
 from quantvla_ros.nodes.twist_drive import HALT_S, TwistDrive
 
@@ -100,48 +96,54 @@ def test_all_joints_in_one_trajectory_ordered_by_name():
     assert drive.idle(9.0) and drive.speeds is None
 
 
+COMMANDS = ("Float64MultiArray", "gripper/commands")
+
+
+def moved(by):
+    """`window(2)` after its first joint has moved."""
+    later = window(2)
+    later.positions[:, 0] += by
+    return later
+
+
 def test_a_gripper_with_a_topic_of_its_own_leaves_the_trajectory():
     topic, node = Topic(), FakeNode()
-    gripper = GripperOutput(node, "finger", "float64")
+    gripper = ForwardGripper(node, "finger", "gripper/commands")
     drive = JointDrive(limits("finger", "elbow"), ("elbow", "finger"), topic, gripper)
     drive.prepared(window(2))()
     assert topic[0].joint_names == ["elbow"]
     assert list(topic[0].points[2].positions) == pytest.approx([0.5])
     assert list(topic[0].points[2].velocities) == pytest.approx([1.5])
-    (sent,) = node.topics[("Float64", "gripper_command")]
-    assert sent.data == pytest.approx(0.0)
+    assert node.topics[COMMANDS] == [], "where it is at the beginning is not told: it may hold"
+    drive.prepared(moved(0.01))()
+    (sent,) = node.topics[COMMANDS]
+    assert list(sent.data) == pytest.approx([0.01])
+    assert drive.watched.all() and drive.gripper is gripper
 
 
 def test_a_gripper_is_told_the_end_of_the_last_window_once():
     node = FakeNode()
-    gripper = GripperOutput(node, "finger", "float64")
+    gripper = ForwardGripper(node, "finger", "gripper/commands")
     drive = JointDrive(limits("finger", "elbow"), ("elbow", "finger"), Topic(), gripper)
-    drive.idle(1.0)
     drive.prepared(window(2))()
-    drive.prepared(window(2))  # not published
+    drive.idle(1.0)
+    drive.prepared(moved(0.01))()
+    drive.prepared(moved(0.02))  # not published
     for _ in range(3):
-        drive.idle(5.1)
-    sent = node.topics[("Float64", "gripper_command")]
-    assert [message.data for message in sent] == pytest.approx([0.0, 0.4])
-
-
-def test_gripper_command_messages_where_control_msgs_is_installed(monkeypatch):
-    monkeypatch.setitem(sys.modules, "control_msgs", None)
-    with pytest.raises(QuantVLAError, match="or choose 'float64'"):
-        GripperOutput(FakeNode(), "finger", "gripper_command")
-    message = type("GripperCommand", (types.SimpleNamespace,), {})
-    installed = types.SimpleNamespace(GripperCommand=message)
-    monkeypatch.setitem(sys.modules, "control_msgs", types.SimpleNamespace(msg=installed))
-    monkeypatch.setitem(sys.modules, "control_msgs.msg", installed)
-    node = FakeNode()
-    GripperOutput(node, "finger", "gripper_command").prepared(window(2), 1)()
-    (sent,) = node.topics[("GripperCommand", "gripper_command")]
-    assert (sent.position, sent.max_effort) == (pytest.approx(0.1), 0.0)
+        assert drive.idle(5.1)
+    sent = [list(message.data) for message in node.topics[COMMANDS]]
+    assert sent == [pytest.approx([0.01]), pytest.approx([0.41])]
+    drive.begin()
+    drive.prepared(moved(0.3))()
+    drive.idle(6.0)
+    assert len(node.topics[COMMANDS]) == 2, "another motion begins with holding"
 
 
 def test_twists_are_stamped_named_by_frame_and_within_limits():
     node = FakeNode()
-    drive, topic = twist_drive(gripper=GripperOutput(node, "finger", "float64"))
+    drive, topic = twist_drive(gripper=ForwardGripper(node, "finger", "gripper/commands"))
+    drive.prepared(window(7))()
+    topic.clear()
     made = window(7)
     made.positions[0] = [0.3, 0.0, 0.4, 0.0, 0.1, -0.2, 0.025]
     drive.prepared(made)()
@@ -152,7 +154,7 @@ def test_twists_are_stamped_named_by_frame_and_within_limits():
     linear, angular = message.twist.linear, message.twist.angular
     assert [linear.x, linear.y, linear.z] == pytest.approx([0.12, 0.0, 0.16])
     assert [angular.x, angular.y, angular.z] == pytest.approx([0.0, 0.1, -0.2])
-    assert node.topics[("Float64", "gripper_command")][0].data == pytest.approx(0.025)
+    assert list(node.topics[COMMANDS][0].data) == pytest.approx([0.025])
 
 
 def test_a_stop_is_repeated_and_then_there_is_silence():

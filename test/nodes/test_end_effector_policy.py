@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An `ee_delta` policy through the real node, twists through the simulated robot's Servo."""
+"""An `ee_delta` policy through the real node to the simulated robot's Servo and gripper."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,13 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("mujoco")
 
+from action_msgs.msg import GoalStatusArray
 from geometry_msgs.msg import TwistStamped
 from policy_graph import manifest
 from process_life import import_path
 from ros_graph import NodeProcess
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64, String
+from std_msgs.msg import String
 from waiting import wait_until
 
 from quantvla_ros.bundle.schema import (
@@ -39,6 +39,7 @@ from quantvla_ros.sim.urdf import BASE_LINK
 HORIZON = 30
 FINGER = JOINT_NAMES[-1]
 LIFT = 0.06  # m/s
+GRIPPER = "gripper_type:=parallel_gripper_command"
 START = 120.0
 
 
@@ -74,18 +75,18 @@ def bundle(tmp_path_factory):
 
 
 @pytest.fixture
-def node(ros, graph, bundle):
+def node(ros, graph, bundle, control_msgs, monkeypatch):
     """Robot and policy node, the latter configured and active, and a client of it."""
-    robot = NodeProcess(
-        "quantvla_ros.nodes.sim_robot_node", "own_gripper:=true", "real_time_factor:=0.5"
-    )
-    os.environ["PYTHONPATH"] = import_path(Path(__file__).parent)
+    own = [Path(__file__).parent, *filter(None, [control_msgs])]
+    monkeypatch.setenv("PYTHONPATH", import_path(*own))
+    robot = NodeProcess("quantvla_ros.nodes.sim_robot_node", GRIPPER, "real_time_factor:=0.5")
     policy = NodeProcess(
         "quantvla_ros.nodes.policy_node",
         f"bundle:={bundle}",
         "loader:=fake_policies:load_lifting",
         "compiled:=false",
         f"twist_frame:={BASE_LINK}",
+        GRIPPER,
         "use_sim_time:=true",
         "inference_timeout_s:=30.0",
         "warmup_timeout_s:=200.0",
@@ -96,7 +97,6 @@ def node(ros, graph, bundle):
         f"joint_limits.{FINGER}.max_acceleration:=1.0",
         f"joint_limits.{FINGER}.max_jerk:=20.0",
     )
-    del os.environ["PYTHONPATH"]
     client = PolicyNodeClient(graph.node, "policy_node", timeout_s=START)
     try:
         yield client
@@ -110,14 +110,16 @@ def node(ros, graph, bundle):
 def test_the_simulated_servo_follows_its_twists_and_a_stop_is_repeated(node, graph):
     states = graph.listen(JointState, "/joint_states", qos.SENSOR)
     twists = graph.listen(TwistStamped, "/twist", qos.COMMAND)
-    grips = graph.listen(Float64, "/gripper_command", qos.COMMAND)
+    goals = graph.listen(
+        GoalStatusArray, "/gripper_controller/gripper_cmd/_action/status", qos.LATCHED
+    )
     graph.publisher(String, "/instruction", qos.LATCHED, readers=0).publish(String(data="lift"))
     wait_until(lambda: states, START, "the robot")
     node.configure()
     node.activate()
     wait_until(lambda: node.diagnostics("control")[0] == "DRY_RUN", 60, "dry run")
     wait_until(lambda: int(node.diagnostics("inference")[1].get("chunks", 0)) > 0, 60, "a chunk")
-    assert twists == [] and grips == []
+    assert twists == [] and goals == []
 
     def joints():
         return joint_state_to_arrays(states[-1], JOINT_NAMES, "/joint_states")[0]
@@ -126,6 +128,8 @@ def test_the_simulated_servo_follows_its_twists_and_a_stop_is_repeated(node, gra
     node.arm()
     wait_until(lambda: np.abs(joints() - start)[:7].max() > 0.1, 90, "the arm's motion")
     wait_until(lambda: abs(joints()[7] - 0.02) < 0.004, 60, "the gripper's motion")
+    gripper = lambda: node.diagnostics("control")[1]["gripper"]  # noqa: E731
+    wait_until(lambda: gripper().startswith("reached at 0.02"), 30, gripper)
     node.arm(False)
     wait_until(lambda: node.diagnostics("control")[0] == "DRY_RUN", 60, "rest")
     wait_until(

@@ -91,6 +91,39 @@ def test_a_goal_of_the_controllers_action_is_a_conflict_until_it_ends(graph):
     graph.node.destroy_publisher(own)
 
 
+def test_a_grippers_own_goals_are_no_conflict_and_anothers_is(graph):
+    class Gripper:
+        action = "/hand/gripper_cmd"
+
+        def owns(self, goal):
+            return goal == bytes([1] * 16)
+
+        def absent(self):
+            return None
+
+    server = graph.node.create_publisher(
+        GoalStatusArray, f"{Gripper.action}/_action/status", LATCHED
+    )
+    watch = OutputWatch(graph.node, [], GoalWatch(graph.node), Gripper())
+
+    def conflict():
+        watch.look()
+        return watch.conflict
+
+    def tell(*numbers):
+        goals = [GoalStatus(status=GoalStatus.STATUS_EXECUTING) for _ in numbers]
+        for goal, number in zip(goals, numbers, strict=True):
+            goal.goal_info.goal_id.uuid = [number] * 16
+        server.publish(GoalStatusArray(status_list=goals))
+
+    tell(1, 2)
+    code, text = wait_until(conflict, 10, "the other client's goal")
+    assert code is FaultCode.OUTPUT_CONFLICT and "a goal of /hand/gripper_cmd" in text
+    tell(1)
+    wait_until(lambda: conflict() is None, 10, "its end")
+    graph.node.destroy_publisher(server)
+
+
 def test_a_topic_that_is_no_controllers_has_no_action(graph):
     goals = GoalWatch(graph.node)
     goals.listen(["/delta_twist_cmds", "/arm/my_joint_trajectory"])

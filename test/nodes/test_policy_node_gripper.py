@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A policy of joints whose gripper has a topic of its own."""
+"""A policy of joints whose gripper has a forward_command_controller of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from gripper_robot import GripperRobot
+from gripper_robot import FORWARDED, GripperRobot
 from policy_graph import active_policy
 from waiting import wait_until
 
@@ -22,7 +22,7 @@ def robot(ros):
 @pytest.fixture(scope="module")
 def policy(robot, float_bundle, tmp_path_factory):
     folder = tmp_path_factory.mktemp("gripper")
-    with active_policy(robot, float_bundle, folder, "gripper_joint:=finger") as policy:
+    with active_policy(robot, float_bundle, folder, *FORWARDED) as policy:
         yield policy
 
 
@@ -31,11 +31,18 @@ def test_the_gripper_is_commanded_beside_the_trajectory(moving, robot):
     windows, grips = list(robot.windows), list(robot.grips)
     assert {tuple(window.joint_names) for window in windows} == {("joint1", "joint2")}
     assert {len(window.points[0].positions) for window in windows} == {2}
-    assert len(grips) == pytest.approx(len(windows), rel=0.1)
-    assert np.median(np.diff([came for came, _ in grips])) == pytest.approx(0.02, abs=0.005)
+    # A busy listener loses messages of either topic, so they are not counted against each other.
+    # A node that left out one in two would be seen by the time between most commands.
+    came, positions = np.array(grips).T
+    assert np.median(np.diff(came)) == pytest.approx(0.02, abs=0.005)
+    # All joints move alike, so a command equals that of its window, unless the window was lost.
+    told = np.array([window.points[0].positions[0] for window in windows])
+    distance = np.abs(positions[:, None] - told).min(axis=1)
+    assert np.median(distance) < 1e-3
+    assert distance.max() < 0.1, "further than some lost windows explain"
     # The policy swings all joints alike: position 0.4 sin(0.9 t).
-    now, positions, _ = robot.setpoints[-1]
-    assert positions == pytest.approx(0.4 * np.sin(0.9 * now) * np.ones(3), abs=0.06)
+    now, measured, _ = robot.setpoints[-1]
+    assert measured == pytest.approx(0.4 * np.sin(0.9 * now) * np.ones(3), abs=0.06)
     robot.assert_within_limits()
 
 

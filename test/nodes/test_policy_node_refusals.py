@@ -139,6 +139,8 @@ def test_worker_that_dies_during_configure(unconfigured, graph, float_bundle):
         ("window_s", 0.05, 0.2, "'window_s' (0.05) must be above 'lookahead_s' (0.1)"),
         ("stop_s", 4.0, 0.3, "and a stop on its end takes 'stop_s' (4) and two control periods"),
         ("gripper_joint", "elbow", "", "is 'elbow' and the policy commands joint1, joint2, finger"),
+        ("gripper_joint", "finger", "", "and 'gripper_type' is 'trajectory': say what"),
+        ("gripper_type", "forward_command", "trajectory", "'gripper_joint' is empty: name"),
     ],
 )
 def test_parameters_that_do_not_fit(unconfigured, graph, float_bundle, name, value, before, text):

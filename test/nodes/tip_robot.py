@@ -20,6 +20,7 @@ from quantvla_ros.nodes.twist_drive import SERVO_TIMEOUT_S
 LINEAR, ANGULAR = 0.3, 1.2  # m/s^2, rad/s^2: so low that a stop without a ramp shows
 PARAMETERS = (
     "loader:=fake_policies:load_cruising",
+    "gripper_type:=forward_command",
     f"max_linear_acceleration:={LINEAR}",
     f"max_angular_acceleration:={ANGULAR}",
 )
@@ -29,15 +30,20 @@ BASE = "l0"
 Twists = list[tuple[float, np.ndarray]]
 
 
-def write_tip_bundle(path: Path) -> Path:
-    """A policy of kind `ee_delta`; its code is in fake_policies."""
-    width = len(TWIST_NAMES) + 1
-    action = ActionSpec(
+def tip_action() -> ActionSpec:
+    """Twists of the tip and the finger's position."""
+    return ActionSpec(
         names=[*TWIST_NAMES, JOINTS[-1]],
         units=["m/s"] * 3 + ["rad/s"] * 3 + ["rad"],
         kind="ee_delta",
-        relative=[False] * width,
+        relative=[False] * (len(TWIST_NAMES) + 1),
     )
+
+
+def write_tip_bundle(path: Path) -> Path:
+    """A policy of kind `ee_delta`; its code is in fake_policies."""
+    action = tip_action()
+    width = len(action.names)
     plain = manifest()
     normalization = Normalization(
         state_mean=plain.normalization.state_mean,
