@@ -36,7 +36,7 @@ def record(
         QuantVLAError: `out` exists, a topic is silent, no picture can be read, or too few samples
             came; nothing is written then.
     """
-    from quantvla_ros.nodes.recorder import TopicTap, silent_topic
+    from quantvla_ros.nodes.recorder import TopicTap
 
     prepare_output(out, force)
     collector = Collector(config, samples, refusal_for(bundle))
@@ -54,7 +54,7 @@ def record(
                 waited = time.monotonic() - started
                 silent = [topic for topic in config.topics() if not received[topic]]
                 if silent and waited > config.first_message_timeout_s:
-                    raise silent_topic(silent[0], waited)
+                    raise tap.silent(silent[0], config.first_message_timeout_s)
                 if collector.unreadable and waited > config.first_message_timeout_s:
                     raise QuantVLAError(collector.unreadable)  # no use in waiting any longer
                 if waited > timeout_s:

@@ -48,6 +48,16 @@ def control_msgs(pytestconfig):
 
 
 @pytest.fixture
+def stranger():
+    """A node in a DDS participant of its own, whose publishers offer what a test likes."""
+    from ros_graph import Stranger
+
+    stranger = Stranger()
+    yield stranger
+    stranger.close()
+
+
+@pytest.fixture
 def graph(ros):
     """A node of the test in the ROS graph: publishes, listens, calls services."""
     from ros_graph import Graph

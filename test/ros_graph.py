@@ -13,9 +13,10 @@ import threading
 from pathlib import Path
 
 import rclpy
+from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[1]
@@ -83,6 +84,28 @@ class Graph:
         self._executor.shutdown()
         self._thread.join()
         self.node.destroy_node()
+
+
+class Stranger:
+    """Publishes from a DDS participant of its own; within one, a topic has one type."""
+
+    def __init__(self, name: str = "stranger") -> None:
+        self._context = Context()
+        self._context.init(args=[])
+        self.node = Node(name, context=self._context, start_parameter_services=False)
+
+    def publisher(self, kind, topic, latched=False, reliable=True):
+        """Return a publisher with this durability and reliability; nobody need listen."""
+        qos = QoSProfile(depth=10)
+        if latched:
+            qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
+        if not reliable:
+            qos.reliability = ReliabilityPolicy.BEST_EFFORT
+        return self.node.create_publisher(kind, topic, qos)
+
+    def close(self) -> None:
+        self.node.destroy_node()
+        self._context.try_shutdown()
 
 
 class NodeProcess:

@@ -214,8 +214,8 @@ REFUSALS: Mapping[RefusalCode, RefusalEntry] = {
         "add it to the URDF or to `joint_limits.<joint>`",
     ),
     RefusalCode.INPUT_MISSING: RefusalEntry(
-        "nothing usable arrived on a topic within `input_timeout_s`; names it, and what is wrong "
-        "with what did arrive",
+        "nothing usable arrived on a topic within `input_timeout_s`; names it, who publishes what "
+        "there, and what is wrong with what did arrive",
         "start the driver, or correct the topic's name",
     ),
     RefusalCode.BACKEND_ERROR: RefusalEntry(

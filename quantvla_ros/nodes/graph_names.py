@@ -19,13 +19,14 @@ def publisher_names(node: Node, topic: str) -> list[str]:
         node: the one that asks.
         topic: full name.
     """
-    return _names(node.get_publishers_info_by_topic(topic))
+    return names_of(node.get_publishers_info_by_topic(topic))
 
 
 def subscription_names(node: Node, topic: str) -> list[str]:
     """Full names of the nodes that listen to a topic, as `publisher_names`."""
-    return _names(node.get_subscriptions_info_by_topic(topic))
+    return names_of(node.get_subscriptions_info_by_topic(topic))
 
 
-def _names(infos: Iterable[Any]) -> list[str]:
+def names_of(infos: Iterable[Any]) -> list[str]:
+    """Full names of the nodes of endpoints, as rclpy's TopicEndpointInfo describes them."""
     return [f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in infos]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.control.watchdog import Source
@@ -51,6 +51,7 @@ class InputBuffer:
         self._history = JointHistory(joints)
         self._instruction = ""
         self._generation = 0
+        self.misfits: Mapping[str, str] = {}  # by source, who publishes there what cannot be read
         self.skipped: Counter[str] = Counter()
         self.received: Counter[str] = Counter()
 
@@ -165,12 +166,8 @@ class InputBuffer:
     @property
     def joint_names_seen(self) -> set[str]:
         """Every joint that a message has named."""
-        return self._history.names_seen
-
-    def missing_joints(self) -> list[str]:
-        """Return the policy's joints that no message has named yet."""
         with self._lock:
-            return self._history.never_seen()
+            return set(self._history.names_seen)
 
     def stamps(self) -> tuple[dict[str, float], float | None]:
         """Return the newest stamp of each camera that has sent, and of the joint state."""
@@ -193,12 +190,13 @@ class InputBuffer:
                     f"camera '{camera}'",
                     self._newest_usable(camera),
                     gates.camera_age,
-                    self._trouble.get(camera, ""),
+                    self.misfits.get(camera) or self._trouble.get(camera, ""),
                 )
                 for camera in self.cameras
             ]
             newest = self._history.newest
-            trouble, lagging = self._trouble.get(_JOINTS, ""), self._history.lagging()
+            trouble = self.misfits.get(_JOINTS) or self._trouble.get(_JOINTS, "")
+            lagging = self._history.lagging()
             if lagging and not trouble:
                 trouble = f"joint '{lagging}' is missing"
             stamp = None if newest is None else newest.stamp

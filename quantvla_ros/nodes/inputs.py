@@ -7,11 +7,11 @@ import contextlib
 import struct
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
+from rclpy.callback_groups import CallbackGroup
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image, JointState
@@ -24,15 +24,15 @@ from quantvla_ros.nodes.conversion import (
     stamp_to_seconds,
 )
 from quantvla_ros.nodes.input_buffer import InputBuffer
+from quantvla_ros.nodes.input_graph import IMAGE_TYPES, InputGraph, Transport, camera_topic
 from quantvla_ros.nodes.input_types import Frame, JointSample
 from quantvla_ros.nodes.periodic import PeriodicThread
-from quantvla_ros.nodes.qos import CLOCK, JOINTS_READ, LATCHED, SENSOR
+from quantvla_ros.nodes.qos import CLOCK, JOINTS_READ, SENSOR
 from quantvla_ros.nodes.realtime import HELPER_PRIORITY
 
 if TYPE_CHECKING:
     from rclpy.node import Node
 
-Transport = Literal["raw", "compressed"]
 POLL_S = 0.005
 """How often new messages are looked for."""
 HEADER_BYTES = 12
@@ -117,8 +117,12 @@ class Inputs:
         self.on_instruction: Callable[[], None] = lambda: None
         for subscription in self._clocks():
             subscription.callback = _patient(subscription.callback)
-        self._subscribe(String, "instruction", self._take_instruction)
-        self._subscribe(String, "robot_description", self._take_description)
+        self.graph = InputGraph(node)
+        for name, take in (
+            ("instruction", self._take_instruction),
+            ("robot_description", self._take_description),
+        ):
+            self.graph.read_text(name, self._decoder(String, name, take))
         self.joint_topic = node.resolve_topic_name(_JOINTS)
         self.description_topic = node.resolve_topic_name("robot_description")
         self._joints_subscribed = False
@@ -126,17 +130,21 @@ class Inputs:
     def connect(self, buffer: InputBuffer, transport: Transport) -> None:
         """Feed ``buffer`` from now on; ``<camera>/image_raw`` or its ``/compressed``."""
         buffer.set_instruction(self._instruction)
+        buffer.misfits = self.graph.misfits
         self._buffer = buffer
         self._transport = transport
         if not self._joints_subscribed:
             self._joints_subscribed = True
             self._poll_topic(JointState, _JOINTS, self._take_joint_states, JOINTS_READ)
+            self.graph.expect(_JOINTS, self.joint_topic, "sensor_msgs/msg/JointState")
         for camera in buffer.cameras:
             key = (camera, transport)
+            name = camera_topic(camera, transport)
+            topic = self._node.resolve_topic_name(name)
+            self.graph.expect(camera, topic, IMAGE_TYPES[transport])
             if key in self._topics:
                 continue
-            name = f"{camera}/image_raw" + ("/compressed" if transport == "compressed" else "")
-            self._topics[key] = self._node.resolve_topic_name(name)
+            self._topics[key] = topic
             take = _newest(self._frame_callback(camera, transport))
             self._poll_topic(_MESSAGES[transport], name, take, SENSOR)
         if self._thread is None:
@@ -181,13 +189,6 @@ class Inputs:
 
     def _now(self) -> float:
         return float(self._node.get_clock().now().nanoseconds) * 1e-9
-
-    def _subscribe(self, kind: Any, name: str, take: Callable[[Any], None]) -> None:
-        # A group of its own: parallel to every other callback, but in the order of arrival.
-        group = MutuallyExclusiveCallbackGroup()
-        self._node.create_subscription(
-            kind, name, self._decoder(kind, name, take), LATCHED, callback_group=group, raw=True
-        )
 
     def _poll_topic(
         self, kind: Any, name: str, take: Callable[[list[bytes]], None], qos: QoSProfile

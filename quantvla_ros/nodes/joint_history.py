@@ -130,10 +130,6 @@ class JointHistory:
             self._samples.popleft()
         return sample
 
-    def never_seen(self) -> list[str]:
-        """The joints that no message has named yet."""
-        return [name for name in self._joints if name not in self.names_seen]
-
     def lagging(self) -> str:
         """The joint that newer messages leave out; empty when none is."""
         oldest = int(self._stamps.argmin())

@@ -193,6 +193,7 @@ class PolicyNode(LifecycleNode):
     def _report(self) -> None:
         self._reported = time.monotonic()
         if self._session is not None:
+            self._session.look()
             self._log_faults(self._session)
             report_session(self._session, self.diagnostics)
         self.diagnostics.publish()

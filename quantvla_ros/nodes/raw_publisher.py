@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quantvla_ros.nodes import qos
-from quantvla_ros.nodes.recorder import message_class
+from quantvla_ros.nodes.offered_topic import message_class
 
 if TYPE_CHECKING:
     from rclpy.node import Node

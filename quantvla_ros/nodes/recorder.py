@@ -3,24 +3,24 @@
 
 from __future__ import annotations
 
-import importlib
 import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
 
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.nodes.offered_topic import OfferedTopic, message_class
+from quantvla_ros.nodes.offers import nothing_arrived
 
 DEPTH = 50  # a recorder may lag behind for a moment; it must not lose what a policy saw
 _POLL_S = 0.1
+_LOOK_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -33,27 +33,11 @@ class Arrival:
     steady_s: float
 
 
-def message_class(msgtype: str) -> Any:
-    """Return the Python class of "package/msg/Name".
-
-    Raises:
-        QuantVLAError: the package is not installed.
-    """
-    package, _, name = msgtype.split("/")
-    try:
-        return getattr(importlib.import_module(f"{package}.msg"), name)
-    except (ImportError, AttributeError) as error:
-        raise QuantVLAError(
-            f"The message type '{msgtype}' is not installed; install the ROS package '{package}'."
-        ) from error
-
-
 class TopicTap:
     """Subscribes to topics without decoding them; use it as a context manager.
 
     It has a ROS context of its own, takes over no signals, and runs its callbacks in a thread.
-    Images and joint states are read best effort, which fits every publisher. A topic whose
-    publisher keeps its last message (transient local) is read so that this message arrives too.
+    Each topic is read as its publishers offer it (see `OfferedTopic`), whoever comes later too.
     """
 
     def __init__(self, topics: Mapping[str, tuple[str, ...]], name: str = "recorder") -> None:
@@ -63,7 +47,8 @@ class TopicTap:
             topics: full topic name -> message types that it may carry.
             name: of the ROS node.
         """
-        self._topics = dict(topics)
+        self._types = dict(topics)
+        self._topics: list[OfferedTopic] = []
         self._name = name
         self._stopping = threading.Event()
         self._arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
@@ -96,47 +81,36 @@ class TopicTap:
     def _spin(self) -> None:
         # Executor.spin would be ended by Executor.shutdown, which takes away what a callback that
         # is under way still needs.
+        next_look = 0.0
         while not self._stopping.is_set():
+            if time.monotonic() >= next_look:
+                next_look = time.monotonic() + _LOOK_S
+                for topic in self._topics:
+                    topic.look()
             self._executor.spin_once(timeout_sec=_POLL_S)
 
     def subscribe(self, timeout_s: float) -> None:
-        """Wait until every topic has a publisher, and subscribe to it.
+        """Wait until every topic has a publisher that can be read, and read it from then on.
 
         Raises:
-            QuantVLAError: a topic has no publisher within the time (names the first and the
-                seconds), or carries another type.
+            QuantVLAError: one has none within the time; says what is there.
         """
+        for name, types in self._types.items():
+            for msgtype in types:
+                message_class(msgtype)  # says so if it is not installed
+            self._topics.append(OfferedTopic(self.node, name, types, self._receiver(name), DEPTH))
         deadline = time.monotonic() + timeout_s
-        missing = dict(self._topics)
-        while missing:
-            for topic in list(missing):
-                publishers = self.node.get_publishers_info_by_topic(topic)
-                if publishers:
-                    self._subscribe(topic, missing.pop(topic), publishers)
-            if missing and time.monotonic() > deadline:
-                raise silent_topic(next(iter(missing)), timeout_s, "it has no publisher")
-            if missing:
-                time.sleep(_POLL_S)
+        while silent := [topic.name for topic in self._topics if not topic.subscribed]:
+            if time.monotonic() > deadline:
+                raise self.silent(silent[0], timeout_s)
+            time.sleep(_POLL_S)
 
-    def _subscribe(self, topic: str, types: tuple[str, ...], publishers: list[Any]) -> None:
-        there = publishers[0].topic_type
-        if there not in types:
-            raise QuantVLAError(
-                f"The topic '{topic}' carries {there}; needed is {' or '.join(types)}."
-            )
-        latched = all(
-            p.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for p in publishers
-        )
-        qos = QoSProfile(depth=DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT)
-        if latched:
-            qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
-            qos.reliability = ReliabilityPolicy.RELIABLE
-        self.node.create_subscription(
-            message_class(there), topic, self._receiver(topic, there), qos, raw=True
-        )
+    def silent(self, topic: str, seconds: float) -> QuantVLAError:
+        """Return the error for a topic of which nothing came in so many seconds."""
+        return QuantVLAError(nothing_arrived(self.node, topic, self._types[topic], seconds))
 
-    def _receiver(self, topic: str, msgtype: str) -> Callable[[bytes], None]:
-        def receive(data: bytes) -> None:
+    def _receiver(self, topic: str) -> Callable[[str, bytes], None]:
+        def receive(msgtype: str, data: bytes) -> None:
             self._arrivals.put(Arrival(topic, msgtype, bytes(data), time.monotonic()))
 
         return receive
@@ -147,12 +121,3 @@ class TopicTap:
             return self._arrivals.get(timeout=timeout_s)
         except queue.Empty:
             return None
-
-
-def silent_topic(topic: str, seconds: float, reason: str = "") -> QuantVLAError:
-    """Return the error for a topic on which nothing arrives."""
-    detail = f" ({reason})" if reason else ""
-    return QuantVLAError(
-        f"Nothing arrived on '{topic}' for {seconds:.0f} s{detail}; is its driver running, with "
-        "the same ROS_DOMAIN_ID?"
-    )

@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from quantvla_ros.nodes.visuals import ChunkDisplay
 
 POLL_S = 0.005
-"""How often a finished inference is looked for; every tenth time other publishers of commands are
-looked for and the diagnostics are renewed."""
+"""How often a finished inference is looked for; every tenth time everything else is renewed."""
 REPORT_POLLS = 10
 WAITING_S = 3.0
 """An armed arm that was told what to do and still has no chunk is worth a warning."""
@@ -101,7 +100,7 @@ class PolicySession:
             drive.limits, self._period, first.motion_config(), drive.speeds
         )
         self.record = NodeRecord(self._period)
-        self._watches = (output, clocks)
+        self._watches = (output, clocks, inputs.graph)
         self.inference = InferenceLoop(
             manifest, client, inputs, buffer, lambda: self.motion, self.lock, self.record,
             lambda: parameters().seed, display,
@@ -221,7 +220,7 @@ class PolicySession:
 
     def _check_arming(self) -> float:
         """Refuse what must not be armed; returns the time (s, ROS clock) at which it was asked."""
-        self._look()
+        self.look()
         now = self.now()
         for code, text in self.supervisor.before_arming(now):
             raise QuantVLAError(f"Cannot arm: {code.value}: {text}.")
@@ -283,10 +282,11 @@ class PolicySession:
         self.inference.step(self.now())
         self._polls += 1
         if self._polls % REPORT_POLLS == 0:
-            self._look()
+            self.look()
             self._report()
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Ask the ROS graph who publishes what; not for the control thread."""
         for watch in self._watches:
             watch.look()
 

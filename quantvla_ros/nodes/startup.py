@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,6 +23,7 @@ from quantvla_ros.errors import BundleError, QuantVLAError
 from quantvla_ros.nodes.diagnostics import Check
 from quantvla_ros.nodes.input_buffer import InputBuffer
 from quantvla_ros.nodes.inputs import Inputs
+from quantvla_ros.nodes.joint_names import joint_mismatch
 
 JOINT_GRACE_S = 1.0
 """After the first joint state message: time for the joints that come in messages of their own."""
@@ -139,6 +140,7 @@ def wait_for_inputs(
     joints_since: float | None = None
     while not aborted.is_set():
         now = time.monotonic()
+        inputs.graph.look()
         silent = _silent_source(inputs, buffer)
         if buffer.joint_names_seen and joints_since is None:
             joints_since = now
@@ -150,7 +152,7 @@ def wait_for_inputs(
                 break
             raise RefusalError(
                 RefusalCode.INPUT_MISSING,
-                _why_silent(silent, buffer, timeout_s),
+                _why_silent(silent, inputs, buffer, timeout_s),
                 "inputs",
             )
         inputs.wait(0.05)
@@ -159,33 +161,28 @@ def wait_for_inputs(
     _check_joint_states(inputs, buffer)
 
 
-def _silent_source(inputs: Inputs, buffer: InputBuffer) -> tuple[str, str] | None:
-    """Return name and topic of an input of which nothing usable has come."""
+def _silent_source(inputs: Inputs, buffer: InputBuffer) -> str | None:
+    """Return the name of an input of which nothing usable has come."""
     for camera in buffer.cameras:
         if buffer.frame(camera) is None:
-            return camera, inputs.camera_topic(camera)
+            return camera
     if not buffer.joint_names_seen:
-        return "joint_states", inputs.joint_topic
+        return "joint_states"
     if inputs.robot_description is None:
-        return "robot_description", inputs.description_topic
+        return "robot_description"
     return None
 
 
-def _why_silent(silent: tuple[str, str], buffer: InputBuffer, timeout_s: float) -> str:
-    source, topic = silent
+def _why_silent(source: str, inputs: Inputs, buffer: InputBuffer, timeout_s: float) -> str:
     trouble = buffer.trouble(source)
     if trouble:
+        topic = inputs.graph.topic(source)
         return f"Messages arrive on {topic}, but none was usable in {timeout_s:g} s: {trouble}."
-    return (
-        f"Nothing arrived on {topic} in {timeout_s:g} s: is it published, under this "
-        "name and in this ROS domain?"
-    )
+    return inputs.graph.nothing_arrived(source, timeout_s)
 
 
 def _check_joint_states(inputs: Inputs, buffer: InputBuffer) -> None:
-    missing = buffer.missing_joints()
-    if missing:
-        _mismatch(buffer.joints, sorted(buffer.joint_names_seen), missing, inputs.joint_topic)
+    _check_joints(buffer.joints, inputs.joint_topic, buffer.joint_names_seen)
     if buffer.newest_joints() is None:
         trouble = buffer.trouble("joint_states")
         raise RefusalError(
@@ -196,13 +193,9 @@ def _check_joint_states(inputs: Inputs, buffer: InputBuffer) -> None:
         )
 
 
-def _mismatch(wanted: tuple[str, ...], offered: list[str], missing: list[str], source: str) -> None:
-    raise RefusalError(
-        RefusalCode.JOINT_MISMATCH,
-        f"The policy's joints are {', '.join(wanted)}; {source} has {', '.join(offered)}; "
-        f"missing: {', '.join(missing)}.",
-        "inputs",
-    )
+def _check_joints(wanted: Sequence[str], source: str, offered: Set[str]) -> None:
+    if text := joint_mismatch("policy", wanted, source, offered):
+        raise RefusalError(RefusalCode.JOINT_MISMATCH, text, "inputs")
 
 
 def check_cameras(inputs: Inputs, buffer: InputBuffer, interface: Interface) -> None:
@@ -251,9 +244,7 @@ def read_limits(
         raise RefusalError(
             RefusalCode.LIMITS_MISSING, f"{topic} is not a URDF ({error}).", "control"
         ) from error
-    missing = [name for name in names if name not in offered]
-    if missing:
-        _mismatch(names, sorted(offered), missing, topic)
+    _check_joints(names, topic, offered)
     try:
         limits = limits_from_urdf(description, names, given["max_acceleration"], given["max_jerk"])
     except LimitsMissingError as error:

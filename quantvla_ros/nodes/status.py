@@ -119,5 +119,7 @@ def _inputs(session: PolicySession, diagnostics: Diagnostics) -> bool:
     if text := refusal or session.inference.pictures.warning or warning:
         return diagnostics.update("inputs", WARN, text)
     if not session.buffer.instruction:
+        if misfit := session.buffer.misfits.get("instruction"):
+            return diagnostics.update("inputs", WARN, f"waiting for an instruction: {misfit}")
         return diagnostics.update("inputs", OK, "waiting for an instruction")
     return diagnostics.update("inputs", OK, "fresh")

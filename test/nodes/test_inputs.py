@@ -116,6 +116,36 @@ def test_damaged_bytes_are_counted_and_end_nothing(graph, kind, topic, qos, data
     assert errors == []
 
 
+def test_texts_come_from_whoever_publishes_and_what_does_not_fit_is_told(graph, stranger):
+    inputs = Inputs(graph.node, lambda error: None)
+    buffer = InputBuffer(["told"], ["a"], lambda: GATES)
+    inputs.connect(buffer, "raw")
+    stranger.publisher(CompressedImage, "told/image_raw")
+    # As a tool publishes that knows nothing of transient local.
+    publishers = [stranger.publisher(String, name) for name in ("instruction", "robot_description")]
+
+    def came():
+        inputs.graph.look()
+        for publisher in publishers:
+            publisher.publish(String(data="swing"))
+        return (buffer.instruction, inputs.robot_description) == ("swing", "swing")
+
+    wrong = (
+        "/stranger publishes sensor_msgs/msg/CompressedImage there, and needed is "
+        "sensor_msgs/msg/Image"
+    )
+    try:
+        wait_until(came, 20, "both texts")
+        wait_until(lambda: came() and buffer.misfits == {"told": wrong}, 20, "the misfit")
+        assert buffer.sources()[0].trouble == wrong
+        assert inputs.graph.nothing_arrived("told", 2.0) == (
+            f"Nothing arrived on /told/image_raw in 2 s: {wrong}; set image_transport to "
+            "'compressed' and remap told/image_raw/compressed to /told/image_raw."
+        )
+    finally:
+        inputs.close()
+
+
 def joint_state(stamp, **positions):
     message = JointState(name=list(positions), position=list(positions.values()))
     message.header.stamp = Time(sec=stamp)

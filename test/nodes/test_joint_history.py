@@ -33,7 +33,6 @@ def test_parts_make_a_sample_as_old_as_the_oldest_joint(history):
 def test_message_of_other_joints_says_nothing(history):
     assert add(history, 1.0, ["other"], [float("nan")]) is None
     assert history.names_seen == {"other"}
-    assert history.never_seen() == ["a", "b"]
 
 
 def test_nearest_sample_and_the_end_of_memory(history):
@@ -56,7 +55,6 @@ def test_clearing_forgets_positions_and_keeps_names(history):
     add(history, 1.0)
     history.clear()
     assert history.newest is None
-    assert history.never_seen() == []
     assert add(history, 0.5).stamp == 0.5
 
 

@@ -7,6 +7,8 @@ import pytest
 from fake_robot import JOINTS
 from gate_records import QUANTIZATION, gate_record
 from policy_graph import LIMITS, PolicyProcess, manifest, write_bundle
+from sensor_msgs.msg import CompressedImage
+from waiting import wait_until
 
 from quantvla_ros.backends.fingerprint import cpu_kind
 from quantvla_ros.bundle.schema import CameraSpec
@@ -66,7 +68,24 @@ def test_camera_that_sends_nothing(unconfigured, graph, tmp_path):
     cameras = [CameraSpec(name="head", encoding="rgb8", height=8, width=8)]
     interface = manifest().interface.model_copy(update={"cameras": cameras})
     text = refusal(unconfigured, graph, write_bundle(tmp_path / "b", interface=interface))
-    assert "Nothing arrived on /head/image_raw in 1.5 s" in text
+    assert "Nothing arrived on /head/image_raw in 1.5 s: it has no publisher; is its" in text
+
+
+def test_camera_that_publishes_something_else(unconfigured, graph, tmp_path, stranger):
+    stranger.publisher(CompressedImage, "chest/image_raw")
+    cameras = [CameraSpec(name="chest", encoding="rgb8", height=8, width=8)]
+    interface = manifest().interface.model_copy(update={"cameras": cameras})
+    bundle = write_bundle(tmp_path / "b", interface=interface)
+    # On a busy machine a node may find another one later than in its time for inputs.
+    wait_until(
+        lambda: (
+            "/chest/image_raw in 1.5 s: /stranger publishes sensor_msgs/msg/CompressedImage "
+            "there, and needed is sensor_msgs/msg/Image; set image_transport to 'compressed' and "
+            "remap chest/image_raw/compressed to" in refusal(unconfigured, graph, bundle)
+        ),
+        60,
+        "the refusal that names the publisher",
+    )
 
 
 def test_quantized_bundle_without_a_passed_gate(unconfigured, graph, tmp_path):

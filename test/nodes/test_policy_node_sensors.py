@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 from fake_robot import JOINTS, POSITION
+from std_msgs.msg import String
 from waiting import wait_until
 
 from quantvla_ros.errors import QuantVLAError
@@ -91,6 +92,18 @@ def test_joints_in_another_order_change_nothing(moving, robot):
     )
     assert moving.message == "ARMED"
     robot.assert_within_limits()
+
+
+def test_instruction_from_a_publisher_that_keeps_nothing_is_taken(policy, stranger):
+    policy.bring_to_dry_run()
+    publisher = stranger.publisher(String, "instruction")
+
+    def told():
+        publisher.publish(String(data="left"))
+        return policy.client.diagnostics("inputs")[1].get("instruction") == "left"
+
+    wait_until(told, 20, "the instruction")
+    policy.bring_to_dry_run()
 
 
 def test_camera_that_hangs_is_found_where_it_is_asked_for(moving, robot, graph):

@@ -5,7 +5,8 @@ import pytest
 from waiting import wait_until
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.nodes.recorder import TopicTap, message_class, silent_topic
+from quantvla_ros.nodes.offered_topic import message_class
+from quantvla_ros.nodes.recorder import TopicTap
 
 STRING = "std_msgs/msg/String"
 
@@ -16,12 +17,6 @@ def test_message_class_by_name():
     assert message_class(STRING) is String
     with pytest.raises(QuantVLAError, match="my_robot_msgs"):
         message_class("my_robot_msgs/msg/Gripper")
-
-
-def test_silent_topic_names_topic_and_seconds():
-    assert str(silent_topic("/front/image_raw", 12.3)).startswith(
-        "Nothing arrived on '/front/image_raw' for 12 s;"
-    )
 
 
 def test_a_latched_message_from_before_arrives_and_order_is_kept(graph):

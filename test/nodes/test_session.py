@@ -48,7 +48,7 @@ class Rig:
             drive=self.drive,
             tolerances=np.full(2, np.inf),
             client=client,
-            inputs=SimpleNamespace(),
+            inputs=SimpleNamespace(graph=SimpleNamespace(look=lambda: None)),
             buffer=self.buffer,
             now=lambda: self.now,
             clocks=SimpleNamespace(simulated=True, conflict=None, look=lambda: None),
