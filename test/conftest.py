@@ -29,6 +29,12 @@ os.environ["ROS_DOMAIN_ID"] = str(_DOMAIN)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 
+def pytest_configure(config):
+    from clock_steps import RunAgain
+
+    config.pluginmanager.register(RunAgain())
+
+
 @pytest.fixture(scope="session")
 def ros():
     """The ROS context of this test process."""

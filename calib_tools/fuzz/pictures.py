@@ -7,11 +7,16 @@ import functools
 import io
 import struct
 import zlib
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calib_tools.fuzz.mutation import mutate_bytes
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _PNG_BEGIN = b"\x89PNG\r\n\x1a\n"
 _FITTING_SHARE = 0.8  # of the PNGs get checksums that fit, or nothing else would be tried
@@ -25,34 +30,42 @@ _KINDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("RGBA", "PNG", {"dpi": (72, 72)}),
     ("L", "PNG", {}),
     ("P", "PNG", {"transparency": 3}),
-    ("I;16", "PNG", {}),
 )
 
 
 @functools.cache
 def sound_pictures() -> tuple[bytes, ...]:
-    """One of each kind."""
-    from PIL import Image
+    """One of each kind that a camera may send."""
+    from PIL.Image import fromarray
 
-    pixels = np.random.default_rng(0).integers(0, 256, (_HEIGHT, _WIDTH, 3), dtype=np.uint8)
-    found = []
-    for mode, kind, options in _KINDS:
-        if mode == "I;16":
-            picture = Image.fromarray(pixels[:, :, 0].astype(np.uint16) << 8)
-        else:
-            picture = Image.fromarray(pixels).convert(mode)
-        stream = io.BytesIO()
-        picture.save(stream, kind, **options)
-        found.append(stream.getvalue())
-    return tuple(found)
+    pixels = fromarray(_pixels())
+    return tuple(_file(pixels.convert(mode), kind, options) for mode, kind, options in _KINDS)
+
+
+@functools.cache
+def deep_picture() -> bytes:
+    """A sound PNG of 16 bits, which is refused."""
+    from PIL.Image import fromarray
+
+    return _file(fromarray(_pixels()[:, :, 0].astype(np.uint16) << 8), "PNG", {})
 
 
 def damaged_picture(rng: np.random.Generator) -> bytes:
-    """One of them with a few damages."""
-    sound = sound_pictures()
-    data = mutate_bytes(sound[int(rng.integers(len(sound)))], rng)
+    """One of all these with a few damages."""
+    whole = (*sound_pictures(), deep_picture())
+    data = mutate_bytes(whole[int(rng.integers(len(whole)))], rng)
     fitting = data.startswith(_PNG_BEGIN) and rng.random() < _FITTING_SHARE
     return with_checksums(data) if fitting else data
+
+
+def _pixels() -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (_HEIGHT, _WIDTH, 3), dtype=np.uint8)
+
+
+def _file(picture: Image, kind: str, options: Mapping[str, Any]) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, kind, **options)
+    return stream.getvalue()
 
 
 def with_checksums(png: bytes) -> bytes:

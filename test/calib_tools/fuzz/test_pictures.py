@@ -10,7 +10,7 @@ import pytest
 
 from calib_tools.buffer.messages import COMPRESSED_TYPE, RawMessage, compressed_image, decode_image
 from calib_tools.fuzz.files import attempts
-from calib_tools.fuzz.pictures import sound_pictures, with_checksums
+from calib_tools.fuzz.pictures import deep_picture, sound_pictures, with_checksums
 from quantvla_ros.errors import QuantVLAError
 
 
@@ -22,6 +22,11 @@ def decoded(picture):
 @pytest.mark.parametrize("picture", sound_pictures())
 def test_every_sound_picture_is_read(picture) -> None:
     assert decoded(picture).shape == (24, 32, 3)
+
+
+def test_a_sound_picture_of_16_bits_is_refused() -> None:
+    with pytest.raises(QuantVLAError, match="16 bits"):
+        decoded(deep_picture())
 
 
 def test_a_damaged_size_gets_a_checksum_that_fits() -> None:

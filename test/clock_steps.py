@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A test that failed while somebody set the system clock is run once more, and that is said.
+
+A node on system time is right to refuse such a clock (CLOCK_JUMP), and an interval between two
+stamps is then none. A fault of the program fails again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+STEP_S = 0.02  # the smallest step that a node calls a jump
+LOOK_S = 0.1
+BEFORE_S = 10.0  # what a step breaks shows in the test after it, too
+
+# Tests put others into these modules; the watch goes on with the real ones.
+_system, _steady, _sleep = time.time, time.monotonic, time.sleep
+
+
+def offset() -> float:
+    """System time minus steady time, in seconds; both are slewed alike, so only a step moves it."""
+    while True:
+        before, system, after = _steady(), _system(), _steady()
+        if after - before < STEP_S / 4:  # nothing came between
+            return system - (before + after) / 2
+
+
+class ClockSteps:
+    """Watches the system clock in a thread and notes its steps."""
+
+    def __init__(self) -> None:
+        self._steps: deque[tuple[float, float]] = deque(maxlen=1000)
+        self._last = offset()
+        self._lock = threading.Lock()
+        threading.Thread(target=self._watch, name="clock steps", daemon=True).start()
+
+    def look(self) -> None:
+        """Compare the two clocks once."""
+        with self._lock:
+            now = offset()
+            if abs(now - self._last) > STEP_S:
+                self._steps.append((_steady(), now - self._last))
+                self._last = now
+
+    def since(self, steady: float) -> list[float]:
+        """The steps after a steady time, in seconds."""
+        self.look()
+        return [step for at, step in self._steps if at >= steady]
+
+    def _watch(self) -> None:
+        while True:
+            self.look()
+            _sleep(LOOK_S)
+
+
+class RunAgain:
+    """The plugin for pytest."""
+
+    def __init__(self) -> None:
+        self._clock = ClockSteps()
+        self._told: list[str] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item, nextitem):
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        begin = _steady()
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        steps = self._clock.since(begin - BEFORE_S)
+        if steps and any(report.failed for report in reports):
+            self._told += [f"{item.nodeid}: {', '.join(f'{step:+.3f} s' for step in steps)}"]
+            self._told += [f"    {line}" for line in last_words(reports)]
+            item.session._setupstate.teardown_exact(None)  # nodes and robots start anew as well
+            reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        for report in reports:
+            item.ihook.pytest_runtest_logreport(report=report)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+    def pytest_terminal_summary(self, terminalreporter):
+        if self._told:
+            terminalreporter.section("run again: the system clock was set while they failed")
+            for line in self._told:
+                terminalreporter.write_line(line)
+
+
+def last_words(reports) -> list[str]:
+    """How the first attempt failed, one line each."""
+    crashes = [getattr(r.longrepr, "reprcrash", None) for r in reports if r.failed]
+    return [crash.message.splitlines()[0] for crash in crashes if crash and crash.message]

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The machine's clock is told from the program's faults."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from process_life import import_path
+
+# The system clock of this process: `set_by` sets it, as an operator or a time server does.
+TESTS = """
+import os, time
+import clock_steps, pytest
+from clock_steps import RunAgain
+
+real, seconds = time.time, [0.0]
+clock_steps._system = lambda: real() + seconds[0]
+attempts = {}
+
+def set_by(step):
+    seconds[0] += step
+
+@pytest.fixture(scope="module")
+def node():
+    attempts["nodes"] = attempts.get("nodes", 0) + 1
+    return attempts["nodes"]
+
+@pytest.fixture(autouse=True)
+def count(request):
+    attempts[request.node.name] = attempts.get(request.node.name, 0) + 1
+    request.node.attempt = attempts[request.node.name]
+
+def test_fails(request, node):
+    assert request.node.attempt > 1, "no clock was set"
+
+def test_fails_by_the_clock(request, node):
+    if request.node.attempt == 1:
+        set_by(0.3)
+        time.sleep(0.3)
+        set_by(-0.3)
+        raise AssertionError("CLOCK_JUMP")
+    assert node == 2, "the node is another one"
+
+def test_fails_whatever_the_clock_does(request):
+    set_by(-0.05)
+    raise AssertionError(f"attempt {request.node.attempt}")
+
+def test_passes_with_a_clock_that_is_set(request):
+    set_by(0.5)
+    assert request.node.attempt == 1
+"""
+PLUGIN = """
+import clock_steps
+clock_steps.BEFORE_S = 0.0
+def pytest_configure(config):
+    config.pluginmanager.register(clock_steps.RunAgain())
+"""
+
+
+def test_only_what_failed_under_a_step_is_run_again_and_once(tmp_path):
+    (tmp_path / "test_made_up.py").write_text(TESTS)
+    (tmp_path / "conftest.py").write_text(PLUGIN)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "-c", "/dev/null",
+         "--rootdir", tmp_path, tmp_path],
+        env={"PYTHONPATH": import_path()}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    said = done.stdout
+    assert "2 failed, 2 passed" in said, said + done.stderr
+    assert "test_fails FAILED" in said and "no clock was set" in said
+    assert "test_fails_by_the_clock PASSED" in said
+    assert "AssertionError: attempt 2" in said and "attempt 3" not in said
+    _, _, told = said.partition("the system clock was set")
+    assert "test_fails_by_the_clock: +0.300 s, -0.300 s" in told
+    assert "CLOCK_JUMP" in told
+    assert "test_passes_with" not in told.partition("short test summary")[0]
