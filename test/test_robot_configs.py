@@ -8,12 +8,14 @@ ros-controls/ros2_controllers (`*_parameters.yaml`) and moveit/moveit2 (moveit_s
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from quantvla_ros.nodes.gripper_types import DEFAULT_NAMES
 from quantvla_ros.nodes.parameter_model import PolicyNodeParameters
 from quantvla_ros.nodes.servo_check import SERVO_PARAMETERS, SERVO_TIMEOUT_S, unfit
 from quantvla_ros.sim.controller_release import find_release
@@ -141,6 +143,19 @@ def test_controllers_command_our_joints_as_the_simulated_ones_do(name: str) -> N
     assert content["panda_arm_controller"][moving_end] is True, "Servo's trajectories end in motion"
     limits = yaml.safe_load((CONFIG / "panda_limits.yaml").read_text())["/**"]["ros__parameters"]
     assert list(limits["joint_limits"]) == list(JOINT_NAMES)
+
+
+@each_release
+def test_the_parameters_named_for_each_gripper_are_the_nodes(name: str) -> None:
+    text = (CONFIG / f"ros2_controllers{TAILS[name]}.yaml").read_text()
+    pattern = r"^# gripper_type: (\w+)\n# gripper_output: /(\w+)/(\w+)\n(\w+):$"
+    told = re.findall(pattern, text, re.M)
+    action = "gripper_command" if name == "humble" else "parallel_gripper_command"
+    assert [kind for kind, *_ in told] == [action, "forward_command"]
+    for kind, controller, output, entry in told:
+        assert controller == entry
+        assert PolicyNodeParameters(gripper_type=kind).gripper_type == kind
+        assert output == DEFAULT_NAMES[kind].rpartition("/")[2]
 
 
 @each_release
