@@ -33,8 +33,8 @@ def record(
     Instructions that the policy of `bundle` cannot know are left out, where one is given.
 
     Raises:
-        QuantVLAError: `out` exists, a topic is silent, no picture can be read, or too few samples
-            came; nothing is written then.
+        QuantVLAError: `out` exists, a topic is silent, nothing that came can be used, or too few
+            samples came; nothing is written then.
     """
     from quantvla_ros.nodes.recorder import TopicTap
 
@@ -55,8 +55,8 @@ def record(
                 silent = [topic for topic in config.topics() if not received[topic]]
                 if silent and waited > config.first_message_timeout_s:
                     raise tap.silent(silent[0], config.first_message_timeout_s)
-                if collector.unreadable and waited > config.first_message_timeout_s:
-                    raise QuantVLAError(collector.unreadable)  # no use in waiting any longer
+                if waited > config.first_message_timeout_s and (useless := collector.useless):
+                    raise QuantVLAError(useless)
                 if waited > timeout_s:
                     break
             if interrupted():

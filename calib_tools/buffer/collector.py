@@ -18,6 +18,10 @@ from calib_tools.buffer.sources import CalibrationConfig
 from calib_tools.buffer.synchroniser import Group, Synchroniser
 from quantvla_ros.bundle.instruction import shortened, too_long
 from quantvla_ros.errors import CalibrationBufferError, QuantVLAError
+from quantvla_ros.nodes.joint_names import joint_mismatch
+
+IN_VAIN = 50
+"""So many messages and groups that could not be used, and none that could, show what will come."""
 
 
 @dataclass(frozen=True)
@@ -105,9 +109,21 @@ class Collector:
         return self._near_duplicates
 
     @property
-    def unreadable(self) -> str:
-        """Why no pictures that came so far could be read; empty where some could, or none came."""
-        return "" if self._readable else self._unreadable
+    def useless(self) -> str:
+        """Why nothing that came so far can be used, so that waiting is in vain; else empty."""
+        if mismatch := self._joint_mismatch():
+            return mismatch
+        if self._unreadable and not self._readable:
+            return self._unreadable
+        rejected = self.synchroniser.rejected
+        # Where only the instruction is still to come, all else is usable.
+        if self._groups or rejected["no instruction"] or rejected.total() < IN_VAIN:
+            return ""
+        return f"Nothing that came is usable ({_listed(rejected)})."
+
+    def _joint_mismatch(self) -> str:
+        source, names = self._config.joint_states, self.synchroniser.joint_names
+        return joint_mismatch("configuration", source.names, source.topic, names) if names else ""
 
     def add(self, message: RawMessage) -> None:
         """Take the next message of the stream."""
@@ -168,11 +184,16 @@ class Collector:
         received = self.synchroniser.received
         silent = [t for t in self._config.topics() if not received[t]]
         reasons = [f"nothing on {topic}" for topic in silent]
-        reasons += [f"{reason}: {number}" for reason, number in rejected.items()]
+        reasons += [_listed(rejected)] if rejected else []
         if self._near_duplicates:
             reasons.append(f"near-duplicates: {self._near_duplicates}")
         text = (
             f"Only {found} usable samples were found, at least {self._config.min_samples} are "
             f"needed ({'; '.join(reasons) or 'the stream was short'})"
         )
-        return f"{text}; {self._trouble}" if self._trouble else f"{text}."
+        trouble = self._joint_mismatch() or self._trouble
+        return f"{text}; {trouble}" if trouble else f"{text}."
+
+
+def _listed(rejected: Mapping[str, int]) -> str:
+    return "; ".join(f"{reason}: {number}" for reason, number in rejected.items())

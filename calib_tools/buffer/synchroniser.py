@@ -76,6 +76,7 @@ class Synchroniser:
     Attributes:
         received: messages by topic.
         rejected: groups and messages that were not used, by reason.
+        joint_names: of every joint that a message has named.
     """
 
     def __init__(self, config: CalibrationConfig) -> None:
@@ -93,6 +94,7 @@ class Synchroniser:
         self._joint_index = {name: i for i, name in enumerate(config.joint_states.names)}
         self.received: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
+        self.joint_names: set[str] = set()
         self._instruction = ""
         self._forget()
 
@@ -171,6 +173,7 @@ class Synchroniser:
         except UndecodableError:
             self.rejected["undecodable joint states"] += 1
             return
+        self.joint_names.update(state.name)
         width = len(state.name)
         if len(state.position) != width or len(state.velocity) not in (0, width):
             self.rejected["joint states with unequal lengths"] += 1

@@ -14,14 +14,22 @@ import time
 import numpy as np
 import pytest
 import yaml
+from rclpy.context import Context
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from ros_graph import Stranger
+from sensor_msgs.msg import CompressedImage
 
 from calib_tools.buffer.messages import header_stamp_ns
 from calib_tools.buffer.store import load_buffer
 from calib_tools.record_live import record
 from quantvla_ros.errors import CalibrationBufferError, OutputExistsError, QuantVLAError
+from quantvla_ros.nodes.offered_topic import message_class
 
 pytestmark = pytest.mark.timeout(120)
 
+SENSOR = (DurabilityPolicy.VOLATILE, ReliabilityPolicy.BEST_EFFORT)
+QOS = {"/instruction": (DurabilityPolicy.TRANSIENT_LOCAL, ReliabilityPolicy.RELIABLE)}
 ENOUGH = 40
 """Samples of a recording before it is ended; a buffer needs 32."""
 
@@ -29,13 +37,7 @@ ENOUGH = 40
 class Robot:
     """Publishes a stream from a thread, faster than life, until it is stopped."""
 
-    def __init__(self, stream, topics=None):
-        from rclpy.context import Context
-        from rclpy.node import Node
-        from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-
-        from quantvla_ros.nodes.offered_topic import message_class
-
+    def __init__(self, stream, topics=None, qos=None):
         self._stream = stream
         self._context = Context()
         self._context.init()
@@ -43,12 +45,11 @@ class Robot:
         self._publishers = {}
         for topic, msgtype in {m.topic: m.msgtype for m in stream}.items():
             if topics is None or topic in topics:
-                qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
-                if topic == "/instruction":
-                    qos.reliability = ReliabilityPolicy.RELIABLE
-                    qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
+                durability, reliability = {**QOS, **(qos or {})}.get(topic, SENSOR)
                 self._publishers[topic] = self._node.create_publisher(
-                    message_class(msgtype), topic, qos
+                    message_class(msgtype),
+                    topic,
+                    QoSProfile(depth=10, durability=durability, reliability=reliability),
                 )
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -138,6 +139,65 @@ def test_pictures_that_cannot_be_read_end_it_soon_and_by_name(tmp_path, config, 
     ):
         record(quick, tmp_path / "buffer", 1000, 1000.0, force=False)  # the test's time is less
     assert not list(tmp_path.iterdir())
+
+
+def joints_sent_as(streams, change):
+    """What a robot sends, with every joint state changed."""
+    for message in streams.robot(4000):
+        if message.topic == "/joint_states":
+            message = change(header_stamp_ns(message.data))
+        yield message
+
+
+@pytest.mark.parametrize(
+    ("names", "positions", "sentence"),
+    [
+        (
+            ["left_shoulder", "left_elbow", "left_finger"],
+            [0.1, 0.2, 0.3],
+            "The configuration's joints are shoulder, elbow, finger; /joint_states has left_elbow, "
+            "left_finger, left_shoulder; missing: shoulder, elbow, finger.",
+        ),
+        (
+            ["shoulder", "elbow"],
+            [0.1, 0.2],
+            "The configuration's joints are shoulder, elbow, finger; /joint_states has elbow, "
+            "shoulder; missing: finger.",
+        ),
+        (["shoulder", "elbow", "finger"], [], "Nothing that came is usable (joint states with"),
+    ],
+    ids=["prefixed", "missing", "without positions"],
+)
+def test_joints_that_do_not_fit_end_it_soon_and_by_name(
+    tmp_path, config, streams, names, positions, sentence
+):
+    quick = config.model_copy(update={"first_message_timeout_s": 2.0})
+    stream = joints_sent_as(streams, lambda stamp: streams.joints(stamp, positions, names))
+    with Robot(list(stream)), pytest.raises(QuantVLAError) as error:
+        record(quick, tmp_path / "buffer", 1000, 1000.0, force=False)  # the test's time is less
+    assert str(error.value).startswith(sentence)
+    assert not list(tmp_path.iterdir())
+
+
+def test_cameras_and_instructions_of_any_qos_are_recorded(tmp_path, config, streams):
+    """As cameras that keep their last frame and tools that keep nothing offer them."""
+    stream = streams.robot(2000)
+    instruction = stream[0]
+    for place in range(len(stream) - 1, 0, -100):
+        stream.insert(place, instruction)
+    qos = {
+        "/front/image_raw": (DurabilityPolicy.TRANSIENT_LOCAL, ReliabilityPolicy.BEST_EFFORT),
+        "/wrist/image_raw": (DurabilityPolicy.VOLATILE, ReliabilityPolicy.RELIABLE),
+        "/instruction": (DurabilityPolicy.VOLATILE, ReliabilityPolicy.RELIABLE),
+    }
+    other = Stranger()
+    try:
+        other.publisher(CompressedImage, "/front/image_raw")  # silent, and of another type
+        with Robot(stream, qos=qos):
+            record(config, tmp_path / "buffer", 32, 60.0, force=False)
+    finally:
+        other.close()
+    assert len(load_buffer(tmp_path / "buffer").samples) == 32
 
 
 def test_the_time_is_over_with_too_few_samples(tmp_path, config, streams):

@@ -4,6 +4,7 @@ from __future__ import annotations
 import pytest
 
 from calib_tools.buffer.collector import Collector
+from calib_tools.buffer.messages import header_stamp_ns
 from calib_tools.buffer.store import load_buffer
 from calib_tools.quantize import quantize
 from calib_tools.recipe import Recipe
@@ -63,6 +64,25 @@ def test_a_short_bag_leaves_nothing(tmp_path, config, streams):
     with pytest.raises(CalibrationBufferError, match=r"Only 5 usable"):
         select([bag], config, tmp_path / "buffer", 32, force=False)
     assert [p.name for p in tmp_path.iterdir()] == ["bag"]
+
+
+def test_a_bag_whose_joints_have_other_names_is_refused_with_both_sides_names(
+    tmp_path, config, streams
+):
+    left = [f"left_{name}" for name in config.joint_states.names]
+    stream = [
+        streams.joints(header_stamp_ns(m.data), [0.1, 0.2, 0.3], left)
+        if m.topic == "/joint_states"
+        else m
+        for m in streams.robot(40)
+    ]
+    with pytest.raises(CalibrationBufferError) as error:
+        select([streams.bag(tmp_path / "bag", stream)], config, tmp_path / "out", 32, force=False)
+    assert str(error.value).endswith(
+        "; The configuration's joints are shoulder, elbow, finger; /joint_states has left_elbow, "
+        "left_finger, left_shoulder; missing: shoulder, elbow, finger."
+    )
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_bag_of_another_language_is_refused_for_its_policy(
