@@ -39,8 +39,9 @@ def test_the_gripper_is_commanded_beside_the_trajectory(moving, robot):
     told = np.array([window.points[0].positions[0] for window in windows])
     assert np.median(np.abs(positions[:, None] - told).min(axis=1)) < 1e-3
     # The policy swings all joints alike: position 0.4 sin(0.9 t).
-    now, measured, _ = robot.setpoints[-1]
-    assert measured == pytest.approx(0.4 * np.sin(0.9 * now) * np.ones(3), abs=0.06)
+    times, measured, _ = zip(*list(robot.setpoints)[-200:], strict=True)
+    off = np.abs(np.array(measured) - 0.4 * np.sin(0.9 * np.array(times))[:, None])
+    assert (np.median(off, axis=0) < 0.06).all(), "of most: a busy listener hears late"
     robot.assert_within_limits()
 
 
