@@ -18,6 +18,7 @@ from calib_tools.stopping import goes_on
 from quantvla_ros.bundle.directory import prepare_output
 from quantvla_ros.bundle.observation import Observation, check_observation
 from quantvla_ros.bundle.storage import load_manifest
+from quantvla_ros.bundle.trained_range import FARTHEST, TrainedRange
 from quantvla_ros.errors import CalibrationBufferError, QuantVLAError
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 Values = NDArray[np.floating]
 
-FARTHEST = 10.0  # standard deviations that a joint of the same robot may lie off, on average
 SMALLEST = 1 / 20  # of the size of the policy's values that most joints of the same robot have
 
 
@@ -100,28 +100,27 @@ def fitting_buffer(bundle: Path, manifest: BundleManifest, path: Path) -> Calibr
 
 def check_robot(manifest: BundleManifest, samples: Sequence[Observation], buffer: Path) -> None:
     """Refuse samples that another robot recorded; `fitting_buffer` says by what."""
-    interface, norm = manifest.interface, manifest.normalization
     try:
-        check_observation(interface, samples[0])
+        check_observation(manifest.interface, samples[0])
     except QuantVLAError as error:
         raise CalibrationBufferError(
             f"the buffer '{buffer}' is not of this policy's robot: {error}"
         ) from error
-    names = interface.state.names
+    trained = TrainedRange(manifest)
     joints = np.stack([sample.joints for sample in samples])
-    mean, std = (np.asarray(v)[: len(names)] for v in (norm.state_mean, norm.state_std))
-    distance = np.abs((joints - mean) / std).mean(0)
+    distance = trained.deviations(joints).mean(0)
     worst = int(distance.argmax())
     if not distance[worst] <= FARTHEST:
         raise CalibrationBufferError(
-            f"the buffer '{buffer}' is not of this policy's robot: joint '{names[worst]}' lies "
-            f"{distance[worst]:.0f} standard deviations from where the policy was trained; check "
-            "the joint's unit, or record a buffer on the robot of the policy"
+            f"the buffer '{buffer}' is not of this policy's robot: joint "
+            f"'{trained.names[worst]}' lies {distance[worst]:.0f} standard deviations from where "
+            "the policy was trained; check the joint's unit, or record a buffer on the robot of "
+            "the policy"
         )
-    _check_size(names, joints, np.sqrt(mean**2 + std**2), buffer)
+    _check_size(trained.names, joints, np.hypot(trained.mean, trained.std), buffer)
 
 
-def _check_size(names: list[str], joints: Values, wanted: Values, buffer: Path) -> None:
+def _check_size(names: Sequence[str], joints: Values, wanted: Values, buffer: Path) -> None:
     """Refuse joints in a unit larger than the policy's, as rad for degrees.
 
     Args:

@@ -49,7 +49,8 @@ def record(
             while collector.candidates < collector.target and not interrupted():
                 arrival = tap.next(_WAIT_S)
                 if arrival is not None:
-                    collector.add(RawMessage(arrival.topic, arrival.msgtype, arrival.data))
+                    message = (arrival.topic, arrival.msgtype, arrival.data, arrival.number)
+                    collector.add(RawMessage(*message))
                 bar.update()
                 waited = time.monotonic() - started
                 silent = [topic for topic in config.topics() if not received[topic]]

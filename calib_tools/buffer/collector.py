@@ -115,6 +115,8 @@ class Collector:
             return mismatch
         if self._unreadable and not self._readable:
             return self._unreadable
+        if self._groups <= 1 and (distrust := self._distrust()):
+            return distrust
         rejected = self.synchroniser.rejected
         # Where only the instruction is still to come, all else is usable.
         if self._groups or rejected["no instruction"] or rejected.total() < IN_VAIN:
@@ -191,8 +193,14 @@ class Collector:
             f"Only {found} usable samples were found, at least {self._config.min_samples} are "
             f"needed ({'; '.join(reasons) or 'the stream was short'})"
         )
-        trouble = self._joint_mismatch() or self._trouble
+        trouble = self._joint_mismatch() or self._trouble or self._distrust()
         return f"{text}; {trouble}" if trouble else f"{text}."
+
+    def _distrust(self) -> str:
+        if not (trouble := self.synchroniser.joints.trouble):
+            return ""
+        topic = self._config.joint_states.topic
+        return f"{trouble[0].upper()}{trouble[1:]} (does a second node publish on {topic}?)."
 
 
 def _listed(rejected: Mapping[str, int]) -> str:

@@ -34,11 +34,13 @@ class RawMessage:
         topic: full topic name.
         msgtype: for example "sensor_msgs/msg/Image".
         data: CDR with its encapsulation header.
+        number: that its publisher gave it; None where that is not known, as in a bag.
     """
 
     topic: str
     msgtype: str
     data: bytes
+    number: int | None = None
 
 
 @functools.cache

@@ -45,12 +45,17 @@ class CameraSource(_Model):
 
 
 class JointSource(_Model):
-    """The joint states: topic, the joints of a sample in their order, limits as of a camera."""
+    """The joint states: topic, the joints of a sample in their order, limits as of a camera.
+
+    `max_velocity` (rad/s or m/s) is beyond what any joint can do: positions that are further apart
+    are those of two sources, or of a robot that was put elsewhere.
+    """
 
     topic: _Topic = "/joint_states"
     names: list[str] = Field(min_length=1)
     max_age_s: _Seconds = 0.2
     max_skew_s: _Seconds = 0.06
+    max_velocity: float = Field(default=10.0, gt=0)
 
     @field_validator("names")
     @classmethod

@@ -13,21 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from calib_tools.buffer.joint_stream import QUIET_NS, JointSample, JointStream
 from calib_tools.buffer.messages import RawMessage, UndecodableError, decode, header_stamp_ns
 from calib_tools.buffer.sources import JOINTS, CalibrationConfig, CameraSource, JointSource
 
 _CLOCK_RESET_NS = 1_000_000_000  # a step back by more than this is another run of the clock
-
-
-@dataclass(frozen=True)
-class JointSample:
-    """Positions and velocities of the configured joints, float64, rad or m and per s."""
-
-    position: NDArray[np.float64]
-    velocity: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -77,6 +67,7 @@ class Synchroniser:
         received: messages by topic.
         rejected: groups and messages that were not used, by reason.
         joint_names: of every joint that a message has named.
+        joints: puts the joint states together.
     """
 
     def __init__(self, config: CalibrationConfig) -> None:
@@ -91,7 +82,7 @@ class Synchroniser:
             for name, source in sources.items()
         }
         self._reference = config.reference
-        self._joint_index = {name: i for i, name in enumerate(config.joint_states.names)}
+        self.joints = JointStream(config.joint_states)
         self.received: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
         self.joint_names: set[str] = set()
@@ -99,11 +90,9 @@ class Synchroniser:
         self._forget()
 
     def _forget(self) -> None:
-        width = len(self._joint_index)
         self._clock = 0
         self._pending: deque[_Pending] = deque()
-        self._joint_stamps = np.full(width, -1, np.int64)
-        self._position, self._velocity = np.zeros(width), np.zeros(width)
+        self.joints.forget()
         for source in self._sources.values():
             source.items.clear()
 
@@ -122,11 +111,13 @@ class Synchroniser:
         except UndecodableError:
             self.rejected[f"undecodable {name}"] += 1
             return []
+        if name == JOINTS and not self._trusted(stamp, message):
+            return []
         if not self._in_order(name, stamp):
             return []
         self._clock = max(self._clock, stamp)
         if name == JOINTS:
-            self._add_joints(stamp, message)
+            self._add_joints(stamp)
         else:
             self._sources[name].items.append((stamp, message))
         if name == self._reference:
@@ -167,28 +158,29 @@ class Synchroniser:
         except UndecodableError:
             self.rejected["undecodable instruction"] += 1
 
-    def _add_joints(self, stamp: int, message: RawMessage) -> None:
+    def _trusted(self, stamp: int, message: RawMessage) -> bool:
+        """Whether a joint state can be used; if not, those just before it are not used either."""
         try:
             state = decode(message)
         except UndecodableError:
             self.rejected["undecodable joint states"] += 1
-            return
+            return False
         self.joint_names.update(state.name)
-        width = len(state.name)
-        if len(state.position) != width or len(state.velocity) not in (0, width):
-            self.rejected["joint states with unequal lengths"] += 1
-            return
-        for i, joint in enumerate(state.name):
-            target = self._joint_index.get(joint)
-            if target is not None:
-                self._joint_stamps[target] = stamp
-                self._position[target] = state.position[i]
-                self._velocity[target] = state.velocity[i] if len(state.velocity) else 0.0
-        oldest = int(self._joint_stamps.min())
+        clock = max(self._clock, stamp)
+        reason = self.joints.distrust(stamp, state, message.number, clock)
+        if reason:
+            self.rejected[reason] += 1
+        if self.joints.jumping:
+            items = self._sources[JOINTS].items
+            while items and items[-1][0] > stamp - QUIET_NS:
+                items.pop()
+        return not reason
+
+    def _add_joints(self, stamp: int) -> None:
+        sample = self.joints.take(stamp)
         items = self._sources[JOINTS].items
-        if oldest < 0 or (items and oldest <= items[-1][0]):
-            return
-        items.append((oldest, JointSample(self._position.copy(), self._velocity.copy())))
+        if sample is not None and not (items and sample[0] <= items[-1][0]):
+            items.append(sample)
 
     def _close(self, final: bool) -> list[Group]:
         groups: list[Group] = []
@@ -225,8 +217,6 @@ class Synchroniser:
             if distance > source.max_skew_ns:
                 return f"skewed {name}"
         joints: JointSample = taken[JOINTS][1]
-        if not (np.isfinite(joints.position).all() and np.isfinite(joints.velocity).all()):
-            return "joint states not finite"
         if not pending.instruction:
             return "no instruction"
         return Group(

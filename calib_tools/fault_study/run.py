@@ -126,6 +126,7 @@ class _Study(DrivenSystem):
         stop = measure(self.windows, stamp, self.limits)
         self._scene.heal()
         rests = self.wait(lambda: bool((self._measured < _STANDS).all()), "rest")
+        scenario.recover(self._scene)
         self.operator.policy.reset_fault()
         self._bring_to_motion()
         self.operator.policy.rest()

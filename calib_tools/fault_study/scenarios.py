@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from calib_tools.output import write_file
 from quantvla_ros.control.faults import FaultCode
@@ -58,12 +58,14 @@ class Scenario:
         provoke: does it.
         takes_s: about how long the fault takes to be raised, so that it can meet the arm at speed.
         prepare: does what must be there before, and is no fault of an armed arm.
+        recover: does what healing alone does not, when the arm rests.
     """
 
     text: str
     provoke: Callable[[Scene], None]
     takes_s: float = 0.0
     prepare: Callable[[Scene], None] = lambda _: None
+    recover: Callable[[Scene], Any] = lambda _: None
 
 
 SCENARIOS: dict[FaultCode, Scenario] = {
@@ -72,6 +74,21 @@ SCENARIOS: dict[FaultCode, Scenario] = {
     ),
     FaultCode.STALE_JOINT_STATE: Scenario(
         "the joint states fall silent", lambda s: s.operator.silence("joint_states", True), 0.2
+    ),
+    FaultCode.JOINT_STATE_CONFLICT: Scenario(
+        "another node publishes joint states too",
+        lambda s: s.disturber.replay("joint_states", 0.0, 0.01),
+    ),
+    FaultCode.JOINT_JUMP: Scenario(
+        "the joint states are 1 rad off for a moment",
+        lambda s: s.disturber.misreport(1.0),
+        prepare=lambda s: s.disturber.join_joint_states(),
+    ),
+    FaultCode.STATE_OUT_OF_RANGE: Scenario(
+        "the policy moves a joint out of the range of its training",
+        lambda s: s.behave("astray"),
+        0.6,
+        recover=lambda s: s.operator.reset_scene(),
     ),
     FaultCode.SKEWED_INPUTS: Scenario(
         "the wrist camera's stamps lag 0.3 s behind", lambda s: s.replace("wrist", -0.3, 0.1), 0.6

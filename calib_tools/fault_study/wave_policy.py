@@ -15,6 +15,7 @@ from quantvla_ros.bundle.action_prefix import ActionPrefix
 from quantvla_ros.bundle.chunk import Chunk
 from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.storage import load_manifest
+from quantvla_ros.bundle.trained_range import FARTHEST
 
 LOADER = f"{__name__}:load"
 MODE_VARIABLE = "QUANTVLA_FAULT_STUDY_MODE"
@@ -22,6 +23,7 @@ INSTRUCTION = "put the butter in the basket"
 """The policy does not look at it; the node does, and follows none that the bundle cannot know."""
 AMPLITUDE_RAD, FREQUENCY_HZ = 0.25, 0.6
 OUTSIDE_RAD = 4.0
+ASTRAY = FARTHEST + 4.0  # standard deviations of the joint that the training moved least
 LATE_S = 30.0
 
 
@@ -47,7 +49,7 @@ class WavePolicy:
         noise: NDArray[np.float32],
         prefix: ActionPrefix | None = None,
     ) -> Chunk:
-        """Return the wave, or do what the file says: nan, outside, late, hang, raise."""
+        """Return the wave, or do what the file says: nan, outside, astray, late, hang, raise."""
         mode = Path(self._mode).read_text() if self._mode else ""
         if mode == "hang":
             time.sleep(3600)
@@ -65,6 +67,9 @@ class WavePolicy:
             actions[-1, 0] = np.nan
         if mode == "outside":
             actions[:, 0] += OUTSIDE_RAD
+        if mode == "astray":
+            std = np.where(moves, np.array(self.manifest.normalization.state_std)[index], np.inf)
+            actions[:, std.argmin()] += ASTRAY * std.min()
         stamp = observation.stamp - (LATE_S if mode == "late" else 0.0)
         return Chunk(actions, stamp, {"denoise": 0.0})
 

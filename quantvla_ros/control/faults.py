@@ -17,6 +17,9 @@ class FaultCode(str, Enum):
 
     STALE_CAMERA = "STALE_CAMERA"
     STALE_JOINT_STATE = "STALE_JOINT_STATE"
+    JOINT_STATE_CONFLICT = "JOINT_STATE_CONFLICT"
+    JOINT_JUMP = "JOINT_JUMP"
+    STATE_OUT_OF_RANGE = "STATE_OUT_OF_RANGE"
     SKEWED_INPUTS = "SKEWED_INPUTS"
     CLOCK_JUMP = "CLOCK_JUMP"
     NONFINITE_ACTION = "NONFINITE_ACTION"
@@ -92,6 +95,33 @@ FAULTS: Mapping[FaultCode, FaultEntry] = {
         "that is not a number)",
         ("max_joint_age_s", "max_future_s"),
         "check the joint state broadcaster; the text names the joint",
+        dry_run="refuses arming",
+    ),
+    FaultCode.JOINT_STATE_CONFLICT: FaultEntry(
+        "two publishers name the same joint in their joint states (found where the middleware "
+        "numbers messages: Fast DDS, from Iron on; elsewhere `JOINT_JUMP` finds them when they "
+        "disagree)",
+        (),
+        "end one of the publishers, which the text names: a `joint_state_publisher` beside the "
+        "robot's broadcaster, or a second robot's without a namespace",
+        dry_run="refuses arming",
+    ),
+    FaultCode.JOINT_JUMP: FaultEntry(
+        "a joint is measured further from where it was than it can move between the two stamps: "
+        "what its velocity limit in the URDF covers in that time and in `max_jump_s`. Such a "
+        "message is not used; 0.5 s without another one are needed for arming",
+        ("max_jump_s", "joint_limits.<joint>.max_jump"),
+        "look for a second publisher of joint states (the text names all, where there are several) "
+        "or an encoder that slips; a scene that was reset needs a moment",
+        dry_run="refuses arming",
+    ),
+    FaultCode.STATE_OUT_OF_RANGE: FaultEntry(
+        "a joint is measured further than `max_state_deviation` standard deviations from its mean "
+        "in the policy's training, by the bundle's normalization; of a continuous joint the "
+        "nearest turn counts",
+        ("max_state_deviation",),
+        "move the joint back, which the text names with its range; or check its unit and zero, or "
+        "whether the bundle is this robot's",
         dry_run="refuses arming",
     ),
     FaultCode.SKEWED_INPUTS: FaultEntry(

@@ -10,6 +10,7 @@ import numpy as np
 from quantvla_ros.control.faults import Condition, FaultCode
 from quantvla_ros.control.limits import FloatArray, JointLimits
 from quantvla_ros.control.persistence import Lasting, Recent
+from quantvla_ros.control.turns import nearest_turn
 from quantvla_ros.control.window import Window
 
 HISTORY_S = 10.0
@@ -84,6 +85,7 @@ class TrackingWatch:
         command = self._at(stamp)
         if command is None:
             return None
+        position = nearest_turn(position, command, self._limits.continuous)
         error, allowed = np.abs(position - command), self._allowed(lag_s)
         self._error = error
         ratios = error / allowed

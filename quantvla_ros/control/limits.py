@@ -63,6 +63,11 @@ class JointLimits:
                         f"{_WAY_OUT[field]}"
                     )
 
+    @property
+    def continuous(self) -> NDArray[np.bool_]:
+        """[n] joints without position limits: a whole turn more is the same posture."""
+        return np.isinf(self.lower) & np.isinf(self.upper)
+
     def with_jerk(self, most: FloatArray) -> JointLimits:
         """The same with jerks of at most [n] rad/s^3 or m/s^3."""
         return replace(self, jerk=np.minimum(self.jerk, most))

@@ -7,6 +7,7 @@ import numpy as np
 
 from quantvla_ros.control.config import MotionConfig
 from quantvla_ros.control.limits import FloatArray, JointLimits
+from quantvla_ros.control.turns import nearest_turn
 from quantvla_ros.errors import QuantVLAError
 
 
@@ -27,6 +28,11 @@ class MeasuredJoints:
                 np.array(velocities, dtype=np.float64),
             )
 
+    @property
+    def position(self) -> FloatArray | None:
+        """The newest measured position [n], None for none."""
+        return None if self._newest is None else self._newest[1]
+
     def forget(self) -> None:
         """Forget it: its time means nothing any more."""
         self._newest = None
@@ -40,6 +46,7 @@ class MeasuredJoints:
         if self._newest is None or abs(now - self._newest[0]) > config.joint_state_age_s:
             return None
         position = self._newest[1]
+        commanded = nearest_turn(commanded, position, self._limits.continuous)
         near = np.abs(commanded - position) <= config.blend_s * self._limits.velocity
         return np.where(near, commanded, position)
 

@@ -19,6 +19,7 @@ from quantvla_ros.control.metrics import MotionMetrics
 from quantvla_ros.control.reference import Reference
 from quantvla_ros.control.schedule import ChunkSchedule
 from quantvla_ros.control.timeline import Path
+from quantvla_ros.control.turns import unwrapped
 from quantvla_ros.control.window import Window
 from quantvla_ros.errors import QuantVLAError
 
@@ -191,7 +192,8 @@ class MotionController:
 
         A chunk of a wrong shape, with a value that no joint can have or of a future time is dropped
         whole and raises the fault NONFINITE_ACTION, which is returned. In INACTIVE, STOPPING and
-        FAULT a good chunk is ignored.
+        FAULT a good chunk is ignored. A continuous joint goes to the nearest equivalent of what the
+        chunk says, however many turns away that is.
         """
         if self.mode is Mode.INACTIVE:
             return None
@@ -201,6 +203,8 @@ class MotionController:
             self.raise_fault(FaultCode.NONFINITE_ACTION, text, self._now)
             return FaultCode.NONFINITE_ACTION
         if self.mode in (Mode.DRY_RUN, Mode.ARMED):
+            if self._limits.continuous.any() and (start := self._position(stamp)) is not None:
+                points = unwrapped(points, start, self._limits.continuous)
             self._schedule.offer(points, stamp, dt)
         return None
 
@@ -349,6 +353,13 @@ class MotionController:
     def end(self) -> None:
         """Nobody ticks any more: INACTIVE, whatever was under way; the last window ends at rest."""
         self._rest(Mode.INACTIVE)
+
+    def _position(self, stamp: float) -> FloatArray | None:
+        """Where [n] the arm was at ``stamp``: as commanded, else as measured last."""
+        if self.at_rest:
+            return self._measured.position
+        commanded = self._reference.commanded.at(stamp)
+        return self._reference.at(self._now) if commanded is None else commanded
 
     def _advance(self, now: float) -> None:
         """Never let time go backwards."""

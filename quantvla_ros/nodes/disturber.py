@@ -28,6 +28,7 @@ TOPICS: dict[str, tuple[type[Image] | type[JointState], str]] = {
 """Sources whose last message can be published again, and where they publish."""
 
 CLOCK_JUMP_S, _CLOCK_PERIOD_S = 0.02, 0.001
+_MISREPORTS = 3
 JOIN_S = 20.0
 """Longest wait for readers to find a new publisher."""
 
@@ -44,6 +45,7 @@ class Disturber:
         self._replays: list[PeriodicThread] = []
         self._publishers: list[Any] = []
         self._clock: Any = None
+        self._joints: Any = None
         self._listen(Clock, CLOCK_TOPIC, qos.CLOCK, self._on_clock)
         for source, (kind, topic) in TOPICS.items():
             self._listen(kind, topic, qos.SENSOR, self._keeper(source))
@@ -60,7 +62,7 @@ class Disturber:
         )
 
     def replay(self, source: str, offset_s: float, period_s: float) -> None:
-        """Publish the last message of a source again and again; silence the source itself first.
+        """Publish the last message of a source again and again, in its place or beside it.
 
         Args:
             source: a key of `TOPICS`.
@@ -83,11 +85,30 @@ class Disturber:
     def join_clock(self) -> None:
         """Be another publisher of the clock, and wait until it is known; arming is refused then."""
         self._clock = self._node.create_publisher(Clock, CLOCK_TOPIC, qos.CLOCK)
-        self._publishers.append(self._clock)
-        deadline = time.monotonic() + JOIN_S
-        while self._clock.get_subscription_count() < self._node.count_subscribers(CLOCK_TOPIC):
+        self._join(self._clock)
+
+    def join_joint_states(self) -> None:
+        """Be another publisher of the joint states, silent as yet, and wait until it is known."""
+        kind, topic = TOPICS["joint_states"]
+        self._joints = self._node.create_publisher(kind, topic, qos.SENSOR)
+        self._join(self._joints)
+
+    def _join(self, publisher: Any) -> None:
+        self._publishers.append(publisher)
+        topic, deadline = publisher.topic_name, time.monotonic() + JOIN_S
+        while publisher.get_subscription_count() < self._node.count_subscribers(topic):
             if time.monotonic() > deadline:
-                raise QuantVLAError(f"Nobody finds another publisher of {CLOCK_TOPIC}.")
+                raise QuantVLAError(f"Nobody finds another publisher of {topic}.")
+            time.sleep(_CLOCK_PERIOD_S)
+
+    def misreport(self, offset: float) -> None:
+        """Say for a moment that each joint is `offset` elsewhere, after `join_joint_states`."""
+        last = self._last["joint_states"]
+        positions = [position + offset for position in last.position]
+        wrong = JointState(name=last.name, position=positions, velocity=last.velocity)
+        for _ in range(_MISREPORTS):  # one alone may be lost
+            wrong.header.stamp = seconds_to_stamp(self._time)
+            self._joints.publish(wrong)
             time.sleep(_CLOCK_PERIOD_S)
 
     def jump_clock(self, seconds: float) -> None:

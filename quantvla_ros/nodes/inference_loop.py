@@ -25,6 +25,7 @@ from quantvla_ros.nodes.input_buffer import REFUSED, InputBuffer
 from quantvla_ros.nodes.input_types import Choice, Frame
 from quantvla_ros.nodes.picture_watch import PictureWatch
 from quantvla_ros.nodes.record import NodeRecord
+from quantvla_ros.nodes.trained_state import TrainedState
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.drive import Drive
@@ -60,11 +61,13 @@ class InferenceLoop:
         drive: Drive,
         continues: Callable[[], bool],
         camera_check: Callable[[], str],
+        trained: TrainedState,
     ) -> None:
         """Take the parts; ``lock`` guards the motion controller that ``motion`` returns.
 
         ``drive`` turns chunks into points of the motion; ``continues`` says whether the policy is
-        told what the arm does while it thinks; ``camera_check`` is the parameter of this name.
+        told what the arm does while it thinks; ``camera_check`` is the parameter of this name;
+        ``trained`` knows in which turn the policy saw the joints.
         """
         self._cameras = {camera.name: camera for camera in manifest.interface.cameras}
         self._interface = manifest.interface
@@ -80,6 +83,7 @@ class InferenceLoop:
         self._continues = continues
         self.pictures = PictureWatch(manifest.calibration, camera_check)
         self._looked_at = -math.inf
+        self._trained = trained
         self._counter = 0
         self._asked_generation = 0
         self._decode_ms = 0.0
@@ -174,14 +178,14 @@ class InferenceLoop:
         self._decode_ms = (time.perf_counter() - started) * 1e3
         observation = Observation(
             images=images,
-            joints=choice.joints.positions.astype(np.float32),
+            joints=self._trained.seen(choice.joints.positions).astype(np.float32),
             instruction=choice.instruction,
             stamp=choice.joints.stamp,
         )
         self._asked_generation = choice.generation
         try:
             self._client.request(
-                observation, self._seed(), self._counter, self._prefix(observation.stamp, now)
+                observation, self._seed(), self._counter, self._prefix(observation, now)
             )
         except QuantVLAError:
             self._buffer.skipped["unfit_observation"] += 1
@@ -205,15 +209,17 @@ class InferenceLoop:
         self.pictures.note(name, picture)
         return picture
 
-    def _prefix(self, stamp: float, now: float) -> ActionPrefix | None:
+    def _prefix(self, observation: Observation, now: float) -> ActionPrefix | None:
         if not self._continues():
             return None
         interface = self._interface
         with self._lock:
-            rows = self._motion().committed(stamp, interface.dt, interface.horizon, now)
-        return (
-            None if rows is None else ActionPrefix(self._drive.actions(rows.points), rows.committed)
-        )
+            rows = self._motion().committed(observation.stamp, interface.dt, interface.horizon, now)
+        if rows is None:
+            return None
+        seen = observation.joints.astype(np.float64)
+        actions = self._trained.rows(self._drive.actions(rows.points), seen)
+        return ActionPrefix(actions, rows.committed)
 
     def _take(self, result: ChunkResult) -> None:
         chunk = result.chunk

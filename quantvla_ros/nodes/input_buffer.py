@@ -8,9 +8,17 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from quantvla_ros.control.faults import FaultCode
+from quantvla_ros.control.faults import Condition, FaultCode
+from quantvla_ros.control.observed import ObservedJoints
 from quantvla_ros.control.watchdog import Source
-from quantvla_ros.nodes.input_types import Choice, Frame, Gates, InstructionState, JointSample
+from quantvla_ros.nodes.input_types import (
+    Choice,
+    FloatArray,
+    Frame,
+    Gates,
+    InstructionState,
+    JointSample,
+)
 from quantvla_ros.nodes.joint_history import JointHistory
 from quantvla_ros.nodes.stamps import TROUBLES, same_content, unfit_stamp
 
@@ -107,16 +115,19 @@ class InputBuffer:
         positions: Sequence[float],
         velocities: Sequence[float],
         now: float,
+        number: int | None = None,
     ) -> JointSample | None:
         """Take one joint state message (see `JointHistory.add`) at ``now`` (s, ROS clock).
 
         Returns:
             The completed sample, or None while joints are missing or a value is unusable.
         """
-        future = self._gates().future
+        gates = self._gates()
         with self._lock:
             self.received[_JOINTS] += 1
-            result = self._history.add(stamp, names, positions, velocities, now, future)
+            result = self._history.add(
+                stamp, names, positions, velocities, now, gates.future, gates.jump, number
+            )
             if isinstance(result, str):
                 self._skip(_JOINTS, f"{result}_{_JOINTS}", TROUBLES[result])
                 return None
@@ -162,6 +173,16 @@ class InputBuffer:
         """Return the newest complete joint state."""
         with self._lock:
             return self._history.newest
+
+    def know_joints(self, observed: ObservedJoints, distances: FloatArray | None = None) -> None:
+        """Take what the robot description says of the joints; see `JointHistory.know`."""
+        with self._lock:
+            self._history.know(observed, distances)
+
+    def joint_conditions(self, now: float) -> list[Condition]:
+        """Return why the joint states cannot be trusted at ``now`` (s, ROS clock)."""
+        with self._lock:
+            return self._history.sources.conditions(now)
 
     @property
     def joint_names_seen(self) -> set[str]:

@@ -49,7 +49,7 @@ class InputGraph:
             take: called with each message's bytes.
         """
         usual = Offer(TEXT, latched=True, reliable=True)
-        topic = OfferedTopic(self._node, source, (TEXT,), lambda _, data: take(data), 1, usual)
+        topic = OfferedTopic(self._node, source, (TEXT,), lambda _, data, __: take(data), 1, usual)
         self._texts.append(topic)
         self._sources[source] = (topic.name, TEXT)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -44,6 +45,8 @@ class Gates(NamedTuple):
         skew: largest difference of the stamps of one observation.
         future: how far a stamp may be ahead of the ROS clock.
         frozen: how long a picture may stay the same to the last bit; 0 allows it for ever.
+        jump: a joint may be measured as far from where it was as its velocity limit covers between
+            the stamps and in this time; infinite: anywhere.
     """
 
     camera_age: float
@@ -51,6 +54,7 @@ class Gates(NamedTuple):
     skew: float
     future: float
     frozen: float
+    jump: float = math.inf
 
 
 class InstructionState(NamedTuple):

@@ -21,11 +21,12 @@ from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.conversion import (
     compressed_image_to_rgb,
     image_to_rgb,
-    stamp_to_seconds,
 )
 from quantvla_ros.nodes.input_buffer import InputBuffer
 from quantvla_ros.nodes.input_graph import IMAGE_TYPES, InputGraph, Transport, camera_topic
 from quantvla_ros.nodes.input_types import Frame, JointSample
+from quantvla_ros.nodes.joint_intake import JointIntake, Taken
+from quantvla_ros.nodes.joint_publishers import JointPublishers
 from quantvla_ros.nodes.periodic import PeriodicThread
 from quantvla_ros.nodes.qos import CLOCK, JOINTS_READ, SENSOR
 from quantvla_ros.nodes.realtime import HELPER_PRIORITY
@@ -55,9 +56,9 @@ def serialized_stamp(data: bytes) -> float:
     return float(seconds) + float(nanoseconds) * 1e-9
 
 
-def _newest(take: Callable[[Any], None]) -> Callable[[list[Any]], None]:
+def _newest(take: Callable[[Any], None]) -> Callable[[list[Taken]], None]:
     """Of a batch of messages."""
-    return lambda batch: take(batch[-1])
+    return lambda batch: take(batch[-1].data)
 
 
 def _patient(callback: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -105,7 +106,7 @@ class Inputs:
         """
         self._node = node
         self._on_error = on_error
-        self._polled: list[tuple[Any, Callable[[list[Any]], None], int]] = []
+        self._polled: list[tuple[Any, Callable[[list[Taken]], None], int]] = []
         self._thread: PeriodicThread | None = None
         self._buffer: InputBuffer | None = None
         self._transport: Transport = "raw"
@@ -124,6 +125,10 @@ class Inputs:
         ):
             self.graph.read_text(name, self._decoder(String, name, take))
         self.joint_topic = node.resolve_topic_name(_JOINTS)
+        self.publishers = JointPublishers(node, self.joint_topic)
+        self._intake = JointIntake(
+            self.publishers, lambda data: self._decoded(data, JointState, _JOINTS), self._now
+        )
         self.description_topic = node.resolve_topic_name("robot_description")
         self._joints_subscribed = False
 
@@ -137,6 +142,7 @@ class Inputs:
             self._joints_subscribed = True
             self._poll_topic(JointState, _JOINTS, self._take_joint_states, JOINTS_READ)
             self.graph.expect(_JOINTS, self.joint_topic, "sensor_msgs/msg/JointState")
+        self.publishers.look()
         for camera in buffer.cameras:
             key = (camera, transport)
             name = camera_topic(camera, transport)
@@ -191,7 +197,7 @@ class Inputs:
         return float(self._node.get_clock().now().nanoseconds) * 1e-9
 
     def _poll_topic(
-        self, kind: Any, name: str, take: Callable[[list[bytes]], None], qos: QoSProfile
+        self, kind: Any, name: str, take: Callable[[list[Taken]], None], qos: QoSProfile
     ) -> None:
         subscription = self._node.create_subscription(
             kind, name, lambda _: None, qos, callback_group=PolledGroup(), raw=True
@@ -231,19 +237,22 @@ class Inputs:
 
     def _poll(self, deadline: float) -> None:
         for subscription, take, most in list(self._polled):
-            batch: list[Any] = []
+            batch: list[Taken] = []
             while len(batch) < most and (message := self._next(subscription)) is not None:
                 batch.append(message)
             if batch:
                 take(batch)
 
-    def _next(self, subscription: Any) -> Any:
+    def _next(self, subscription: Any) -> Taken | None:
         try:
             with subscription.handle:
                 taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
         except Exception:  # a damaged time on /clock, the one that rclpy decodes
             return None
-        return None if taken is None else taken[0]
+        if taken is None:
+            return None
+        data, info = taken
+        return Taken(data, info.get("publication_sequence_number"))
 
     def _frame_callback(self, camera: str, transport: Transport) -> Callable[[bytes], None]:
         def take(data: bytes) -> None:
@@ -258,30 +267,13 @@ class Inputs:
 
         return take
 
-    def _take_joint_states(self, batch: list[bytes]) -> None:
-        """Take what has come, oldest first; of messages with all joints only the newest counts."""
-        buffer, newest = self._buffer, self._decoded(batch[-1], JointState, _JOINTS)
-        if newest is None or buffer is None or not set(buffer.joints) <= set(newest.name):
-            for data in batch[:-1]:
-                message = self._decoded(data, JointState, _JOINTS)
-                if message is not None:
-                    self._take_joints(message)
-        if newest is not None:
-            self._take_joints(newest)
-
-    def _take_joints(self, message: JointState) -> None:
+    def _take_joint_states(self, batch: list[Taken]) -> None:
         buffer = self._buffer
         if buffer is None:
             return
-        sample = buffer.add_joint_state(
-            stamp_to_seconds(message.header.stamp),
-            message.name,
-            message.position,
-            message.velocity,
-            self._now(),
-        )
+        samples = self._intake.take(batch, buffer)
         self._arrived.set()
-        if sample is not None:
+        for sample in samples:
             self.on_joints(sample)
 
     def instruct(self, text: str) -> None:

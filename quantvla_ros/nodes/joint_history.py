@@ -10,7 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quantvla_ros.nodes.input_types import JointSample
+from quantvla_ros.control.joint_reading import read_joints
+from quantvla_ros.control.joint_sources import JointSources
+from quantvla_ros.control.observed import ObservedJoints
+from quantvla_ros.control.turns import TURN
+from quantvla_ros.nodes.input_types import FloatArray, JointSample
 from quantvla_ros.nodes.stamps import unfit_stamp
 
 HISTORY_S = 2.0
@@ -48,7 +52,17 @@ class JointHistory:
         self._velocities = np.zeros(len(joints))
         self._marks = [_UNKNOWN] * len(joints)
         self._samples: deque[JointSample] = deque()
+        self._continuous = [False] * len(joints)
+        self.sources = JointSources(joints)
         self.names_seen: set[str] = set()
+
+    def know(self, observed: ObservedJoints, distances: FloatArray | None = None) -> None:
+        """Take what the robot description says of the joints; from now on jumps are found.
+
+        ``distances`` as of `JumpWatch`.
+        """
+        self._continuous = observed.continuous.tolist()
+        self.sources.know(observed, distances)
 
     @property
     def newest(self) -> JointSample | None:
@@ -67,8 +81,10 @@ class JointHistory:
         velocities: Sequence[float],
         now: float,
         future: float,
+        jump: float = math.inf,
+        number: int | None = None,
     ) -> JointSample | str | None:
-        """Take one message, whatever its order of joints.
+        """Take one message, whatever its order of joints; see `read_joints`.
 
         A velocity that is missing or not finite is the difference of positions over `BASELINE_S`
         or a little more; NaN until so much is known, and after a pause.
@@ -80,29 +96,32 @@ class JointHistory:
             velocities: rad/s or m/s; may be empty.
             now: ROS clock, s.
             future: how far the stamp may be ahead of it, s.
+            jump: see `Gates`.
+            number: that its publisher gave the message; None where that is not known.
 
         Returns:
             The completed sample; why the message cannot be used, a key of `TROUBLES`; None while
             joints are missing and for a message of other joints.
         """
         self.names_seen.update(names)
-        ours = [(self._index[n], i) for i, n in enumerate(names) if n in self._index]
-        if not ours:
+        reading = read_joints(self._index, names, positions, velocities)
+        if isinstance(reading, str):
+            return reading
+        if not reading.joints:
             return None
-        if len(positions) != len(names) or len(velocities) not in (0, len(names)):
-            return "wrong_width"
-        if not all(math.isfinite(positions[i]) for _, i in ours):
-            return "not_finite"
-        newest = max(float(self._stamps[target]) for target, _ in ours)
+        newest = max(float(self._stamps[joint]) for joint in reading.joints)
         reason = unfit_stamp(stamp, newest, now, future)
+        if reason not in ("zero_stamp", "future_stamp") and self.sources.look(
+            stamp, reading, number, jump, now
+        ):
+            return "jumped"
         if reason:
             return reason
-        for target, i in ours:
-            self._stamps[target] = stamp
-            self._positions[target] = positions[i]
-            measured = velocities[i] if len(velocities) else math.nan
-            difference = self._difference(target, stamp, positions[i])
-            self._velocities[target] = measured if math.isfinite(measured) else difference
+        for joint, position, velocity in zip(*reading, strict=True):
+            self._stamps[joint] = stamp
+            self._positions[joint] = position
+            difference = self._difference(joint, stamp, position)
+            self._velocities[joint] = difference if math.isnan(velocity) else velocity
         return self._complete()
 
     def _difference(self, joint: int, stamp: float, position: float) -> float:
@@ -113,7 +132,10 @@ class JointHistory:
         elif stamp - newer.stamp >= BASELINE_S:
             older, newer = newer, _Mark(stamp, position)
         self._marks[joint] = older, newer
-        return (position - older.position) / (stamp - older.stamp)
+        moved = position - older.position
+        if self._continuous[joint] and math.isfinite(moved):
+            moved = math.remainder(moved, TURN)  # an encoder that begins again after a turn
+        return moved / (stamp - older.stamp)
 
     def _complete(self) -> JointSample | None:
         oldest = float(self._stamps.min())
@@ -138,5 +160,6 @@ class JointHistory:
     def clear(self) -> None:
         """Forget every position."""
         self._samples.clear()
+        self.sources.forget()
         self._stamps[:] = -math.inf
         self._marks = [_UNKNOWN] * len(self._joints)

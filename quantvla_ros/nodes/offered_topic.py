@@ -7,10 +7,11 @@ import importlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.subscription import Subscription
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.offers import TEXT, Offer, offers
@@ -57,7 +58,7 @@ class OfferedTopic:
         node: Node,
         name: str,
         types: Sequence[str],
-        receive: Callable[[str, bytes], None],
+        receive: Callable[[str, bytes, int | None], None],
         depth: int,
         expected: Offer | None = None,
     ) -> None:
@@ -67,7 +68,9 @@ class OfferedTopic:
             node: that subscribes.
             name: of the topic, relative or full.
             types: that can be read, as "package/msg/Name", the best one first.
-            receive: called with type and CDR bytes of each message.
+            receive: called with type, CDR bytes and number of each message. Its publisher gave it
+                the number; None where middleware or rclpy (Humble) tells none, and where messages
+                come through several subscriptions, which may get ahead of each other.
             depth: of the queue.
             expected: subscribe to this from the beginning.
         """
@@ -113,12 +116,21 @@ class OfferedTopic:
     def _subscribe(self, offer: Offer) -> None:
         def receive(data: bytes) -> None:
             if len(self._taken) == 1 or self._lately.is_new(data, offer, time.monotonic()):
-                self._receive(offer.msgtype, data)
+                self._receive(offer.msgtype, data, None)
+
+        def receive_numbered(data: bytes, info: Mapping[str, int | None]) -> None:
+            if len(self._taken) == 1:
+                self._receive(offer.msgtype, data, info.get("publication_sequence_number"))
+            else:
+                receive(data)
+
+        # Humble's rclpy calls with the message alone.
+        heard: Any = receive_numbered if hasattr(Subscription, "CallbackType") else receive
 
         self._taken[offer] = self._node.create_subscription(
             message_class(offer.msgtype),
             self.name,
-            receive,
+            heard,
             offer.profile(self._depth),
             callback_group=self._group,
             raw=True,

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
+from quantvla_ros.bundle.trained_range import FARTHEST
 from quantvla_ros.control.config import MotionConfig
 from quantvla_ros.control.twist import TwistLimits
 from quantvla_ros.errors import QuantVLAError
@@ -129,6 +130,16 @@ class PolicyNodeParameters(BaseModel):
         0.0, "How long a picture may stay the same to the last bit, as a camera that hangs sends "
         "it; later ones are not used. 0: for ever, as simulated cameras do.", unit="s", live=True,
         ge=0, le=60,
+    )  # fmt: skip
+    max_jump_s: float = _parameter(
+        0.1, "A joint may be measured as far from where it was as its velocity limit in the URDF "
+        "covers between the two stamps and in this time; further is the fault JOINT_JUMP. "
+        "`joint_limits.<joint>.max_jump` sets it for one joint.", unit="s", live=True,
+        gt=0, le=10,
+    )  # fmt: skip
+    max_state_deviation: float = _parameter(
+        FARTHEST, "A joint that is measured further from its mean in the policy's training is the "
+        "fault STATE_OUT_OF_RANGE.", unit="standard deviations", live=True, gt=0, le=1e6,
     )  # fmt: skip
     clock_timeout_s: float = _parameter(
         1.0, "A ROS clock that stands still for longer is the fault CLOCK_JUMP.", unit="s",
@@ -253,6 +264,7 @@ class PolicyNodeParameters(BaseModel):
             self.max_skew_s,
             self.max_future_s,
             self.max_frozen_s,
+            self.max_jump_s,
         )
 
     def twist_limits(self) -> TwistLimits:
@@ -280,21 +292,6 @@ class PolicyNodeParameters(BaseModel):
         )
         values = {name: getattr(self, name) for name in names}
         return MotionConfig(**values, joint_state_age_s=self.max_joint_age_s)
-
-
-TRACKING_TOLERANCE = "tracking_tolerance"
-JOINT_LIMIT_TEXTS: Mapping[str, tuple[str, str]] = {
-    "max_velocity": ("Velocity limit; may only lower the URDF's.", "rad/s or m/s"),
-    "max_acceleration": ("Acceleration limit. Required.", "rad/s^2 or m/s^2"),
-    "max_jerk": ("Jerk limit. Required.", "rad/s^3 or m/s^3"),
-    TRACKING_TOLERANCE: (
-        "Distance from the command beyond which the joint does not follow. 0: not watched, for "
-        "fingers that close on an object. Without it the tolerance follows from `tracking_lag_s`.",
-        "rad or m",
-    ),
-}
-"""Parameters ``joint_limits.<joint>.<key>``: text, unit. The limits' names are those of MoveIt and
-ros2_control."""
 
 
 @dataclass(frozen=True)

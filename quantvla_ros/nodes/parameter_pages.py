@@ -7,11 +7,8 @@ import json
 import textwrap
 from pathlib import Path
 
-from quantvla_ros.nodes.parameter_model import (
-    JOINT_LIMIT_TEXTS,
-    ParameterInfo,
-    parameter_table,
-)
+from quantvla_ros.nodes.joint_limit_texts import JOINT_LIMIT_TEXTS
+from quantvla_ros.nodes.parameter_model import ParameterInfo, parameter_table
 
 CONFIG = Path("config/policy.yaml")
 PAGE = Path("docs/reference/parameters.md")

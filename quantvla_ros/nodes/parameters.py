@@ -21,9 +21,8 @@ from rclpy.exceptions import (
 )
 
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.nodes.joint_limit_texts import JOINT_LIMIT_TEXTS, UNWATCHED_AT_ZERO
 from quantvla_ros.nodes.parameter_model import (
-    JOINT_LIMIT_TEXTS,
-    TRACKING_TOLERANCE,
     ParameterError,
     ParameterInfo,
     PolicyNodeParameters,
@@ -138,7 +137,7 @@ def declare_joint_limits(node: Node, joints: Sequence[str]) -> dict[str, dict[st
         key -> joint -> value; joints without a value are left out.
 
     Raises:
-        ParameterError: a value that is not a positive number (a tolerance may be 0).
+        ParameterError: a value that is not a positive number (a tolerance or a jump may be 0).
     """
     limits: dict[str, dict[str, float]] = {key: {} for key in JOINT_LIMIT_TEXTS}
     for joint in joints:
@@ -153,7 +152,7 @@ def declare_joint_limits(node: Node, joints: Sequence[str]) -> dict[str, dict[st
             value = node.get_parameter(name).value
             if value is None:
                 continue
-            if not (_positive(value) or (key == TRACKING_TOLERANCE and value == 0)):
+            if not (_positive(value) or (key in UNWATCHED_AT_ZERO and value == 0)):
                 raise ParameterError(f"Parameter '{name}' is {value!r}, it must be above 0.")
             limits[key][joint] = float(value)
     return limits

@@ -25,12 +25,16 @@ _LOOK_S = 0.25
 
 @dataclass(frozen=True)
 class Arrival:
-    """One message: full topic name, type as "package/msg/Name", CDR bytes, steady time in s."""
+    """One message: full topic name, type as "package/msg/Name", CDR bytes, steady time in s.
+
+    `number` is what its publisher gave it; None where middleware or rclpy (Humble) tells none.
+    """
 
     topic: str
     msgtype: str
     data: bytes
     steady_s: float
+    number: int | None = None
 
 
 class TopicTap:
@@ -109,9 +113,9 @@ class TopicTap:
         """Return the error for a topic of which nothing came in so many seconds."""
         return QuantVLAError(nothing_arrived(self.node, topic, self._types[topic], seconds))
 
-    def _receiver(self, topic: str) -> Callable[[str, bytes], None]:
-        def receive(msgtype: str, data: bytes) -> None:
-            self._arrivals.put(Arrival(topic, msgtype, bytes(data), time.monotonic()))
+    def _receiver(self, topic: str) -> Callable[[str, bytes, int | None], None]:
+        def receive(msgtype: str, data: bytes, number: int | None) -> None:
+            self._arrivals.put(Arrival(topic, msgtype, bytes(data), time.monotonic(), number))
 
         return receive
 

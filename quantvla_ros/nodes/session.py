@@ -29,6 +29,7 @@ from quantvla_ros.nodes.realtime import CONTROL_PRIORITY, HELPER_PRIORITY, Raise
 from quantvla_ros.nodes.record import NodeRecord, write_record
 from quantvla_ros.nodes.status import session_record
 from quantvla_ros.nodes.supervision import Supervisor
+from quantvla_ros.nodes.trained_state import TrainedState
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.drive import Drive
@@ -62,6 +63,7 @@ class PolicySession:
         clocks: ClockSources,
         output: OutputWatch,
         display: ChunkDisplay,
+        trained: TrainedState,
         report: Callable[[], None],
         on_error: Callable[[Exception], None],
     ) -> None:
@@ -79,8 +81,8 @@ class PolicySession:
             clocks: looks for others who publish the ROS clock.
             output: looks for others who publish where the drive does.
             display: shows the chunks.
-            report: called every ``REPORT_POLLS * POLL_S`` while active, to tell what changed. A
-                timer would do, but each wake-up of rclpy's executor is dear.
+            trained: what the policy knows of the joints.
+            report: called every ``REPORT_POLLS * POLL_S`` while active; a timer would be dearer.
             on_error: called when one of the threads ends by an exception.
         """
         first = parameters()
@@ -100,15 +102,16 @@ class PolicySession:
             drive.limits, self._period, first.motion_config(), drive.speeds
         )
         self.record = NodeRecord(self._period)
-        self._watches = (output, clocks, inputs.graph)
+        self._watches = (output, clocks, inputs.graph, inputs.publishers)
         self.inference = InferenceLoop(
             manifest, client, inputs, buffer, lambda: self.motion, self.lock, self.record,
-            lambda: parameters().seed, display,
-            drive, lambda: parameters().realtime_chunking, lambda: parameters().camera_check,
+            lambda: parameters().seed, display, drive, lambda: parameters().realtime_chunking,
+            lambda: parameters().camera_check, trained,
         )  # fmt: skip
         self.supervisor = Supervisor(
             parameters, drive, self._period, tolerances, buffer,
-            lambda: self.inference.skewed_s, lambda: output.conflict, clocks,
+            lambda: self.inference.skewed_s, lambda: output.conflict, clocks, trained,
+            inputs.publishers,
         )  # fmt: skip
         self.control = ControlLoop(
             self.motion, self.lock, drive, self.supervisor, buffer, self.record, parameters,
@@ -184,8 +187,7 @@ class PolicySession:
         while self._client.busy and time.monotonic() < deadline:
             self.inference.step(self.now())
             time.sleep(POLL_S)
-        path = self._parameters().record_path
-        if path:
+        if path := self._parameters().record_path:
             write_record(Path(path).expanduser(), session_record(self))
 
     def close(self) -> None:
@@ -202,9 +204,7 @@ class PolicySession:
         """Start commanding from the measured position.
 
         Raises:
-            QuantVLAError: an input is stale, another node holds the command topic, a fault is
-                latched, the policy cannot know the instruction, a camera shows something else than
-                it was calibrated on, the robot moves or is outside its limits.
+            QuantVLAError: one of the supervisor's conditions, a latched fault, a robot that moves.
         """
         if self.motion.mode is Mode.ARMED:
             return

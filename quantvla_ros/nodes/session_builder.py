@@ -20,8 +20,8 @@ from quantvla_ros.nodes.goal_watch import GoalWatch
 from quantvla_ros.nodes.input_buffer import InputBuffer
 from quantvla_ros.nodes.inputs import Inputs
 from quantvla_ros.nodes.instruction_gate import instruction_gate
+from quantvla_ros.nodes.joint_limit_texts import MAX_JUMP, TRACKING_TOLERANCE
 from quantvla_ros.nodes.output_watch import OutputWatch
-from quantvla_ros.nodes.parameter_model import TRACKING_TOLERANCE
 from quantvla_ros.nodes.session import PolicySession
 from quantvla_ros.nodes.startup import (
     RefusalError,
@@ -30,9 +30,11 @@ from quantvla_ros.nodes.startup import (
     check_fingerprint,
     check_gate,
     read_bundle,
+    read_observed,
     wait_for_inputs,
 )
-from quantvla_ros.nodes.supervision import tracking_tolerances
+from quantvla_ros.nodes.supervision import jump_distances, tracking_tolerances
+from quantvla_ros.nodes.trained_state import TrainedState
 from quantvla_ros.nodes.visuals import ChunkDisplay
 
 if TYPE_CHECKING:
@@ -109,6 +111,8 @@ class SessionBuilder:
             drive = self._drives.build(
                 interface, parameters, description, self._inputs.description_topic, given
             )
+            observed = read_observed(buffer.joints, description, self._inputs.description_topic)
+            buffer.know_joints(observed, jump_distances(observed.names, given[MAX_JUMP]))
             client = self._start_worker(parameters)
             warning = warning or self._check_fingerprint(manifest, parameters, client)
         except BaseException as error:
@@ -132,6 +136,7 @@ class SessionBuilder:
             clocks,
             OutputWatch(self._node, drive.publishers, self._goals, drive.gripper),
             self._display,
+            TrainedState(manifest, observed.continuous),
             self._report,
             self._on_error,
         )

@@ -14,7 +14,9 @@ TROUBLES: Mapping[str, str] = {
     "repeated_stamp": "its stamps repeat",
     "stamp_went_back": "its stamps go back",
     "frozen": "its picture does not change",
-    "wrong_width": "its arrays have different lengths",
+    "wrong_width": "it has not one position for each name",
+    "named_twice": "it names a joint twice",
+    "jumped": "its positions jump further than the joints can move",
     "not_finite": "a position is not a finite number",
     "damaged": "its bytes are no message of its type",
 }

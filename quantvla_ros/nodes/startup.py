@@ -18,6 +18,7 @@ from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.control.config import MotionConfig
 from quantvla_ros.control.faults import RefusalCode
 from quantvla_ros.control.limits import JointLimits, LimitsMissingError, limits_from_urdf
+from quantvla_ros.control.observed import ObservedJoints, observed_from_urdf
 from quantvla_ros.control.schedule import reserve_s
 from quantvla_ros.errors import BundleError, QuantVLAError
 from quantvla_ros.nodes.diagnostics import Check
@@ -241,9 +242,7 @@ def read_limits(
             if joint.get("type") != "fixed"
         }
     except ElementTree.ParseError as error:
-        raise RefusalError(
-            RefusalCode.LIMITS_MISSING, f"{topic} is not a URDF ({error}).", "control"
-        ) from error
+        raise _no_urdf(topic, error) from error
     _check_joints(names, topic, offered)
     try:
         limits = limits_from_urdf(description, names, given["max_acceleration"], given["max_jerk"])
@@ -251,3 +250,19 @@ def read_limits(
         raise RefusalError(RefusalCode.LIMITS_MISSING, str(error), "control") from error
     lowered = [given["max_velocity"].get(name, np.inf) for name in names]
     return dataclasses.replace(limits, velocity=np.minimum(limits.velocity, lowered))
+
+
+def read_observed(joints: Sequence[str], description: str, topic: str) -> ObservedJoints:
+    """Return what the URDF says of the observed joints.
+
+    Raises:
+        RefusalError: LIMITS_MISSING, it is no XML.
+    """
+    try:
+        return observed_from_urdf(description, joints)
+    except ElementTree.ParseError as error:
+        raise _no_urdf(topic, error) from error
+
+
+def _no_urdf(topic: str, error: ElementTree.ParseError) -> RefusalError:
+    return RefusalError(RefusalCode.LIMITS_MISSING, f"{topic} is not a URDF ({error}).", "control")

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,9 +25,11 @@ from quantvla_ros.nodes.clock_sources import ClockSources
 from quantvla_ros.nodes.clock_watch import ClockFault, ClockWatch
 from quantvla_ros.nodes.input_buffer import InputBuffer
 from quantvla_ros.nodes.input_types import JointSample
+from quantvla_ros.nodes.trained_state import TrainedState
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.drive import Drive
+    from quantvla_ros.nodes.joint_publishers import JointPublishers
     from quantvla_ros.nodes.parameter_model import PolicyNodeParameters
 
 REST_SPEED = 0.05
@@ -38,6 +40,13 @@ def tracking_tolerances(drive: Drive, given: Mapping[str, float]) -> FloatArray:
     """Return tolerances [n] as `TrackingWatch` takes them from the parameter (0: not watched)."""
     values = np.array([given.get(name, np.nan) for name in drive.limits.names], dtype=np.float64)
     values[(values == 0.0) | ~drive.watched] = np.inf
+    return values
+
+
+def jump_distances(names: Sequence[str], given: Mapping[str, float]) -> FloatArray:
+    """Return distances [n] as `JumpWatch` takes them from the parameter (0: not watched)."""
+    values = np.array([given.get(name, np.nan) for name in names], dtype=np.float64)
+    values[values == 0.0] = np.inf
     return values
 
 
@@ -54,6 +63,8 @@ class Supervisor:
         skewed_s: Callable[[], float],
         conflict: Callable[[], Condition | None],
         clocks: ClockSources,
+        trained: TrainedState,
+        publishers: JointPublishers,
     ) -> None:
         """Take what is watched.
 
@@ -66,7 +77,11 @@ class Supervisor:
             skewed_s: for how long (s) no set of inputs was of one instant.
             conflict: who else publishes on the command topic.
             clocks: who publishes the ROS clock.
+            trained: what the policy knows of the joints.
+            publishers: of the joint states.
         """
+        self._trained = trained
+        self._publishers = publishers
         self._parameters = parameters
         self._drive = drive
         self._buffer = buffer
@@ -94,7 +109,15 @@ class Supervisor:
     def conditions(self, now: float) -> list[Condition]:
         """Return what refuses arming, and stops an armed arm, at ``now`` (s, ROS clock)."""
         parameters = self._parameters()
-        found = stale(self._buffer.sources(), now)
+        found = [
+            (code, text + self._publishers.text)
+            for code, text in self._buffer.joint_conditions(now)
+        ]
+        found += stale(self._buffer.sources(), now)
+        sample = self._buffer.newest_joints()
+        if sample is not None:
+            far = self._trained.outside(sample.positions, parameters.max_state_deviation)
+            found += [far] if far is not None else []
         # A source that falls silent looks skewed first; it is to be named as what it is.
         patience = max(
             parameters.skew_timeout_s, parameters.max_camera_age_s, parameters.max_joint_age_s

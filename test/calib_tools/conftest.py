@@ -39,11 +39,16 @@ def raw_image(topic: str, stamp_ns: int, pixels: np.ndarray, encoding: str = "rg
 
 
 def raw_joints(
-    stamp_ns: int, position: Iterable[float], names: list[str] | None = None
+    stamp_ns: int,
+    position: Iterable[float],
+    names: list[str] | None = None,
+    velocity: Iterable[float] | None = None,
+    number: int | None = None,
 ) -> RawMessage:
     values = np.array(list(position), dtype=float)
-    data = messages.joint_state(stamp_ns, names or JOINTS, values, values * 0.5)
-    return RawMessage("/joint_states", "sensor_msgs/msg/JointState", data)
+    speeds = values * 0.5 if velocity is None else np.array(list(velocity), dtype=float)
+    data = messages.joint_state(stamp_ns, names or JOINTS, values, speeds)
+    return RawMessage("/joint_states", "sensor_msgs/msg/JointState", data, number)
 
 
 def raw_instruction(text: str) -> RawMessage:

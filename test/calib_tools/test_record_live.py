@@ -28,6 +28,7 @@ from quantvla_ros.nodes.offered_topic import message_class
 
 pytestmark = pytest.mark.timeout(120)
 
+STATES = "/joint_states"
 SENSOR = (DurabilityPolicy.VOLATILE, ReliabilityPolicy.BEST_EFFORT)
 QOS = {"/instruction": (DurabilityPolicy.TRANSIENT_LOCAL, ReliabilityPolicy.RELIABLE)}
 ENOUGH = 40
@@ -206,6 +207,38 @@ def test_the_time_is_over_with_too_few_samples(tmp_path, config, streams):
         pytest.raises(CalibrationBufferError, match=r"Only 1 usable.*near-duplicates"),
     ):
         record(config, tmp_path / "buffer", 32, 3.0, force=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_publishers_of_the_same_joints_make_no_buffer_although_they_agree(
+    tmp_path, config, streams
+):
+    """Which of them is the robot nobody can know, and the next moment they may differ."""
+    stream = streams.robot(2000)
+    with (
+        Robot(stream),
+        Robot(stream, {STATES}),
+        pytest.raises(CalibrationBufferError, match=r"joint states of two publishers: \d+"),
+    ):
+        record(config, tmp_path / "buffer", 1000, 3.0, force=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_recording_ends_soon_when_zeros_are_published_beside_the_joint_states(
+    tmp_path, config, streams
+):
+    quick = config.model_copy(update={"first_message_timeout_s": 2.0})
+    stream = streams.robot(2000)
+    zeros = [
+        streams.joints(header_stamp_ns(m.data), [2.0, -2.0, 0.0]) if m.topic == STATES else m
+        for m in stream
+    ]
+    with (
+        Robot(stream),
+        Robot(zeros, {STATES}),
+        pytest.raises(QuantVLAError, match=r"(?i)joint '.*second node publish on /joint_states"),
+    ):
+        record(quick, tmp_path / "buffer", 1000, 600.0, force=False)
     assert not list(tmp_path.iterdir())
 
 

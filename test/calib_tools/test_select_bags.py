@@ -101,6 +101,35 @@ def test_a_bag_of_another_language_is_refused_for_its_policy(
     assert not (tmp_path / "int8").exists()
 
 
+def test_zeros_beside_the_joint_states_make_no_buffer(tmp_path, config, streams):
+    """A `joint_state_publisher` was recorded beside the broadcaster."""
+    stream = []
+    for message in streams.robot(60):
+        stream.append(message)
+        if message.topic == "/joint_states":
+            stamp = header_stamp_ns(message.data) + 2_000_000
+            stream.append(streams.joints(stamp, [2.0, -2.0, 0.0]))
+    bag = streams.bag(tmp_path / "bag", stream)
+    with pytest.raises(CalibrationBufferError, match=r"joint states that jump: \d+"):
+        select([bag], config, tmp_path / "buffer", 40, force=False)
+    assert [p.name for p in tmp_path.iterdir()] == ["bag"]
+
+
+def test_a_bag_without_velocities_gives_a_buffer(tmp_path, config, streams):
+    """A velocity for one joint of three, as a driver gives it that knows those of the arm alone."""
+    stream = []
+    for each in streams.robot(50):
+        message = each
+        if message.topic == "/joint_states":
+            stamp = header_stamp_ns(message.data)
+            angle = 1e-9 * (stamp - streams.start_ns)
+            message = streams.joints(stamp, [angle, -angle, 0.04], velocity=[1.0])
+        stream.append(message)
+    bag = streams.bag(tmp_path / "bag", stream)
+    description = select([bag], config, tmp_path / "buffer", 40, force=False)
+    assert description.selection.kept == 40
+
+
 def test_a_bag_without_the_camera_is_refused_before_any_is_read(tmp_path, config, streams):
     good = streams.bag(tmp_path / "good", streams.robot(32))
     bad = streams.bag(

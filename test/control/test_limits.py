@@ -69,3 +69,15 @@ def test_one_value_a_joint() -> None:
 def test_limits_cannot_be_changed_afterwards(limits: JointLimits) -> None:
     with pytest.raises(ValueError, match="read-only"):
         limits.velocity[0] = 99.0
+
+
+def test_observed_joints_have_what_the_urdf_says_of_them_and_no_more() -> None:
+    from quantvla_ros.control.observed import observed_from_urdf
+
+    xml = URDF.replace("</robot>", '<joint name="d" type="revolute"><limit velocity="0"/></joint>')
+    observed = observed_from_urdf(xml + "</robot>", ["c", "b", "nowhere", "fixed", "d"])
+    assert observed.names == ("c", "b", "nowhere", "fixed", "d")
+    np.testing.assert_array_equal(observed.velocity, [4.0, 0.2, math.inf, math.inf, math.inf])
+    assert observed.continuous.tolist() == [True, False, False, False, False]
+    limits = limits_from_urdf(URDF, ["c", "a"], ACC, JERK)
+    assert limits.continuous.tolist() == [True, False]

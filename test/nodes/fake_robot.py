@@ -37,9 +37,10 @@ VELOCITY, ACCELERATION, JERK = 2.0, 10.0, 300.0
 POSITION = 1.5
 
 
-def urdf(joints=JOINTS) -> str:
+def urdf(joints=JOINTS, continuous=()) -> str:
+    kinds = ["continuous" if name in continuous else "revolute" for name in joints]
     parts = [
-        f'<joint name="{name}" type="revolute"><parent link="l{i}"/><child link="l{i + 1}"/>'
+        f'<joint name="{name}" type="{kinds[i]}"><parent link="l{i}"/><child link="l{i + 1}"/>'
         f'<axis xyz="0 0 1"/><limit lower="-{POSITION}" upper="{POSITION}" '
         f'velocity="{VELOCITY}" effort="10"/></joint>'
         for i, name in enumerate(joints)
@@ -95,8 +96,14 @@ class FakeRobot:
         self.restamp = {}  # source -> what it makes of the right stamp
         self.measure = lambda positions: positions  # what the encoders make of them
 
-    def describe(self, joints) -> None:
-        self._description.publish(String(data=urdf(joints)))
+    def describe(self, joints, continuous=()) -> None:
+        self._description.publish(String(data=urdf(joints, continuous)))
+
+    def put(self, positions) -> None:
+        """Be somewhere else at once, at rest."""
+        with self._lock:
+            self._positions = np.array(positions, dtype=float)
+            self._controller.reset(self._positions[: len(self.arm)])
 
     def instruct(self, text: str) -> None:
         self._instruction.publish(String(data=text))

@@ -27,6 +27,7 @@ from quantvla_ros.bundle.schema import (
 )
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.bundle.tokenizer import build_word_tokenizer
+from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.lifecycle_client import PolicyNodeClient
 
 HORIZON = 30
@@ -176,9 +177,23 @@ class PolicyProcess:
         # A policy node that another test killed stays in the graph for a while.
         self.wait_for_inputs("fresh", 60.0)
         self.robot.forget()
-        self.client.arm()
+        self.arm_when_quiet()
         self.wait_for("ARMED")
         wait_until(lambda: self.robot.speed > 0.05, 10, "motion")
+
+    def arm_when_quiet(self) -> None:
+        """Arm; a robot whose encoders were healed has jumped, and is trusted a moment later."""
+
+        def accepted():
+            try:
+                self.client.arm()
+            except QuantVLAError as error:
+                if "JOINT_JUMP" not in str(error):
+                    raise
+                return False
+            return True
+
+        wait_until(accepted, 10, "quiet joint states")
 
     def bring_to_dry_run(self) -> None:
         """Undo whatever a test did."""

@@ -7,7 +7,8 @@ import pytest
 
 from quantvla_ros.control.faults import FAULTS, REFUSALS, FaultCode, RefusalCode
 from quantvla_ros.nodes.fault_page import page_text
-from quantvla_ros.nodes.parameter_model import JOINT_LIMIT_TEXTS, parameter_table
+from quantvla_ros.nodes.joint_limit_texts import JOINT_LIMIT_TEXTS
+from quantvla_ros.nodes.parameter_model import parameter_table
 
 
 @pytest.mark.parametrize("code", [*FaultCode, *RefusalCode])

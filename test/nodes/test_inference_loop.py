@@ -7,6 +7,7 @@ from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
+from joint_worlds import trained_state
 
 from quantvla_ros.bundle.chunk import Chunk
 from quantvla_ros.control.limits import JointLimits
@@ -31,7 +32,7 @@ def test_a_chunk_from_after_a_jump_that_the_control_thread_has_not_seen_is_no_fa
     loop = InferenceLoop(
         SimpleNamespace(interface=interface, calibration=None),
         client, MagicMock(), buffer, lambda: motion, threading.Lock(), MagicMock(), lambda: 0,
-        MagicMock(), drive, lambda: False, lambda: "enforce",
+        MagicMock(), drive, lambda: False, lambda: "enforce", trained_state(["elbow"]),
     )  # fmt: skip
     loop.step(stamp)
     assert motion.fault is None

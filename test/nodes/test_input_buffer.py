@@ -90,7 +90,7 @@ def test_joints_are_matched_by_name_in_any_order_and_any_company(buffer):
         ([math.nan, 1.0], [], "not_finite"),
         ([1.0, math.inf], [], "not_finite"),
         ([1.0], [], "wrong_width"),
-        ([1.0, 2.0], [0.0], "wrong_width"),
+        ([], [1.0, 2.0], "wrong_width"),
     ],
 )
 def test_unusable_joint_state_is_counted(buffer, positions, velocities, reason):

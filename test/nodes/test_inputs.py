@@ -146,30 +146,6 @@ def test_texts_come_from_whoever_publishes_and_what_does_not_fit_is_told(graph, 
         inputs.close()
 
 
-def joint_state(stamp, **positions):
-    message = JointState(name=list(positions), position=list(positions.values()))
-    message.header.stamp = Time(sec=stamp)
-    return serialize_message(message)
-
-
-def test_joint_states_of_two_publishers_are_all_taken_and_of_one_only_the_newest(graph):
-    graph.node.set_parameters([Parameter("use_sim_time", value=False)])
-    now = int(graph.node.get_clock().now().nanoseconds // 1_000_000_000)
-    errors = []
-    inputs = Inputs(graph.node, errors.append)
-    buffer = InputBuffer(["top"], ["a", "b"], lambda: GATES)
-    inputs.connect(buffer, "raw")
-    inputs._take_joint_states([joint_state(now - 2, b=2.0), joint_state(now - 1, a=1.0)])
-    assert buffer.newest_joints().positions.tolist() == [1.0, 2.0]
-    received = buffer.received["joint_states"]
-    whole = [joint_state(now, a=float(k), b=5.0) for k in range(3)]
-    inputs._take_joint_states([*whole[:2], b"\x00\x01", joint_state(now, a=7.0, b=8.0)])
-    assert buffer.newest_joints().positions.tolist() == [7.0, 8.0]
-    assert buffer.received["joint_states"] == received + 1
-    inputs.close()
-    assert errors == []
-
-
 def test_frame_whose_bytes_are_no_image_is_refused_by_name(graph):
     inputs = Inputs(graph.node, lambda error: None)
     inputs.connect(InputBuffer(["top"], ["a"], lambda: GATES), "raw")

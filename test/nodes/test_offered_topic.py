@@ -28,7 +28,7 @@ class Reader:
         self.texts = []
         self.topic = OfferedTopic(node, self.name, (TEXT,), self._take, 10, expected)
 
-    def _take(self, msgtype, data):
+    def _take(self, msgtype, data, number):
         self.texts.append(deserialize_message(data, String).data)
 
     def hear(self, publisher, text):
@@ -105,7 +105,8 @@ def test_of_two_types_that_can_be_read_the_better_one_is(graph, stranger):
         wait_until(lambda: graph.node.count_publishers("/pictures") == 2, 20, "both publishers")
         found(topic, publisher)
         wait_until(lambda: publisher.publish(Image(width=3)) or taken, 20, "the picture")
-        msgtype, data = taken[0]
+        msgtype, data, number = taken[0]
+        assert isinstance(number, int), "what its publisher counts"
         assert (msgtype, deserialize_message(data, Image).width) == (IMAGE, 3)
         assert misfit(graph.node, "/pictures", (IMAGE,)) == ""
     finally:

@@ -105,6 +105,7 @@ def test_joint_limits_are_read_by_joint(make_node):
         "max_acceleration": {"b": 2.5},
         "max_jerk": {"a": 7.0},
         "tracking_tolerance": {},
+        "max_jump": {},
     }
     assert declare_joint_limits(node, ["a", "b"]) == limits
 

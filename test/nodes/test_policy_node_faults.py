@@ -6,14 +6,19 @@ from __future__ import annotations
 import os
 import signal
 
+import numpy as np
 import pytest
 from action_msgs.msg import GoalStatus, GoalStatusArray
+from fake_robot import JOINTS
+from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 from waiting import wait_until
 
+from quantvla_ros.bundle.trained_range import FARTHEST
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.nodes.qos import LATCHED
+from quantvla_ros.nodes.conversion import seconds_to_stamp
+from quantvla_ros.nodes.qos import JOINT_STATES, LATCHED
 
 MODES = {
     "NONFINITE_ACTION": "nan",
@@ -24,10 +29,34 @@ MODES = {
 }
 
 
+class SecondJointStates:
+    """Another node that publishes the joint states at 50 Hz, as it sees them."""
+
+    def __init__(self, graph, robot):
+        self._graph, self._robot, self._ends = graph, robot, []
+
+    def begin(self, see):
+        node = self._graph.node
+        publisher = node.create_publisher(JointState, "joint_states", JOINT_STATES)
+
+        def publish():
+            stamp, positions, _ = self._robot.setpoints[-1]
+            message = JointState(name=list(JOINTS), position=list(map(float, see(positions))))
+            message.header.stamp = seconds_to_stamp(stamp + 0.002)
+            publisher.publish(message)
+
+        timer = node.create_timer(0.02, publish)
+        self._ends += [lambda: node.destroy_timer(timer), lambda: node.destroy_publisher(publisher)]
+
+    def end(self):
+        while self._ends:
+            self._ends.pop(0)()
+
+
 @pytest.fixture
 def provoke(moving, graph):
     """Return a function that disturbs a running system from outside; all is undone afterwards."""
-    intruders = []
+    intruders, second = [], SecondJointStates(graph, moving.robot)
 
     def provoke(fault):
         robot = moving.robot
@@ -42,6 +71,12 @@ def provoke(moving, graph):
         elif fault == "TRACKING_ERROR":
             stuck = robot.setpoints[-1][1]
             robot.measure = lambda positions: stuck
+        elif fault == "JOINT_JUMP":
+            robot.measure = lambda positions: np.add(positions, [0.0, 0.9, 0.0])
+        elif fault == "JOINT_STATE_CONFLICT":
+            second.begin(lambda positions: positions)
+        elif fault == "STATE_OUT_OF_RANGE":
+            graph.set_parameter(moving.name, "max_state_deviation", 0.05)
         elif fault == "OUTPUT_CONFLICT":
             intruders.append(graph.node.create_publisher(JointTrajectory, "joint_trajectory", 1))
         else:
@@ -50,6 +85,8 @@ def provoke(moving, graph):
     def heal():
         moving.behave("ok")
         moving.robot.heal()
+        second.end()
+        graph.set_parameter(moving.name, "max_state_deviation", FARTHEST)
         while intruders:
             graph.node.destroy_publisher(intruders.pop())
 
@@ -82,7 +119,7 @@ def test_fault_stops_the_arm_and_is_left_by_reset_and_arm_only(moving, robot, pr
         moving.client.reset_fault()
 
     moving.wait_for_inputs("fresh")
-    moving.client.arm()
+    moving.arm_when_quiet()
     wait_until(lambda: robot.speed > 0.05, 10, "motion")
     robot.assert_within_limits()
     wait_until(
@@ -125,6 +162,61 @@ def test_a_goal_of_the_controllers_action_stops_the_arm_and_refuses_arming(movin
         moving.client.arm()
     finally:
         graph.node.destroy_publisher(server)
+
+
+@pytest.fixture
+def second(graph, robot):
+    second = SecondJointStates(graph, robot)
+    yield second
+    second.end()
+
+
+def test_zeros_beside_the_joint_states_refuse_arming_and_the_publishers_are_named(
+    policy, robot, second
+):
+    """A `joint_state_publisher` beside the broadcaster, while the arm is not at zero."""
+    policy.bring_to_motion()
+    wait_until(lambda: np.abs(robot.setpoints[-1][1]).min() > 0.3, 20, "an arm away from zero")
+    policy.client.arm(False)
+    policy.wait_for("DRY_RUN")
+    second.begin(np.zeros_like)
+    policy.wait_for_inputs("JOINT_STATE_CONFLICT: two publishers name joint '")
+    text = policy.client.diagnostics("inputs")[0]
+    assert "end one of them (publishers of /joint_states: /fake_robot, /test)" in text
+    with pytest.raises(QuantVLAError, match="JOINT_STATE_CONFLICT"):
+        policy.client.arm()
+    assert policy.message == "DRY_RUN", "nothing is latched"
+    second.end()
+    policy.wait_for_inputs("fresh")
+    policy.bring_to_dry_run()
+
+
+def test_zeros_that_begin_while_the_arm_moves_stop_it_before_any_chunk_of_them(
+    moving, robot, second
+):
+    wait_until(lambda: np.abs(robot.setpoints[-1][1]).min() > 0.3, 20, "an arm away from zero")
+    second.begin(np.zeros_like)
+    wait_until(lambda: moving.message.startswith("JOINT_"), 20, "the fault")
+    assert moving.message.endswith(" (publishers of /joint_states: /fake_robot, /test)")
+    wait_until(lambda: robot.silence > 0.3 and robot.at_rest, 10, "rest")
+    robot.assert_within_limits()
+
+
+def test_a_scene_that_is_reset_while_the_arm_is_disarmed_latches_nothing(policy, robot):
+    policy.bring_to_dry_run()
+    policy.wait_for_inputs("fresh")
+    before = policy.count("inputs", "skipped_jumped_joint_states")
+    robot.measure = lambda positions: positions - 0.9
+    wait_until(
+        lambda: policy.count("inputs", "skipped_jumped_joint_states") > before, 10, "the jump"
+    )
+    policy.wait_for_inputs("fresh")
+    assert policy.message == "DRY_RUN"
+    policy.client.arm()
+    policy.wait_for("ARMED")
+    policy.client.arm(False)
+    policy.wait_for("DRY_RUN")
+    policy.bring_to_dry_run()
 
 
 def test_skewed_inputs_refuse_arming(policy, robot):

@@ -11,6 +11,8 @@ import pytest
 
 pytest.importorskip("rclpy")
 
+from joint_worlds import trained_state
+
 from quantvla_ros.control.config import Mode
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.control.limits import JointLimits
@@ -48,12 +50,16 @@ class Rig:
             drive=self.drive,
             tolerances=np.full(2, np.inf),
             client=client,
-            inputs=SimpleNamespace(graph=SimpleNamespace(look=lambda: None)),
+            inputs=SimpleNamespace(
+                graph=SimpleNamespace(look=lambda: None),
+                publishers=SimpleNamespace(look=lambda: None, text=""),
+            ),
             buffer=self.buffer,
             now=lambda: self.now,
             clocks=SimpleNamespace(simulated=True, conflict=None, look=lambda: None),
             output=SimpleNamespace(conflict=None, look=lambda: None),
             display=SimpleNamespace(),
+            trained=trained_state(NAMES),
             report=lambda: None,
             on_error=self.errors.append,
         )

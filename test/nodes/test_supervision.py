@@ -7,9 +7,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from joint_worlds import observed_joints, trained_state
 
 from quantvla_ros.control.config import Mode
 from quantvla_ros.control.faults import FaultCode
+from quantvla_ros.control.joint_sources import QUIET_S
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.control.motion import MotionController
 from quantvla_ros.nodes.drive import JointDrive
@@ -26,7 +28,7 @@ PARAMETERS = PolicyNodeParameters()
 class Rig:
     """An armed arm that follows, or stays where `stuck` says; the bundle's order is a, b."""
 
-    def __init__(self) -> None:
+    def __init__(self, std=1.0) -> None:
         self.now, self.skewed, self.conflict = 50.0, 0.0, None
         self.measured, self.stuck = [0.0, 0.5], None
         self.silent = set()
@@ -36,6 +38,7 @@ class Rig:
         self.supervisor = Supervisor(
             lambda: PARAMETERS, DRIVE, PERIOD, tracking_tolerances(DRIVE, {}), self.buffer,
             lambda: self.skewed, lambda: self.conflict, self.clocks,
+            trained_state(["a", "b"], std=std), SimpleNamespace(text=" (told by two)"),
         )  # fmt: skip
         self.motion = MotionController(LIMITS, PERIOD)
         self.motion.activate(self.now)
@@ -107,6 +110,44 @@ def test_skew_and_conflict_refuse_arming_and_stop_the_arm(rig):
     assert rig.motion.fault_counts[FaultCode.OUTPUT_CONFLICT] == 1, "all are counted"
 
 
+def test_a_jump_stops_the_arm_and_names_the_publishers(rig):
+    rig.buffer.know_joints(observed_joints(["a", "b"]))
+    rig.run(1.0)
+    rig.stuck = [0.0, 1.2]
+    fault = rig.run(1.0)
+    assert fault.code is FaultCode.JOINT_JUMP
+    assert fault.text.startswith("joint 'b' is measured at 0.50 and at 1.20 within 0.020 s")
+    assert fault.text.endswith(" (told by two)")
+    assert rig.supervisor.before_arming(rig.now)[0][0] is FaultCode.JOINT_JUMP
+
+
+def test_a_jump_before_arming_refuses_it_for_a_while_and_is_no_fault(rig):
+    """A simulation resets its scene."""
+    rig.buffer.know_joints(observed_joints(["a", "b"]))
+    rig.motion.disarm(rig.now)
+    refused = 0
+    for k in range(100):
+        rig.now += PERIOD
+        rig.measured = [0.0, 0.5] if k < 50 else [0.9, -0.5]
+        rig.sense()
+        refused += bool(rig.supervisor.before_arming(rig.now))
+        rig.supervisor.watch(rig.motion, rig.now)
+        rig.motion.tick(rig.now)
+    assert refused == pytest.approx(QUIET_S / PERIOD, abs=2)
+    assert rig.motion.fault is None
+
+
+def test_a_state_far_from_the_training_refuses_arming_and_stops_the_arm():
+    rig = Rig(std=0.08)
+    assert rig.run(1.0) is None
+    rig.target = np.array([0.9, 0.0])
+    fault = rig.run(2.0)
+    assert fault.code is FaultCode.STATE_OUT_OF_RANGE
+    assert "joint 'b' is measured at 0.8" in fault.text
+    assert "the policy was trained between -0.80 and 0.80" in fault.text
+    assert rig.supervisor.before_arming(rig.now)[0][0] is FaultCode.STATE_OUT_OF_RANGE
+
+
 def test_policy_that_asks_for_the_impossible(rig):
     rig.run(1.0)
     rig.target = np.array([0.5, 1.3])
@@ -158,6 +199,7 @@ def test_a_moving_joint_is_named_where_the_axes_say_nothing_of_it(velocities, wa
     supervisor = Supervisor(
         lambda: PARAMETERS, drive, PERIOD, tracking_tolerances(drive, {}), buffer,
         lambda: 0.0, lambda: None, SimpleNamespace(simulated=False, conflict=None),
+        trained_state(["a", "b"]), SimpleNamespace(text=""),
     )  # fmt: skip
     assert supervisor.moving_joint() == ""
     buffer.add_joint_state(1.0, ["a", "b"], [0.0, 0.0], velocities, 1.0)

@@ -33,11 +33,11 @@ def test_the_nearest_joint_state_is_taken_even_when_it_arrives_after_the_frame(c
         streams.joints(t - 20 * MS, [1, 1, 1]),
         streams.image("/front/image_raw", t, streams.picture(0)),
         streams.image("/wrist/image_raw", t, streams.picture(1)),
-        streams.joints(t + 5 * MS, [2, 2, 2]),
+        streams.joints(t + 5 * MS, [1.1, 1.1, 1.1]),
     ]
     groups, _ = feed(config, stream)
     assert groups[0].stamps_ns[JOINTS] == t + 5 * MS
-    np.testing.assert_array_equal(groups[0].joints.position, [2, 2, 2])
+    np.testing.assert_array_equal(groups[0].joints.position, [1.1, 1.1, 1.1])
 
 
 def test_a_silent_camera_is_first_skewed_then_stale(config, streams):
@@ -137,7 +137,7 @@ def test_joints_that_are_not_finite_are_rejected(config, streams):
     ]
     groups, synchroniser = feed(config, stream)
     assert not groups
-    assert synchroniser.rejected == {"joint states not finite": 1}
+    assert synchroniser.rejected == {"joint states not finite": 1, f"missing {JOINTS}": 1}
 
 
 def test_a_repeated_frame_counts_once(config, streams):

@@ -12,6 +12,9 @@ from quantvla_ros.control.faults import FaultCode
 CODES = (
     FaultCode.STALE_CAMERA,
     FaultCode.STALE_JOINT_STATE,
+    FaultCode.JOINT_STATE_CONFLICT,
+    FaultCode.JOINT_JUMP,
+    FaultCode.STATE_OUT_OF_RANGE,
     FaultCode.NONFINITE_ACTION,
     FaultCode.CHUNK_UNDERRUN,
     FaultCode.INFERENCE_TIMEOUT,

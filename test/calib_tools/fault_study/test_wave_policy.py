@@ -50,6 +50,9 @@ def test_file_says_how_it_fails(policy):
     assert np.isnan(infer(policy).actions).any()
     mode.write_text("outside")
     assert (infer(policy).actions[:, 0] > good.actions[:, 0] + 3).all()
+    mode.write_text("astray")
+    away = (infer(policy).actions - good.actions).max(axis=0)
+    assert away.argmax() == 2 and away[2] == pytest.approx(14 * 0.065, abs=0.01)
     mode.write_text("late")
     assert infer(policy).stamp < 0
     mode.write_text("raise")
