@@ -45,9 +45,11 @@ class JointIntake:
         self._publishers = publishers
         self._decoded = decoded
         self._now = now
+        self._number = -1
 
     def take(self, batch: Sequence[Taken], buffer: InputBuffer) -> list[JointSample]:
         """Put what has come, oldest first, into the buffer; return the samples it completes."""
+        self._look_for_another_publisher(batch)
         newest = self._decoded(batch[-1].data)
         whole = newest is not None and set(buffer.joints) <= set(newest.name)
         earlier: Sequence[Taken] = () if whole and not self._publishers.several else batch[:-1]
@@ -55,6 +57,15 @@ class JointIntake:
         messages.append((newest, batch[-1].number))
         samples = [self._add(m, number, buffer) for m, number in messages if m is not None]
         return [sample for sample in samples if sample is not None]
+
+    def _look_for_another_publisher(self, batch: Sequence[Taken]) -> None:
+        """A number that falls is another publisher's: know it before its message counts."""
+        for taken in batch:
+            if taken.number is None:
+                continue
+            if taken.number <= self._number and not self._publishers.several:
+                self._publishers.look()
+            self._number = taken.number
 
     def _add(
         self, message: JointState, number: int | None, buffer: InputBuffer

@@ -297,9 +297,9 @@ class PolicySession:
             if self.motion.mode is not Mode.ARMED:
                 return
             # At once: policies of kind `joint_delta` add a whole chunk to such a position.
-            outside = self.supervisor.outside(position)
-            if outside is not None:
-                self.motion.raise_fault(*outside, self.now())
+            now = self.now()
+            if (condition := self.supervisor.at_once(position, now)) is not None:
+                self.motion.raise_fault(*condition, now)
 
     def _change_instruction(self) -> None:
         with self.lock:

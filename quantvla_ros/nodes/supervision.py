@@ -109,10 +109,7 @@ class Supervisor:
     def conditions(self, now: float) -> list[Condition]:
         """Return what refuses arming, and stops an armed arm, at ``now`` (s, ROS clock)."""
         parameters = self._parameters()
-        found = [
-            (code, text + self._publishers.text)
-            for code, text in self._buffer.joint_conditions(now)
-        ]
+        found = self._untrusted(now)
         found += stale(self._buffer.sources(), now)
         sample = self._buffer.newest_joints()
         if sample is not None:
@@ -157,9 +154,18 @@ class Supervisor:
         fast = np.flatnonzero(np.abs(sample.velocities) > REST_SPEED)
         return self._buffer.joints[fast[0]] if fast.size else ""
 
-    def outside(self, position: FloatArray) -> Condition | None:
-        """Return a measured position [n] that no arm that follows its commands can have."""
-        return self._tracking.outside(position, self._parameters().tracking_lag_s)
+    def _untrusted(self, now: float) -> list[Condition]:
+        """Why the joint states are not those of one robot, and who publishes them."""
+        found = self._buffer.joint_conditions(now)
+        return [(code, text + self._publishers.text) for code, text in found]
+
+    def at_once(self, position: FloatArray, now: float) -> Condition | None:
+        """Return why a new joint state, measured at ``position`` [n], stops an armed arm at once.
+
+        It is not to be trusted, or is one that no arm that follows its commands can have.
+        """
+        outside = self._tracking.outside(position, self._parameters().tracking_lag_s)
+        return next(iter(self._untrusted(now)), outside)
 
     def clock_fault(self, now: float, steady: float) -> ClockFault | None:
         """Compare the clocks; to be called at every tick."""

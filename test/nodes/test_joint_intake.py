@@ -38,7 +38,13 @@ def decoded(data):
 
 
 def intake(several):
-    return JointIntake(SimpleNamespace(several=several), decoded, lambda: float(NOW))
+    publishers = SimpleNamespace(several=several, looks=0)
+
+    def look():
+        publishers.looks, publishers.several = publishers.looks + 1, True
+
+    publishers.look = look
+    return JointIntake(publishers, decoded, lambda: float(NOW))
 
 
 @pytest.fixture
@@ -66,6 +72,19 @@ def test_of_several_publishers_every_message_counts(buffer):
     assert len(intake(True).take(batch, buffer)) == 1
     assert buffer.received["joint_states"] == 2
     assert [code for code, _ in buffer.joint_conditions(NOW)] == [FaultCode.JOINT_JUMP]
+
+
+def test_the_first_message_of_another_publisher_is_known_as_such(buffer):
+    """So that the sentence about it names both; the graph is not asked at every message."""
+    taking = intake(False)
+    taking.take([joint_state(NOW - 2, 7, a=0.0, b=0.0)], buffer)
+    taking.take([joint_state(NOW - 1, 8, a=0.0, b=0.0)], buffer)
+    assert taking._publishers.looks == 0
+    batch = [joint_state(NOW, 1, a=0.0, b=0.0), joint_state(NOW, 9, a=0.0, b=0.0)]
+    taking.take(batch, buffer)
+    assert taking._publishers.looks == 1 and buffer.received["joint_states"] == 4
+    taking.take(batch, buffer)
+    assert taking._publishers.looks == 1
 
 
 def test_publishers_of_one_joint_are_told_apart_from_publishers_of_different_joints(graph):

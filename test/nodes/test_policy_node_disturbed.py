@@ -89,14 +89,14 @@ def test_fault_during_the_blend_in_and_during_the_deceleration(policy, robot):
     # The first chunk takes over from rest: what moves now is its cross-fade.
     wait_until(lambda: not robot.at_rest, 10, "motion")
     robot.measure = lambda positions: positions + np.array([0.0, 3.0, 0.0])
-    policy.wait_for("LIMIT_VIOLATION: joint 'joint2' is measured at")
+    policy.wait_for("JOINT_JUMP: joint 'joint2' is measured at")
     os.kill(worker, signal.SIGKILL)
     assert not robot.at_rest, "it decelerates"
     wait_until(lambda: robot.silence > 0.3 and robot.at_rest, 10, "rest")
     wait_until(
         lambda: policy.count("control", "fault_WORKER_DIED") > before, 10, "the second fault"
     )
-    assert policy.message.startswith("LIMIT_VIOLATION: ")
+    assert policy.message.startswith("JOINT_JUMP: ")
     robot.assert_within_limits()
     policy.bring_to_dry_run()
 

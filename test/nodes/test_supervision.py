@@ -213,8 +213,8 @@ def test_arming_is_refused_closer_to_the_limits_than_an_armed_arm_is_stopped(rig
     refused = [text for code, text in rig.supervisor.before_arming(rig.now)
                if code is FaultCode.LIMIT_VIOLATION]  # fmt: skip
     assert len(refused) == 1 and "'b' is measured at 1.030" in refused[0]
-    assert rig.supervisor.outside(np.array([1.19, 0.0])) is None
-    assert rig.supervisor.outside(np.array([1.21, 0.0]))[0] is FaultCode.LIMIT_VIOLATION
+    assert rig.supervisor.at_once(np.array([1.19, 0.0]), rig.now) is None
+    assert rig.supervisor.at_once(np.array([1.21, 0.0]), rig.now)[0] is FaultCode.LIMIT_VIOLATION
 
 
 def test_two_clocks_refuse_arming_and_are_named_when_an_armed_arms_clock_jumps(rig):
