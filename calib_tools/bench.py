@@ -29,8 +29,11 @@ def bench(
     """
     if out is not None:
         check_file_free(out, force)
-    manifest = load_manifest(quantized)
-    load_manifest(against)
+    from quantvla_ros.backends.compiled import check_can_compile
+
+    check_can_compile()
+    manifest = load_manifest(quantized, check_files=True)  # found out now, before the compiling
+    load_manifest(against, check_files=True)
     samples = load_buffer(buffer, manifest.interface.state.names)
     from quantvla_ros.backends.bench import bench as measure
 

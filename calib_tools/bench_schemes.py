@@ -7,7 +7,6 @@ down; a bundle that is there already is not made again. Then all are timed in tu
 
 from __future__ import annotations
 
-import json
 import math
 import multiprocessing
 import os
@@ -19,15 +18,19 @@ from pathlib import Path
 from typing import Any
 
 from calib_tools.bench_table import KIND, RECORD, SCHEMA
-from calib_tools.output import claim_directory, write_json
+from calib_tools.failures import sentence
+from calib_tools.output import claim_directory, read_json, write_json
 from calib_tools.progress import Bar
 from calib_tools.quantize import TimeLeft, fitting_buffer
 from calib_tools.random_policy import random_observations, save_random_bundle
 from calib_tools.recipe import Recipe
 from calib_tools.record_file import command_line
 from calib_tools.stopping import goes_on
+from quantvla_ros.backends.compiler import check_compiler
+from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.bundle.observation import Observation
-from quantvla_ros.bundle.storage import bundle_hash, load_manifest, tensor_header
+from quantvla_ros.bundle.storage import bundle_hash, load_manifest
+from quantvla_ros.bundle.tensors import tensor_header
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.parent_process import tie_to_parent
 from quantvla_ros.quantization.schemes import SCHEMES, check_scheme
@@ -79,6 +82,8 @@ def bench_schemes(
     for scheme in chosen:
         check_scheme(scheme)
         Recipe(scheme=scheme, base=base).check()
+    check_writable(out / RECORD)
+    check_compiler()
     with Bar("benching", 1.0) as bar:
         subject = _random_subject(out, bar) if bundle is None else _given(out, bundle, buffer)
         made = {s: _quantized(subject, Recipe(scheme=s, base=base), out, bar) for s in chosen}
@@ -121,8 +126,7 @@ def _quantized(subject: _Subject, recipe: Recipe, out: Path, bar: Bar) -> dict[s
     name = f"{recipe.scheme}-{recipe.base}"
     path, note = out / _BUNDLES / name, out / _MADE / f"{name}.json"
     if path.exists() and note.is_file():
-        found: dict[str, Any] = json.loads(note.read_text())
-        return found
+        return read_json(note)
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(
@@ -170,8 +174,11 @@ def _make(pipe: Connection, subject: _Subject, recipe: Recipe, path: Path, paren
             None,
             lambda text, share: pipe.send(("progress", (text, share))),
         )
-    except QuantVLAError as error:
-        pipe.send(("refused", str(error)))
+    except Exception as error:
+        said = sentence(error)
+        if said is None:
+            raise
+        pipe.send(("refused", said))
         return
     import torch
 
@@ -187,7 +194,7 @@ def _make(pipe: Connection, subject: _Subject, recipe: Recipe, path: Path, paren
 
 def peak_bytes() -> int:
     """Most memory that this process has held at one time, Python and its libraries included."""
-    for line in Path("/proc/self/status").read_text().splitlines():
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("VmHWM:"):
             return 1024 * int(line.split()[1])
     raise RuntimeError("the kernel does not tell a process's peak of memory")

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from calib_tools.failures import told
 from calib_tools.stopping import Stopped, say, stops_on_signals
 from quantvla_ros.errors import QuantVLAError
 
@@ -361,26 +362,14 @@ def main() -> None:
     """
     debug = "--debug" in sys.argv[1:]
     try:
-        with stops_on_signals():
+        with stops_on_signals(), nullcontext() if debug else told("quantvla"):
             app()
     except Stopped as stop:
         say(f"quantvla: {stop.text}.")
         raise
-    except QuantVLAError as error:
-        if debug:
-            raise
-        print(f"quantvla: {error}", file=sys.stderr)
-        sys.exit(1)
     except Exception as error:
         if debug:
             raise
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            print(
-                f"quantvla: the disk is full ({error.filename or 'while writing'}); free some "
-                "space and run the same command again.",
-                file=sys.stderr,
-            )
-            sys.exit(1)
         kind = type(error).__name__
         print(
             f"quantvla: an error inside the program ({kind}: {error}); `quantvla --debug ...` "

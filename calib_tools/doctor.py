@@ -6,11 +6,17 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
+
+from calib_tools.cores import usable_cores
+from quantvla_ros.backends.compiler import REMEDY, compiler_name, why_not_compiling
+from quantvla_ros.cache_directory import cache_directory, why_not_at_home
+from quantvla_ros.errors import QuantVLAError
 
 _ROBOT = ("numpy", "torch", "pydantic", "tokenizers", "safetensors", "ruckig", "Pillow")
 _SIMULATOR = ("mujoco",)
@@ -41,6 +47,8 @@ def examine() -> list[Finding]:
         _python,
         _packages,
         _processor,
+        _compilers,
+        _cache,
         _memory,
         _ros,
         _profile,
@@ -79,12 +87,12 @@ def cpu_flags(cpuinfo: str) -> set[str]:
 
 def _processor() -> list[Finding]:
     path = Path("/proc/cpuinfo")
-    text = path.read_text() if path.exists() else ""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
     model = next(
         (ln.partition(":")[2].strip() for ln in text.splitlines() if "model name" in ln), ""
     )
     flags = cpu_flags(text)
-    cores = os.cpu_count() or 1
+    cores = usable_cores()
     findings = [Finding("processor", "good", f"{model or platform.machine()}, {cores} cores")]
     if flags & {"avx512_vnni", "avx_vnni"}:
         findings.append(Finding("integer units", "good", "VNNI: activations of 8 bits"))
@@ -98,6 +106,34 @@ def _processor() -> list[Finding]:
     return findings
 
 
+def _compilers() -> list[Finding]:
+    """C++ for the policy as a whole, C for the integer kernels."""
+    why = why_not_compiling()
+    findings = [
+        Finding("C++ compiler", "bad", f"no policy can be compiled: {why}", REMEDY)
+        if why
+        else Finding("C++ compiler", "good", compiler_name())
+    ]
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        text = "none: INT8 runs on PyTorch's kernels, INT4 and 16-bit activations slowly"
+        return [*findings, Finding("C compiler", "note", text, "sudo apt install gcc")]
+    return [*findings, Finding("C compiler", "good", compiler)]
+
+
+def _cache() -> list[Finding]:
+    """Kernels, compiled policies and the simulated scene are kept from run to run."""
+    why = why_not_at_home(executable=True)
+    remedy = "set XDG_CACHE_HOME to a folder that can be written and executed"
+    try:
+        place = cache_directory(executable=True)
+    except QuantVLAError as error:
+        return [Finding("cache", "bad", str(error), remedy)]
+    if why:
+        return [Finding("cache", "note", f"{why}; {place} is used", remedy)]
+    return [Finding("cache", "good", str(place))]
+
+
 def available_gb(meminfo: str) -> float | None:
     """MemAvailable in the text of /proc/meminfo, GB."""
     for line in meminfo.splitlines():
@@ -108,7 +144,7 @@ def available_gb(meminfo: str) -> float | None:
 
 def _memory() -> list[Finding]:
     path = Path("/proc/meminfo")
-    free = available_gb(path.read_text()) if path.exists() else None
+    free = available_gb(path.read_text(encoding="utf-8")) if path.exists() else None
     if free is None:
         return [Finding("memory", "note", "unknown on this system")]
     if free < _MEMORY_GB:

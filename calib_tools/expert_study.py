@@ -8,10 +8,10 @@ on the simulation's state and no picture is rendered, so hundreds of scenes take
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from calib_tools.cores import usable_cores
 from calib_tools.evaluation.statistics import Rate
 from calib_tools.study import run_study, study_parser
 
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         context = multiprocessing.get_context("spawn")
         rows = []
         jobs = [(family, options.seeds) for family in TASKS]
-        with context.Pool(min(len(jobs), os.cpu_count() or 1)) as pool:
+        with context.Pool(min(len(jobs), usable_cores())) as pool:
             for row in pool.imap(play, jobs):
                 say(f"{row['task']}: {row['solved']} of {options.seeds}")
                 rows.append(row)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calib_tools.quantize import fitting_buffer
-from quantvla_ros.bundle.manifest_file import write_manifest
+from quantvla_ros.bundle.directory import check_writable
+from quantvla_ros.bundle.manifest_file import MANIFEST, write_manifest
 from quantvla_ros.bundle.storage import load_manifest
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def gate(quantized: Path, bundle: Path, buffer: Path, write: bool = False) -> Ga
     Raises:
         QuantVLAError: a bundle or the buffer cannot be used.
     """
+    if write:
+        check_writable(quantized / MANIFEST)
     manifest = load_manifest(quantized)
     samples = fitting_buffer(quantized, manifest, buffer)
     from calib_tools.judging import judge_bundles

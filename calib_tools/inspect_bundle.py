@@ -6,7 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from quantvla_ros.bundle.storage import bundle_hash, load_manifest, tensor_header
+from quantvla_ros.bundle.storage import bundle_hash, load_manifest
+from quantvla_ros.bundle.tensors import tensor_header
 
 
 def inspect_bundle(path: Path) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from calib_tools.cores import usable_cores
 from calib_tools.evaluation.jobs import WorkPlayer
 from calib_tools.evaluation.pool import play_in_processes
 from calib_tools.evaluation.ray_cluster import play_on_ray
@@ -118,7 +118,7 @@ def measure_layers(
         file = work.keep_object(_SETUP, setup)
         _map_weights(setup.network, file)
         jobs = [Trial(name, bits) for name, bits in missing]
-        workers = os.cpu_count() or 1
+        workers = usable_cores()
         played = (
             play_in_processes(jobs, workers, MakeMeter(file))
             if ray is None

@@ -11,21 +11,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from quantvla_ros.errors import OutputExistsError
+from quantvla_ros.bundle.directory import check_writable
+from quantvla_ros.errors import OutputExistsError, QuantVLAError
 
 _PLAN = "plan.json"
+_REMOVE = "remove the file, and the same command makes it again"
 
 
 def check_file_free(path: Path, force: bool) -> None:
-    """Refuse an output file that exists, before the work for it begins.
+    """Refuse an output file that exists or cannot be written, before the work for it begins.
 
     Raises:
         OutputExistsError: it is a directory, or exists and `force` is False.
+        QuantVLAError: see `check_writable`.
     """
     if path.is_dir():
         raise OutputExistsError(f"'{path}' is a directory; give the name of a file.")
     if path.exists() and not force:
         raise OutputExistsError(f"'{path}' exists; choose another name, or --force to replace it.")
+    check_writable(path)
 
 
 @contextmanager
@@ -58,10 +62,12 @@ def claim_directory(out: Path, plan: Mapping[str, Any]) -> None:
 
     Raises:
         OutputExistsError: the directory holds something else.
+        QuantVLAError: it cannot be written, or its plan is damaged.
     """
     path = out / _PLAN
     if path.is_file():
-        if json.loads(path.read_text()) != plan:
+        check_writable(path)
+        if read_json(path) != plan:
             raise OutputExistsError(
                 f"'{out}' holds work on another bundle or buffer; choose another --out."
             )
@@ -70,12 +76,28 @@ def claim_directory(out: Path, plan: Mapping[str, Any]) -> None:
         raise OutputExistsError(
             f"'{out}' exists and was not begun by `{plan['kind']}`; choose another --out."
         )
+    check_writable(path)
     write_json(path, plan)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file whole, replacing what was there."""
     write_file(path, json_text(content))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What `write_json` wrote.
+
+    Raises:
+        QuantVLAError: the file is damaged or cannot be read.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise QuantVLAError(f"'{path}' cannot be read ({error}); {_REMOVE}") from error
+    if not isinstance(content, dict):
+        raise QuantVLAError(f"'{path}' holds no record; {_REMOVE}")
+    return content
 
 
 def json_text(content: Mapping[str, Any]) -> str:

@@ -30,6 +30,7 @@ from calib_tools.recipe import Recipe, check_groups
 from calib_tools.rounding_stage import Progress, RoundedLayers, condition, round_all
 from calib_tools.teaching import teach
 from calib_tools.work_directory import WorkDirectory
+from quantvla_ros.backends.c_library import load_library
 from quantvla_ros.backends.kernels import native_activation_bits
 from quantvla_ros.backends.policy import TorchPolicy, policy_of
 from quantvla_ros.bundle.observation import Observation
@@ -111,6 +112,7 @@ def quantize_bundle(
     """
     recipe.check(ray)
     prepare_output(out, force)
+    load_library()  # the gate runs on it at the end
     progress("load the float bundle", 0.0)
     bundle = load_bundle(bundle_path)
     if bundle.manifest.quantization is not None:

@@ -40,7 +40,7 @@ def read_record_file(
         QuantVLAError: it is missing, damaged, something else, or of another version.
     """
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise QuantVLAError(f"The record '{path}' cannot be read: {error}.") from error
     if not isinstance(content, dict) or content.get("kind") != kind:

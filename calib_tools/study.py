@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from calib_tools.cores import usable_cores
 from calib_tools.demo.progress import Say
+from calib_tools.failures import told
 from calib_tools.output import check_file_free, write_json
 from calib_tools.record_file import command_line, read_record_file
 from calib_tools.stopping import Stopped, say, stops_on_signals
-from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.bundle.directory import check_writable
 
 SCHEMA = 1
 
@@ -51,19 +53,18 @@ def run_study(
             sentence says why.
     """
     try:
-        check_file_free(options.out, options.force)
-        machine = _machine()
-        with stops_on_signals():
+        with stops_on_signals(), told(_name(kind)):
+            check_file_free(options.out, options.force)
+            check_writable(options.logs / "log")
+            machine = _machine()
             found = measure(lambda text: print(text, file=sys.stderr, flush=True))
-    except QuantVLAError as error:
-        print(f"{_name(kind)}: {error}", file=sys.stderr)
-        raise SystemExit(1) from error
+            command = command_line("python", "-m", kind, arguments=arguments)
+            about = {"kind": kind, "schema": SCHEMA, "command": command, "machine": machine}
+            record = {**about, **found}
+            write_json(options.out, record)
     except Stopped as stop:
         say(f"{_name(kind)}: {stop.text}; nothing was written")
         raise
-    command = command_line("python", "-m", kind, arguments=arguments)
-    record = {"kind": kind, "schema": SCHEMA, "command": command, "machine": machine, **found}
-    write_json(options.out, record)
     return record
 
 
@@ -84,4 +85,4 @@ def _machine() -> dict[str, Any]:
     """What a record says of the machine."""
     from quantvla_ros.backends.fingerprint import cpu_kind
 
-    return {"cpu": cpu_kind(), "cores": os.cpu_count(), "load": os.getloadavg()[0]}
+    return {"cpu": cpu_kind(), "cores": usable_cores(), "load": os.getloadavg()[0]}

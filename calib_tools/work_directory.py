@@ -163,4 +163,4 @@ def _layer_file(folder: Path, name: str, bits: int) -> Path:
 
 
 def _read(file: Path) -> Any:
-    return json.loads(file.read_text()) if file.exists() else None
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None

@@ -13,6 +13,8 @@ import numpy as np
 import typer
 from PIL import Image, ImageDraw
 
+from calib_tools.failures import told
+from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.errors import QuantVLAError
 from training.data.files import replacing
 from training.data.reader import DataSet
@@ -77,11 +79,10 @@ def main(
     episode: Annotated[int, typer.Option(help="Number of the episode.")] = 0,
 ) -> None:
     """Show an episode of a data set."""
-    try:
+    with told("contact_sheet"):
+        check_writable(out)
         write_pictures(DataSet(dataset), episode, out)
-    except QuantVLAError as error:
-        raise SystemExit(f"contact_sheet: {error}") from error
-    print(out)
+        print(out)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import numpy as np
 import typer
 
+from calib_tools.failures import told
+from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.errors import QuantVLAError
 from training.data.schema import IMAGE_SIZE
 from training.recording import Job, families, jobs, record, seed_range
@@ -130,7 +132,7 @@ def check_driver(bundle: Path, out: Path) -> None:
     note, mine = out / "driver.json", bundle_hash(bundle)
     if not note.exists():
         write_json(note, {"bundle": mine})
-    elif json.loads(note.read_text())["bundle"] != mine:
+    elif json.loads(note.read_text(encoding="utf-8"))["bundle"] != mine:
         raise QuantVLAError(
             f"The corrections in {out} are of another policy than {bundle}; take another directory."
         )
@@ -144,12 +146,11 @@ def main(
     processes: Annotated[int, typer.Option(help="Worker processes.")] = 2,
 ) -> None:
     """Collect corrections; start the same command again to go on, with more seeds to add some."""
-    try:
+    with told("corrections"):
         planned = jobs(out, families(tasks), seed_range(seeds), EPISODES_A_PART, FPS, bundle)
+        check_writable(out / "part")
         check_driver(bundle, out)
         record(correct_part, planned, processes)
-    except QuantVLAError as error:
-        raise SystemExit(f"corrections: {error}") from error
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ on from its last checkpoint, with the frames that are there.
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections import deque
@@ -27,6 +26,9 @@ from typing import Annotated
 import torch
 import typer
 
+from calib_tools.cores import usable_cores
+from calib_tools.failures import told
+from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.pi05 import Pi05Config
 from training import runlog
@@ -261,19 +263,18 @@ def main(
         batch=batch,
         correction_weight=correction_weight,
         first_seed=first_seed,
-        processes=processes or max(1, len(os.sched_getaffinity(0)) - 1),
+        processes=processes or max(1, usable_cores() - 1),
         peak=peak,
         seed=seed,
     )
-    try:
+    with told("dagger"):
         if device == "cuda" and not torch.cuda.is_available():
             raise QuantVLAError(
                 "There is no GPU here; `make policy` trains on two CPU cores, in four hours."
             )
+        check_writable(out / "log")
         frames = load_frames(demos, corrections or (), correction_weight)
         run(plan, frames, torch.device(device))
-    except QuantVLAError as error:
-        raise SystemExit(f"dagger: {error}") from error
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
+from calib_tools.failures import told
+from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.errors import QuantVLAError
 from training.recording import Job, families, jobs, record, seed_range
 
@@ -92,18 +94,17 @@ def main(
     fps: Annotated[int, typer.Option(help="Frames a second that are kept: 10, 5, 2 or 1.")] = FPS,
 ) -> None:
     """Record demonstrations; start the same command again to go on, with more seeds to add some."""
-    try:
+    with told("demonstrations"):
         if fps < 1 or FPS % fps:
             raise QuantVLAError(
                 f"{fps} frames a second cannot be kept of {FPS}; take 10, 5, 2 or 1."
             )
+        check_writable(out / "part")
         record(
             record_part,
             jobs(out, families(tasks), seed_range(seeds), EPISODES_A_PART, fps),
             processes,
         )
-    except QuantVLAError as error:
-        raise SystemExit(f"demonstrations: {error}") from error
 
 
 if __name__ == "__main__":

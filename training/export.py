@@ -11,6 +11,8 @@ import torch
 import typer
 from torch import Tensor
 
+from calib_tools.failures import told
+from quantvla_ros.bundle.directory import prepare_output
 from quantvla_ros.bundle.observation import kinematics_from_urdf
 from quantvla_ros.bundle.schema import (
     ActionSpec,
@@ -103,10 +105,9 @@ def main(
     force: Annotated[bool, typer.Option(help="Replace the bundle when it exists.")] = False,
 ) -> None:
     """Write a training run as a float bundle."""
-    try:
+    with told("export"):
+        prepare_output(out, force)
         print(export(run, out, force))
-    except QuantVLAError as error:
-        raise SystemExit(f"export: {error}") from error
 
 
 if __name__ == "__main__":

@@ -22,9 +22,12 @@ from typing import Annotated, Any
 
 import typer
 
+from calib_tools.cores import usable_cores
+from calib_tools.failures import told
 from calib_tools.making_table import KIND
 from calib_tools.study import SCHEMA
 from quantvla_ros.backends.fingerprint import cpu_kind
+from quantvla_ros.bundle.directory import check_writable
 from training.data.files import write_json
 from training.processes import end_with_parent
 
@@ -128,7 +131,9 @@ def make(planned: list[Stage], work: Path) -> list[dict[str, Any]]:
     The times are kept in `stages.json` in the work directory; a kill loses `NOTED_S` at most.
     """
     note = work / "stages.json"
-    done: dict[str, dict[str, Any]] = json.loads(note.read_text()) if note.exists() else {}
+    done: dict[str, dict[str, Any]] = (
+        json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
+    )
     for stage in planned:
         entry = done.setdefault(stage.name, {"seconds": 0.0, "done": False})
         if entry["done"] and entry["command"] == stage.command:
@@ -152,11 +157,14 @@ def main(
     work: Annotated[Path, typer.Option(help="Data and runs; 15 GB.")] = Path("policy_work"),
 ) -> None:
     """Run all stages one after the other, and record what they took."""
-    rows = make(stages(work), work)
-    total = sum(row["seconds"] for row in rows)
-    machine = {"cores": len(os.sched_getaffinity(0)), "cpu": cpu_kind()}
-    record = {"kind": KIND, "schema": SCHEMA, **machine, "seconds": round(total, 1), "stages": rows}
-    write_json(RECORD, record)
+    with told("make_policy"):
+        for place in (work / "stages.json", BUNDLE, RECORD):
+            check_writable(place)
+        rows = make(stages(work), work)
+        total = round(sum(row["seconds"] for row in rows), 1)
+        machine = {"cores": usable_cores(), "cpu": cpu_kind()}
+        record = {"kind": KIND, "schema": SCHEMA, **machine, "seconds": total, "stages": rows}
+        write_json(RECORD, record)
     print(f"{BUNDLE} is made, in {total / 3600:.1f} h; {RECORD} says what took how long.")
 
 

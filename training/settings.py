@@ -71,7 +71,7 @@ class Settings:
         if not path.exists():
             write_json(path, mine)
             return
-        theirs = json.loads(path.read_text())
+        theirs = json.loads(path.read_text(encoding="utf-8"))
         if different := [key for key in mine if theirs.get(key) != mine[key]]:
             key = different[0]
             raise QuantVLAError(

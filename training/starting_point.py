@@ -64,7 +64,7 @@ def _of_bundle(path: Path) -> StartingPoint:
     manifest = bundle.manifest
     if manifest.quantization is not None:
         raise QuantVLAError(f"{path} is quantized; start from a float bundle.")
-    if (path / TOKENIZER).read_text() != tokenizer_json():
+    if (path / TOKENIZER).read_text(encoding="utf-8") != tokenizer_json():
         raise QuantVLAError(f"{path} knows other words than the task families; train anew.")
     found = manifest.normalization
     statistics = Statistics(

@@ -21,7 +21,7 @@ import torch.distributed as dist
 import typer
 from torch.multiprocessing.spawn import spawn
 
-from quantvla_ros.errors import QuantVLAError
+from calib_tools.failures import told
 from training import playing, runlog
 from training.data.files import replacing
 from training.dataset import Frames, Statistics, load_frames
@@ -211,10 +211,8 @@ def main(
         checkpoint_s=CHECKPOINT_S,
         narrow=narrow,
     )
-    try:
+    with told("train"):
         run(settings)
-    except QuantVLAError as error:
-        raise SystemExit(f"train: {error}") from error
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib_tools.ablation.bootstrap import mean_interval
-from calib_tools.output import write_file, write_json
+from calib_tools.output import read_json, write_file, write_json
 from calib_tools.quantize import fitting_buffer
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.gate import (
@@ -98,7 +97,7 @@ class FreshSamples:
         """
         note = self.out / NOTES / f"{name}.json"
         of = {"samples": self.sha256, "network": sha256}
-        if note.is_file() and (found := json.loads(note.read_text()))["of"] == of:
+        if note.is_file() and (found := read_json(note))["of"] == of:
             errors: list[float] = found["errors_mrad"]
             return errors
         reference = self._float_chunks(show)[0]

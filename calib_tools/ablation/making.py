@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from calib_tools.ablation.catalogue import AblationVariant
 from calib_tools.buffer.store import CalibrationBuffer
 from calib_tools.evaluation.study_head import SUFFIX
-from calib_tools.output import write_json
+from calib_tools.output import read_json, write_json
 from calib_tools.recipe import Recipe
 from quantvla_ros.bundle.storage import WEIGHTS, bundle_hash, file_hash
 from quantvla_ros.errors import QuantVLAError
@@ -55,7 +54,7 @@ class Workshop:
         """
         note = self.out / MADE / f"{variant.name}.json"
         if note.is_file():
-            found: dict[str, Any] = json.loads(note.read_text())
+            found = read_json(note)
             same = found["gate"]["thresholds"] == load_thresholds().model_dump()
             if found["how"] == variant.as_dict()["how"] and (same or not _chosen_by_gate(variant)):
                 # Older states noted no hash.

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from calib_tools.ablation.fresh_samples import FreshSamples, Show, summarized
 from calib_tools.ablation.making import Workshop
 from calib_tools.ablation.steps import written
 from calib_tools.ablation.table import KIND, RECORD, SCHEMA
+from calib_tools.cores import usable_cores
 from calib_tools.evaluation.run import evaluate
 from calib_tools.evaluation.settings import make_settings
 from calib_tools.evaluation.statistics import Paired, Rate
@@ -28,6 +28,7 @@ from calib_tools.progress import Bar
 from calib_tools.quantize import fitting_buffer
 from calib_tools.record_file import command_line
 from calib_tools.stopping import goes_on
+from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.bundle.storage import bundle_hash, load_manifest
 from quantvla_ros.errors import BundleError, QuantVLAError
 
@@ -64,6 +65,7 @@ def ablate(
     Raises:
         QuantVLAError: what the user can mend.
     """
+    check_writable(out / RECORD)
     manifest = load_manifest(bundle, check_files=True)
     if manifest.quantization is not None:
         raise BundleError(f"bundle {bundle} is already quantized; give the float bundle")
@@ -202,5 +204,5 @@ def _circumstances() -> Row:
     from quantvla_ros.backends.bench import cpu_model
     from quantvla_ros.backends.c_library import has_vnni
 
-    cpu = {"model": cpu_model(), "vnni": has_vnni(), "cores": os.cpu_count()}
+    cpu = {"model": cpu_model(), "vnni": has_vnni(), "cores": usable_cores()}
     return {"cpu": cpu, "versions": versions()}

@@ -178,7 +178,7 @@ def load_description(path: Path) -> BufferDescription:
         CalibrationBufferError: no buffer, unknown schema or a damaged description.
     """
     try:
-        content: Any = yaml.safe_load((path / DESCRIPTION).read_text())
+        content: Any = yaml.safe_load((path / DESCRIPTION).read_text(encoding="utf-8"))
     except OSError as error:
         raise CalibrationBufferError(
             f"'{path}' is no calibration buffer: {DESCRIPTION} cannot be read there; "

@@ -17,6 +17,7 @@ from calib_tools.buffer.joint_stream import QUIET_NS, JointSample, JointStream
 from calib_tools.buffer.messages import RawMessage, UndecodableError, decode, header_stamp_ns
 from calib_tools.buffer.sources import JOINTS, CalibrationConfig, CameraSource, JointSource
 
+_ANOTHER_CLOCK_NS = 60_000_000_000  # no transport is so late; two clocks may well differ by it
 _CLOCK_RESET_NS = 1_000_000_000  # a step back by more than this is another run of the clock
 
 
@@ -122,7 +123,7 @@ class Synchroniser:
             self._sources[name].items.append((stamp, message))
         if name == self._reference:
             if self._clock - stamp > self._sources[name].max_age_ns:
-                self.rejected[f"stale {name}"] += 1
+                self.rejected[_stale(name, self._clock - stamp)] += 1
             else:
                 self._pending.append(_Pending(stamp, message, self._instruction))
         return self._close(final=False)
@@ -139,6 +140,9 @@ class Synchroniser:
         return groups
 
     def _in_order(self, name: str, stamp: int) -> bool:
+        if stamp == 0:  # its driver sets none
+            self.rejected[f"no stamp {name}"] += 1
+            return False
         items = self._sources[name].items
         if not items or stamp > items[-1][0]:
             return True
@@ -213,7 +217,7 @@ class Synchroniser:
             taken[name] = source.nearest(pending.stamp)
             distance = abs(taken[name][0] - pending.stamp)
             if source.items[-1][0] < pending.stamp - source.max_age_ns:
-                return f"stale {name}"
+                return _stale(name, pending.stamp - source.items[-1][0])
             if distance > source.max_skew_ns:
                 return f"skewed {name}"
         joints: JointSample = taken[JOINTS][1]
@@ -226,6 +230,10 @@ class Synchroniser:
             instruction=pending.instruction,
             stamps_ns={name: stamp for name, (stamp, _) in taken.items()},
         )
+
+
+def _stale(name: str, age_ns: int) -> str:
+    return f"stale {name}" + (" (of another clock)" if age_ns > _ANOTHER_CLOCK_NS else "")
 
 
 def _ns(seconds: float) -> int:

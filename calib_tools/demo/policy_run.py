@@ -17,6 +17,7 @@ from calib_tools.demo.processes import Child, Processes
 from calib_tools.demo.progress import Say
 from calib_tools.demo.trace import WATCHED
 from calib_tools.resources import shared_file
+from quantvla_ros.backends.compiler import check_compiler
 from quantvla_ros.errors import QuantVLAError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def run_policy(
             say("the buffer is written")
             recorder.interrupt()
             recorder.wait(_RECORDER_S)
-    return PolicyRun(done, arrivals, json.loads(record_path.read_text()))
+    return PolicyRun(done, arrivals, json.loads(record_path.read_text(encoding="utf-8")))
 
 
 @contextmanager
@@ -117,6 +118,8 @@ def robot_and_policy(
     """
     from quantvla_ros.nodes.operator import Operator
 
+    if compiled:
+        check_compiler()
     robot = processes.start(
         f"{name}_sim_robot_node",
         "quantvla_ros.nodes.sim_robot_node",

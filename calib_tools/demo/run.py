@@ -23,7 +23,8 @@ from calib_tools.output import write_file, write_json
 from calib_tools.resources import shared_file
 from calib_tools.ros_domain import own_ros_domain
 from calib_tools.stopping import Stopped
-from quantvla_ros.bundle.directory import written_directory
+from quantvla_ros.backends.compiler import check_compiler
+from quantvla_ros.bundle.directory import prepare_output, written_directory
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import BundleError, OutputExistsError, QuantVLAError
@@ -54,6 +55,8 @@ def run_demo(out: Path, episodes: int, policy: Path | None) -> None:
             sentence names the process and its log, which stays.
     """
     _check_replaceable(out)
+    prepare_output(out, force=True)
+    check_compiler()
     bundle = policy or shared_file(DEFAULT_POLICY)
     if load_manifest(bundle, check_files=True).quantization is not None:
         raise BundleError(f"The bundle '{bundle}' is quantized; the demo needs a float bundle.")
@@ -116,7 +119,7 @@ def _run(
             file = places["records"] / "bench.json"
             what = [places["int8"], "--against", places["float"], "--buffer", places["buffer"]]
             tool.run("bench", [*what, "--rounds", str(_ROUNDS), "--out", file], say)
-            bench = json.loads(file.read_text())
+            bench = json.loads(file.read_text(encoding="utf-8"))
             say(f"speedup {bench['speedup']:.2f}")
         with stages.stage("int8", "The INT8 policy moves the robot") as say:
             runs["int8"] = run_policy(
@@ -213,7 +216,7 @@ def _check_replaceable(out: Path) -> None:
     if not out.exists():
         return
     try:
-        found = json.loads((out / "summary.json").read_text())
+        found = json.loads((out / "summary.json").read_text(encoding="utf-8"))
         ours = isinstance(found, dict) and "calibration" in found and "schema" in found
     except (OSError, ValueError):
         ours = False

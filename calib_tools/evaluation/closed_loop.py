@@ -44,7 +44,7 @@ _ARM = slice(0, 7)  # the joints in rad; the finger is in m
 
 def panda_limits() -> JointLimits:
     """Limits of the simulated robot: from its URDF and config/panda_limits.yaml."""
-    content = yaml.safe_load(shared_file("config/panda_limits.yaml").read_text())
+    content = yaml.safe_load(shared_file("config/panda_limits.yaml").read_text(encoding="utf-8"))
     rows = content["/**"]["ros__parameters"]["joint_limits"]
     return limits_from_urdf(
         panda_urdf(),

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from calib_tools.evaluation.plan import NO_SHIFT
+from calib_tools.evaluation.record import RECORD
 from calib_tools.evaluation.run import evaluate
-from calib_tools.evaluation.settings import make_settings
+from calib_tools.evaluation.settings import MEASURED, make_settings
 from calib_tools.evaluation.variants import parse_variants
 from calib_tools.stopping import goes_on
+from quantvla_ros.backends.compiler import check_compiler
+from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.errors import QuantVLAError
 
 
@@ -39,6 +42,9 @@ def run_evaluation(
     """
     from quantvla_ros.sim.tasks.registry import TASKS
 
+    check_writable(out / RECORD)
+    if over_ros or latency == MEASURED:
+        check_compiler()
     if over_ros and ray is not None:
         raise QuantVLAError("--over-ros runs on this machine alone; leave out --ray.")
     variants = parse_variants(bundles)

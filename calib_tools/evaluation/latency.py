@@ -56,7 +56,7 @@ def measure_ms(variant: Variant, denoise_steps: int | None) -> float:
 
 def _read(path: Path, variants: Sequence[Variant]) -> dict[str, float]:
     try:
-        kept: Mapping[str, float] = json.loads(path.read_text())
+        kept: Mapping[str, float] = json.loads(path.read_text(encoding="utf-8"))
         found = {variant.label: float(kept[variant.label]) for variant in variants}
         if not all(0 <= latency < math.inf for latency in found.values()):
             raise ValueError(found)

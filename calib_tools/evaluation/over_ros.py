@@ -125,7 +125,7 @@ def measured_latencies_ms(labels: Sequence[str], logs: Path) -> dict[str, float]
     found = {}
     for label in labels:
         files = [logs / f"{_run_name(label, task)}_node.json" for task in TASKS]
-        there = [json.loads(file.read_text()) for file in files if file.is_file()]
+        there = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
         values = [ms for record in there for ms in record["latency_ms"]]
         if values:
             found[label] = round(float(np.median(values)), 2)

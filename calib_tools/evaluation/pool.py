@@ -12,6 +12,7 @@ from multiprocessing import connection
 from typing import Any, Generic, cast
 
 from calib_tools.evaluation.jobs import AnyResult, AnyWork, Lost, MakePlayer
+from calib_tools.failures import sentence
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.parent_process import tie_to_parent
 
@@ -120,7 +121,7 @@ def _serve(pipe: Any, make_player: MakePlayer[Any, Any], parent: int) -> None:
         try:
             player = player or make_player()
             pipe.send((_DONE, player.play(job)))
-        except QuantVLAError as error:
-            pipe.send((_REFUSED, str(error)))
-        except Exception:
-            pipe.send((_FAILED, traceback.format_exc()))
+        except Exception as error:
+            said = sentence(error)
+            refused = (_REFUSED, said)
+            pipe.send((_FAILED, traceback.format_exc()) if said is None else refused)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from calib_tools.evaluation.jobs import AnyResult, AnyWork, Lost, MakePlayer, WorkPlayer
+from calib_tools.failures import sentence
 from quantvla_ros.errors import QuantVLAError
 
 LOCAL = "local"
@@ -26,8 +27,11 @@ def play_job(job: Any, make_player: MakePlayer[Any, Any]) -> Any:
         if make_player not in _players:
             _players[make_player] = make_player()
         return _players[make_player].play(job)
-    except QuantVLAError as error:
-        return error
+    except Exception as error:
+        said = sentence(error)
+        if said is None:
+            raise
+        return QuantVLAError(said)
 
 
 def play_on_ray(

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from calib_tools.cores import usable_cores
 from calib_tools.evaluation.aggregate import aggregates, comparisons
 from calib_tools.evaluation.outcome import Outcome
 from calib_tools.evaluation.plan import PlannedEpisode
@@ -52,7 +52,7 @@ def make_record(
         "command": command_line("quantvla"),
         "settings": settings.model_dump(mode="json"),
         "latency_ms": dict(latency_ms),
-        "cpu": {"model": cpu_model(), "vnni": has_vnni(), "cores": os.cpu_count()},
+        "cpu": {"model": cpu_model(), "vnni": has_vnni(), "cores": usable_cores()},
         "versions": versions(),
         "speed": dict(speed),
         "decisions": asdict(last_look) if last_look is not None else None,

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from calib_tools.cores import usable_cores
 from calib_tools.evaluation.jobs import Job, JobPlayer
 from calib_tools.evaluation.latency import latencies_ms
 from calib_tools.evaluation.outcome import Outcome
@@ -62,7 +62,7 @@ def evaluate(
         Stopped: the user stopped it; says how many episodes are finished.
     """
     plan = settings.plan()
-    workers = workers or os.cpu_count() or 1
+    workers = workers or usable_cores()
     started = time.monotonic()
     with EpisodeStore(out, settings) as store:
         before = len(store.finished)

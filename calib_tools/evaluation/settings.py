@@ -201,7 +201,7 @@ def read_settings(path: Path) -> Settings:
         QuantVLAError: the file is damaged or of another version.
     """
     try:
-        return Settings.model_validate_json(path.read_text())
+        return Settings.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValidationError) as error:
         raise QuantVLAError(
             f"'{path}' cannot be read by this version of the package; choose another --out."

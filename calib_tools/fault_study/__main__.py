@@ -13,6 +13,7 @@ from calib_tools.fault_study.scenarios import SCENARIOS
 from calib_tools.fault_study.table import KIND, figure, is_good, markdown
 from calib_tools.output import write_file
 from calib_tools.study import run_study, study_parser
+from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.control.faults import FaultCode
 
 _TEXT = """\
@@ -38,6 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
     codes = [FaultCode(name) for name in options.fault or [c.value for c in SCENARIOS]]
 
     def measure(say: Say) -> dict[str, Any]:
+        if options.figure is not None:
+            check_writable(options.figure)
         stops, kills = study(codes, options.kills, options.logs, say)
         return {"stops": stops, "kills": kills}
 

@@ -50,7 +50,7 @@ class WavePolicy:
         prefix: ActionPrefix | None = None,
     ) -> Chunk:
         """Return the wave, or do what the file says: nan, outside, astray, late, hang, raise."""
-        mode = Path(self._mode).read_text() if self._mode else ""
+        mode = Path(self._mode).read_text(encoding="utf-8") if self._mode else ""
         if mode == "hang":
             time.sleep(3600)
         if mode == "raise":

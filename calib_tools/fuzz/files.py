@@ -79,7 +79,7 @@ def _buffer(buffer: Path, rng: np.random.Generator, scratch: Path) -> None:
     shutil.copytree(buffer, path)
     target = _damage_one(path, rng)
     if target.name != DESCRIPTION and rng.random() < RESEAL_SHARE:
-        described = yaml.safe_load((path / DESCRIPTION).read_text())
+        described = yaml.safe_load((path / DESCRIPTION).read_text(encoding="utf-8"))
         described["files"][target.name] = file_hash(target)
         (path / DESCRIPTION).write_text(yaml.safe_dump(described, sort_keys=False))
     load_buffer(path)
@@ -104,7 +104,7 @@ def _damage_one(directory: Path, rng: np.random.Generator) -> Path:
     files = sorted(directory.iterdir())
     target = files[int(rng.integers(len(files)))]
     if target.suffix == ".yaml":
-        target.write_text(mutate_yaml(target.read_text(), rng))
+        target.write_text(mutate_yaml(target.read_text(encoding="utf-8"), rng))
     else:
         target.write_bytes(mutate_bytes(target.read_bytes(), rng))
     return target
@@ -117,7 +117,7 @@ def _parameters(rng: np.random.Generator, scratch: Path) -> None:
 
     names = ("config/policy.yaml", "config/panda_limits.yaml")
     file = scratch / "parameters.yaml"
-    text = shared_file(names[int(rng.integers(len(names)))]).read_text()
+    text = shared_file(names[int(rng.integers(len(names)))]).read_text(encoding="utf-8")
     file.write_text(mutate_yaml(text, rng))
     with Runtime(["--ros-args", "--params-file", str(file)]):
         node = PolicyNode(lambda: None)
@@ -129,7 +129,9 @@ def _configuration(rng: np.random.Generator, scratch: Path) -> None:
     from calib_tools.buffer.sources import load_config
 
     file = scratch / "calibration.yaml"
-    file.write_text(mutate_yaml(shared_file("config/calibration.yaml").read_text(), rng))
+    file.write_text(
+        mutate_yaml(shared_file("config/calibration.yaml").read_text(encoding="utf-8"), rng)
+    )
     load_config(file)
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from quantvla_ros.bundle.schema import BundleManifest
-from quantvla_ros.bundle.storage import bundle_hash, load_manifest, tensor_header
+from quantvla_ros.bundle.storage import bundle_hash, load_manifest
+from quantvla_ros.bundle.tensors import tensor_header
 from quantvla_ros.errors import QuantVLAError
 
 Record = dict[str, Any]
@@ -63,7 +64,7 @@ def _read(path: Path) -> Record | None:
     if not path.is_file():
         return None
     try:
-        content: Record = json.loads(path.read_text())
+        content: Record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise QuantVLAError(f"The record '{path}' is damaged: {error}.") from error
     return content

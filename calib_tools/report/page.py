@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from calib_tools.report.evaluation import evaluation_sections, is_evaluation
 from calib_tools.report.quantization import gate_section, is_bundle, quantization_sections
 from calib_tools.report.run_data import Record, RunData, read_run
 from calib_tools.report.section import Section
+from quantvla_ros.cache_directory import cache_directory, why_not_at_home
 
 _TEMPLATE = "page.html.j2"
 
@@ -28,6 +30,8 @@ def write_report(run: Path, out: Path, force: bool) -> None:
         QuantVLAError: `out` exists, or the run directory holds nothing to report.
     """
     check_file_free(out, force)
+    if why_not_at_home():  # matplotlib would print a paragraph about it
+        os.environ.setdefault("MPLCONFIGDIR", str(cache_directory("matplotlib")))
     if is_evaluation(run):
         title = "Closed-loop evaluation"
         page = _fill(title, run.resolve().name, None, [], evaluation_sections(run))
@@ -62,7 +66,7 @@ def _fill(
 ) -> str:
     from jinja2 import Environment
 
-    template = resources.files("calib_tools.report").joinpath(_TEMPLATE).read_text()
+    template = resources.files("calib_tools.report").joinpath(_TEMPLATE).read_text(encoding="utf-8")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(template).render(
         title=title,

@@ -71,7 +71,7 @@ def _read(path: Path) -> Record | None:
     if not path.is_file():
         return None
     try:
-        content: Record = json.loads(path.read_text())
+        content: Record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise QuantVLAError(f"The record '{path}' is damaged: {error}.") from error
     return content

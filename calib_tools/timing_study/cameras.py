@@ -54,5 +54,5 @@ def _stream(seconds: float, profile: bool, logs: Path) -> tuple[int, dict[str, l
             )  # fmt: skip
             cameras.wait(seconds + _EXTRA_S)
             reader.wait(_EXTRA_S)
-        ages: dict[str, list[float]] = json.loads(read.read_text())["ages_ms"]
-        return int(json.loads(sent.read_text())["published"]), ages
+        ages: dict[str, list[float]] = json.loads(read.read_text(encoding="utf-8"))["ages_ms"]
+        return int(json.loads(sent.read_text(encoding="utf-8"))["published"]), ages

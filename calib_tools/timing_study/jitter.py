@@ -44,7 +44,7 @@ def study_jitter(
                 realtime = arm.figures.get("realtime", "")
             rows.append(_row(name, realtime == "True", record))
         empty.wait(_EXTRA_S)
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
     return [*rows, _row("empty loop beside the first", found["realtime"], found)]
 
 

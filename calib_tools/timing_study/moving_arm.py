@@ -95,4 +95,4 @@ def moving_arm(
             ) as (operator, (robot, node)),
         ):  # fmt: skip
             yield MovingArm(operator, robot, node), record
-        record.update(json.loads(path.read_text()))
+        record.update(json.loads(path.read_text(encoding="utf-8")))

@@ -84,7 +84,7 @@ def _sample(arm: MovingArm, gone: float) -> dict[str, Any]:
 def resident_bytes(pid: int) -> int:
     """Memory that a process holds now; 0 when there is none of this number."""
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()[1])
     except OSError:
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")

@@ -18,6 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from quantvla_ros.cache_directory import cache_directory
+from quantvla_ros.errors import BackendError
+
 SOURCES = ("int8_linear.c", "int4_linear.c", "float_linear.c")
 INCLUDED = ("integer_lanes.c", "quantize_tokens.c")
 FLAGS = ("-O3", "-mavx2", "-mfma", "-shared", "-fPIC")
@@ -35,35 +38,46 @@ def has_vnni() -> bool:
     return wide and bool(torch.cpu._is_vnni_supported())
 
 
-def _cache_directory() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(home) / "quantvla_ros" / "kernels"
+def c_compiler() -> str | None:
+    """Path of the compiler that builds the kernels, or None."""
+    return shutil.which("cc") or shutil.which("gcc")
 
 
 def load_library() -> ctypes.CDLL | None:
-    """The compiled kernels, or None without AVX2 or without a C compiler."""
+    """The compiled kernels, or None without AVX2 or without a C compiler.
+
+    Long work that ends with them calls this first: it must not end for want of a folder.
+
+    Raises:
+        QuantVLAError: there is no folder to build them in, or its disk is full.
+    """
     return library_for(has_vnni())
 
 
 @cache
 def library_for(vnni: bool) -> ctypes.CDLL | None:
     """The same, with VNNI or without."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
+    compiler = c_compiler()
     if compiler is None or torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
         return None
     folder = resources.files("quantvla_ros.backends")
     texts = {name: folder.joinpath(name).read_bytes() for name in (*SOURCES, *INCLUDED)}
     flags = (*FLAGS, *VNNI_FLAGS) if vnni else FLAGS
     name = hashlib.sha256(b"".join([*texts.values(), " ".join(flags).encode()])).hexdigest()[:16]
-    library = _cache_directory() / f"kernels_{name}.so"
-    if not library.exists() and not _build(compiler, texts, flags, library):
-        return None
+    library = cache_directory("kernels", executable=True) / f"kernels_{name}.so"
+    try:
+        if not library.exists() and not _build(compiler, texts, flags, library):
+            return None
+    except OSError as error:
+        raise BackendError(
+            f"the integer kernels cannot be built in '{library.parent}' ({error.strerror}); free "
+            "some space, or set XDG_CACHE_HOME to another folder"
+        ) from error
     return ctypes.CDLL(str(library))
 
 
 def _build(compiler: str, texts: dict[str, bytes], flags: tuple[str, ...], library: Path) -> bool:
     """Compile beside the final place and rename, so that two processes may build at once."""
-    library.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=library.parent) as directory:
         for name, text in texts.items():
             (Path(directory) / name).write_bytes(text)

@@ -10,21 +10,42 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from torch._inductor.runtime.cache_dir_utils import cache_dir
+from torch._inductor.runtime.cache_dir_utils import cache_dir, default_cache_dir
 
 from quantvla_ros.backends.fingerprint import cpu_flags
+from quantvla_ros.cache_directory import cache_directory, why_unusable
+from quantvla_ros.errors import BackendError
+
+_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
 
 
 def use_cache_of_this_cpu() -> None:
     """Give this CPU a folder of its own in the cache, for all that this process compiles.
 
+    The cache lies with the package's other files that are kept, so that a robot that starts again
+    has not to compile again, unless TORCHINDUCTOR_CACHE_DIR names another place.
+
     Inductor takes code for wider vectors from its cache on a CPU with narrower ones, where it
     crashes or never ends. That happens when a home directory is shared or an image is built on
     another machine, and with `ATEN_CPU_CAPABILITY`.
+
+    Raises:
+        QuantVLAError: code can be kept in no folder, or not in the one that is named.
     """
-    root = Path(cache_dir())
-    if root.name != _folder():
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(root / _folder())
+    named = os.environ.get(_VARIABLE, default_cache_dir())
+    if Path(named).name == _folder():
+        return
+    if named == default_cache_dir():  # inductor's own choice is emptied at every start
+        root = cache_directory("compiled", executable=True)
+    else:
+        root = Path(named)
+        why = why_unusable(root, executable=True)
+        if why:
+            raise BackendError(
+                f"compiled code cannot be kept: the folder '{root}' of {_VARIABLE} {why}; set the "
+                "variable to another folder, or unset it"
+            )
+    os.environ[_VARIABLE] = str(root / _folder())
 
 
 @cache

@@ -15,11 +15,24 @@ import torch
 from torch import Tensor, nn
 from torch._functorch.compile_utils import fx_graph_cse
 from torch._inductor import standalone_compile
+from torch._inductor.exc import CppCompileError, InductorError
 
 from quantvla_ros.backends.code_cache import discard_broken_library, use_cache_of_this_cpu
+from quantvla_ros.backends.compiler import check_compiler
+from quantvla_ros.errors import BackendError
 from quantvla_ros.models.pi05 import Pi05, Prefix
 
 Function = Callable[..., Sequence[Tensor]]
+
+
+def check_can_compile() -> None:
+    """Refuse to begin work that ends in a compiled policy where none can be made.
+
+    Raises:
+        QuantVLAError: there is no C++ compiler, or no folder for compiled code.
+    """
+    check_compiler()
+    use_cache_of_this_cpu()
 
 
 # Inputs and outputs of both are flat lists of tensors: the compiled graphs know no structures.
@@ -72,6 +85,12 @@ def _compile(module: nn.Module, inputs: tuple[Tensor, ...]) -> Function:
         except ImportError as error:
             if not discard_broken_library(error):
                 raise
+        except (InductorError, CppCompileError, OSError) as error:
+            lines = [line for line in str(error).splitlines() if "rror: " in line]
+            raise BackendError(
+                f"the policy could not be compiled ({(lines or [str(error)])[0].strip()}); see "
+                "`quantvla doctor`, or run without (parameter 'compiled' of policy_node)"
+            ) from error
         else:
             return compiled
 
@@ -80,6 +99,7 @@ class CompiledNetwork:
     """`encode` and `denoise` as two compiled graphs; shapes are those of the example inputs."""
 
     def __init__(self, network: Pi05, example: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
+        check_can_compile()
         config = network.config
         with torch.no_grad(), warnings.catch_warnings():
             # What torch's export deprecates within itself is no news to our users.

@@ -28,7 +28,7 @@ def cpu_kind(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
     """All that this CPU can do, as the kernel names it; empty where it does not tell."""
     if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
             if line.startswith(("flags", "Features")):
                 return set(line.partition(":")[2].split())
     return set()

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from quantvla_ros.backends.compiled import CompiledNetwork
+from quantvla_ros.backends.compiled import CompiledNetwork, check_can_compile
 from quantvla_ros.backends.packing import PackedLinear, pack_network, packed_kernel
 from quantvla_ros.bundle.action_prefix import ActionPrefix, check_prefix
 from quantvla_ros.bundle.chunk import Chunk
@@ -231,8 +231,11 @@ def load_policy(
 
     Raises:
         BundleError: the bundle is damaged.
-        BackendError: this CPU does not multiply the bundle's integers exactly.
+        BackendError: this CPU does not multiply the bundle's integers exactly, or nothing can be
+            compiled here.
     """
+    if compiled:
+        check_can_compile()
     torch.set_num_threads(threads)
     bundle = load_bundle(path)
     return policy_of(bundle, load_network(bundle), backend, compiled)

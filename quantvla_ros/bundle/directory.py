@@ -7,14 +7,47 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from quantvla_ros.errors import OutputExistsError
+from quantvla_ros.errors import OutputExistsError, QuantVLAError
+
+_PROBE_BYTES = 4096
+
+
+def check_writable(out: Path) -> None:
+    """Refuse an output that cannot be written, before any work is done.
+
+    Folders that are missing are made, a few bytes are written beside `out`, and all is removed
+    again: rights, read-only disks, full ones and too long names show in no other way.
+
+    Raises:
+        QuantVLAError: names the place and why.
+    """
+    out = out.absolute()
+    probe = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.new")
+    made: list[Path] = []
+    try:
+        for folder in reversed(probe.parents):
+            if not os.path.lexists(folder):
+                folder.mkdir()
+                made.append(folder)
+        probe.write_bytes(bytes(_PROBE_BYTES))
+    except OSError as error:
+        place = out.parent if error.filename in (None, str(probe)) else error.filename
+        raise QuantVLAError(
+            f"'{out}' cannot be written ({place}: {error.strerror}); give another place"
+        ) from error
+    finally:
+        with suppress(OSError):
+            probe.unlink()
+        for folder in reversed(made):
+            with suppress(OSError):  # somebody else has put something there
+                folder.rmdir()
 
 
 def prepare_output(out: Path, force: bool) -> None:
-    """Refuse an output directory that may not be written, before any work is done.
+    """Refuse an output directory that may not or cannot be written, before any work is done.
 
     Args:
         out: directory to be written.
@@ -23,9 +56,14 @@ def prepare_output(out: Path, force: bool) -> None:
     Raises:
         OutputExistsError: `out` exists and `force` is not given, is no directory, or holds the
             working directory or the home directory.
+        QuantVLAError: see `check_writable`.
     """
-    if not os.path.lexists(out):
-        return
+    if os.path.lexists(out):
+        _check_replaceable(out, force)
+    check_writable(out)
+
+
+def _check_replaceable(out: Path, force: bool) -> None:
     if not out.is_dir():
         raise OutputExistsError(f"{out} exists and is no directory; give another output directory")
     if not force:
@@ -33,7 +71,7 @@ def prepare_output(out: Path, force: bool) -> None:
             f"output directory {out} exists; give another one, or --force to replace it whole"
         )
     target = out.resolve()
-    for kept in (Path.cwd(), Path.home()):
+    for kept in (Path.cwd(), Path(os.path.expanduser("~"))):
         if target in (kept.resolve(), *kept.resolve().parents):
             raise OutputExistsError(
                 f"output directory {out} holds {kept}, which --force would delete; give another one"
@@ -48,7 +86,7 @@ def written_directory(out: Path, force: bool) -> Iterator[Path]:
     directory exists under one of the names. When the block raises, nothing remains.
 
     Raises:
-        OutputExistsError: see `prepare_output`.
+        QuantVLAError: see `prepare_output`.
     """
     prepare_output(out, force)
     out = out.resolve()
@@ -58,7 +96,8 @@ def written_directory(out: Path, force: bool) -> Iterator[Path]:
     fresh.mkdir()
     try:
         yield fresh
-        prepare_output(out, force)
+        if os.path.lexists(out):  # since the work began, perhaps
+            _check_replaceable(out, force)
         _swap(fresh, out, out.with_name(f".{out.name}.{mark}.old"))
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

@@ -4,16 +4,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from quantvla_ros.bundle.directory import prepare_output, written_directory
 from quantvla_ros.bundle.manifest_file import MANIFEST, read_manifest, write_manifest
 from quantvla_ros.bundle.schema import BundleManifest
+from quantvla_ros.bundle.tensors import (
+    WEIGHTS,
+    check_content,
+    check_types,
+    read_tensors,
+    write_tensors,
+)
 from quantvla_ros.bundle.tokenizer import Tokenizer
 from quantvla_ros.errors import BundleError
 
@@ -21,18 +26,17 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
+    "WEIGHTS",
     "Bundle",
     "bundle_hash",
-    "check_tensors",
     "load_bundle",
     "load_manifest",
     "load_tokenizer",
     "prepare_output",
     "save_bundle",
-    "tensor_header",
 ]
 
-WEIGHTS, TOKENIZER = "weights.safetensors", "tokenizer.json"
+TOKENIZER = "tokenizer.json"
 FILES = (WEIGHTS, TOKENIZER)
 
 
@@ -54,7 +58,8 @@ def load_manifest(path: Path, check_files: bool = False) -> BundleManifest:
         check_files: also compare the hashes of all other files, which reads them whole.
 
     Raises:
-        BundleError: the file is missing, changed, of an unknown schema or not valid.
+        BundleError: the file is missing, changed, of an unknown schema or not valid; with
+            `check_files` also: another file is, or a tensor is of a type that no bundle holds.
     """
     path = Path(path)
     manifest = read_manifest(path)
@@ -66,6 +71,7 @@ def load_manifest(path: Path, check_files: bool = False) -> BundleManifest:
     if check_files:
         for name, expected in manifest.files.items():
             _check_hash(path / name, expected)
+        check_types(path)
     return manifest
 
 
@@ -77,7 +83,7 @@ def load_bundle(path: Path) -> Bundle:
     """
     path = Path(path)
     manifest = load_manifest(path, check_files=True)
-    return Bundle(path, manifest, _load_tensors(path / WEIGHTS), load_tokenizer(path, manifest))
+    return Bundle(path, manifest, read_tensors(path), load_tokenizer(path, manifest))
 
 
 def load_tokenizer(path: Path, manifest: BundleManifest) -> Tokenizer:
@@ -115,38 +121,17 @@ def save_bundle(
 
     Raises:
         OutputExistsError: `path` exists and `force` is not given.
-        BundleError: a tensor is not finite.
+        BundleError: a tensor is not finite, or of a type that no bundle holds.
     """
-    from safetensors.torch import save_file
-
     path = Path(path)
-    for name, tensor in tensors.items():
-        _check_finite(path, name, tensor)
+    check_content(path, tensors)
     with written_directory(path, force) as fresh:
-        save_file(_apart(tensors), fresh / WEIGHTS)
-        (fresh / WEIGHTS).chmod(0o644)  # safetensors lets only the owner read
+        write_tensors(fresh, tensors)
         for name, text in {TOKENIZER: tokenizer_json, **(beside or {})}.items():
             (fresh / name).write_bytes(text.encode())
         files = {name: file_hash(fresh / name) for name in FILES}
         write_manifest(fresh, manifest.model_copy(update={"files": files}))
     return path
-
-
-def _apart(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The tensors as safetensors takes them: none shares memory; copied only where one does."""
-    import torch
-
-    taken: set[int] = set()
-    out = {}
-    for name, tensor in tensors.items():
-        own = tensor.detach().cpu()
-        storage = own.untyped_storage()
-        alone = storage.nbytes() == own.nbytes and own.is_contiguous()
-        if not alone or storage.data_ptr() in taken:
-            own = own.clone(memory_format=torch.contiguous_format)
-        taken.add(own.untyped_storage().data_ptr())
-        out[name] = own
-    return out
 
 
 def bundle_hash(path: Path) -> str:
@@ -156,15 +141,6 @@ def bundle_hash(path: Path) -> str:
         BundleError: there is no bundle at `path`.
     """
     return file_hash(Path(path) / MANIFEST)
-
-
-def tensor_header(path: Path) -> dict[str, dict[str, Any]]:
-    """Type, shape and offsets of each tensor of a bundle, by name; its weights stay on disk."""
-    with (path / WEIGHTS).open("rb") as file:
-        (size,) = struct.unpack("<Q", file.read(8))
-        header: dict[str, dict[str, Any]] = json.loads(file.read(size))
-    header.pop("__metadata__", None)
-    return header
 
 
 def file_hash(path: Path) -> str:
@@ -185,69 +161,9 @@ def file_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def check_tensors(
-    tensors: Mapping[str, torch.Tensor], expected: Mapping[str, tuple[int, ...]]
-) -> None:
-    """Compare the bundle's tensors with those that its network has.
-
-    Args:
-        tensors: of the bundle.
-        expected: shape by name.
-
-    Raises:
-        BundleError: one is missing, too many, or of another shape; its name is in the text.
-    """
-    missing = sorted(set(expected) - set(tensors))
-    if missing:
-        raise BundleError(
-            f"{WEIGHTS} lacks tensor '{missing[0]}' ({len(missing)} missing in all); "
-            "make the bundle again"
-        )
-    extra = sorted(set(tensors) - set(expected))
-    if extra:
-        raise BundleError(
-            f"{WEIGHTS} holds tensor '{extra[0]}', which the network does not have "
-            f"({len(extra)} too many in all); make the bundle again"
-        )
-    for name, shape in expected.items():
-        if tuple(tensors[name].shape) != tuple(shape):
-            raise BundleError(
-                f"tensor '{name}' of {WEIGHTS} has shape {tuple(tensors[name].shape)}, the "
-                f"network expects {tuple(shape)}; make the bundle again"
-            )
-
-
 def _check_hash(path: Path, expected: str) -> None:
     if file_hash(path) != expected:
         raise BundleError(
             f"{path} is not the file that the bundle was written with (its sha256 differs); "
             "copy or make the bundle again"
         )
-
-
-def _check_finite(where: Path, name: str, tensor: torch.Tensor) -> None:
-    if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-        raise BundleError(
-            f"tensor '{name}' of {where} holds NaN or infinity; make the bundle again"
-        )
-
-
-def _load_tensors(path: Path) -> dict[str, torch.Tensor]:
-    import torch
-    from safetensors import SafetensorError, safe_open
-
-    tensors = {}
-    try:
-        with safe_open(path, "pt") as stored:
-            names = list(stored.keys())
-        for name in names:
-            # The library maps the file into memory; opened anew for each tensor, the whole of it
-            # is never held beside the tensors.
-            with safe_open(path, "pt") as stored:
-                tensor = stored.get_tensor(name)
-            wide = tensor.dtype in (torch.float16, torch.bfloat16)
-            tensors[name] = tensor.float() if wide else tensor.clone()
-            _check_finite(path, name, tensors[name])
-    except (SafetensorError, OSError) as error:
-        raise BundleError(f"{path} cannot be read ({error}); make the bundle again") from error
-    return tensors

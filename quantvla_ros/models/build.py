@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from quantvla_ros.bundle.schema import BundleManifest
-from quantvla_ros.bundle.storage import Bundle, check_tensors
+from quantvla_ros.bundle.storage import Bundle
+from quantvla_ros.bundle.tensors import check_tensors
 from quantvla_ros.errors import BundleError
 from quantvla_ros.models.pi05 import Pi05, Pi05Config
 from quantvla_ros.validation import first_problem
@@ -43,13 +44,13 @@ def empty_network(manifest: BundleManifest) -> Pi05:
 
 
 def fill(network: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Load a bundle's tensors; every name and shape must be the network's own.
+    """Load a bundle's tensors; every name, shape and kind must be the network's own.
 
     Raises:
-        BundleError: a tensor is missing, too many, or of another shape.
+        BundleError: a tensor is missing, too many, of another shape, or of another kind.
     """
     state = network.state_dict()
-    check_tensors(tensors, {name: tuple(value.shape) for name, value in state.items()})
+    check_tensors(tensors, state)
     with torch.no_grad():
         network.load_state_dict({k: v.to(state[k].dtype) for k, v in tensors.items()})
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.histogram import BOUNDS_MS, Histogram
 from quantvla_ros.nodes.ring import Ring
@@ -119,12 +120,26 @@ def _rounded(values: NDArray[np.float64]) -> list[float]:
     return [round(value, 4) for value in values.tolist()]
 
 
+def check_record_path(path: str) -> None:
+    """Refuse a record that could not be written when the node is deactivated; "" is none.
+
+    Raises:
+        QuantVLAError: see `check_writable`.
+    """
+    if path:
+        try:
+            check_writable(Path(os.path.expanduser(path)))
+        except QuantVLAError as error:
+            raise QuantVLAError(f"The record of parameter 'record_path': {error}.") from error
+
+
 def write_record(path: Path, record: Mapping[str, Any]) -> None:
-    """Write ``record`` to ``path`` whole or not at all.
+    """Write ``record`` to ``path`` whole or not at all; "~" is the home directory.
 
     Raises:
         QuantVLAError: the file cannot be written.
     """
+    path = Path(os.path.expanduser(path))
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.nodes.log_directory import use_log_directory
 from quantvla_ros.nodes.offered_topic import OfferedTopic, message_class
 from quantvla_ros.nodes.offers import nothing_arrived
 
@@ -58,7 +59,12 @@ class TopicTap:
         self._arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
 
     def __enter__(self) -> TopicTap:
-        """Start the node."""
+        """Start the node.
+
+        Raises:
+            QuantVLAError: ROS cannot write its logs.
+        """
+        use_log_directory()
         self._context = Context()
         self._context.init()
         self.node = Node(self._name, context=self._context)

@@ -19,6 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import ok, try_shutdown
 
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.nodes.log_directory import use_log_directory
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TURN_S = 0.1  # longest wait of the executor's thread for work, and so for its end
@@ -49,8 +50,10 @@ class Runtime:
         """Start the ROS context and take over SIGINT, SIGTERM and SIGHUP (unless that is ignored).
 
         Raises:
-            QuantVLAError: the ROS arguments, or a parameter file that they name, cannot be read.
+            QuantVLAError: the ROS arguments, or a parameter file that they name, cannot be read;
+                or ROS cannot write its logs.
         """
+        use_log_directory()
         try:
             rclpy.init(
                 args=None if self._args is None else list(self._args),

@@ -188,7 +188,7 @@ class PolicySession:
             self.inference.step(self.now())
             time.sleep(POLL_S)
         if path := self._parameters().record_path:
-            write_record(Path(path).expanduser(), session_record(self))
+            write_record(Path(path), session_record(self))
 
     def close(self) -> None:
         """Stop whatever runs and end the inference process."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from quantvla_ros.nodes.inputs import Inputs
 from quantvla_ros.nodes.instruction_gate import instruction_gate
 from quantvla_ros.nodes.joint_limit_texts import MAX_JUMP, TRACKING_TOLERANCE
 from quantvla_ros.nodes.output_watch import OutputWatch
+from quantvla_ros.nodes.record import check_record_path
 from quantvla_ros.nodes.session import PolicySession
 from quantvla_ros.nodes.startup import (
     RefusalError,
@@ -90,13 +92,14 @@ class SessionBuilder:
         interface = manifest.interface
         warning = check_gate(manifest, parameters.bundle, parameters.allow_failed_gate)
         check_chunk_length(interface, parameters.motion_config(), 1 / parameters.control_rate_hz)
+        check_record_path(parameters.record_path)
         given = node_parameters.declare_joint_limits(self._node, interface.action.joints)
         buffer = InputBuffer(
             [c.name for c in interface.cameras],
             interface.state.names,
             lambda: self._parameters().gates(),
             instruction_gate(
-                Path(parameters.bundle).expanduser(),
+                Path(os.path.expanduser(parameters.bundle)),
                 manifest,
                 lambda: self._parameters().instruction_check,
             ),
@@ -123,7 +126,7 @@ class SessionBuilder:
                     text = f"{error.text} There are {clocks.conflict[1]}."
                     raise RefusalError(error.code, text, error.check) from error
             raise
-        self._report_bundle(warning, Path(parameters.bundle).expanduser(), manifest, client)
+        self._report_bundle(warning, Path(os.path.expanduser(parameters.bundle)), manifest, client)
         return PolicySession(
             self._parameters,
             manifest,
@@ -157,7 +160,7 @@ class SessionBuilder:
 
     def _start_worker(self, parameters: PolicyNodeParameters) -> InferenceClient:
         client = InferenceClient(
-            Path(parameters.bundle).expanduser(),
+            Path(os.path.expanduser(parameters.bundle)),
             parameters.backend,
             parameters.threads,
             parameters.inference_timeout_s,

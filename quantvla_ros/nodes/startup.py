@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
 import time
 from collections.abc import Mapping, Sequence, Set
@@ -52,7 +53,7 @@ def read_bundle(path: str) -> BundleManifest:
             RefusalCode.BUNDLE_INVALID, "Parameter 'bundle' is empty: give a directory.", "bundle"
         )
     try:
-        manifest = load_manifest(Path(path).expanduser(), check_files=True)
+        manifest = load_manifest(Path(os.path.expanduser(path)), check_files=True)
     except BundleError as error:
         raise RefusalError(RefusalCode.BUNDLE_INVALID, str(error), "bundle") from error
     if set(manifest.interface.action.joints) - set(manifest.interface.state.names):

@@ -50,9 +50,11 @@ class Thresholds(BaseModel):
 def load_thresholds(path: Path | None = None) -> Thresholds:
     """The package's thresholds, or those of another file."""
     text = (
-        resources.files("quantvla_ros.quantization").joinpath("thresholds.yaml").read_text()
+        resources.files("quantvla_ros.quantization")
+        .joinpath("thresholds.yaml")
+        .read_text(encoding="utf-8")
         if path is None
-        else path.read_text()
+        else path.read_text(encoding="utf-8")
     )
     return Thresholds.model_validate(yaml.safe_load(text))
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from quantvla_ros.bundle.schema import BundleManifest
-from quantvla_ros.bundle.storage import check_tensors
+from quantvla_ros.bundle.tensors import check_tensors
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.build import empty_network
 from quantvla_ros.models.pi05 import Pi05
@@ -34,12 +34,13 @@ def adopt(manifest: BundleManifest, tensors: dict[str, Tensor]) -> Pi05:
     """The float network of a bundle on the very tensors given: nothing is held twice.
 
     Raises:
-        BundleError: a tensor is missing, too many, or of another shape; or no architecture.
+        BundleError: a tensor is missing, too many, or of another shape or type; or no
+            architecture.
     """
     with torch.device("meta"):
         network = empty_network(manifest)
     state = network.state_dict()
-    check_tensors(tensors, {name: tuple(value.shape) for name, value in state.items()})
+    check_tensors(tensors, state)
     network.load_state_dict(tensors, assign=True)
     return network.requires_grad_(False)
 

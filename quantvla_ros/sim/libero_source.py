@@ -10,7 +10,9 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
+from quantvla_ros.cache_directory import why_not_at_home
 from quantvla_ros.errors import QuantVLAError
 
 BDDL_OBJECTS = ("cream_cheese", "butter", "chocolate_pudding", "milk", "orange_juice")
@@ -49,8 +51,14 @@ def _quiet() -> Iterator[None]:
     """Silence LIBERO's and robosuite's prints and warnings; errors still come through."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
+    # robosuite wants a log at one place for all users of the machine, where the first one has it.
+    without_file = mock.patch.object(logging, "FileHandler", lambda _: logging.NullHandler())
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with (
+            without_file,
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
             yield
     finally:
         logging.disable(before)
@@ -60,12 +68,14 @@ def scene_xml(cache_dir: Path) -> str:
     """Return the environment's MJCF with absolute asset paths.
 
     Args:
-        cache_dir: existing directory that LIBERO may use for its path configuration.
+        cache_dir: existing directory that LIBERO and what it imports may keep files in.
 
     Raises:
         QuantVLAError: the simulator's packages are not installed.
     """
     os.environ.setdefault("LIBERO_CONFIG_PATH", str(cache_dir / "libero"))
+    if why_not_at_home():  # what LIBERO imports keeps files in the home, and does not do without
+        os.environ["HOME"] = str(cache_dir)
     with _quiet(), tempfile.TemporaryDirectory() as folder:
         try:
             from libero.libero.envs import OffScreenRenderEnv

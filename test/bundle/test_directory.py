@@ -2,11 +2,12 @@
 from __future__ import annotations
 
 import os
+import resource
 
 import pytest
 
-from quantvla_ros.bundle.directory import prepare_output, written_directory
-from quantvla_ros.errors import OutputExistsError
+from quantvla_ros.bundle.directory import check_writable, prepare_output, written_directory
+from quantvla_ros.errors import OutputExistsError, QuantVLAError
 
 
 def write(out, text, force=False):
@@ -88,3 +89,43 @@ def test_the_working_directory_and_its_parents_are_never_replaced(tmp_path, monk
     for out in (inner, tmp_path):
         with pytest.raises(OutputExistsError, match="would delete"):
             prepare_output(out, force=True)
+
+
+def test_a_place_that_can_be_written_is_left_as_it_was(tmp_path):
+    check_writable(tmp_path / "a" / "b" / "out")
+    prepare_output(tmp_path / "out", force=False)
+    assert os.listdir(tmp_path) == []
+    (tmp_path / "a").mkdir()
+    check_writable(tmp_path / "a" / "b" / "out")
+    assert os.listdir(tmp_path / "a") == []
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("file/out", "file: Not a directory"),
+        ("file/a/out", "file/a: Not a directory"),
+        ("/proc/nothing/out", "/proc/nothing: No such file"),  # as root, too
+        ("x" * 250, "File name too long"),
+        ("x" * 260 + "/out", "File name too long"),
+        ("gone/out", "gone: No such file"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_named_before_the_work(tmp_path, place, why):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    for refuse in (check_writable, lambda out: prepare_output(out, force=True)):
+        with pytest.raises(QuantVLAError, match=rf"cannot be written.*{why}.*another place"):
+            refuse(tmp_path / place)
+    assert sorted(os.listdir(tmp_path)) == ["file", "gone"]
+
+
+def test_a_disk_that_is_full_already_is_told_before_the_work(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))  # no file may grow
+    try:
+        with pytest.raises(QuantVLAError, match=r"cannot be written.*File too large"):
+            check_writable(tmp_path / "a" / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert os.listdir(tmp_path) == []

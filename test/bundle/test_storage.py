@@ -16,19 +16,21 @@ from quantvla_ros.bundle.manifest_file import write_manifest
 from quantvla_ros.bundle.storage import (
     WEIGHTS,
     bundle_hash,
-    check_tensors,
     file_hash,
     load_bundle,
     load_manifest,
     save_bundle,
 )
+from quantvla_ros.bundle.tensors import check_tensors, tensor_header
 from quantvla_ros.errors import BundleError, OutputExistsError
 
 QUICK = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 WIDENED = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
-DTYPES = [
-    torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32,
-    torch.int16, torch.int8, torch.uint8, torch.bool,
+DTYPES = [torch.float32, torch.float16, torch.bfloat16, torch.int8, torch.uint8]
+FLOATS, CODES = torch.ones(3, 4), torch.ones(5).char()
+STRANGE = [
+    torch.float64, torch.float8_e4m3fn, torch.float8_e5m2, torch.complex64, torch.int64,
+    torch.int32, torch.int16, torch.bool,
 ]  # fmt: skip
 
 SHAPES = st.lists(st.integers(0, 5), max_size=4).map(tuple)
@@ -40,14 +42,14 @@ TENSORS = st.dictionaries(
 
 
 def make(dtype, shape, seed):
-    values = torch.randint(-100, 100, shape, generator=torch.Generator().manual_seed(seed))
+    values = torch.randint(0, 100, shape, generator=torch.Generator().manual_seed(seed))
     # A transposed view: what is saved need not be contiguous.
     return values.to(dtype).movedim(0, -1) if len(shape) > 1 else values.to(dtype)
 
 
 @pytest.fixture
 def bundle(tmp_path):
-    return write_example(tmp_path / "bundle", {"a": torch.randn(3, 4), "b": torch.arange(5)})
+    return write_example(tmp_path / "bundle", {"a": torch.randn(3, 4), "b": torch.ones(5).char()})
 
 
 @settings(
@@ -112,6 +114,38 @@ def test_the_manifest_alone_can_check_the_other_files(bundle):
         load_manifest(bundle, check_files=True)
 
 
+def resealed(bundle):
+    """The bundle with the hash of the weights that lie there now, as a foreign hand leaves it."""
+    manifest = load_manifest(bundle)
+    files = {**manifest.files, WEIGHTS: file_hash(bundle / WEIGHTS)}
+    write_manifest(bundle, manifest.model_copy(update={"files": files}))
+    return bundle
+
+
+@pytest.mark.parametrize("dtype", STRANGE, ids=str)
+def test_a_tensor_of_another_type_is_refused_at_both_ends(tmp_path, dtype):
+    strange = {"a": torch.ones(2), "scale": torch.ones(3).to(dtype)}
+    with pytest.raises(BundleError, match=rf"'scale'.*{str(dtype)[6:]}.*bfloat16.*convert"):
+        write_example(tmp_path / "b", strange)
+    assert os.listdir(tmp_path) == []
+    write_example(tmp_path / "b")
+    save_file(strange, tmp_path / "b" / WEIGHTS)
+    kind = tensor_header(tmp_path / "b")["scale"]["dtype"]
+    resealed(tmp_path / "b")
+    for open_bundle in (load_bundle, lambda path: load_manifest(path, check_files=True)):
+        with pytest.raises(BundleError, match=rf"'scale' of .*{WEIGHTS} is of type {kind}, "):
+            open_bundle(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"1234567", b"\xff" * 8 + b"{}", b"\2" + bytes(7) + b"[]"]
+)
+def test_weights_that_are_no_safetensors_file_are_one_sentence(bundle, content):
+    (bundle / WEIGHTS).write_bytes(content)
+    with pytest.raises(BundleError, match=rf"{WEIGHTS} cannot be read .*make the bundle again"):
+        load_bundle(resealed(bundle))
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_a_value_that_is_not_finite_is_refused_at_both_ends(tmp_path, value):
     bad = {"scale": torch.tensor([1.0, value])}
@@ -120,9 +154,7 @@ def test_a_value_that_is_not_finite_is_refused_at_both_ends(tmp_path, value):
     assert os.listdir(tmp_path) == []
     write_example(tmp_path / "b")
     save_file(bad, tmp_path / "b" / WEIGHTS)
-    manifest = load_manifest(tmp_path / "b")
-    files = {**manifest.files, WEIGHTS: file_hash(tmp_path / "b" / WEIGHTS)}
-    write_manifest(tmp_path / "b", manifest.model_copy(update={"files": files}))
+    resealed(tmp_path / "b")
     with pytest.raises(BundleError, match=r"'scale'.*NaN or infinity"):
         load_bundle(tmp_path / "b")
 
@@ -137,14 +169,17 @@ def test_a_manifest_that_lists_other_files_is_refused(bundle):
 @pytest.mark.parametrize(
     ("expected", "text"),
     [
-        ({"a": (3, 4)}, "'b', which the network does not have"),
-        ({"a": (3, 4), "b": (5,), "c": (1,)}, "lacks tensor 'c'"),
-        ({"a": (4, 3), "b": (5,)}, r"'a'.*shape \(3, 4\).*expects \(4, 3\)"),
+        ({"a": FLOATS}, "'b', which the network does not have"),
+        ({"a": FLOATS, "b": CODES, "c": CODES}, "lacks tensor 'c'"),
+        ({"a": FLOATS.T, "b": CODES}, r"'a'.*shape \(3, 4\).*expects \(4, 3\)"),
+        ({"a": FLOATS, "b": torch.ones(5)}, r"'b'.*type torch.int8.*expects torch.float32"),
+        ({"a": FLOATS, "b": CODES.byte()}, r"'b'.*type torch.int8.*expects torch.uint8"),
+        ({"a": torch.ones(3, 4).char(), "b": CODES}, r"'a'.*float32.*expects torch.int8"),
     ],
 )
 def test_tensors_that_do_not_fit_the_network_are_named(bundle, expected, text):
     tensors = load_bundle(bundle).tensors
-    check_tensors(tensors, {"a": (3, 4), "b": (5,)})
+    check_tensors(tensors, {"a": FLOATS.half(), "b": CODES})
     with pytest.raises(BundleError, match=text):
         check_tensors(tensors, expected)
 

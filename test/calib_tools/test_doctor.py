@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from calib_tools import doctor
+from quantvla_ros.backends import compiler
 
 
 def by_name(findings):
@@ -60,3 +61,29 @@ def test_a_profile_that_names_no_file_is_bad(monkeypatch, tmp_path):
     monkeypatch.delenv("FASTDDS_DEFAULT_PROFILES_FILE", raising=False)
     found = by_name(doctor.examine())["DDS profile"]
     assert (found.status, found.remedy) == ("bad", "unset FASTRTPS_DEFAULT_PROFILES_FILE")
+
+
+@pytest.fixture
+def asked_anew():
+    compiler.why_not_compiling.cache_clear()
+    yield
+    compiler.why_not_compiling.cache_clear()
+
+
+def test_a_machine_without_a_compiler_is_told_what_to_install(monkeypatch, tmp_path, asked_anew):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    found = by_name(doctor.examine())
+    assert found["C++ compiler"].status == "bad"
+    assert "'g++' is not installed" in found["C++ compiler"].text
+    assert "apt install g++" in found["C++ compiler"].remedy
+    assert found["C compiler"].status == "note"
+
+
+def test_without_a_home_the_temporary_folder_and_the_variable_are_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nothing")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    found = by_name(doctor.examine())["cache"]
+    assert found.status == "note"
+    assert "/proc/nothing" in found.text and str(tmp_path) in found.text
+    assert "XDG_CACHE_HOME" in found.remedy

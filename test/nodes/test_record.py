@@ -8,7 +8,7 @@ import json
 import pytest
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.nodes.record import RECENT, NodeRecord, write_record
+from quantvla_ros.nodes.record import RECENT, NodeRecord, check_record_path, write_record
 
 
 def test_jitter_is_the_distance_of_intervals_from_the_period():
@@ -58,3 +58,12 @@ def test_place_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(QuantVLAError, match="record_path"):
         write_record(tmp_path / "file" / "record.json", {})
+
+
+def test_that_place_is_found_when_the_node_is_configured(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(QuantVLAError, match=r"'record_path'.*file: Not a directory"):
+        check_record_path(str(tmp_path / "file" / "record.json"))
+    check_record_path("")
+    check_record_path(str(tmp_path / "record.json"))
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]

@@ -20,3 +20,17 @@ def robot():
     robot = SimulatedRobot("pick_place")
     yield robot
     robot.close()
+
+
+@pytest.fixture
+def refused(capsys):
+    """Call a command that must refuse, with its arguments; returns its one sentence."""
+
+    def call(command, *arguments) -> str:
+        with pytest.raises(SystemExit) as ended:
+            command(*arguments)
+        assert ended.value.code == 1
+        (sentence,) = capsys.readouterr().err.splitlines()
+        return sentence
+
+    return call

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -92,13 +93,13 @@ def test_the_same_command_adds_nothing_and_more_seeds_add_some(
     assert list(dict.fromkeys(seeds.tolist())) == [5, 6, 7]
 
 
-def test_another_policy_is_refused(bundle, demos, short, tmp_path):
+def test_another_policy_is_refused(bundle, demos, short, tmp_path, refused):
     out, other = tmp_path / "corrections", driver(tmp_path / "other", demos, seed=1)
     correct(bundle, out)
-    with pytest.raises(
-        SystemExit, match=r"^corrections: The corrections in .* another policy than .* directory\.$"
-    ):
-        correct(other, out)
+    said = refused(correct, other, out)
+    assert re.fullmatch(
+        r"corrections: The corrections in .* another policy than .* directory\.", said
+    )
     assert len(DataSet(out).episodes) == 2
 
 
@@ -142,11 +143,9 @@ def missing(bundle, path):
     ],
 )
 def test_a_bundle_that_cannot_drive_is_refused_before_anything_is_noted(
-    bundle, tmp_path, made, sentence
+    bundle, tmp_path, refused, made, sentence
 ):
     out = tmp_path / "corrections"
     other = made(bundle, tmp_path / "other")
-    with pytest.raises(SystemExit, match=rf"^corrections: .*{sentence}\.?$") as refused:
-        correct(other, out)
-    assert len(str(refused.value).splitlines()) == 1
+    assert re.fullmatch(rf"corrections: .*{sentence}\.?", refused(correct, other, out))
     assert not out.exists()

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -60,21 +62,19 @@ def test_bundle_is_a_policy(bundle):
     assert np.isfinite(chunk.actions).all()
 
 
-def test_what_is_there_is_replaced_only_by_force(run, tmp_path):
+def test_what_is_there_is_replaced_only_by_force(run, tmp_path, refused):
     path = tmp_path / "policy"
     path.mkdir()
     (path / "mine").touch()
-    sentence = r"^export: output directory .* exists; .* or --force to replace it whole$"
-    with pytest.raises(SystemExit, match=sentence):
-        main(run, path)
+    sentence = r"export: output directory .* exists; .* or --force to replace it whole"
+    assert re.fullmatch(sentence, refused(main, run, path))
     assert [file.name for file in path.iterdir()] == ["mine"]
     main(run, path, force=True)
     assert not (path / "mine").exists()
     assert load_bundle(path).manifest.architecture == tiny_config().model_dump(mode="json")
 
 
-def test_a_directory_that_is_no_run_is_refused(tmp_path):
-    sentence = r"^export: There is no training run with a checkpoint in .*; train first\.$"
-    with pytest.raises(SystemExit, match=sentence):
-        main(tmp_path, tmp_path / "policy")
+def test_a_directory_that_is_no_run_is_refused(tmp_path, refused):
+    sentence = r"export: There is no training run with a checkpoint in .*; train first\."
+    assert re.fullmatch(sentence, refused(main, tmp_path, tmp_path / "policy"))
     assert not (tmp_path / "policy").exists()

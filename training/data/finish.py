@@ -73,7 +73,7 @@ def _described(path: Path, key: str, kind: type[Value]) -> Value:
     import json
 
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise QuantVLAError(f"{path} is damaged ({error}); restore it or record again.") from error
     value = content.get(key) if isinstance(content, dict) else None

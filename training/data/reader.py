@@ -52,7 +52,7 @@ class DataSet:
         if not path.exists():
             raise QuantVLAError(f"There is no finished data set in {directory}; record one first.")
         try:
-            self.info: dict[str, Any] = json.loads(path.read_text())
+            self.info: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise QuantVLAError(
                 f"{path} is damaged ({error}); delete it and record again."
@@ -120,7 +120,9 @@ class DataSet:
         """
         cache, note = self.directory / CACHE / "pictures.npy", self.directory / CACHE / "made.json"
         key = [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in self.files]
-        if not (cache.exists() and note.exists() and json.loads(note.read_text()) == key):
+        if not (
+            cache.exists() and note.exists() and json.loads(note.read_text(encoding="utf-8")) == key
+        ):
             note.unlink(missing_ok=True)
             self._decode_all(cache)
             write_json(note, key)

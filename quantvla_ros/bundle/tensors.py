@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tensors of a bundle, `weights.safetensors`: their types, their values, their place."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quantvla_ros.errors import BundleError
+
+if TYPE_CHECKING:
+    import torch
+
+WEIGHTS = "weights.safetensors"
+TYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "I8": "int8", "U8": "uint8"}
+"""Floats, and the integers of quantized layers; safetensors' name -> PyTorch's."""
+
+
+def check_types(path: Path) -> None:
+    """Refuse a bundle with a tensor of a type that no network here holds; reads no weights.
+
+    A float64 or an integer that became float32 in silence would be another number, and fp8 has no
+    arithmetic of its own on most CPUs.
+
+    Raises:
+        BundleError: names the tensor and its type; or the file cannot be read.
+    """
+    for name, entry in tensor_header(path).items():
+        if entry["dtype"] not in TYPES:
+            raise _wrong_type(path / WEIGHTS, name, entry["dtype"])
+
+
+def check_content(where: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Refuse tensors that no bundle may hold.
+
+    Raises:
+        BundleError: one is not finite or of a wrong type; its name is in the text.
+    """
+    for name, tensor in tensors.items():
+        kind = str(tensor.dtype).removeprefix("torch.")
+        if kind not in TYPES.values():
+            raise _wrong_type(where, name, kind)
+        _check_finite(where, name, tensor)
+
+
+def _wrong_type(where: Path, name: str, kind: str) -> BundleError:
+    return BundleError(
+        f"tensor '{name}' of {where} is of type {kind}, and a bundle holds "
+        f"{', '.join(TYPES.values())}; convert it and make the bundle again"
+    )
+
+
+def tensor_header(path: Path) -> dict[str, dict[str, Any]]:
+    """Type, shape and offsets of each tensor of a bundle, by name; its weights stay on disk.
+
+    Raises:
+        BundleError: the file cannot be read.
+    """
+    file = path / WEIGHTS
+    try:
+        with file.open("rb") as opened:
+            (size,) = struct.unpack("<Q", opened.read(8))
+            if size > file.stat().st_size:
+                raise ValueError("its header is longer than the file")
+            header: dict[str, dict[str, Any]] = json.loads(opened.read(size))
+        header.pop("__metadata__", None)
+        if not all(isinstance(entry["dtype"], str) for entry in header.values()):
+            raise ValueError("its header is damaged")
+    except (OSError, ValueError, struct.error, AttributeError, TypeError, KeyError) as error:
+        raise BundleError(f"{file} cannot be read ({error}); make the bundle again") from error
+    return header
+
+
+def check_tensors(
+    tensors: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]
+) -> None:
+    """Compare the bundle's tensors with those that its network has.
+
+    Args:
+        tensors: of the bundle.
+        expected: what the network has in their places, of any values.
+
+    Raises:
+        BundleError: one is missing, too many, of another shape, or float in place of integers or
+            the other way round; its name is in the text.
+    """
+    missing = sorted(set(expected) - set(tensors))
+    if missing:
+        raise BundleError(
+            f"{WEIGHTS} lacks tensor '{missing[0]}' ({len(missing)} missing in all); "
+            "make the bundle again"
+        )
+    extra = sorted(set(tensors) - set(expected))
+    if extra:
+        raise BundleError(
+            f"{WEIGHTS} holds tensor '{extra[0]}', which the network does not have "
+            f"({len(extra)} too many in all); make the bundle again"
+        )
+    for name, place in expected.items():
+        tensor = tensors[name]
+        if tensor.shape != place.shape:
+            raise BundleError(
+                f"tensor '{name}' of {WEIGHTS} has shape {tuple(tensor.shape)}, the "
+                f"network expects {tuple(place.shape)}; make the bundle again"
+            )
+        both_float = tensor.is_floating_point() and place.is_floating_point()
+        if not both_float and tensor.dtype != place.dtype:
+            raise BundleError(
+                f"tensor '{name}' of {WEIGHTS} is of type {tensor.dtype}, the network expects "
+                f"{place.dtype}; make the bundle again"
+            )
+
+
+def _check_finite(where: Path, name: str, tensor: torch.Tensor) -> None:
+    if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+        raise BundleError(
+            f"tensor '{name}' of {where} holds NaN or infinity; make the bundle again"
+        )
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """All tensors of the bundle `path`, whose types are checked; 16-bit floats become 32-bit.
+
+    Raises:
+        BundleError: the file cannot be read, or a tensor is not finite.
+    """
+    import torch
+    from safetensors import SafetensorError, safe_open
+
+    path, tensors = path / WEIGHTS, {}
+    try:
+        with safe_open(path, "pt") as stored:
+            names = list(stored.keys())
+        for name in names:
+            # The library maps the file into memory; opened anew for each tensor, the whole of it
+            # is never held beside the tensors.
+            with safe_open(path, "pt") as stored:
+                tensor = stored.get_tensor(name)
+            wide = tensor.dtype in (torch.float16, torch.bfloat16)
+            tensors[name] = tensor.float() if wide else tensor.clone()
+            _check_finite(path, name, tensors[name])
+    except (SafetensorError, OSError) as error:
+        raise BundleError(f"{path} cannot be read ({error}); make the bundle again") from error
+    return tensors
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Write the file into the directory `path`."""
+    from safetensors.torch import save_file
+
+    save_file(_apart(tensors), path / WEIGHTS)
+    (path / WEIGHTS).chmod(0o644)  # safetensors lets only the owner read
+
+
+def _apart(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors as safetensors takes them: none shares memory; copied only where one does."""
+    import torch
+
+    taken: set[int] = set()
+    out = {}
+    for name, tensor in tensors.items():
+        own = tensor.detach().cpu()
+        storage = own.untyped_storage()
+        alone = storage.nbytes() == own.nbytes and own.is_contiguous()
+        if not alone or storage.data_ptr() in taken:
+            own = own.clone(memory_format=torch.contiguous_format)
+        taken.add(own.untyped_storage().data_ptr())
+        out[name] = own
+    return out

@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every command on machines where something is wrong: one sentence before the work, or it works.
+
+Inputs that do not exist show that a refusal came first: a command that had begun would name them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+from process_life import import_path
+
+from calib_tools.cli import main
+from quantvla_ros.backends import compiler
+
+COMMANDS = {
+    "record": "record --config {config} --out {out}",
+    "select": "select nothing --config {config} --out {out}",
+    "quantize": "quantize nothing nothing --out {out}",
+    "gate": "gate {out} nothing nothing --write",
+    "bench": "bench nothing --against nothing --buffer nothing --out {out}",
+    "bench-schemes": "bench-schemes nothing nothing --out {out}",
+    "ablate": "ablate nothing nothing --out {out}",
+    "evaluate": "evaluate nothing --out {out}",
+    "report": "report nothing --out {out}",
+    "demo": "demo --policy nothing --out {out}",
+}
+MODULES = {
+    "calib_tools.fault_study.__main__": "--out {out}",
+    "calib_tools.timing_study.__main__": "soak --bundle nothing --out {out}",
+    "calib_tools.fuzz.__main__": "--out {out}",
+    "calib_tools.expert_study": "--out {out}",
+}
+COMPILING = {
+    "bench": "bench nothing --against nothing --buffer nothing",
+    "bench-schemes": "bench-schemes nothing nothing --out {out}",
+    "measured": "evaluate nothing --latency measured --out {out}",
+    "over-ros": "evaluate nothing --over-ros --out {out}",
+    "demo": "demo --policy nothing --out {out}",
+}
+
+
+@pytest.fixture
+def refused(monkeypatch, capsys) -> Callable[..., str]:
+    """Run something that must refuse; return its one sentence."""
+
+    def run(command: Callable[[], object], *words: object) -> str:
+        monkeypatch.setattr(sys, "argv", ["quantvla", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            command()
+        assert ended.value.code == 1
+        said = capsys.readouterr().err
+        assert "Traceback" not in said and "inside the program" not in said
+        lines = [line for line in said.splitlines() if ": " in line and "%" not in line]
+        assert len(lines) == 1, said
+        return lines[0]
+
+    return run
+
+
+@pytest.fixture
+def world(tmp_path, config) -> Path:
+    """A directory with a configuration, which is all there is."""
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    (tmp_path / "file").write_text("")
+    return tmp_path
+
+
+def words(template: str, world: Path, out: str | Path) -> list[str]:
+    return [word.format(config=world / "config.yaml", out=out) for word in template.split()]
+
+
+def left(world: Path) -> set[str]:
+    return {path.name for path in world.iterdir()}
+
+
+@pytest.mark.parametrize("place", ["{world}/file/out", "/proc/nothing/out"])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_output_that_cannot_be_written(world, refused, name, place):
+    out = place.format(world=world)
+    said = refused(main, *words(COMMANDS[name], world, out))
+    assert said.startswith(f"quantvla: '{out}") and "cannot be written (" in said
+    assert left(world) == {"config.yaml", "file"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_study_whose_record_cannot_be_written(world, refused, module, monkeypatch):
+    monkeypatch.chdir(world)
+    command = importlib.import_module(module).main
+    arguments = words(MODULES[module], world, world / "file/out.json")
+    assert "out.json' cannot be written (" in refused(lambda: command(arguments))
+    assert left(world) == {"config.yaml", "file"}
+
+
+@contextmanager
+def no_file_larger_than(size: int):
+    """A disk that is full from there on, as far as this process can tell."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "gate"])
+def test_a_disk_that_is_full(world, refused, name):
+    with no_file_larger_than(0):
+        said = refused(main, *words(COMMANDS[name], world, world / "a/out"))
+    assert f"'{world / 'a/out'}" in said and "File too large" in said
+    assert left(world) == {"config.yaml", "file"}
+
+
+def test_a_disk_that_fills_up_while_a_buffer_is_written(world, refused, streams):
+    bag = streams.bag(world / "bag", streams.robot(40))
+    with no_file_larger_than(20_000):
+        said = refused(
+            main, "select", bag, "--config", world / "config.yaml", "--out", world / "out",
+            "--samples", 32,
+        )  # fmt: skip
+    assert "disk" in said and "full" in said
+    assert left(world) == {"config.yaml", "file", "bag"}
+
+
+def test_a_disk_that_fills_up_while_a_bundle_is_written(world, refused, tiny_bundle, tiny_buffer):
+    from quantvla_ros.backends.c_library import load_library
+
+    load_library()  # what is built here is no matter of this test
+    with no_file_larger_than(20_000):
+        said = refused(main, "quantize", tiny_bundle, tiny_buffer, "--out", world / "out",
+                       "--base", "rtn", "--layout", "llm")  # fmt: skip
+    assert "disk" in said and "full" in said
+    assert left(world) == {"config.yaml", "file"}
+
+
+@pytest.mark.parametrize("name", COMPILING)
+def test_no_compiler(world, refused, name, monkeypatch):
+    compiler.why_not_compiling.cache_clear()
+    monkeypatch.setenv("PATH", str(world))
+    monkeypatch.delenv("CXX", raising=False)
+    try:
+        said = refused(main, *words(COMPILING[name], world, world / "out"))
+    finally:
+        compiler.why_not_compiling.cache_clear()
+    assert "'g++' is not installed" in said and "apt install" in said
+    assert left(world) == {"config.yaml", "file"}
+
+
+def cut(path: Path) -> None:
+    """As a copy that was broken off."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("file", ["bundle.yaml", "weights.safetensors", "tokenizer.json"])
+@pytest.mark.parametrize(
+    "name", ["quantize", "gate", "bench", "ablate", "evaluate", "inspect", "demo"]
+)
+def test_a_bundle_with_a_cut_file(world, refused, tiny_bundle, tiny_buffer, name, file):
+    bundle = shutil.copytree(tiny_bundle, world / "bundle")
+    cut(bundle / file)
+    arguments = {
+        "quantize": [bundle, tiny_buffer, "--out", world / "out"],
+        "gate": [bundle, tiny_bundle, tiny_buffer],
+        "bench": [tiny_bundle, "--against", bundle, "--buffer", tiny_buffer],
+        "ablate": [bundle, tiny_buffer, "--out", world / "out"],
+        "evaluate": [bundle, "--out", world / "out"],
+        "inspect": [bundle],
+        "demo": ["--policy", bundle, "--out", world / "out"],
+    }[name]
+    assert file in refused(main, name, *arguments)
+    assert left(world) == {"config.yaml", "file", "bundle"}
+
+
+@pytest.mark.parametrize("file", ["buffer.yaml", "metadata.yaml", "samples.mcap"])
+@pytest.mark.parametrize("name", ["quantize", "gate", "bench", "ablate", "select"])
+def test_a_buffer_with_a_cut_file(world, refused, tiny_bundle, tiny_buffer, name, file):
+    buffer = shutil.copytree(tiny_buffer, world / "buffer")
+    cut(buffer / file)
+    if name == "select":
+        (buffer / "buffer.yaml").unlink()
+    arguments = {
+        "quantize": [tiny_bundle, buffer, "--out", world / "out"],
+        "gate": [tiny_bundle, tiny_bundle, buffer],
+        "bench": [tiny_bundle, "--against", tiny_bundle, "--buffer", buffer],
+        "ablate": [tiny_bundle, buffer, "--out", world / "out"],
+        "select": [buffer, "--config", world / "config.yaml", "--out", world / "out"],
+    }[name]
+    assert str(buffer) in refused(main, name, *arguments)
+    assert left(world) == {"config.yaml", "file", "buffer"}
+
+
+@pytest.mark.parametrize("name", ["bench-schemes", "ablate"])
+def test_a_plan_that_was_cut(world, refused, tiny_bundle, tiny_buffer, name):
+    (world / "out").mkdir()
+    (world / "out" / "plan.json").write_text('{"kind": ')
+    more = ["--episodes", 0] if name == "ablate" else []
+    said = refused(main, name, tiny_bundle, tiny_buffer, "--out", world / "out", *more)
+    assert "plan.json' cannot be read" in said and "remove the file" in said
+
+
+HOUR = 3600 * 10**9
+
+
+def restamped(message, change):
+    """The message with another stamp in its header; an instruction has none."""
+    from dataclasses import replace
+
+    from calib_tools.buffer import messages
+
+    decoded = messages.decode(message)
+    if not hasattr(decoded, "header"):
+        return message
+    stamp = decoded.header.stamp
+    stamp.sec, stamp.nanosec = divmod(change(stamp.sec * 10**9 + stamp.nanosec), 10**9)
+    return replace(message, data=messages.serialize(decoded, message.msgtype))
+
+
+@pytest.mark.parametrize(
+    ("stamps", "said"),
+    [
+        ("zero", "no stamp front: 40"),
+        ("an hour apart", "stale front (of another clock): 40"),
+    ],
+)
+def test_stamps_that_cannot_be_compared(world, refused, streams, stamps, said):
+    frames = streams.robot(40)
+    if stamps == "zero":
+        bag = [restamped(m, lambda ns: 0) for m in frames]
+    else:
+        bag = [restamped(m, lambda ns: ns + HOUR) if "joint" in m.topic else m for m in frames]
+    path = streams.bag(world / "bag", bag)
+    sentence = refused(
+        main, "select", path, "--config", world / "config.yaml", "--out", world / "out",
+        "--samples", 32,
+    )  # fmt: skip
+    assert said in sentence
+    assert left(world) == {"config.yaml", "file", "bag"}
+
+
+CHAIN = """
+import json, os, sys
+from calib_tools.cli import main
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["quantvla", *(os.fsdecode(word.encode()) for word in words)]
+    try:
+        main()
+    except SystemExit as ended:
+        print(words[0], "ended with", ended.code or 0)
+    sys.stdout.flush()
+"""
+
+
+@pytest.mark.timeout(600)
+def test_no_home_one_core_and_a_terminal_that_knows_ascii_alone(
+    world, streams, tiny_bundle, tiny_buffer
+):
+    place = world / "größe"  # a name that such a terminal cannot show
+    place.mkdir()
+    bag = streams.bag(place / "bag", streams.robot(40))
+    commands = [
+        ["doctor"],
+        ["select", bag, "--config", world / "config.yaml", "--out", place / "buffer",
+         "--samples", 32],
+        ["quantize", tiny_bundle, place / "buffer", "--out", place / "int8", "--layout", "llm"],
+        ["gate", place / "int8", tiny_bundle, place / "buffer", "--write"],
+        ["inspect", place / "int8"],
+        ["report", place / "int8", "--out", place / "report.html"],
+        ["inspect", place / "nothing"],
+    ]  # fmt: skip
+    (world / "tmp").mkdir()
+    kept = {n: v for n, v in os.environ.items() if n not in ("XDG_CACHE_HOME", "ROS_LOG_DIR")}
+    ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", CHAIN, json.dumps([list(map(str, words)) for words in commands])],
+        env={**kept, **ascii_alone, "PYTHONPATH": import_path(), "HOME": "/proc/nothing",
+             "TMPDIR": str(world / "tmp"), "COLUMNS": "200"},
+        capture_output=True,
+        check=False,
+        timeout=500,
+    )  # fmt: skip
+    out, said = done.stdout.decode("ascii"), done.stderr.decode("ascii")
+    assert "Traceback" not in said and "inside the program" not in said, said
+    ends = [line.split(" ended with ") for line in out.splitlines() if " ended with " in line]
+    assert [name for name, _ in ends] == [words[0] for words in commands]
+    assert [code for _, code in ends[1:]] == ["0"] * 5 + ["1"], said  # doctor's is the machine's
+    assert said.splitlines()[-1].startswith("quantvla: ") and "nothing" in said.splitlines()[-1]
+    assert ", 1 cores" in out  # of the processor that doctor names
+    assert left(place) == {"bag", "buffer", "int8", "report.html"}
