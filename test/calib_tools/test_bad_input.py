@@ -145,7 +145,7 @@ def test_a_topic_on_which_nothing_arrives(tmp_path, refused, config):
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     sentence = refused("record", "--config", path, "--out", tmp_path / "buffer")
-    assert "'/front/image_raw' for 1 s" in sentence
+    assert "/front/image_raw in 1 s" in sentence
     assert left(tmp_path) == {"config.yaml"}
 
 
