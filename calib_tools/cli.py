@@ -293,6 +293,9 @@ def evaluate(
         bool, typer.Option("--stop-when-decided", help="End early by the sequential rule.")
     ] = False,
     over_ros: Annotated[bool, typer.Option("--over-ros", help="Through the real node.")] = False,
+    controller_rate: Annotated[
+        float, typer.Option(help="Cycles a second of the robot's trajectory controller.")
+    ] = 500.0,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes; one a CPU core if not given.")
     ] = None,
@@ -306,7 +309,7 @@ def evaluate(
 
     record = run_evaluation(
         bundles, out, tasks or [], episodes, seeds, shift or [], setting, wordings, latency,
-        stop_when_decided, over_ros, workers, ray, gifs,
+        stop_when_decided, over_ros, controller_rate, workers, ray, gifs,
     )  # fmt: skip
     _print(record) if as_json else show_evaluation(record, out)
 

@@ -23,6 +23,11 @@ class Rig:
         self.c.activate(self.now)
         self.see(home)
 
+    @property
+    def first(self) -> np.ndarray:
+        """The first new point of the newest window."""
+        return self.window.positions[self.window.fresh]
+
     def see(self, position, velocity=0.0) -> None:
         self.c.observe_joints(self.now, position, np.full(4, velocity))
 
@@ -45,12 +50,12 @@ class Rig:
             window = self.c.tick(self.now)
             if window is None:
                 return np.array(firsts)
-            firsts.append(window.positions[0])
+            firsts.append(window.positions[window.fresh])
             self.window = window
         raise AssertionError("the arm does not come to rest")
 
     def speed(self) -> float:
-        return float(np.abs(self.window.velocities[0]).max())
+        return float(np.abs(self.window.velocities[self.window.fresh]).max())
 
 
 def stops_along(path, moving) -> None:

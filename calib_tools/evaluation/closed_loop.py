@@ -17,6 +17,7 @@ import yaml
 from calib_tools.evaluation.outcome import Outcome, grounding
 from calib_tools.evaluation.smoothness import path_length, rms_jerk
 from calib_tools.resources import shared_file
+from calib_tools.setpoints import ControllerSetup, window_trajectory
 from quantvla_ros.backends.policy import Policy
 from quantvla_ros.bundle.action_prefix import ActionPrefix
 from quantvla_ros.bundle.chunk import draw_noise
@@ -24,14 +25,8 @@ from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.control.config import MotionConfig
 from quantvla_ros.control.limits import FloatArray, JointLimits, limits_from_urdf
 from quantvla_ros.control.motion import MotionController
-from quantvla_ros.control.window import Window
 from quantvla_ros.sim.robot import JOINT_NAMES, SimulatedRobot
 from quantvla_ros.sim.tasks.task import Goal
-from quantvla_ros.sim.trajectory_controller import (
-    JointTrajectory,
-    TrajectoryController,
-    TrajectoryPoint,
-)
 from quantvla_ros.sim.urdf import panda_urdf
 
 PERIOD_S = 0.02
@@ -74,6 +69,7 @@ class ClosedLoop:
         config: of the motion controller.
         continues: whether the policy is told what the arm does while it computes.
         before_step: called with the simulation time (s) before each control step.
+        setup: of the robot's trajectory controller.
     """
 
     robot: SimulatedRobot
@@ -82,6 +78,7 @@ class ClosedLoop:
     config: MotionConfig = field(default_factory=MotionConfig)
     continues: bool = False
     before_step: Callable[[float], None] | None = None
+    setup: ControllerSetup = field(default_factory=ControllerSetup)
     _limits: JointLimits = field(default_factory=panda_limits)
     _forget: bool = False
 
@@ -108,7 +105,11 @@ class ClosedLoop:
         robot = self.robot
         robot.reset(seed, goal, wording)
         motion = MotionController(self._limits, PERIOD_S, self.config)
-        controller = TrajectoryController(JOINT_NAMES, robot.commanded)
+        controller = self.setup.controller(JOINT_NAMES, robot.commanded)
+
+        def setpoint(time: float) -> FloatArray:
+            return controller.setpoint(time, (robot.positions, robot.velocities))
+
         motion.activate(robot.time)
         motion.observe_joints(robot.time, robot.positions, robot.velocities)
         motion.arm(robot.time)
@@ -136,8 +137,8 @@ class ClosedLoop:
                 chunks += 1
             window = motion.tick(now)
             if window is not None:
-                controller.submit(_trajectory(window), now)
-            robot.advance(PERIOD_S, lambda t: controller.sample(t)[0])
+                controller.submit(window_trajectory(window, JOINT_NAMES, 0.0), now)
+            robot.advance(PERIOD_S, setpoint)
             positions.append(robot.positions)
             velocities.append(robot.velocities)
         return Outcome(
@@ -179,17 +180,3 @@ class ClosedLoop:
             observation, draw_noise(self.policy.manifest, seed, count), prefix
         ).actions
         return _Inference(now + self.latency(), now, np.asarray(actions, np.float64))
-
-
-def _trajectory(window: Window) -> JointTrajectory:
-    points = [
-        TrajectoryPoint(float(t), p, v, a)
-        for t, p, v, a in zip(
-            window.times_from_start,
-            window.positions,
-            window.velocities,
-            window.accelerations,
-            strict=True,
-        )
-    ]
-    return JointTrajectory(JOINT_NAMES, points, window.stamp)

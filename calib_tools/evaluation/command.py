@@ -31,6 +31,7 @@ def run_evaluation(
     latency: str,
     stop_when_decided: bool,
     over_ros: bool,
+    controller_rate_hz: float,
     workers: int | None,
     ray: str | None,
     gifs: int,
@@ -59,5 +60,6 @@ def run_evaluation(
         setting,
         stop_when_decided,
         "ros" if over_ros else "in process",
+        controller_rate_hz,
     )
     return evaluate(variants, settings, out, workers, ray, gifs)

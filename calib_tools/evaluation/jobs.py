@@ -13,6 +13,7 @@ from calib_tools.evaluation.outcome import Outcome
 from calib_tools.evaluation.plan import PlannedEpisode
 from calib_tools.evaluation.variants import Variant
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.sim.trajectory_controller import RATE_HZ
 
 MOST_TRIES = 3
 
@@ -43,6 +44,7 @@ class Job:
         denoise_steps: instead of the bundle's own, unless None.
         max_seconds: simulation time after which the episode has failed.
         picture: where to write a GIF of it; none when None.
+        controller_rate_hz: of the robot's trajectory controller.
     """
 
     variant: Variant
@@ -51,6 +53,7 @@ class Job:
     denoise_steps: int | None
     max_seconds: float
     picture: Path | None = None
+    controller_rate_hz: float = RATE_HZ
 
     @property
     def label(self) -> str:

@@ -13,6 +13,7 @@ from calib_tools.evaluation.jobs import Job
 from calib_tools.evaluation.outcome import Outcome
 from calib_tools.evaluation.variants import load_variant
 from calib_tools.output import write_file
+from calib_tools.setpoints import ControllerSetup
 from quantvla_ros.sim.robot import SimulatedRobot
 
 if TYPE_CHECKING:
@@ -38,7 +39,13 @@ class Player:
             QuantVLAError: the bundle was changed, or the simulator is not installed.
         """
         robot, policy = self._robot(job), self._policy(job)
-        loop = ClosedLoop(robot, policy, lambda: job.latency_s, continues=job.variant.continues)
+        loop = ClosedLoop(
+            robot,
+            policy,
+            lambda: job.latency_s,
+            continues=job.variant.continues,
+            setup=ControllerSetup(rate_hz=job.controller_rate_hz),
+        )
         frames: list[Frame] = []
 
         def take_picture(now: float) -> None:

@@ -169,6 +169,7 @@ class _Session:
             settings.denoise_steps,
             settings.max_seconds,
             picture,
+            settings.controller_rate_hz,
         )
 
     def _played(self, jobs: Sequence[Job]) -> Played:

@@ -19,6 +19,7 @@ from calib_tools.evaluation.plan import (
 from calib_tools.evaluation.presets import Preset, preset
 from calib_tools.evaluation.variants import Variant
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.sim.trajectory_controller import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, RATE_HZ
 
 SCHEMA = 1
 MEASURED = "measured"
@@ -52,6 +53,7 @@ class Settings(BaseModel):
         setting: name of the preset, and what it was: presets may be tuned.
         stop_when_decided: whether the sequential rule may end it early.
         way: in process, or through nodes and topics.
+        controller_rate_hz: cycles a second of the robot's trajectory controller.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -70,6 +72,7 @@ class Settings(BaseModel):
     max_seconds: float
     stop_when_decided: bool
     way: Way
+    controller_rate_hz: float = RATE_HZ
 
     def plan(self) -> list[PlannedEpisode]:
         """The list of episodes.
@@ -97,6 +100,7 @@ def make_settings(
     setting: str = "normal",
     stop_when_decided: bool = False,
     way: Way = "in process",
+    controller_rate_hz: float = RATE_HZ,
 ) -> Settings:
     """Check what a user asks for.
 
@@ -114,6 +118,15 @@ def make_settings(
     if wordings not in ("held-out", "training"):
         raise QuantVLAError(f"Unknown wordings '{wordings}'; choose held-out or training.")
     _check_latency(latency)
+    if not LOWEST_RATE_HZ <= controller_rate_hz <= HIGHEST_RATE_HZ:
+        raise QuantVLAError(
+            f"--controller-rate is {controller_rate_hz:g}; give {LOWEST_RATE_HZ:g} to "
+            f"{HIGHEST_RATE_HZ:g} Hz."
+        )
+    if way == "ros" and controller_rate_hz != RATE_HZ:
+        raise QuantVLAError(
+            f"--over-ros plays with a controller of {RATE_HZ:g} Hz; leave out --controller-rate."
+        )
     _check_names(tasks, [*chosen.shifts, *(part for s in shifts for part in s.split("+"))])
     if way == "ros":
         _check_ros(variants, shifts, chosen)
@@ -140,6 +153,7 @@ def make_settings(
         max_seconds=chosen.max_seconds,
         stop_when_decided=stop_when_decided,
         way=way,
+        controller_rate_hz=controller_rate_hz,
     )
 
 

@@ -25,8 +25,8 @@ class MotionConfig:
     """Times in s.
 
     Attributes:
-        transport_margin_s: first point of a window after the tick; covers transport to the
-            controller.
+        transport_margin_s: time from publishing a window until the controller surely has it, by a
+            clock that may differ.
         lookahead_s: how far ahead the reference joins the path.
         window_s: how long a window follows the path before its stop begins; a node that is silent
             for less does not disturb the motion.
@@ -44,13 +44,13 @@ class MotionConfig:
         QuantVLAError: a figure is out of range.
     """
 
-    transport_margin_s: float = 0.02
+    transport_margin_s: float = 0.01
     lookahead_s: float = 0.1
     window_s: float = 0.2
     blend_s: float = 0.2
     stop_s: float = 0.3
     execute_steps: int = 8
-    request_margin_s: float = 0.04
+    request_margin_s: float = 0.06
     initial_latency_s: float = 0.3
     joint_state_age_s: float = 0.5
     rest_velocity_share: float = 0.1

@@ -65,7 +65,7 @@ class TrackingWatch:
 
     def commanded(self, window: Window) -> None:
         """Note what the arm was told."""
-        self._commands.append((window.begin, window.positions[0]))
+        self._commands.append((window.begin, window.positions[window.fresh]))
         self._window = window
 
     def check(

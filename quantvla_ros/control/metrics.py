@@ -8,9 +8,15 @@ import numpy as np
 from quantvla_ros.control.limits import FloatArray, JointLimits
 from quantvla_ros.control.window import Window
 
+_SAME_S = 1e-6
+
 
 class MotionMetrics:
-    """Largest values over everything published since construction."""
+    """Largest values over everything published since construction.
+
+    Velocities, accelerations and jerks are those of a controller's setpoints: of the quintics that
+    it goes on, from each window until the next one departs from it.
+    """
 
     def __init__(self, limits: JointLimits) -> None:
         """Take the limits that ratios refer to."""
@@ -28,14 +34,14 @@ class MotionMetrics:
         self.chunk_gap = 0.0
         self.tracking_error = 0.0
         self.max_tracking_error = 0.0
-        self._last: tuple[float, FloatArray] | None = None
         self._jerk_squares = 0.0
-        self._jerks = 0
+        self._jerk_s = 0.0
 
     def began(self) -> None:
-        """A new reference begins: there is no window before it to compare with."""
+        """A new reference begins: the window before it is executed to its end."""
+        if self._previous is not None:
+            self._executed(self._previous, np.inf)
         self._previous = None
-        self._last = None
 
     def tracked(self, error: FloatArray) -> None:
         """Note how far each joint [n] was measured from what it was told for that instant."""
@@ -51,42 +57,43 @@ class MotionMetrics:
     def published(self, window: Window) -> None:
         """Take in a window and the step from the one before it."""
         self.windows += 1
-        for name, values, limit in (
-            ("max_velocity_ratio", window.velocities, self._limits.velocity),
-            ("max_acceleration_ratio", window.accelerations, self._limits.acceleration),
-        ):
-            ratio = float((np.abs(values) / limit).max())
-            setattr(self, name, max(getattr(self, name), ratio))
-        self._executed(window)
-        if self._switching and self._previous is not None:
-            self._switching = False
-            step = np.abs(
-                self._previous.sample(window.begin).position[0] - window.positions[0]
-            ).max()
-            self.boundary_jump = max(self.boundary_jump, float(step))
+        before = self._previous
+        if before is not None:
+            self._executed(before, window.begin)
+            if self._switching:
+                self._switching = False
+                old, new = before.sample(window.begin).position, window.positions[window.fresh]
+                self.boundary_jump = max(self.boundary_jump, float(np.abs(old - new).max()))
         self._previous = window
 
-    def _executed(self, window: Window) -> None:
-        """Jerk of what is executed: from the first point of one window to that of the next."""
-        first = window.begin
-        last, self._last = self._last, (first, window.accelerations[0])
-        if last is None or first <= last[0]:
+    def _executed(self, window: Window, until: float) -> None:
+        """Take in the setpoints of a window up to the time (s) at which the next one departs."""
+        times = window.stamp + window.times
+        end = int(np.searchsorted(times, until - _SAME_S)) + 1
+        if end < window.fresh + 2:
             return
-        jerk = (window.accelerations[0] - last[1]) / (first - last[0])
-        self.max_jerk_ratio = max(
-            self.max_jerk_ratio, float((np.abs(jerk) / self._limits.jerk).max())
-        )
-        self._jerk_squares += float(jerk @ jerk)
-        self._jerks += 1
-        self.rms_jerk = float(np.sqrt(self._jerk_squares / self._jerks))
+        peaks = window.joins(window.fresh, end).peaks()
+        limits = self._limits
+        for name, order, limit in (
+            ("max_velocity_ratio", 0, limits.velocity),
+            ("max_acceleration_ratio", 1, limits.acceleration),
+            ("max_jerk_ratio", 2, limits.jerk),
+        ):
+            ratio = float((peaks[:, :, order] / limit).max())
+            setattr(self, name, max(getattr(self, name), ratio))
+        seconds = np.diff(times[window.fresh : end])[:, None]
+        jerk = np.diff(window.accelerations[window.fresh : end], axis=0) / seconds
+        self._jerk_squares += float((jerk**2 * seconds).sum())
+        self._jerk_s += float(seconds.sum())
+        self.rms_jerk = float(np.sqrt(self._jerk_squares / self._jerk_s))
 
     def as_dict(self) -> dict[str, float]:
         """All figures by name.
 
         ``boundary_jump`` (rad or m) is the largest step of the COMMAND where chunks switched: the
-        new window's first point against what a controller makes of the window before.
-        ``rms_jerk`` (rad/s^3, all joints together) and ``max_jerk_ratio`` are of the executed
-        command, averaged over each control period; ``tracking_error`` (rad or m) is the newest
-        distance of the farthest joint from its command.
+        first new point of a window against what a controller makes of the window before.
+        ``rms_jerk`` (rad/s^3, all joints together) is averaged from point to point, the ratios are
+        of the largest values; ``tracking_error`` (rad or m) is the newest distance of the farthest
+        joint from its command.
         """
         return {key: value for key, value in vars(self).items() if not key.startswith("_")}

@@ -63,6 +63,9 @@ class MotionController:
         self._speeds = np.zeros(len(limits.names), np.bool_) if speeds is None else speeds
         self._limits = limits
         self._reference = Reference(limits, step_s, self.config, self._speeds)
+        # A speed is told at each tick anew. Points are told ahead, so far that the arm is on its
+        # way all the same when one window is lost.
+        self._lead = self.config.transport_margin_s + (0.0 if self._speeds.any() else period_s)
         self._latency = LatencyTracker(self.config.initial_latency_s)
         self._after_stop = Mode.DRY_RUN
         self._now = -np.inf
@@ -70,7 +73,7 @@ class MotionController:
         self._measured = MeasuredJoints(limits)
         self._lost: FloatArray | None = None  # commanded when the clock went back; see begin_again
         self._found_by = -np.inf  # until then a joint state is awaited
-        self._schedule = ChunkSchedule(self.config, period_s, speeds)
+        self._schedule = ChunkSchedule(self.config, step_s, speeds)
 
     @property
     def at_rest(self) -> bool:
@@ -151,12 +154,10 @@ class MotionController:
             return
         position = self.check_arming(now)
         self._advance(now)
-        lead = self.config.transport_margin_s
-        if not self._speeds.any():
-            # The controller may hold another position than the measured one: an arm sags. It gets
-            # time to go from the one to the other.
-            lead = max(lead, self.config.blend_s)
-        self._first = max(self._first, now + lead)
+        # The controller may hold another position than the measured one: an arm sags. It gets time
+        # to go from the one to the other.
+        wait = 0.0 if self._speeds.any() else max(self.config.blend_s, self._lead)
+        self._first = max(self._first, now + wait)
         self._reference.begin(position, self._first)
         self._schedule.hold(position)
         self.mode = Mode.ARMED
@@ -229,7 +230,7 @@ class MotionController:
         if self.mode is not Mode.ARMED or path is None or end is None:
             return None
         times = stamp + dt * np.arange(1.0, rows + 1)
-        taken_over = now + self._latency.p95 + self.config.transport_margin_s
+        taken_over = now + self._latency.p95 + self._lead
         return self._reference.commanded.rows(path, times[times <= end + _ROUNDING], taken_over)
 
     def note_latency(self, seconds: float) -> None:
@@ -312,7 +313,9 @@ class MotionController:
         idle = self.mode is Mode.INACTIVE or (self.mode is Mode.FAULT and self.at_rest)
         if idle or self._lost is not None:
             return None
-        first = max(self._first, self._now + self.config.transport_margin_s)
+        if self._reference.approached(self._now):
+            return None
+        first = self._reference.knots.at_or_after(max(self._first, self._now + self._lead))
         self._first = first
         gap = self._schedule.take(first)
         self.metrics.late_chunks = self._schedule.late

@@ -68,9 +68,7 @@ class QuinticJoins:
         ``rates`` are the largest velocity, acceleration and jerk; they are held up to the factor
         :data:`UNSEEN_RATE`, positions exactly.
         """
-        count, joints, _ = self._unit.shape
-        values = (self._unit @ _CHECKED).reshape(count, joints, 4, _INSTANTS)
-        highest, lowest = values.max(axis=3), values.min(axis=3)
+        highest, lowest = self._extremes()
         top, bottom = highest[:, :, 0], lowest[:, :, 0]
         fits: NDArray[np.bool_] = (bottom >= lower) & (top <= upper)
         largest = np.maximum(highest, -lowest)[:, :, 1:] * self._scale[:, None, 1:4]
@@ -81,6 +79,18 @@ class QuinticJoins:
             turns = self._positions_at_turns(join, joint)
             fits[join, joint] = ((turns >= lower[joint]) & (turns <= upper[joint])).all()
         return fits
+
+    def peaks(self) -> FloatArray:
+        """Largest velocity, acceleration and jerk [C, n, 3], up to the factor `UNSEEN_RATE`."""
+        highest, lowest = self._extremes()
+        largest: FloatArray = np.maximum(highest, -lowest)[:, :, 1:] * self._scale[:, None, 1:4]
+        return largest
+
+    def _extremes(self) -> tuple[FloatArray, FloatArray]:
+        """Highest and lowest values [C, n, 4] of all orders at the instants that are looked at."""
+        count, joints, _ = self._unit.shape
+        values = (self._unit @ _CHECKED).reshape(count, joints, 4, _INSTANTS)
+        return values.max(axis=3), values.min(axis=3)
 
     def _positions_at_turns(self, join: int, joint: int) -> FloatArray:
         """Positions where the velocity of one join is zero."""

@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 
 from quantvla_ros.control.commanded import CommandedMotion
 from quantvla_ros.control.config import MotionConfig
+from quantvla_ros.control.knots import KnotGrid
 from quantvla_ros.control.limits import FloatArray, JointLimits
 from quantvla_ros.control.metrics import MotionMetrics
 from quantvla_ros.control.timeline import Path
 from quantvla_ros.control.tracker import Tracker
 from quantvla_ros.control.window import Window, build_window
+
+DUE_S = 0.02
+"""Windows begin with points that were due so long ago: the controller's clock may be behind."""
 
 
 class Reference:
@@ -25,6 +29,7 @@ class Reference:
 
     Attributes:
         moving: whether a motion is under way; one that rests for good ends with ``end``.
+        knots: times of the points of all windows of a motion.
         tracker: commits the motions.
         commanded: what was committed.
         metrics: of what was published.
@@ -39,40 +44,51 @@ class Reference:
     ) -> None:
         """Take limits, the distance of points in windows, and the rest as `MotionController`."""
         self.moving = False
-        zero = np.zeros(len(limits.names))
-        self.tracker = Tracker(limits, config.lookahead_s, config.window_s, zero, speeds)
-        self.commanded = CommandedMotion(limits, config.window_s)
+        self.knots = KnotGrid(step_s)
+        lookahead_s = self.knots.whole(config.lookahead_s)
+        window_s = max(self.knots.whole(config.window_s), lookahead_s + self.knots.step_s)
+        self.tracker = Tracker(limits, lookahead_s, window_s, np.zeros(len(limits.names)), speeds)
+        self.commanded = CommandedMotion(limits, window_s)
         self.metrics = MotionMetrics(limits)
-        self._window_s = config.window_s
-        self._step_s = step_s
+        self._window_s = window_s
         self._speeds = speeds
         self._before = self.tracker.plan  # what the newest window replaces
         self._newest: Window | None = None  # until it counts
         self._stop_planned = False
         self._told_until = -np.inf
-        self._told = True
+        self._said = -np.inf  # stamp of the motion's newest window that was published
 
     def begin(self, position: FloatArray, time: float) -> None:
         """Begin a motion at rest at ``position`` [n], due from ``time`` on."""
         self.moving = True
         self._go_on()
-        self.tracker.start_at(position, time)
+        self.knots.begin(time)
+        self.tracker.start_at(position, self.knots.origin)
         self._before = self.tracker.plan
         self.commanded.begin()
+        self.commanded.note(self.tracker.plan)
+        self._said = -np.inf
         self._interrupted()
 
+    def approached(self, now: float) -> bool:
+        """Whether the arm is on its way to where the motion begins, and has been told.
+
+        Another window would make the controller begin that way anew, from where it is.
+        """
+        self._go_on()
+        told = self.moving and self._said > -np.inf
+        return told and now - DUE_S < self.knots.origin
+
     def hold(self, position: FloatArray, time: float) -> None:
-        """Begin a motion that is none: the arm is told, at least once, to hold from ``time``."""
+        """Tell the arm to hold from ``time`` on: at least once before, and once after that."""
         self.begin(position, time)
-        self._told_until = time
-        self._told = False
+        self._told_until = self.knots.origin + DUE_S
 
     def end(self) -> None:
         """Nothing moves any more."""
         self._go_on()
         self.moving = self._stop_planned = False
         self._told_until = -np.inf
-        self._told = True
 
     def at(self, time: float) -> FloatArray:
         """Committed position [n] at ``time``."""
@@ -99,12 +115,23 @@ class Reference:
         if not self.tracker.stands(first):  # it could not stop at once and has braked: now
             self.tracker.stop((), first)
             return False
-        return self._before.rests(first) and first > self._told_until and self._told
+        # What is told its value at each tick has been told the last one, too.
+        return self._before.rests(self._said) and self._said >= self._told_until
 
     def window(self, now: float, first: float) -> Window:
-        """Cut the window of the tick at ``now`` whose first point is due at ``first``."""
+        """Cut the window of the tick at ``now`` that says anything new from the knot ``first``."""
         self.commanded.note(self.tracker.plan)
-        window = build_window(self.tracker.plan, now, first, self._step_s, self._window_s)
+        knots = self.knots
+        due = knots.between(max(knots.at_or_before(now - DUE_S), knots.origin), first)
+        window = build_window(
+            self.commanded.sample(due),
+            due,
+            self.tracker.plan,
+            now,
+            first,
+            knots.step_s,
+            self._window_s,
+        )
         self._newest = window
         return window
 
@@ -126,8 +153,8 @@ class Reference:
         self._before = self.tracker.plan
         if self._newest is not None:
             self.metrics.published(self._newest)
+            self._said = self._newest.stamp
             self._newest = None
-            self._told = True
 
     def _interrupted(self) -> None:
         """The next window does not go on from the last one."""

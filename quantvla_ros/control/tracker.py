@@ -12,6 +12,7 @@ asks.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,12 @@ PLANNED_SHARE = 0.98
 """Share of each limit that plans aim for.
 
 What is left absorbs what the check of a join does not see, and stops begun while accelerating.
+"""
+MOST_JERK_OF_QUINTICS = 2.18
+"""A controller goes from point to point on quintics. Their jerk is the best fit (in the mean of the
+squares) of parabolas to the planned jerk. It is the planned jerk where that has no step between two
+points, and up to so many times its largest value where it has: of [-1, 1] the integral of
+abs(15/4 s^2 + 3/2 s - 3/4). Joins step at points only; brakings and the ways of Ruckig anywhere.
 """
 
 _ROUNDING = 5e-10
@@ -61,8 +68,8 @@ class Tracker:
 
         Args:
             limits: of n joints.
-            lookahead_s: earliest time to join a path.
-            window_s: longer time that a plan follows it before its stop begins.
+            lookahead_s: earliest time to join a path, a multiple of the distance of points.
+            window_s: longer time that a plan follows it before its stop begins; likewise.
             position: where the joints are [n].
             speeds: see `MotionController`.
         """
@@ -76,6 +83,7 @@ class Tracker:
         self._planned_rows = np.stack(
             [self._planned.velocity, self._planned.acceleration, self._planned.jerk]
         )
+        self._stepped = replace(self._planned, jerk=self._planned.jerk / MOST_JERK_OF_QUINTICS)
         # Meet the path at each of these; the last join leads on from the first to the second.
         meet = [lookahead_s, window_s, *(factor * window_s for factor in _LATER_JOINS)]
         self._meet = np.array(meet)
@@ -110,9 +118,9 @@ class Tracker:
         at_cut = joins.at(self._cut)
         at_cut[0] = at_cut[-1]
         cut = at_cut[chosen, :, self._columns].T
-        stop = Braking(cut, self._planned)
+        stop = Braking(cut, self._stepped)
         safe = fits[chosen, self._columns]
-        sure = surely_within(cut, lower, upper, self._planned, self._rates)
+        sure = surely_within(cut, lower, upper, self._stepped, self._rates)
         hard: dict[int, Track] = {}
         for joint in np.flatnonzero(~(safe & sure)).tolist():
             if not (safe[joint] and self._keeps(stop.track(joint), joint, lower, upper)):
@@ -191,7 +199,7 @@ class Tracker:
     def _hardest(self, state: FloatArray, goal: FloatArray, joint: int, time: float) -> Track:
         """What the limits allow of the way to ``goal``; braking if that cannot be done safely."""
         lower, upper = self._range(state)
-        bounds = self._bounds(joint, lower, upper, self._planned)
+        bounds = self._bounds(joint, lower, upper, self._stepped)
         position, velocity = float(goal[0, joint]), float(goal[1, joint])
         room = bounds.upper - position if velocity > 0 else position - bounds.lower
         most = stoppable_velocity(room, bounds)
@@ -207,13 +215,14 @@ class Tracker:
 
     def _brake(self, state: FloatArray, joint: int) -> Track:
         """The fastest stop of one joint from its state [3]."""
-        one = Rates(*(row[joint : joint + 1] for row in self._planned_rows))
+        rates = (self._stepped.velocity, self._stepped.acceleration, self._stepped.jerk)
+        one = Rates(*(rate[joint : joint + 1] for rate in rates))
         return Braking(state[:, None], one).track(0)
 
     def _ended(self, state: FloatArray, joint: int, time: float) -> Track:
         """The quickest way of one joint to rest, of a speed to zero."""
         if self._speeds[joint]:
-            bounds = self._bounds(joint, *self._range(state), self._planned)
+            bounds = self._bounds(joint, *self._range(state), self._stepped)
             p, v, a = (float(row) for row in state[:, joint])
             track = reach_track((p, v, a), 0.0, 0.0, bounds, 0.0)
             if track is not None and self._keeps(track, joint, *self._range(state)):
@@ -229,8 +238,8 @@ class Tracker:
 
     def _along(self, path: Path, state: FloatArray, time: float) -> dict[int, Track] | None:
         """Tracks that follow a path to its end, or None if a joint cannot."""
-        count = max(int(np.ceil((path.end - time) / self._lookahead_s - 1e-6)), 1)
-        step = (path.end - time) / count
+        step = self._lookahead_s
+        count = max(int(np.ceil((path.end - time) / step - 1e-6)), 1)
         goals = self._goals(path.sample(time + step * np.arange(1.0, count + 1)))
         starts = np.concatenate([state[None], goals[:-1]])
         joins = QuinticJoins(starts, goals, np.full(count, step))

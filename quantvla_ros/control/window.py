@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,26 +19,52 @@ from quantvla_ros.control.timeline import PathState
 class Window:
     """One trajectory message for a controller that forgets its old one.
 
-    ``stamp`` is the time of the tick (s, ROS clock); ``times_from_start`` [K] are relative to it,
-    strictly rising; positions, velocities, accelerations [K, n] in rad or m and their derivatives.
-    The last row has zero velocity and zero acceleration.
+    Its first points are due already and repeat what the windows before it said, so that the
+    controller finds itself between two points whenever the message comes. A controller that has to
+    go to a first point in the future begins at its own last command, which it notes one period off,
+    and so makes a double step at each window.
+
+    ``stamp`` is the time of the tick (s, ROS clock); ``times`` [K] are relative to it, strictly
+    rising; positions, velocities, accelerations [K, n] in rad or m and their derivatives. The last
+    row has zero velocity and zero acceleration. ``fresh`` is the first row that earlier windows may
+    not have had, which counts from the next point on: up to its time all of them say the same.
     """
 
     stamp: float
-    times_from_start: FloatArray
+    times: FloatArray
     positions: FloatArray
     velocities: FloatArray
     accelerations: FloatArray
+    fresh: int = 0
+
+    @property
+    def start(self) -> float:
+        """When the first point is due (s, ROS clock)."""
+        return self.stamp + float(self.times[0])
 
     @property
     def begin(self) -> float:
-        """When the first point is due (s, ROS clock)."""
-        return self.stamp + float(self.times_from_start[0])
+        """When it departs from the windows before it (s, ROS clock)."""
+        return self.stamp + float(self.times[self.fresh])
+
+    @property
+    def now(self) -> PathState:
+        """Rows [1, n] of the tick itself, for what is told its value and no time."""
+        return self.sample(max(self.stamp, self.start))
 
     def of(self, joints: Sequence[int]) -> Window:
         """The window of some of the joints."""
-        columns = (self.positions, self.velocities, self.accelerations)
-        return Window(self.stamp, self.times_from_start, *(c[:, joints] for c in columns))
+        rows = (self.positions, self.velocities, self.accelerations)
+        position, velocity, acceleration = (row[:, joints] for row in rows)
+        return replace(self, positions=position, velocities=velocity, accelerations=acceleration)
+
+    def joins(self, first: int = 0, end: int | None = None) -> QuinticJoins:
+        """What a controller makes of the points: quintics between rows ``first`` to ``end``."""
+        rows = slice(first, end)
+        states = np.stack(
+            [self.positions[rows], self.velocities[rows], self.accelerations[rows]], axis=1
+        )
+        return QuinticJoins(states[:-1], states[1:], np.diff(self.times[rows]))
 
     def sample(self, time: float) -> PathState:
         """What a JointTrajectoryController commands at ``time``: quintics, then hold; rows [1, n].
@@ -46,34 +72,43 @@ class Window:
         Raises:
             ValueError: ``time`` is before the first point, where the controller's own state counts.
         """
-        times = self.times_from_start
+        times = self.times
         at = time - self.stamp
         if at < times[0]:
             raise ValueError("the window has not begun at that time")
-        states = np.stack([self.positions, self.velocities, self.accelerations], axis=1)
         if at >= times[-1]:
-            return PathState(*states[-1:].swapaxes(0, 1))
+            last = (self.positions, self.velocities, self.accelerations)
+            return PathState(*(rows[-1:] for rows in last))
         k = int(np.searchsorted(times, at, side="right")) - 1
-        duration = np.diff(times[k : k + 2])
-        join = QuinticJoins(states[k : k + 1], states[k + 1 : k + 2], duration)
-        return PathState(*join.at(state_powers((at - times[k]) / duration)).swapaxes(0, 1))
+        share = np.array([(at - times[k]) / (times[k + 1] - times[k])])
+        return PathState(*self.joins(k, k + 2).at(state_powers(share)).swapaxes(0, 1))
 
 
 def build_window(
-    plan: Plan, now: float, first: float, period_s: float, at_least_s: float
+    committed: PathState,
+    due: FloatArray,
+    plan: Plan,
+    now: float,
+    first: float,
+    step_s: float,
+    at_least_s: float,
 ) -> Window:
-    """Sample a committed plan every ``period_s`` from ``first`` until it is at rest.
+    """Join points that are committed already and a plan, sampled until it is at rest.
 
     Args:
-        plan: motion of n joints that ends at rest.
+        committed: states [D, n] of n joints at the times ``due``.
+        due: [D] times, s, one step apart and the last of them one before ``first``.
+        plan: motion of the same joints that ends at rest.
         now: time of the tick, s.
-        first: time of the first point, s, after ``now``.
-        period_s: distance between points.
-        at_least_s: shortest length, so that an arm that holds is still told to.
+        first: time from which on ``plan`` counts, s.
+        step_s: distance between points.
+        at_least_s: shortest length from ``first`` on, so that an arm that holds is still told to.
     """
     length = max(plan.end - first, at_least_s)
-    count = math.ceil(length / period_s + 1e-6) + 1
-    times = first - now + period_s * np.arange(float(count))
-    position, velocity, acceleration = plan.sample(first + period_s * np.arange(float(count)))
+    new = first + step_s * np.arange(math.ceil(length / step_s + 1e-6) + 1.0)
+    position, velocity, acceleration = (
+        np.concatenate(rows) for rows in zip(committed, plan.sample(new), strict=True)
+    )
     velocity[-1], acceleration[-1] = 0.0, 0.0
-    return Window(now, times, position, velocity, acceleration)
+    times = np.concatenate([due, new]) - now
+    return Window(now, times, position, velocity, acceleration, len(due))

@@ -105,14 +105,15 @@ class ControlLoop:
                 # It would be the last one again, and soon lie in the past.
                 self._motion.withdraw()
                 window = None
-                self._left_at = steady
+            moving = not self._motion.at_rest
             at_rest = self._motion.mode is Mode.INACTIVE and self._motion.at_rest
         if window is not None:
             self._record.note_stage("splice", splice_ms)
             self._publish(window, output_at, max(output_at, steady))
         else:
             self._record.note_pause()
-            if not stalled:  # a stop now would be a jump when the clock goes on
+            self._left_at = steady
+            if not (stalled or moving):  # a stop now would be a jump when the clock goes on
                 at_rest &= self._drive.idle(now)
         if at_rest:
             self._rested.set()
@@ -124,9 +125,11 @@ class ControlLoop:
         publish_ms = (time.perf_counter() - began) * 1e3
         time.sleep(max(0.0, output_at - time.monotonic()))
         # By the steady clock: a simulation's may run faster than the window was made for.
-        late = time.monotonic() - expected > self._motion.config.transport_margin_s
+        margin = self._motion.config.transport_margin_s
+        late = time.monotonic() - expected > window.begin - window.stamp - margin
         if late and self._drive.timed:
-            # This thread was put aside; a controller would jump into the middle of it.
+            # This thread was put aside; a controller would jump to where the window departs from
+            # the one before.
             with self._lock:
                 self._motion.withdraw()
             self._record.withdrawn += 1

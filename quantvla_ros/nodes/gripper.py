@@ -102,8 +102,8 @@ class ForwardGripper:
         self._end: float | None = None
 
     def prepared(self, window: Window, column: int) -> Callable[[], None]:
-        """Make the message of the first point of a window."""
-        position = float(window.positions[0, column])
+        """Make the message of the tick of a window."""
+        position = float(window.now.position[0, column])
         end = float(window.positions[-1, column])
         message = Float64MultiArray(data=[position])
 

@@ -72,7 +72,7 @@ class ActionGripper:
         Not its end, though the gripper could go there by itself: a stop would take that back, and
         with it a grip.
         """
-        wish = float(window.positions[0, column])
+        wish = float(window.now.position[0, column])
         end = float(window.positions[-1, column])
 
         def publish() -> None:

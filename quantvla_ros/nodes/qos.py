@@ -33,6 +33,11 @@ COMMAND = QoSProfile(
 )
 """Trajectories and twists: a command that a newer one has replaced is worth nothing."""
 
+EVERY_SETPOINT = QoSProfile(
+    depth=100, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE
+)
+"""The simulated controller's setpoints: who differentiates them needs them all."""
+
 CLOCK = QoSProfile(
     depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import array
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,16 @@ from geometry_msgs.msg import TwistStamped
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMessage
+from trajectory_msgs.msg import JointTrajectoryPoint
 
-from quantvla_ros.nodes.conversion import duration_to_seconds, seconds_to_stamp, stamp_to_seconds
+from quantvla_ros.nodes.conversion import (
+    duration_to_seconds,
+    seconds_to_duration,
+    seconds_to_stamp,
+    stamp_to_seconds,
+)
 from quantvla_ros.sim.robot import SimulatedRobot
-from quantvla_ros.sim.trajectory_controller import JointTrajectory, TrajectoryPoint
+from quantvla_ros.sim.trajectory import JointTrajectory, TrajectoryPoint
 
 MIMIC_JOINT = "panda_finger_joint2"
 SLOW_BELOW = 0.9
@@ -46,6 +52,27 @@ def trajectory_from_message(message: JointTrajectoryMessage) -> JointTrajectory:
         for point in message.points
     ]
     return JointTrajectory(message.joint_names, points, stamp_to_seconds(message.header.stamp))
+
+
+def setpoints(
+    names: Sequence[str], cycles: Sequence[tuple[float, npt.NDArray[np.float64]]], resets: int
+) -> JointTrajectoryMessage:
+    """Return what the trajectory controller commanded in each cycle: when it began (s), and [n].
+
+    Another ``frame_id`` tells that the scene was reset in between.
+    """
+    begin = cycles[0][0]
+    message = JointTrajectoryMessage(joint_names=list(names))
+    message.header.stamp = seconds_to_stamp(begin)
+    message.header.frame_id = str(resets)
+    message.points = [
+        JointTrajectoryPoint(
+            positions=array.array("d", positions.tobytes()),
+            time_from_start=seconds_to_duration(time - begin),
+        )
+        for time, positions in cycles
+    ]
+    return message
 
 
 def twist_from_message(message: TwistStamped) -> npt.NDArray[np.float64]:

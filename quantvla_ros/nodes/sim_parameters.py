@@ -18,8 +18,10 @@ from rclpy.parameter import Parameter
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.gripper_types import GripperType
 from quantvla_ros.sim.controller_release import RELEASES, STRICTEST
+from quantvla_ros.sim.trajectory_controller import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, RATE_HZ
 
 _SILENCE = "silence_"
+_RATES = FloatingPointRange(from_value=LOWEST_RATE_HZ, to_value=HIGHEST_RATE_HZ, step=0.0)
 
 
 class SimParameters:
@@ -29,6 +31,9 @@ class SimParameters:
         task: name of the task family.
         release: distribution whose trajectory controller is simulated.
         gripper_type: what the gripper's controller takes.
+        controller_rate_hz: control cycles a second of that controller.
+        interpolate_from_desired_state: whether its new trajectories start from its last setpoint;
+            otherwise from the measured state.
         seed: of the start, or of the next reset.
         stepped: whether time stands still until a step is asked for.
         real_time_factor: simulated seconds per second, 0 for as fast as possible.
@@ -62,6 +67,20 @@ class SimParameters:
             "distribution whose JointTrajectoryController is simulated",
             read_only=True,
             additional_constraints=", ".join(RELEASES),
+        )
+        self.controller_rate_hz: float = self._declare(
+            "controller_rate_hz",
+            RATE_HZ,
+            "control cycles a second of the trajectory controller",
+            read_only=True,
+            floating_point_range=[_RATES],
+        )
+        self.interpolate_from_desired_state: bool = self._declare(
+            "interpolate_from_desired_state",
+            True,
+            "new trajectories start from the controller's last setpoint, not from the measured "
+            "state",
+            read_only=True,
         )
         self.gripper_type: GripperType = self._declare(
             "gripper_type",

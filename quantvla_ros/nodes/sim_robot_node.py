@@ -27,7 +27,7 @@ from quantvla_ros.nodes.sim_gripper import serve_gripper
 from quantvla_ros.nodes.sim_parameters import SimParameters
 from quantvla_ros.sim.cameras import CAMERAS
 from quantvla_ros.sim.controller_release import find_release
-from quantvla_ros.sim.joint_commander import JointCommander
+from quantvla_ros.sim.joint_commander import Array, JointCommander
 from quantvla_ros.sim.pacing import Pacer, RateMeter
 from quantvla_ros.sim.panda_servo import make_panda_servo
 from quantvla_ros.sim.robot import SimulatedRobot
@@ -72,6 +72,8 @@ class SimRobotNode(Node):
             make_panda_servo(self._robot.model),
             find_release(self._settings.release),
             own_gripper=self._settings.gripper_type != "trajectory",
+            rate_hz=self._settings.controller_rate_hz,
+            interpolate_from_desired_state=self._settings.interpolate_from_desired_state,
         )
         self._jobs: queue.SimpleQueue[tuple[Callable[[], str], Future[str]]] = queue.SimpleQueue()
         self._time = self._epoch = FIRST_TIME_S
@@ -109,6 +111,9 @@ class SimRobotNode(Node):
             lambda: self._time,
         )
         self.create_subscription(String, "instruction", self._on_instruction, qos.LATCHED)
+        self._setpoints_publisher = self.create_publisher(
+            JointTrajectory, "sim/setpoints", qos.EVERY_SETPOINT
+        )
         self.create_service(Trigger, "~/reset", self._on_reset)
         self.create_service(Trigger, "~/step", self._on_step)
 
@@ -135,18 +140,27 @@ class SimRobotNode(Node):
 
     def _tick(self) -> float:
         seconds = TICKS_S[self._ticks % len(TICKS_S)]
-        self._robot.advance(seconds, lambda now: self._commander.setpoint(self._epoch + now))
+        self._robot.advance(seconds, self._setpoint)
         self._ticks += 1
         self._publish()
         if self._gripper is not None:
             self._gripper.update(self._robot, self._time)
         return seconds
 
+    def _setpoint(self, now: float) -> Array:
+        measured = (self._robot.positions, self._robot.velocities)
+        return self._commander.setpoint(self._epoch + now, measured)
+
     def _publish(self) -> None:
         self._time = self._epoch + self._robot.time
         self._clock_publisher.publish(Clock(clock=seconds_to_stamp(self._time)))
         if not self._settings.silenced["joint_states"]:
             self._joints_publisher.publish(sim_messages.joint_state(self._robot, self._time))
+        cycles = self._commander.take_executed()
+        if cycles and self._setpoints_publisher.get_subscription_count():
+            self._setpoints_publisher.publish(
+                sim_messages.setpoints(self._commander.trajectory_joints, cycles, self._resets)
+            )
         if self._ticks % _TICKS_PER_IMAGE == 0:
             self._publish_images()
             self._publish_state()

@@ -28,9 +28,9 @@ class TrajectoryWriter:
 
     def write(self, window: Window) -> JointTrajectory:
         """Return the window as a message; it holds until the next call."""
-        count = len(window.times_from_start)
+        count = len(window.times)
         self._points += [JointTrajectoryPoint() for _ in range(count - len(self._points))]
-        nanoseconds = np.rint(window.times_from_start * _SECOND_NS).astype(np.int64)
+        nanoseconds = np.rint((window.times - window.times[0]) * _SECOND_NS).astype(np.int64)
         points = self._points[:count]
         for point, time, position, velocity, acceleration in zip(
             points,
@@ -45,6 +45,6 @@ class TrajectoryWriter:
             point.positions = array.array("d", position.tobytes())
             point.velocities = array.array("d", velocity.tobytes())
             point.accelerations = array.array("d", acceleration.tobytes())
-        self._message.header.stamp = seconds_to_stamp(window.stamp)
+        self._message.header.stamp = seconds_to_stamp(window.start)
         self._message.points = points
         return self._message

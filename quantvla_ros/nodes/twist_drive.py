@@ -110,10 +110,9 @@ class TwistDrive:
             self._servo.take_twists()
 
     def prepared(self, window: Window) -> Callable[[], None]:
-        """Make the twist of the first point, and the gripper's command."""
-        twist = self._message(
-            window.stamp, limited_twist(window.positions[0, :_AXES], self._twist_limits)
-        )
+        """Make the twist of the tick, and the gripper's command."""
+        told = window.now.position[0, :_AXES]
+        twist = self._message(window.stamp, limited_twist(told, self._twist_limits))
         grip = self.gripper.prepared(window, _AXES) if self.gripper is not None else None
         self._left = self._halts
 

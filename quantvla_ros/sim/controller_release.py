@@ -23,12 +23,17 @@ class ControllerRelease:
             refused, with it the last point is held all the same.
         desired_state_parameters: names under which it knows the option that this package needs: a
             new trajectory starts from the last setpoint and not from where the joints are measured.
+        commands_ahead: whether `update` commands for the end of its cycle, and notes the setpoint
+            with the cycle's beginning all the same; a new trajectory that has to be approached then
+            begins one cycle off. Otherwise it commands for the beginning, and approaches a new
+            trajectory from the last setpoint one cycle late.
         effort_refusal: why a position controller refuses effort values, in its own words.
     """
 
     name: str
     allow_nonzero_velocity_at_trajectory_end: bool
     desired_state_parameters: tuple[str, ...]
+    commands_ahead: bool
     effort_refusal: str
 
 
@@ -39,12 +44,14 @@ RELEASES = {
             "humble",
             True,
             ("open_loop_control",),
+            False,
             "Trajectories with effort fields are currently not supported.",
         ),
         ControllerRelease(
             "jazzy",
             False,
             ("interpolate_from_desired_state", "open_loop_control"),
+            True,
             "Trajectories with effort fields are only supported for controllers using the 'effort' "
             "command interface.",
         ),
@@ -52,6 +59,7 @@ RELEASES = {
             "kilted",
             False,
             ("interpolate_from_desired_state",),
+            True,
             "Trajectories with effort fields are only supported for controllers using the 'effort' "
             "command interface.",
         ),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from quantvla_ros.sim.robot import SimulatedRobot
 
 TICK_S = 0.1
+LINE_STEP_S = 0.004
 FINGER_OPEN_M = 0.04
 FINGER_STEP_M = 0.02
 """Finger travel a tick in the executed command: the hand's 0.2 m/s."""
@@ -70,6 +72,7 @@ class Expert(Protocol):
 def executed(robot: SimulatedRobot, action: Action) -> Callable[[float], Array]:
     """Return the setpoint for one tick: a straight line from the present command to the action.
 
+    It goes in steps of `LINE_STEP_S`; during each it is where the line is at the step's end.
     The finger's goal is approached by at most `FINGER_STEP_M`.
     """
     start, begin = robot.commanded, robot.time
@@ -77,7 +80,8 @@ def executed(robot: SimulatedRobot, action: Action) -> Callable[[float], Array]:
     travel = np.append(action.arm, finger) - start
 
     def setpoint(time: float) -> Array:
-        line: Array = start + travel * min(1.0, (time - begin) / TICK_S)
+        steps = math.floor((time - begin) / LINE_STEP_S + 1e-6) + 1
+        line: Array = start + travel * min(1.0, steps * LINE_STEP_S / TICK_S)
         return line
 
     return setpoint

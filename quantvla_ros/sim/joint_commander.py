@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from quantvla_ros.sim.controller_release import STRICTEST, ControllerRelease
 from quantvla_ros.sim.servo import TwistServo
-from quantvla_ros.sim.trajectory_controller import JointTrajectory, TrajectoryController
+from quantvla_ros.sim.trajectory import JointTrajectory
+from quantvla_ros.sim.trajectory_controller import RATE_HZ, TrajectoryController
 
 Array = npt.NDArray[np.float64]
 
@@ -26,6 +27,7 @@ class JointCommander:
     Attributes:
         counts: trajectories_accepted, trajectories_rejected, twists_accepted, twists_rejected,
             grips_accepted, grips_rejected, nonfinite_setpoints.
+        trajectory_joints: those of the trajectory controller.
         last_rejection: the reason of the newest rejection, "" before the first.
     """
 
@@ -36,6 +38,8 @@ class JointCommander:
         servo: TwistServo,
         release: ControllerRelease = STRICTEST,
         own_gripper: bool = False,
+        rate_hz: float = RATE_HZ,
+        interpolate_from_desired_state: bool = True,
     ) -> None:
         """Hold `positions` [n].
 
@@ -45,11 +49,18 @@ class JointCommander:
             servo: of the joints but the last.
             release: of the trajectory controller.
             own_gripper: the last joint is no joint of the trajectory controller.
+            rate_hz: of its control cycles.
+            interpolate_from_desired_state: its option.
         """
         self._arm = slice(0, -1 if own_gripper else None)
         self._own_gripper = own_gripper
+        self.trajectory_joints = tuple(joint_names[self._arm])
         self._controller = TrajectoryController(
-            joint_names[self._arm], positions[self._arm], release
+            self.trajectory_joints,
+            positions[self._arm],
+            release,
+            rate_hz,
+            interpolate_from_desired_state,
         )
         self._servo = servo
         self._lock = threading.Lock()
@@ -92,17 +103,30 @@ class JointCommander:
                 self._held[-1] = position
             return self._counted("grips", reason)
 
-    def setpoint(self, now: float) -> Array:
-        """Return the targets [n] for `now` (s); ask in rising time.
+    def take_executed(self) -> list[tuple[float, Array]]:
+        """When each control cycle since the last call began (s), and its targets [n].
 
-        As a drive does, it drops targets that are not finite and keeps the last one.
+        Of the trajectory controller's joints, and of the time since it was reset last.
+        """
+        with self._lock:
+            taken = list(self._controller.executed)
+            self._controller.executed.clear()
+            return taken
+
+    def setpoint(self, now: float, measured: tuple[Array, Array] | None = None) -> Array:
+        """Return the targets [n] at `now` (s); ask in rising time.
+
+        As a drive does, it drops targets that are not finite and keeps the last one. `measured`
+        (positions and velocities [n]) is for a controller that starts from there.
         """
         with self._lock:
             if self._servo.active and self._last_time is not None:
                 arm = self._servo.step(now, now - self._last_time)
                 self._controller.reset(np.append(arm, self._held[-1])[self._arm])
             self._last_time = now
-            target, _ = self._controller.sample(now)
+            if measured is not None:
+                measured = (measured[0][self._arm], measured[1][self._arm])
+            target = self._controller.setpoint(now, measured)
             if np.isfinite(target).all():
                 self._held[self._arm] = target
             else:

@@ -20,9 +20,7 @@ from quantvla_ros.sim.tasks.registry import make_task
 from quantvla_ros.sim.tasks.task import Scene, Task
 
 JOINT_NAMES = (*(f"panda_joint{i}" for i in range(1, 8)), "panda_finger_joint1")
-SETPOINT_PERIOD_S = 0.004
 
-_STEPS_PER_SETPOINT = round(SETPOINT_PERIOD_S / TIMESTEP_S)
 _BASE_BODY = "robot0_link0"
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 _SETTLE_S = 0.2
@@ -126,14 +124,17 @@ class SimulatedRobot:
         """Step the physics.
 
         Args:
-            seconds: a multiple of the 4 ms of `SETPOINT_PERIOD_S` (rounded to it).
-            setpoint: asked once each 4 ms with the time (s) at the END of that period for the
-                targets [8] to hold during it; the last command is held when None.
+            seconds: a multiple of the physics' `TIMESTEP_S` (rounded to it).
+            setpoint: asked at each step of the physics with its time (s) for the targets [8] to
+                hold during it; the last command is held when None.
         """
-        for _ in range(round(seconds / SETPOINT_PERIOD_S)):
-            if setpoint is not None:
-                self.command(setpoint(self.time + SETPOINT_PERIOD_S))
-            mujoco.mj_step(self.model, self.data, _STEPS_PER_SETPOINT)
+        steps = round(seconds / TIMESTEP_S)
+        if setpoint is None:
+            mujoco.mj_step(self.model, self.data, steps)
+        else:
+            for _ in range(steps):
+                self.command(setpoint(self.time))
+                mujoco.mj_step(self.model, self.data)
         self._refresh()
         self.task.observe(self)
 

@@ -1,79 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a JointTrajectoryController does with the trajectories it is sent, without ROS.
 
-The rules are those of ros2_controllers (`validate_trajectory_msg` and `Trajectory::sample` of
-joint_trajectory_controller) with every option at the default of the release, except that a new
-trajectory starts from the last setpoint: `desired_state_parameters` of `ControllerRelease` says by
-which option.
+The rules are those of ros2_controllers (`validate_trajectory_msg`, `update` and
+`Trajectory::sample` of joint_trajectory_controller) with every option at the default of the
+release, except that a new trajectory starts from the last setpoint: `desired_state_parameters` of
+`ControllerRelease` says by which option. A test compares it with setpoints of a real controller.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from quantvla_ros.sim.controller_release import STRICTEST, ControllerRelease
+from quantvla_ros.sim.trajectory import Array, JointTrajectory, TrajectoryState, interpolate
+from quantvla_ros.sim.trajectory_rules import reason_to_reject
 
-Array = npt.NDArray[np.float64]
-
-_FLOAT_EPSILON = float(np.finfo(np.float32).eps)  # the real one compares in this precision
-
-
-@dataclass(frozen=True)
-class TrajectoryPoint:
-    """One point of a trajectory; an empty sequence means "not given".
-
-    Attributes:
-        time_from_start: s after the trajectory's start.
-        positions: one value per joint of the trajectory, rad or m.
-        velocities: rad/s or m/s.
-        accelerations: rad/s^2 or m/s^2.
-        effort: N m or N.
-    """
-
-    time_from_start: float
-    positions: Sequence[float] = ()
-    velocities: Sequence[float] = ()
-    accelerations: Sequence[float] = ()
-    effort: Sequence[float] = ()
-
-
-@dataclass(frozen=True)
-class JointTrajectory:
-    """A trajectory as it is sent.
-
-    Attributes:
-        joint_names: the order of the values in every point.
-        points: in rising time.
-        stamp: start time in s of the robot's clock; 0 means "now".
-    """
-
-    joint_names: Sequence[str]
-    points: Sequence[TrajectoryPoint]
-    stamp: float = 0.0
-
-
-@dataclass(frozen=True)
-class _State:
-    """A point in the controller's own joint order; velocities and accelerations may be absent."""
-
-    time: float
-    positions: Array
-    velocities: Array | None
-    accelerations: Array | None
+RATE_HZ = 500.0
+"""Control cycles a second where nothing else is said."""
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 20.0, 1000.0
+_LONGEST_PAUSE_S = 1.0
+_EARLY_S = 1e-9
+_CYCLES_KEPT = 1000
 
 
 class TrajectoryController:
-    """Turns trajectories into joint setpoints.
+    """Turns trajectories into joint setpoints, one each control cycle.
 
     An accepted trajectory replaces the one before it whole. Until its first point is due the
-    setpoint is interpolated from the last setpoint to that point; after its last point the last
-    point is held. Neither limits nor finiteness of the values are checked: the real controller
+    setpoint is interpolated from the controller's own state to that point; after its last point the
+    last point is held. Neither limits nor finiteness of the values are checked: the real controller
     checks neither, so the sender has to.
+
+    Attributes:
+        executed: of the newest cycles that `setpoint` ran, when each began (s) and the positions
+            [n] that it commanded; whoever wants them takes them out.
     """
 
     def __init__(
@@ -81,20 +46,36 @@ class TrajectoryController:
         joint_names: Sequence[str],
         positions: Array,
         release: ControllerRelease = STRICTEST,
+        rate_hz: float = RATE_HZ,
+        interpolate_from_desired_state: bool = True,
     ) -> None:
-        """Hold `positions` ([n], rad or m, in the order of `joint_names`)."""
+        """Hold a position.
+
+        Args:
+            joint_names: of n joints.
+            positions: [n], rad or m, in their order.
+            release: whose rules hold.
+            rate_hz: control cycles a second; infinite: each cycle commands for its own instant.
+            interpolate_from_desired_state: whether a new trajectory starts from the last setpoint;
+                otherwise it starts from the measured state.
+        """
         self.joint_names = tuple(joint_names)
         self._release = release
+        self._period_s = 1.0 / rate_hz
+        self._from_desired = interpolate_from_desired_state
+        self.executed: deque[tuple[float, Array]] = deque(maxlen=_CYCLES_KEPT)
         self.reset(positions)
 
     def reset(self, positions: Array) -> None:
         """Forget the trajectory and the clock, and hold `positions` [n] at rest."""
         held = np.array(positions, dtype=np.float64)
         at_rest = np.zeros_like(held)
-        self._last_sample_time: float | None = None
-        self._desired = _State(0.0, held, at_rest, at_rest)
-        self._points: list[_State] = []
-        self._before: _State | None = None
+        self.executed.clear()
+        self._updated: float | None = None
+        self._next_cycle: float | None = None
+        self._desired = TrajectoryState(0.0, held, at_rest, at_rest)
+        self._points: list[TrajectoryState] = []
+        self._before: TrajectoryState | None = None
         self._starts_now = False
 
     def submit(self, trajectory: JointTrajectory, now: float) -> str | None:
@@ -108,12 +89,12 @@ class TrajectoryController:
             None when it was accepted, else the reason in one sentence; the trajectory that runs
             goes on then.
         """
-        reason = self._reason_to_reject(trajectory, now)
+        reason = reason_to_reject(trajectory, self.joint_names, self._release, now)
         if reason is not None:
             return reason
         order = [list(trajectory.joint_names).index(name) for name in self.joint_names]
         self._points = [
-            _State(
+            TrajectoryState(
                 trajectory.stamp + point.time_from_start,
                 np.array(point.positions, dtype=np.float64)[order],
                 _ordered(point.velocities, order),
@@ -125,124 +106,77 @@ class TrajectoryController:
         self._before = None
         return None
 
-    def sample(self, now: float) -> tuple[Array, Array]:
-        """Return the setpoint: positions [n] and velocities [n] at `now` (s, robot's clock).
+    def setpoint(self, now: float, measured: tuple[Array, Array] | None = None) -> Array:
+        """Return the positions [n] of the newest control cycle at ``now`` (s, robot's clock).
 
-        A `now` before that of the last call returns the last setpoint again.
+        Ask in rising time; ``measured`` is for `update`.
         """
-        if self._last_sample_time is not None and now < self._last_sample_time:
-            return self._setpoint()
-        if self._points:
-            self._desired = self._sample_trajectory(now)
-        self._last_sample_time = now
-        return self._setpoint()
+        if self._next_cycle is None or now - self._next_cycle > _LONGEST_PAUSE_S:
+            self._next_cycle = now
+        while self._next_cycle <= now + _EARLY_S:
+            positions, _ = self.update(self._next_cycle, measured)
+            self.executed.append((self._next_cycle, positions))
+            self._next_cycle += self._period_s
+        setpoint: Array = self._desired.positions.copy()
+        return setpoint
 
-    def _setpoint(self) -> tuple[Array, Array]:
+    def update(
+        self, now: float, measured: tuple[Array, Array] | None = None
+    ) -> tuple[Array, Array]:
+        """Run one control cycle.
+
+        Args:
+            now: when the cycle begins, s of the robot's clock; one before that of the last cycle
+                changes nothing.
+            measured: positions and velocities [n]; needed where new trajectories start there.
+
+        Returns:
+            Positions and velocities [n] that are commanded.
+        """
+        if self._updated is None or now >= self._updated:
+            if self._points:
+                self._desired = self._sample_trajectory(now, measured)
+            self._updated = now
         desired = self._desired
         velocities = np.zeros_like(desired.positions)
         if desired.velocities is not None:
             velocities[:] = desired.velocities
         return desired.positions.copy(), velocities
 
-    def _sample_trajectory(self, now: float) -> _State:
+    def _sample_trajectory(
+        self, now: float, measured: tuple[Array, Array] | None
+    ) -> TrajectoryState:
         if self._starts_now:
-            self._points = [
-                _State(now + p.time, p.positions, p.velocities, p.accelerations)
-                for p in self._points
-            ]
+            self._points = [replace(point, time=now + point.time) for point in self._points]
             self._starts_now = False
         if self._before is None:
-            time = now if self._last_sample_time is None else self._last_sample_time
-            desired = self._desired
-            self._before = _State(
-                time, desired.positions, desired.velocities, desired.accelerations
-            )
+            self._before = self._own_state(now, measured)
+        at = now + self._period_s if self._release.commands_ahead else now
         points = self._points
-        index = bisect_right([p.time for p in points], now)
+        index = bisect_right([p.time for p in points], at)
         if index == len(points):
             last = points[-1]
             at_rest = np.zeros_like(last.positions)
-            return _State(
-                now,
+            return TrajectoryState(
+                at,
                 last.positions,
                 at_rest if last.velocities is None else last.velocities,
                 at_rest if last.accelerations is None else last.accelerations,
             )
         start = points[index - 1] if index else self._before
-        return _interpolate(start, points[index], now)
+        return interpolate(start, points[index], at)
 
-    def _reason_to_reject(self, trajectory: JointTrajectory, now: float) -> str | None:
-        names, points = trajectory.joint_names, trajectory.points
-        missing = [name for name in self.joint_names if name not in names]
-        unknown = [name for name in names if name not in self.joint_names]
-        if unknown:
-            return f"unknown joints: {', '.join(unknown)}"
-        if missing:
-            return f"missing joints: {', '.join(missing)}"
-        if len(names) != len(self.joint_names):
-            return f"a joint is named twice: {', '.join(names)}"
-        if not points:
-            return "the trajectory has no points"
-        if not self._release.allow_nonzero_velocity_at_trajectory_end:
-            for name, velocity in zip(names, points[-1].velocities, strict=False):
-                if abs(velocity) > _FLOAT_EPSILON:
-                    return f"the velocity of {name} at the last point is {velocity:g}, not zero"
-        end = trajectory.stamp + points[-1].time_from_start
-        if trajectory.stamp != 0.0 and end < now:
-            return f"the trajectory ended in the past, {now - end:.3f} s ago"
-        return _reason_to_reject_points(points, len(names), self._release)
-
-
-def _reason_to_reject_points(
-    points: Sequence[TrajectoryPoint], width: int, release: ControllerRelease
-) -> str | None:
-    for k, point in enumerate(points):
-        if k and point.time_from_start <= points[k - 1].time_from_start:
-            return f"the times of points {k - 1} and {k} are not strictly rising"
-        for field, required in (("positions", True), ("velocities", False)):
-            given = len(getattr(point, field))
-            if given != width and (required or given):
-                return f"point {k} has {given} {field} for {width} joints"
-        if len(point.accelerations) not in (0, width):
-            return f"point {k} has {len(point.accelerations)} accelerations for {width} joints"
-        if len(point.accelerations) and not len(point.velocities):
-            # The real controller accepts this and then commands zero positions, because no
-            # degree of interpolation fits: nobody wants to find that out in a simulator.
-            return f"point {k} has accelerations but no velocities"
-        if len(point.effort):
-            return f"point {k} has effort values: {release.effort_refusal}"
-    return None
+    def _own_state(self, now: float, measured: tuple[Array, Array] | None) -> TrajectoryState:
+        """Where a new trajectory starts."""
+        if not self._from_desired:
+            if measured is None:
+                raise ValueError("a controller that starts from the measured state needs it")
+            return TrajectoryState(now, np.array(measured[0]), np.array(measured[1]), None)
+        noted = now
+        if self._release.commands_ahead and self._updated is not None:
+            noted = self._updated  # though the setpoint is for a cycle later
+        return replace(self._desired, time=noted)
 
 
 def _ordered(values: Sequence[float], order: list[int]) -> Array | None:
     return np.array(values, dtype=np.float64)[order] if len(values) else None
-
-
-def _interpolate(start: _State, end: _State, now: float) -> _State:
-    """Linear, cubic or quintic between two states, by what both of them give."""
-    span = end.time - start.time
-    t = now - start.time
-    delta = end.positions - start.positions
-    if start.velocities is None or end.velocities is None:
-        velocities = delta / span
-        return _State(now, start.positions + velocities * t, velocities, np.zeros_like(delta))
-    v0, v1 = start.velocities, end.velocities
-    if start.accelerations is None or end.accelerations is None:
-        c2 = (3 * delta / span - 2 * v0 - v1) / span
-        c3 = (v0 + v1 - 2 * delta / span) / span**2
-        return _State(
-            now,
-            start.positions + t * (v0 + t * (c2 + t * c3)),
-            v0 + t * (2 * c2 + t * 3 * c3),
-            2 * c2 + 6 * c3 * t,
-        )
-    a0, a1 = start.accelerations, end.accelerations
-    c3 = (10 * delta / span - 6 * v0 - 4 * v1 + span * (a1 - 3 * a0) / 2) / span**2
-    c4 = (-15 * delta / span + 8 * v0 + 7 * v1 + span * (3 * a0 - 2 * a1) / 2) / span**3
-    c5 = (6 * delta / span - 3 * (v0 + v1) + span * (a1 - a0) / 2) / span**4
-    return _State(
-        now,
-        start.positions + t * (v0 + t * (a0 / 2 + t * (c3 + t * (c4 + t * c5)))),
-        v0 + t * (a0 + t * (3 * c3 + t * (4 * c4 + t * 5 * c5))),
-        a0 + t * (6 * c3 + t * (12 * c4 + t * 20 * c5)),
-    )

@@ -112,6 +112,8 @@ class Session:
             window = c.tick(now)
             if window is None:
                 c.withdraw()  # as a node does whose clock stands
+                if not c.at_rest:
+                    continue  # on the way to where the motion begins
                 if self.rested is None:
                     self.rested = c._first
                 if tick > case.stop_at:

@@ -16,31 +16,49 @@ def plan() -> Plan:
     return Plan.resting(np.array([0.0, 3.0]), NOW + 0.02).replaced({0: [STOP]}, np.zeros(2))
 
 
-def test_it_begins_after_the_margin_and_ends_at_rest(plan) -> None:
-    window = build_window(plan, NOW, NOW + 0.02, 0.02, 0.2)
+def built(plan, before=2):
+    """A window of the tick at NOW that departs 20 ms later from points at which the arm stood."""
+    due = NOW + 0.02 * np.arange(1.0 - before, 1.0)
+    return build_window(plan.sample(due), due, plan, NOW, NOW + 0.02, 0.02, 0.2)
+
+
+def test_it_begins_with_points_that_are_due_and_ends_at_rest(plan) -> None:
+    window = built(plan)
     assert window.stamp == NOW
-    assert window.times_from_start[0] == pytest.approx(0.02, abs=1e-6)
-    np.testing.assert_allclose(np.diff(window.times_from_start), 0.02)
-    assert window.stamp + window.times_from_start[-1] >= plan.end
-    assert len(window.times_from_start) == 20
+    assert window.start == pytest.approx(NOW - 0.02, abs=1e-6)
+    assert window.begin == pytest.approx(NOW + 0.02, abs=1e-6) and window.fresh == 2
+    np.testing.assert_allclose(np.diff(window.times), 0.02, atol=1e-6)
+    assert window.stamp + window.times[-1] >= plan.end
+    assert len(window.times) == 22
     assert not window.velocities[-1].any() and not window.accelerations[-1].any()
-    wanted = plan.sample(window.stamp + window.times_from_start)
+    wanted = plan.sample(window.stamp + window.times)
     np.testing.assert_allclose(window.positions, wanted.position, atol=1e-6)
     np.testing.assert_allclose(window.velocities[:-1], wanted.velocity[:-1], atol=1e-6)
 
 
 def test_an_arm_that_holds_is_told_to(plan) -> None:
-    window = build_window(Plan.resting(np.array([3.0]), NOW), NOW, NOW + 0.02, 0.02, 0.2)
-    assert window.times_from_start[-1] >= 0.2
+    window = built(Plan.resting(np.array([3.0]), NOW))
+    assert window.times[-1] >= 0.2
     np.testing.assert_array_equal(window.positions, 3.0)
     np.testing.assert_array_equal(window.velocities, 0.0)
 
 
 def test_between_points_a_controller_interpolates_the_same_motion(plan) -> None:
-    window = build_window(plan, NOW, NOW + 0.02, 0.02, 0.2)
+    window = built(plan)
     for time in NOW + np.array([0.02, 0.033, 0.1, 0.201, 0.35]):
         for got, wanted in zip(window.sample(time), plan.sample(np.array([time])), strict=True):
             np.testing.assert_allclose(got, wanted, atol=1e-3)
     np.testing.assert_array_equal(window.sample(NOW + 9.0).position[0], window.positions[-1])
     with pytest.raises(ValueError, match="not begun"):
-        window.sample(NOW)
+        window.sample(NOW - 0.03)
+
+
+def test_what_is_told_its_value_is_told_that_of_the_tick(plan) -> None:
+    late = built(plan, before=0)
+    np.testing.assert_array_equal(late.now.position[0], late.positions[0])  # not due yet
+    due = NOW - 0.1 + 0.02 * np.arange(6.0)
+    moved = Plan.resting(np.array([0.0, 3.0]), NOW - 0.1).replaced({0: [STOP]}, np.zeros(2))
+    window = build_window(moved.sample(due), due, moved, NOW, NOW + 0.02, 0.02, 0.2)
+    np.testing.assert_allclose(
+        window.now.position, moved.sample(np.array([NOW])).position, atol=1e-4
+    )

@@ -24,17 +24,15 @@ from quantvla_ros.nodes.conversion import (
 )
 from quantvla_ros.nodes.periodic import PeriodicThread
 from quantvla_ros.nodes.qos import CLOCK, COMMAND, JOINT_STATES, LATCHED, SENSOR
-from quantvla_ros.sim.trajectory_controller import (
-    JointTrajectory,
-    TrajectoryController,
-    TrajectoryPoint,
-)
+from quantvla_ros.sim.trajectory import JointTrajectory, TrajectoryPoint
+from quantvla_ros.sim.trajectory_controller import TrajectoryController
 
 JOINTS = ("joint1", "joint2", "finger")
 CAMERAS = ("front", "wrist")
 SIZE = 8
 VELOCITY, ACCELERATION, JERK = 2.0, 10.0, 300.0
 POSITION = 1.5
+_STEP_S = 0.01
 
 
 def urdf(joints=JOINTS, continuous=()) -> str:
@@ -65,7 +63,9 @@ class FakeRobot:
         self._offset = 0.0
         self._positions = np.zeros(len(JOINTS))
         self._lock = threading.Lock()
-        self._controller = TrajectoryController(self.arm, np.zeros(len(self.arm)))
+        self._controller = TrajectoryController(
+            self.arm, np.zeros(len(self.arm)), rate_hz=1 / _STEP_S
+        )
         self._states = self.node.create_publisher(JointState, "joint_states", JOINT_STATES)
         self._images = {
             name: self.node.create_publisher(Image, f"{name}/image_raw", SENSOR) for name in CAMERAS
@@ -83,7 +83,7 @@ class FakeRobot:
         self.executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
-        self._body = PeriodicThread("robot", 0.01, self._step, self._on_error)
+        self._body = PeriodicThread("robot", _STEP_S, self._step, self._on_error)
         self._body.start()
 
     def heal(self) -> None:
@@ -240,7 +240,7 @@ class FakeRobot:
                     publisher.publish(message)
 
     def _sample(self, now: float) -> tuple[np.ndarray, np.ndarray]:
-        return self._controller.sample(now)
+        return self._controller.update(now)
 
     def _stamp(self, source: str, now: float) -> float:
         return self.restamp.get(source, lambda stamp: stamp)(now)

@@ -50,7 +50,7 @@ def limits(*names):
 
 def window(columns):
     rows = np.arange(3.0 * columns).reshape(3, columns) / 10
-    return Window(5.0, np.array([0.02, 0.04, 0.06]), rows, rows + 1, rows + 2)
+    return Window(5.0, np.array([0.0, 0.04, 0.06]), rows, rows + 1, rows + 2)
 
 
 def interface(units, names=("finger",)):

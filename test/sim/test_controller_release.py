@@ -9,18 +9,15 @@ import pytest
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.sim.controller_release import RELEASES, STRICTEST, find_release
-from quantvla_ros.sim.trajectory_controller import (
-    JointTrajectory,
-    TrajectoryController,
-    TrajectoryPoint,
-)
+from quantvla_ros.sim.trajectory import JointTrajectory, TrajectoryPoint
+from quantvla_ros.sim.trajectory_controller import TrajectoryController
 
 ENDS_MOVING = JointTrajectory(("joint",), [TrajectoryPoint(1.0, (1.0,), (0.5,))])
 
 
 def controller(name):
     result = TrajectoryController(("joint",), np.zeros(1), find_release(name))
-    result.sample(0.0)
+    result.update(0.0)
     return result
 
 
@@ -34,9 +31,9 @@ def test_allow_nonzero_velocity_at_trajectory_end(name, accepts):
 def test_humble_holds_the_last_point_of_a_trajectory_that_ends_moving():
     c = controller("humble")
     c.submit(ENDS_MOVING, 0.0)
-    c.sample(0.0)
+    c.update(0.0)
     for time in (1.0, 2.0, 9.0):
-        np.testing.assert_array_equal(c.sample(time)[0], [1.0])
+        np.testing.assert_array_equal(c.update(time)[0], [1.0])
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quantvla_ros.sim.expert import TICK_S, Action, execute, executed
+from quantvla_ros.sim.expert import LINE_STEP_S, TICK_S, Action, execute, executed
 
 
 def test_command_between_ticks_is_a_straight_line(robot):
@@ -12,9 +12,9 @@ def test_command_between_ticks_is_a_straight_line(robot):
     start = robot.commanded
     goal = start[:7] + 0.05
     setpoint = executed(robot, Action(goal, 0.0))
-    for share in (0.25, 0.5, 1.0, 1.5):
+    for share in (0.24, 0.48, 1.0, 1.52):
         expected = start + min(share, 1.0) * np.append(np.full(7, 0.05), -0.02)
-        assert setpoint(robot.time + share * TICK_S) == pytest.approx(expected)
+        assert setpoint(robot.time + share * TICK_S - LINE_STEP_S) == pytest.approx(expected)
     execute(robot, Action(goal, 0.0))
     assert robot.commanded == pytest.approx(np.append(goal, 0.02))
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from quantvla_ros.sim.joint_commander import JointCommander
 from quantvla_ros.sim.servo import ServoLimits, TwistServo
-from quantvla_ros.sim.trajectory_controller import JointTrajectory, TrajectoryPoint
+from quantvla_ros.sim.trajectory import JointTrajectory, TrajectoryPoint
 
 NAMES = ("x", "y", "finger")
 LIMITS = ServoLimits(np.full(2, -9.0), np.full(2, 9.0), np.ones(2), np.full(2, 10.0))

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.sim.robot import SETPOINT_PERIOD_S, SimulatedRobot
+from quantvla_ros.sim.robot import SimulatedRobot
+from quantvla_ros.sim.scene import TIMESTEP_S
 
 
 def scene_of(robot) -> np.ndarray:
@@ -69,7 +70,7 @@ def test_time_starts_at_zero_and_advances(robot):
     assert robot.time == pytest.approx(0.1)
 
 
-def test_setpoint_is_asked_every_four_milliseconds_for_the_end_of_the_period(robot):
+def test_setpoint_is_asked_at_each_step_of_the_physics(robot):
     robot.reset(0)
     asked: list[float] = []
 
@@ -78,7 +79,7 @@ def test_setpoint_is_asked_every_four_milliseconds_for_the_end_of_the_period(rob
         return robot.commanded
 
     robot.advance(0.02, hold)
-    assert asked == pytest.approx(np.arange(1, 6) * SETPOINT_PERIOD_S)
+    assert asked == pytest.approx(np.arange(10) * TIMESTEP_S, abs=1e-9)
 
 
 def test_arm_follows_a_ramp_closely(robot):

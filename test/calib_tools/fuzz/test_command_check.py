@@ -34,7 +34,7 @@ def windows(limits):
         for _ in range(round(seconds / PERIOD)):
             rig.run(PERIOD, feed)
             if (w := rig.window) is not None:
-                times = w.stamp + w.times_from_start
+                times = w.stamp + w.times
                 states = w.positions, w.velocities, w.accelerations
                 found.append(CommandedWindow(times, *states))
 
