@@ -11,6 +11,7 @@ from calib_tools.buffer.messages import RawMessage, decode
 from calib_tools.commanded_window import CommandedWindow, commanded_window
 from calib_tools.demo.processes import Child
 from calib_tools.evaluation.closed_loop import panda_limits
+from calib_tools.heard_setpoints import SETPOINTS, HeardSetpoints
 from quantvla_ros.errors import QuantVLAError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class DrivenSystem:
         operator: of the node and the robot; its tap hears `COMMANDS` if windows are wanted.
         children: processes that must not end.
         windows: heard since the list was cleared.
+        setpoints: of the robot's controller, likewise, if they are wanted (`SETPOINTS`).
     """
 
     def __init__(self, operator: Operator, children: Sequence[Child]) -> None:
@@ -37,6 +39,7 @@ class DrivenSystem:
         self.operator, self.children = operator, list(children)
         self.limits = panda_limits()
         self.windows: list[CommandedWindow] = []
+        self.setpoints = HeardSetpoints(self.limits.names)
         self._heard_s = time.monotonic()
 
     @property
@@ -105,6 +108,8 @@ class DrivenSystem:
             if arrival.topic == COMMANDS:
                 self._heard_s = arrival.steady_s
                 self.windows.append(commanded_window(decode(message), self.limits.names))
+            elif arrival.topic == SETPOINTS:
+                self.setpoints.take(decode(message))
             else:
                 self.heard(message)
             arrival = self.operator.tap.next(0.0)

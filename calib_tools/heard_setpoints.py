@@ -11,8 +11,7 @@ import numpy as np
 from calib_tools.setpoints import Setpoints, Shares
 from quantvla_ros.control.limits import JointLimits
 
-TOPIC = "/sim/setpoints"
-TYPE = "trajectory_msgs/msg/JointTrajectory"
+SETPOINTS = "/sim/setpoints"
 _NS = 1_000_000_000
 _LONGEST_PERIOD_S = 0.06  # a longer pause means that something was not heard, or a reset
 
@@ -50,6 +49,10 @@ class HeardSetpoints:
         """What was heard without a gap; times in s of the robot's clock."""
         for times, positions in self._runs:
             yield Setpoints(np.array(times), np.array(positions))
+
+    def newest(self) -> Setpoints:
+        """The newest run; of no setpoints when nothing was heard."""
+        return ([Setpoints(np.empty(0), np.empty((0, len(self._names)))), *self.runs()])[-1]
 
     def shares(self, limits: JointLimits) -> Shares:
         """Largest rates of all runs as shares of the limits of the joints."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from calib_tools.buffer.messages import RawMessage, decode
 from calib_tools.buffer.sources import load_config
 from calib_tools.buffer.store import load_buffer
 from calib_tools.demo.episodes import as_records
@@ -19,9 +20,12 @@ from calib_tools.demo.policy_run import PolicyRun, run_policy
 from calib_tools.demo.processes import Processes
 from calib_tools.demo.progress import Say, Stages
 from calib_tools.demo.summary import CalibrationSize, Summary, summarize
+from calib_tools.evaluation.closed_loop import panda_limits
+from calib_tools.heard_setpoints import SETPOINTS, HeardSetpoints
 from calib_tools.output import write_file, write_json
 from calib_tools.resources import shared_file
 from calib_tools.ros_domain import own_ros_domain
+from calib_tools.setpoints import Shares
 from calib_tools.stopping import Stopped
 from quantvla_ros.backends.compiler import check_compiler
 from quantvla_ros.bundle.directory import prepare_output, written_directory
@@ -143,6 +147,7 @@ def _run(
             bench,
             {name: run.node_record for name, run in runs.items()},
             {name: run.episodes for name, run in runs.items()},
+            _setpoint_shares(runs["int8"]),
             {**stages.durations_s, "total": time.monotonic() - started},
         )
         write_json(draft / "summary.json", summary.as_json())
@@ -200,6 +205,15 @@ def _write_records(
     held_out = load_buffer(draft / "buffer", quantized.interface.state.names).held_out
     pairs = chunk_pairs(draft / "float", draft / "int8", held_out[:_CHUNKS])
     write_json(records / "chunks.json", pairs)
+
+
+def _setpoint_shares(run: PolicyRun) -> Shares:
+    limits = panda_limits()
+    heard = HeardSetpoints(limits.names)
+    for arrival in run.arrivals:
+        if arrival.topic == SETPOINTS:
+            heard.take(decode(RawMessage(arrival.topic, arrival.msgtype, arrival.data)))
+    return heard.shares(limits)
 
 
 def _write_config(path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from calib_tools.demo.episodes import Episode
+from calib_tools.setpoints import Shares
 from quantvla_ros.bundle.schema import BundleManifest
 
 SCHEMA = 1
@@ -72,13 +73,17 @@ class Jitter(_Model):
 
 
 class Control(_Model):
-    """What the INT8 policy's node published; ratios are commanded value over limit."""
+    """What the INT8 policy's node published.
+
+    Ratios are of the trajectory controller's setpoints, as heard while the policy moved the robot.
+    """
 
     rate_hz: float
     published: int
     jitter_ms: Jitter
     max_velocity_ratio: float
     max_acceleration_ratio: float
+    max_jerk_ratio: float
     boundary_jump_rad: float
 
 
@@ -160,6 +165,7 @@ def summarize(
     bench: Mapping[str, Any],
     node_records: Mapping[str, Mapping[str, Any]],
     episodes: Mapping[str, Sequence[Episode]],
+    setpoints: Shares,
     durations_s: Mapping[str, float],
 ) -> Summary:
     """Bring the records of one run together.
@@ -171,6 +177,7 @@ def summarize(
         bench: record of `quantvla bench`.
         node_records: "float" and "int8" -> record that the policy node wrote.
         episodes: "float" and "int8" -> episodes.
+        setpoints: of the robot's trajectory controller under the INT8 policy.
         durations_s: stage -> seconds.
     """
     assert quantized.quantization is not None and quantized.gate is not None
@@ -195,8 +202,9 @@ def summarize(
             rate_hz=node["control_rate_hz"],
             published=node["published"],
             jitter_ms=Jitter.model_validate(node["jitter_ms"]),
-            max_velocity_ratio=motion["max_velocity_ratio"],
-            max_acceleration_ratio=motion["max_acceleration_ratio"],
+            max_velocity_ratio=setpoints.velocity,
+            max_acceleration_ratio=setpoints.acceleration,
+            max_jerk_ratio=setpoints.jerk,
             boundary_jump_rad=motion["boundary_jump"],
         ),
         episodes=EpisodeCounts(

@@ -67,8 +67,9 @@ def render(summary: Mapping[str, Any]) -> str:
         (f"publishing jitter at {control['rate_hz']:g} Hz, p50", f"{jitter['p50']:.2f} ms"),
         ("publishing jitter, p99", f"{jitter['p99']:.2f} ms"),
         ("publishing jitter, largest", f"{jitter['max']:.2f} ms"),
-        ("largest velocity over its limit", f"{control['max_velocity_ratio']:.3f}"),
-        ("largest acceleration over its limit", f"{control['max_acceleration_ratio']:.3f}"),
+        ("setpoints, largest velocity over its limit", f"{control['max_velocity_ratio']:.3f}"),
+        ("setpoints, largest acceleration", f"{control['max_acceleration_ratio']:.3f}"),
+        ("setpoints, largest jerk", f"{control['max_jerk_ratio']:.3f}"),
         ("largest jump where chunks meet", boundary),
         ("faults", _faults(summary["faults"])),
     ]

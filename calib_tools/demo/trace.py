@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib_tools.buffer.messages import RawMessage, decode, decode_image
+from calib_tools.heard_setpoints import SETPOINTS
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.recorder import Arrival
@@ -26,6 +27,7 @@ WATCHED: dict[str, tuple[str, ...]] = {
     "/joint_states": (JOINT_STATE_TYPE,),
     "/instruction": (_STRING_TYPE,),
     "/joint_trajectory": (TRAJECTORY_TYPE,),
+    SETPOINTS: (TRAJECTORY_TYPE,),
 }
 _SAME_INSTANT_S = 0.05
 
@@ -83,6 +85,8 @@ def read_trace(arrivals: Iterable[Arrival], joints: Sequence[str]) -> Trace:
             )
         elif arrival.topic == "/joint_trajectory":
             commanded.append(_first_point(decode(message), names))
+        elif arrival.topic == SETPOINTS:
+            continue
         else:
             picture = (_seconds(decode(message).header.stamp), decode_image(message))
             if arrival.topic.startswith("/front"):
@@ -96,7 +100,7 @@ def read_trace(arrivals: Iterable[Arrival], joints: Sequence[str]) -> Trace:
 
 
 def _first_point(message: Any, names: list[str]) -> tuple[float, list[float]]:
-    """The point of a window that the controller follows; the next window replaces the rest."""
+    """The first point of a window, which is due when it comes."""
     point = message.points[0]
     offset = point.time_from_start.sec + 1e-9 * point.time_from_start.nanosec
     positions = _pick(message.joint_names, point.positions, names)

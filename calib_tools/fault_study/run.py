@@ -27,6 +27,7 @@ from calib_tools.fault_study.wave_policy import (
     MODE_VARIABLE,
     next_fastest,
 )
+from calib_tools.heard_setpoints import SETPOINTS
 from calib_tools.resources import shared_file
 from calib_tools.ros_domain import own_ros_domain
 from quantvla_ros.control.faults import FaultCode
@@ -40,6 +41,7 @@ PARAMETERS = {
 }
 _TOPICS = {
     COMMANDS: (TRAJECTORY_TYPE,),
+    SETPOINTS: (TRAJECTORY_TYPE,),
     "/joint_states": (JOINT_STATE_TYPE,),
 }
 _FAST = 0.1  # share of its limit at which the fastest joint counts as moving
@@ -123,7 +125,7 @@ class _Study(DrivenSystem):
         self.until_quiet()
         if stamp > self._scene.disturber.time:
             stamp = begun  # the node's clock had jumped ahead
-        stop = measure(self.windows, stamp, self.limits)
+        stop = measure(self.setpoints.newest(), stamp, self.limits)
         self._scene.heal()
         rests = self.wait(lambda: bool((self._measured < _STANDS).all()), "rest")
         scenario.recover(self._scene)
@@ -151,6 +153,7 @@ class _Study(DrivenSystem):
         self.wait(lambda: self.operator.policy.diagnostics("inputs")[0] == "fresh", "fresh inputs")
         self.wait(lambda: bool((self._measured < _STANDS).all()), "rest")
         self.windows.clear()
+        self.setpoints.clear()
         if not self._says("ARMED"):
             self.until_accepted(self.operator.policy.arm)  # the arm may still swing a little
         self.wait(self._moves, "motion")

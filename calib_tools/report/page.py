@@ -189,8 +189,9 @@ def _control(node: Record) -> Section:
         ["windows published", str(node["published"])],
         ["rate", f"{node['control_rate_hz']:g} Hz"],
         *[[f"jitter {key}", f"{jitter[key]:.2f} ms"] for key in ("p50", "p99", "max")],
-        ["largest velocity over its limit", f"{motion['max_velocity_ratio']:.3f}"],
-        ["largest acceleration over its limit", f"{motion['max_acceleration_ratio']:.3f}"],
+        ["setpoints, largest velocity over its limit", f"{motion['max_velocity_ratio']:.3f}"],
+        ["setpoints, largest acceleration", f"{motion['max_acceleration_ratio']:.3f}"],
+        ["setpoints, largest jerk", f"{motion['max_jerk_ratio']:.3f}"],
         ["largest step of the command where chunks meet", f"{motion['boundary_jump']:.2g} rad"],
         ["faults", _counts(node["faults"])],
     ]

@@ -11,12 +11,15 @@ from typing import Any
 
 from calib_tools.demo.processes import Child
 from calib_tools.demo.progress import Say
+from calib_tools.demo.trace import TRAJECTORY_TYPE
+from calib_tools.heard_setpoints import SETPOINTS
 from calib_tools.timing_study.moving_arm import NODE, moving_arm
 from calib_tools.timing_study.shares import shares
 
 PLAIN = "calib_tools.timing_study.plain_node"
 EMPTY = "calib_tools.timing_study.empty_loop"
 _EXTRA_S = 30.0
+_TOPICS = {SETPOINTS: (TRAJECTORY_TYPE,)}
 
 
 def study_jitter(
@@ -36,13 +39,15 @@ def study_jitter(
         options = ("--rate", str(rate_hz), "--seconds", str(seconds), "--out", path)
         for name, module in (("as shipped", NODE), ("without measures", PLAIN)):
             say(f"{name}: {seconds:.0f} s at {rate_hz:.0f} Hz")
-            with moving_arm(bundle, rate_hz, logs, say, module) as (arm, record):
+            with moving_arm(bundle, rate_hz, logs, say, module, _TOPICS) as (arm, record):
                 if module == NODE:
                     empty = Child("empty loop", EMPTY, options, logs / "empty_loop.log")
                     empty.start(os.environ)
                 arm.run(seconds, 10.0, lambda gone: say(f"{gone:.0f} of {seconds:.0f} s"))
                 realtime = arm.figures.get("realtime", "")
-            rows.append(_row(name, realtime == "True", record))
+                arm.take(0.0)
+                setpoints = arm.setpoints.shares(arm.limits)._asdict()
+            rows.append(_row(name, realtime == "True", record) | {"setpoints": setpoints})
         empty.wait(_EXTRA_S)
         found = json.loads(path.read_text(encoding="utf-8"))
     return [*rows, _row("empty loop beside the first", found["realtime"], found)]

@@ -6,9 +6,10 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from calib_tools.demo.policy_run import robot_and_policy
@@ -52,7 +53,7 @@ class MovingArm(DrivenSystem):
             over = time.monotonic() - self._task_begun > TASK_S
             if over or self.fault or self.operator.state.get("success"):
                 self.start_task()
-            time.sleep(_POLL_S)
+            self.take(_POLL_S)
 
     def start_task(self) -> None:
         """Bring the arm to rest, reset the scene, ask for its task, and arm."""
@@ -72,7 +73,12 @@ class MovingArm(DrivenSystem):
 
 @contextmanager
 def moving_arm(
-    bundle: Path, rate_hz: float, logs: Path, say: Say, node_module: str = NODE
+    bundle: Path,
+    rate_hz: float,
+    logs: Path,
+    say: Say,
+    node_module: str = NODE,
+    topics: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Iterator[tuple[MovingArm, dict[str, Any]]]:
     """Robot and policy node as processes; the dictionary is the node's record after the block.
 
@@ -82,6 +88,7 @@ def moving_arm(
         logs: directory for the processes' logs.
         say: shows what happens.
         node_module: runs the policy node.
+        topics: to hear (see `Operator`).
     """
     record: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -90,7 +97,7 @@ def moving_arm(
             own_ros_domain() as environment,
             Processes(logs, environment) as processes,
             robot_and_policy(
-                processes, node_module.rpartition(".")[2], bundle, path, {}, {}, say,
+                processes, node_module.rpartition(".")[2], bundle, path, topics, {}, say,
                 more={"control_rate_hz": float(rate_hz)}, node_module=node_module,
             ) as (operator, (robot, node)),
         ):  # fmt: skip

@@ -19,17 +19,22 @@ def _jitter(record: Mapping[str, Any]) -> str:
     lines = [
         f"Publishing at {record['rate_hz']:.0f} Hz while the policy computes:",
         "",
-        "| node | real-time priority | windows | jitter p50 | p99 | largest | over 5 ms late |",
-        "|---|---|---|---|---|---|---|",
+        "| node | real-time priority | windows | jitter p50 | p99 | largest | over 5 ms late | "
+        "setpoints: velocity / acceleration / jerk over their limits |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in record["rows"]:
         jitter = row["jitter_ms"]
         lines.append(
             f"| {row['node']} | {'yes' if row['realtime'] else 'no'} | {row['published']} | "
             f"{jitter['p50']:.2f} ms | {jitter['p99']:.2f} ms | {jitter['max']:.1f} ms | "
-            f"{row['late']} |"
+            f"{row['late']} | {_ratios(row)} |"
         )
     return "\n".join(lines)
+
+
+def _ratios(row: Mapping[str, Any]) -> str:
+    return " / ".join(f"{share:.2f}" for share in row.get("setpoints", {}).values()) or "-"
 
 
 def _cameras(record: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from calib_tools.demo.episodes import Episode
 from calib_tools.demo.summary import CalibrationSize, Summary, summarize, versions
+from calib_tools.setpoints import Shares
 
 # What `quantvla demo` promises to its readers, in this order.
 KEYS = {
@@ -29,6 +30,7 @@ KEYS = {
         "jitter_ms",
         "max_velocity_ratio",
         "max_acceleration_ratio",
+        "max_jerk_ratio",
         "boundary_jump_rad",
     ],
     "episodes": ["float", "int8"],
@@ -91,6 +93,7 @@ def make() -> Summary:
             "float": [episode(True), episode(False, 2)],
             "int8": [episode(True), episode(True, 2)],
         },
+        Shares(0.91, 0.97, 0.88),
         {"record": 12.3456, "total": 60.0},
     )
 
@@ -126,8 +129,9 @@ def test_values_come_from_the_records():
         "rate_hz": 50.0,
         "published": 900,
         "jitter_ms": {"p50": 0.1, "p99": 1.5, "max": 3.0},
-        "max_velocity_ratio": 0.8,
-        "max_acceleration_ratio": 0.9,
+        "max_velocity_ratio": 0.91,
+        "max_acceleration_ratio": 0.97,
+        "max_jerk_ratio": 0.88,
         "boundary_jump_rad": 0.001,
     }
     assert values["durations_s"] == {"record": 12.35, "total": 60.0}
@@ -152,6 +156,7 @@ def test_faults_of_both_runs_are_summed():
         },
         both,
         {"float": [episode(True)], "int8": [episode(True)]},
+        Shares(),
         {},
     )
     assert again.faults == {"CHUNK_UNDERRUN": 4, "STALE_CAMERA": 0}

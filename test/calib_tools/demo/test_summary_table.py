@@ -44,6 +44,7 @@ SUMMARY: dict[str, Any] = {
         "jitter_ms": {"p50": 0.11, "p99": 1.87, "max": 3.02},
         "max_velocity_ratio": 0.713,
         "max_acceleration_ratio": 0.954,
+        "max_jerk_ratio": 0.731,
         "boundary_jump_rad": 0.0213,
     },
     "episodes": {"float": {"n": 2, "success": 2}, "int8": {"n": 3, "success": 1}},
@@ -76,8 +77,9 @@ def test_every_figure_stands_in_its_own_cell() -> None:
     assert row(table, "difference from float, of float's own spread") == ["10 %"]
     assert row(table, "chunk MAE, INT8 against float") == ["0.00123 rad"]
     assert row(table, "publishing jitter, p99") == ["1.87 ms"]
-    assert row(table, "largest velocity over its limit") == ["0.713"]
-    assert row(table, "largest acceleration over its limit") == ["0.954"]
+    assert row(table, "setpoints, largest velocity over its limit") == ["0.713"]
+    assert row(table, "setpoints, largest acceleration") == ["0.954"]
+    assert row(table, "setpoints, largest jerk") == ["0.731"]
     assert row(table, "gate") == ["passed"]
     assert row(table, "faults") == ["none"]
     assert "no VNNI" in table

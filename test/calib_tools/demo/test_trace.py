@@ -45,6 +45,7 @@ def test_the_watched_topics_are_those_of_the_interface():
         "/joint_states",
         "/instruction",
         "/joint_trajectory",
+        "/sim/setpoints",
     }
 
 

@@ -43,6 +43,7 @@ def test_samples_are_recorded_int8_passes_the_gate_and_moves_the_robot(tmp_path)
     assert control["published"] > 100
     assert 0.1 < control["max_velocity_ratio"] <= 1.0
     assert 0.1 < control["max_acceleration_ratio"] <= 1.0
+    assert 0.1 < control["max_jerk_ratio"] <= 1.0
     motion = json.loads((out / "records" / "motion.json").read_text())
     for moved in (motion["measured"], motion["commanded"]):
         positions = np.array(moved["values"])

@@ -69,6 +69,7 @@ def fill(path, **changes):
             "motion": {
                 "max_velocity_ratio": 0.812,
                 "max_acceleration_ratio": 0.9,
+                "max_jerk_ratio": 0.7,
                 "boundary_jump": 0.00123,
             },
             "faults": {"STALE_CAMERA": 1},
