@@ -52,6 +52,13 @@ class CommandedMotion:
         """The plan noted last was not published."""
         del self._plans[-1:], self._starts[-1:]
 
+    def at(self, time: float) -> FloatArray | None:
+        """Committed position [n] at ``time``; None before the motion began."""
+        if not self._plans or time < self._starts[0]:
+            return None
+        position: FloatArray = self.sample(np.array([time])).position[0]
+        return position
+
     def sample(self, times: FloatArray) -> PathState:
         """Committed states at ``times`` [K], rising; none of them is before the motion began."""
         plans = [self._plans[bisect_right(self._starts, time) - 1] for time in times.tolist()]

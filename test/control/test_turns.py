@@ -74,7 +74,7 @@ class Arm:
             window = self.motion.tick(self.now)
             if window is not None:
                 self.windows.append(window)
-                self.true = window.positions[0].copy()
+                self.true = window.now.position[0].copy()
         assert self.motion.mode is Mode.ARMED
 
     def travelled(self) -> float:

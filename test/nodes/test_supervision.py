@@ -64,8 +64,10 @@ class Rig:
             window = self.motion.tick(self.now)
             if self.motion.fault is not None:
                 return self.motion.fault
+            if window is None:  # the arm is on its way to where the motion begins
+                continue
             self.supervisor.published(window)
-            self.measured = self.stuck or window.positions[0][::-1].tolist()
+            self.measured = self.stuck or window.now.position[0][::-1].tolist()
         return None
 
 
