@@ -23,6 +23,7 @@ from calib_tools.ablation.table import RECORD as ABLATION
 from calib_tools.ablation.table import read_ablation
 from calib_tools.bench_table import RECORD as BENCH
 from calib_tools.bench_table import read_bench
+from calib_tools.controller_study import table as controller_table
 from calib_tools.demo.summary_table import read_summary, render
 from calib_tools.evaluation import table
 from calib_tools.evaluation.record import RECORD as EVALUATION
@@ -40,6 +41,16 @@ FIGURES = {"docs/images/stops.svg": "docs/records/fault-study.json"}
 _BEGIN = re.compile(r"<!-- record (\S+) -->\n")
 
 
+_STUDIES = (
+    controller_table,
+    expert_study,
+    fault_table,
+    fuzz_table,
+    making_table,
+    timing_table,
+)
+
+
 def documents(root: Path) -> list[Path]:
     """Every document that may hold tables."""
     return [root / "README.md", root / "policies" / "README.md", *sorted(root.glob("docs/**/*.md"))]
@@ -55,7 +66,7 @@ def markdown(record: Path) -> str:
         return _ablation(read_ablation(record))
     if record.name.endswith(BENCH):
         return _bench(read_bench(record))
-    for study in (expert_study, fault_table, fuzz_table, making_table, timing_table):
+    for study in _STUDIES:
         if record.name.endswith(study.RECORD):
             made: str = study.markdown(read_study(record, study.KIND))
             return made

@@ -25,6 +25,7 @@ from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.control.config import MotionConfig
 from quantvla_ros.control.limits import FloatArray, JointLimits, limits_from_urdf
 from quantvla_ros.control.motion import MotionController
+from quantvla_ros.control.window import Window
 from quantvla_ros.sim.robot import JOINT_NAMES, SimulatedRobot
 from quantvla_ros.sim.tasks.task import Goal
 from quantvla_ros.sim.urdf import panda_urdf
@@ -70,6 +71,7 @@ class ClosedLoop:
         continues: whether the policy is told what the arm does while it computes.
         before_step: called with the simulation time (s) before each control step.
         setup: of the robot's trajectory controller.
+        on_window: called with the time (s) and the window of each control step that has one.
     """
 
     robot: SimulatedRobot
@@ -79,6 +81,7 @@ class ClosedLoop:
     continues: bool = False
     before_step: Callable[[float], None] | None = None
     setup: ControllerSetup = field(default_factory=ControllerSetup)
+    on_window: Callable[[float, Window], None] | None = None
     _limits: JointLimits = field(default_factory=panda_limits)
     _forget: bool = False
 
@@ -137,6 +140,8 @@ class ClosedLoop:
                 chunks += 1
             window = motion.tick(now)
             if window is not None:
+                if self.on_window is not None:
+                    self.on_window(now, window)
                 controller.submit(window_trajectory(window, JOINT_NAMES, 0.0), now)
             robot.advance(PERIOD_S, setpoint)
             positions.append(robot.positions)

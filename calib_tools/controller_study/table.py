@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table that a record of the study gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any
+
+RECORD = "controller-study.json"
+KIND = "calib_tools.controller_study"
+_ORDERS = ("velocity", "acceleration", "jerk")
+
+
+def is_good(row: Mapping[str, Any]) -> bool:
+    """Whether published windows made setpoints within every limit; others need not."""
+    return row["windows"] != "as published" or all(row[order] <= 1.0 for order in _ORDERS)
+
+
+def markdown(record: Mapping[str, Any]) -> str:
+    """Largest velocity / acceleration / jerk over their limits, a column for each rate."""
+    rates = sorted({row["rate_hz"] for row in record["rows"]})
+    lines = [
+        f"{record['count']} windows at 50 Hz, of {record['episodes']} episodes; "
+        "largest velocity / acceleration / jerk of the controller's setpoints over the limits:",
+        "",
+        "| windows | release | starts from | "
+        + " | ".join(f"{rate:.0f} Hz" for rate in rates)
+        + " |",
+        "|---|---|---" + "|---" * len(rates) + "|",
+    ]
+    keys = ("windows", "release", "interpolate_from_desired_state")
+    for (kind, release, desired), rows in groupby(
+        record["rows"], lambda row: tuple(row[key] for key in keys)
+    ):
+        begins = "last setpoint" if desired else "measured state, 10 ms old"
+        cells = [" / ".join(_share(row[order]) for order in _ORDERS) for row in rows]
+        lines.append(f"| {kind} | {release} | {begins} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _share(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
