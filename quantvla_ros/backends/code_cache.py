@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keep inductor's cache of compiled code free of what would not run here."""
+"""Keep inductor's cache of compiled code free of what would not run here, and found again."""
 
 from __future__ import annotations
 
+import copyreg
 import hashlib
 import os
 import platform
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +19,20 @@ from quantvla_ros.cache_directory import cache_directory, why_unusable
 from quantvla_ros.errors import BackendError
 
 _VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
+
+
+def _memory_format(name: str) -> torch.memory_format:
+    found: torch.memory_format = getattr(torch, name)
+    return found
+
+
+def _reduced(kind: torch.memory_format) -> tuple[Callable[[str], torch.memory_format], tuple[str]]:
+    return _memory_format, (str(kind).removeprefix("torch."),)
+
+
+# Inductor looks code up by a hash of a pickle, which names a memory format by the module of this
+# process that imported torch first: no other program found the code, and a helper's was in vain.
+copyreg.pickle(torch.memory_format, _reduced)
 
 
 def use_cache_of_this_cpu() -> None:
