@@ -23,6 +23,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 sys.path.insert(0, str(Path(__file__).parent))  # the helpers: waiting, ros_graph
 
+SEED = 67280421310721  # torch's own, where it is imported later
+
 # The claim lasts as long as the process.
 _DOMAIN, _CLAIM = claim_domain()
 os.environ["ROS_DOMAIN_ID"] = str(_DOMAIN)
@@ -33,6 +35,15 @@ def pytest_configure(config):
     from clock_steps import RunAgain
 
     config.pluginmanager.register(RunAgain())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """What the test before did to torch is none of this one's affairs."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(SEED)
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+        torch.set_default_dtype(torch.float32)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import rclpy
@@ -17,7 +18,7 @@ from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from waiting import wait_until
+from waiting import patient, wait_until
 
 REPOSITORY = Path(__file__).parents[1]
 LEAVE_S = 5.0
@@ -56,7 +57,7 @@ class Graph:
         """Call a service once it is there and return its response."""
         client = self.node.create_client(kind, service)
         self._executor.wake()
-        assert client.wait_for_service(timeout), f"no service {service} within {timeout} s"
+        assert client.wait_for_service(patient(timeout)), f"{service} did not come"
         future = client.call_async(kind.Request() if request is None else request)
         wait_until(future.done, timeout, f"the answer of {service}")
         self.node.destroy_client(client)
@@ -111,8 +112,14 @@ class Stranger:
 class NodeProcess:
     """A node in a process group of its own, its output in a file."""
 
-    def __init__(self, module: str, *parameters: str, arguments: tuple[str, ...] = ()) -> None:
-        """Start `python -m module` with ROS parameters like `seed:=3`."""
+    def __init__(
+        self,
+        module: str,
+        *parameters: str,
+        arguments: tuple[str, ...] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start `python -m module` with ROS parameters like `seed:=3` and more environment."""
         self._output = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115
         options = [word for parameter in parameters for word in ("-p", parameter)]
         command = [sys.executable, "-m", module, *arguments]
@@ -121,6 +128,7 @@ class NodeProcess:
         self.process = subprocess.Popen(
             command,
             cwd=REPOSITORY,
+            env={**os.environ, **(environment or {})},
             stdout=self._output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -144,7 +152,7 @@ class NodeProcess:
         if self.alive:
             self.send(number)
         try:
-            return self.process.wait(timeout)
+            return self.process.wait(patient(timeout))
         except subprocess.TimeoutExpired:
             self.send(signal.SIGKILL)
             self.process.wait()
@@ -166,7 +174,7 @@ class NodeProcess:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(LEAVE_S)
+                self.process.wait(patient(LEAVE_S))
         if not self.group_is_gone():
             self.send(signal.SIGKILL)
         self.process.wait()

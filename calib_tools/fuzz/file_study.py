@@ -20,7 +20,7 @@ from calib_tools.fuzz.files import Attempt, attempts, make_samples
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.parent_process import tie_to_parent
 
-HANG_S = 60.0
+HANG_S = 600.0
 MEMORY = 12 << 30  # bytes of address space; a damaged size must not bring the machine down
 ACCEPTED, REFUSED, FAILED = "accepted", "refused", "failed"
 

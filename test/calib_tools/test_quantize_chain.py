@@ -109,7 +109,6 @@ def test_chunk_pairs_are_close_and_repeat(quantized, tiny_bundle, tiny_buffer):
     assert json.loads(json.dumps(record)) == chunk_pairs(tiny_bundle, quantized, samples)
 
 
-@pytest.mark.timeout(600)
 def test_bench_writes_its_record(tmp_path, quantized, tiny_bundle, tiny_buffer):
     out = tmp_path / "bench.json"
     record = bench(quantized, tiny_bundle, tiny_buffer, 10, 1, out, force=False)

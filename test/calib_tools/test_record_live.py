@@ -19,14 +19,13 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_graph import Stranger
 from sensor_msgs.msg import CompressedImage
+from waiting import patient
 
 from calib_tools.buffer.messages import header_stamp_ns
 from calib_tools.buffer.store import load_buffer
 from calib_tools.record_live import record
 from quantvla_ros.errors import CalibrationBufferError, OutputExistsError, QuantVLAError
 from quantvla_ros.nodes.offered_topic import message_class
-
-pytestmark = pytest.mark.timeout(120)
 
 STATES = "/joint_states"
 SENSOR = (DurabilityPolicy.VOLATILE, ReliabilityPolicy.BEST_EFFORT)
@@ -56,6 +55,10 @@ class Robot:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self):
+        # The stream does not last for ever, so it begins when somebody listens.
+        while not any(p.get_subscription_count() for p in self._publishers.values()):
+            if self._stop.wait(0.002):
+                return
         for message in self._stream:
             if message.topic in self._publishers:
                 self._publishers[message.topic].publish(message.data)
@@ -266,7 +269,7 @@ class Recording:
         )
 
     def wait_for_samples(self, read):
-        different, deadline = 0, time.monotonic() + 60
+        different, deadline = 0, time.monotonic() + patient(60)
         while different < ENOUGH and time.monotonic() < deadline:
             for shown in re.findall(r"(\d+) different, ", read()):
                 different = int(shown)
@@ -281,7 +284,7 @@ def test_a_signal_keeps_what_was_recorded(tmp_path, config, streams, number):
         )
         recording.wait_for_samples(recording.process.stderr.readline)
         os.killpg(recording.process.pid, number)
-        _, errors = recording.process.communicate(timeout=30)
+        _, errors = recording.process.communicate(timeout=patient(30))
     assert recording.process.returncode == 0, errors
     assert "keeping what was recorded" in errors
     assert len(load_buffer(tmp_path / "buffer").samples) >= ENOUGH
@@ -300,7 +303,7 @@ def test_a_terminal_that_is_closed_keeps_what_was_recorded(tmp_path, config, str
         # Redrawn in place: there is no line to wait for.
         recording.wait_for_samples(lambda: terminal.read(4096).decode(errors="replace"))
         terminal.close()
-        recording.process.wait(30)
+        recording.process.wait(patient(30))
     assert recording.process.returncode == 0
     assert len(load_buffer(tmp_path / "buffer").samples) >= ENOUGH
 
@@ -314,5 +317,5 @@ def test_nobody_who_reads_the_progress_keeps_what_was_recorded(tmp_path, config,
         recording.wait_for_samples(recording.process.stderr.readline)
         recording.process.stderr.close()
         os.killpg(recording.process.pid, signal.SIGINT)
-        recording.process.wait(30)
+        recording.process.wait(patient(30))
     assert len(load_buffer(tmp_path / "buffer").samples) >= ENOUGH

@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 from process_life import alive, children_of, import_path
-from waiting import wait_until
-
-pytestmark = pytest.mark.timeout(200)
+from waiting import patient, wait_until
 
 
 def start(*command, ignored=()) -> subprocess.Popen:
@@ -44,7 +42,7 @@ from calib_tools.stopping import stops_on_signals
 with stops_on_signals():
     try:
         print("ready", flush=True)
-        time.sleep(60)
+        time.sleep(600)
     finally:
         print("cleaning", flush=True)
         time.sleep(0.3)
@@ -59,7 +57,7 @@ def test_a_signal_that_comes_twice_at_once_does_not_disturb_the_end(number):
     process.send_signal(number)
     assert process.stdout.readline() == "cleaning\n"
     process.send_signal(number)
-    assert process.communicate(timeout=30)[0] == "clean\n"
+    assert process.communicate(timeout=patient(30))[0] == "clean\n"
     assert process.returncode == 128 + number
 
 
@@ -68,7 +66,7 @@ def test_a_hangup_that_nohup_had_ignored_stays_ignored():
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGHUP)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=patient(30))
     assert process.returncode == 128 + signal.SIGTERM
 
 
@@ -86,7 +84,7 @@ def test_quantize_keeps_its_finished_layers(tiny_bundle, tiny_buffer, tmp_path):
     wait_until(lambda: any(measures.glob("*.json")), 120, "a measured layer")
     children = children_of(process.pid)
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=patient(60))
     assert process.returncode == 128 + signal.SIGTERM, errors
     said = "quantvla: Stopped by SIGTERM; the same command goes on from there."
     assert errors.splitlines()[-1] == said
@@ -104,7 +102,7 @@ def test_select_leaves_nothing(tmp_path, config, streams):
     process = quantvla("select", bag, "--config", path, "--out", tmp_path / "buffer")
     wait_until(lambda: " different" in process.stderr.readline(), 60, "the first groups")
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=patient(30))
     assert process.returncode == 128 + signal.SIGTERM
     assert errors.splitlines()[-1] == "quantvla: Stopped by SIGTERM."
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
@@ -136,7 +134,7 @@ def test_evaluate_keeps_its_episodes_and_says_how_many(tmp_path):
     wait_until((tmp_path / "notes" / "stuck").exists, 90, "the episode that hangs")
     children = children_of(process.pid)
     process.send_signal(signal.SIGTERM)
-    said, errors = process.communicate(timeout=30)
+    said, errors = process.communicate(timeout=patient(30))
     assert process.returncode == 128 + signal.SIGTERM, errors
     assert said == "Stopped by SIGTERM with 4 of 6 episodes finished\n"
     assert len((out / "episodes.jsonl").read_text().splitlines()) == 4
@@ -169,7 +167,7 @@ def test_a_bench_that_is_killed_leaves_no_process_that_compiles(tmp_path):
 
     children = wait_until(opened, 90, "the helper at its bundle")
     process.kill()
-    process.communicate(timeout=30)
+    process.communicate(timeout=patient(30))
     try:
         assert_gone(children)
     finally:

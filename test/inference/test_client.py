@@ -11,9 +11,9 @@ from contextlib import closing
 import numpy as np
 import pytest
 from bundle.example_bundle import HORIZON, JOINTS, example_manifest, write_example
-from inference.driving import ANSWER_S, answer, make, next_result, observe
+from inference.driving import ANSWER_S, TIMEOUT_S, answer, make, next_result, observe
 from process_life import alive, children_of
-from waiting import wait_until
+from waiting import patient, wait_until
 
 from quantvla_ros.bundle.action_prefix import ActionPrefix
 from quantvla_ros.bundle.chunk import draw_noise
@@ -89,7 +89,7 @@ def test_one_request_is_in_flight_at_a_time(client):
 
 def test_poll_can_wait_for_the_result(client):
     client.request(observe("slow"), 1, 0)
-    assert isinstance(client.poll(wait_s=ANSWER_S), ChunkResult)
+    assert isinstance(client.poll(wait_s=patient(ANSWER_S)), ChunkResult)
 
 
 def test_values_that_are_not_finite_are_delivered_not_hidden(client):
@@ -115,13 +115,13 @@ def test_an_exception_is_one_sentence_and_the_worker_goes_on(client, instruction
 
 
 @pytest.mark.parametrize("in_flight", [False, True])
-def test_a_killed_worker_is_noticed_within_half_a_second(client, in_flight):
+def test_a_killed_worker_is_noticed_without_a_time_out(client, in_flight):
     if in_flight:
         client.request(observe("hang"), 1, 0)
     os.kill(client.pid, signal.SIGKILL)
     begin = time.monotonic()
     result = next_result(client)
-    assert time.monotonic() - begin < 0.5
+    assert time.monotonic() - begin < TIMEOUT_S / 2
     assert result.code == "WORKER_DIED"
     assert "SIGKILL" in result.text
     assert not client.busy
@@ -154,15 +154,15 @@ def test_a_worker_that_answers_garbage_is_ended(client, instruction, text):
 
 
 def test_a_slow_inference_is_a_timeout_and_ends_the_worker(bundle):
-    with closing(make(bundle, timeout_s=0.5)) as client:
+    with closing(make(bundle, timeout_s=2.0)) as client:
         client.start()
         pid = client.pid
         client.request(observe("hang"), 1, 0)
         begin = time.monotonic()
         result = next_result(client)
-        assert 0.4 < time.monotonic() - begin < 2.0
+        assert time.monotonic() - begin > 1.9
         assert result.code == "INFERENCE_TIMEOUT"
-        assert "0.5 s" in result.text
+        assert "2 s" in result.text
         assert not client.running
         assert client.poll() is None
         wait_until(lambda: not alive(pid), ANSWER_S, "the end of the worker")
@@ -203,7 +203,7 @@ def test_close_during_an_inference_does_not_wait_for_its_end(bundle):
     client.request(observe("hang"), 1, 0)
     begin = time.monotonic()
     client.close()
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < TIMEOUT_S / 2
     assert not os.path.exists(f"/proc/{pid}")
 
 
@@ -252,7 +252,7 @@ def test_close_cancels_a_start_in_another_thread(bundle):
     thread.start()
     wait_until(lambda: children_of(os.getpid()) - before, ANSWER_S, "the worker")
     client.close()
-    thread.join(ANSWER_S)
+    thread.join(patient(ANSWER_S))
     assert errors == ["the start of the inference worker was cancelled"]
     assert not children_of(os.getpid()) - before
 

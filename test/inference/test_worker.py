@@ -12,7 +12,7 @@ import pytest
 from bundle.example_bundle import write_example
 from inference.driving import answer, make, observe
 from process_life import alive
-from waiting import wait_until
+from waiting import patient, wait_until
 
 from quantvla_ros.nodes.realtime import take_priority
 
@@ -55,7 +55,7 @@ def test_the_worker_ends_with_its_node(bundle, instruction, number):
         worker = int(node.stdout.readline())
         assert alive(worker)
         node.send_signal(number)
-        node.wait(DEADLINE_S)
+        node.wait(patient(DEADLINE_S))
         wait_until(lambda: not alive(worker), DEADLINE_S, "the end of the worker")
 
 
@@ -99,22 +99,24 @@ GONE = """
 import os, sys, time
 from quantvla_ros.inference.worker import end_with
 life, theirs = os.pipe()
-child = os.fork()
+node, child = os.getpid(), os.fork()
 if child:
     print(child, flush=True)
     os._exit(0)
 os.close(theirs)
 os.setsid()
-time.sleep(0.5)
+while os.getppid() == node:
+    time.sleep(0.01)
 end_with(life)
-time.sleep(60)
+time.sleep(600)
 """
 
 
 def test_a_worker_whose_node_ended_while_it_started_ends_too():
     done = subprocess.run(
-        [sys.executable, "-c", GONE], capture_output=True, text=True, check=True, timeout=DEADLINE_S
-    )
+        [sys.executable, "-c", GONE], capture_output=True, text=True, check=True,
+        timeout=patient(DEADLINE_S),
+    )  # fmt: skip
     worker = int(done.stdout)
     wait_until(lambda: not alive(worker), DEADLINE_S, "the end of the worker")
 
@@ -124,22 +126,26 @@ FAMILY = """
 import os, subprocess, sys, time
 from quantvla_ros.inference.worker import end_with
 life, theirs = os.pipe()
+begun, begin = os.pipe()
 worker = os.fork()
 if not worker:
     os.close(theirs)
     os.setsid()
     end_with(life)
-    compiler = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL)
+    compiler = subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL)
     print(os.getpid(), compiler.pid, flush=True)
-    time.sleep(60)
-time.sleep(1.0)
+    os.write(begin, b"1")
+    time.sleep(600)
+os.read(begun, 1)
 os._exit(0)
 """
 
 
 def test_what_a_worker_started_ends_with_the_node():
     done = subprocess.run(
-        [sys.executable, "-c", FAMILY], capture_output=True, text=True, check=True, timeout=60
-    )
-    for process in map(int, done.stdout.split()):
+        [sys.executable, "-c", FAMILY], capture_output=True, text=True, check=True,
+        timeout=patient(DEADLINE_S),
+    )  # fmt: skip
+    worker, compiler = map(int, done.stdout.split())
+    for process in (worker, compiler):
         wait_until(lambda process=process: not alive(process), DEADLINE_S, "the end of all")

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import fake_robot
+import numpy as np
 from process_life import import_path
 from ros_graph import NodeProcess
-from waiting import wait_until
+from waiting import patient, wait_until
 
 from quantvla_ros.bundle.schema import (
     ActionSpec,
@@ -95,6 +96,18 @@ def write_bundle(path: Path, tokenizer_json: str = WORDS, **changes) -> Path:
 _numbers = itertools.count()
 
 
+def assert_rhythm(times, period: float) -> None:
+    """What comes at these times (s) comes with this period.
+
+    A busy machine withholds some, so that most of the time between two may be more; the whole is
+    never less, and some come one after another.
+    """
+    gaps = np.diff(times)
+    assert len(gaps) >= 50
+    assert times[-1] - times[0] > period * (0.98 * len(gaps) - 1)
+    assert np.percentile(gaps, 10) < 1.2 * period
+
+
 class PolicyProcess:
     """The node in a process, its client, and the file that rules its fake policy."""
 
@@ -113,8 +126,6 @@ class PolicyProcess:
         self.record = folder / "record.json"
         self._mode = folder / "mode"
         self.behave("ok")
-        os.environ["FAKE_POLICY_MODE"] = str(self._mode)
-        os.environ["PYTHONPATH"] = import_path(Path(__file__).parent)
         # Repeated parameters: the last one counts.
         self.process = NodeProcess(
             module,
@@ -129,9 +140,12 @@ class PolicyProcess:
             *limits,
             *parameters,
             arguments=("--ros-args", "-r", f"__node:={self.name}"),
+            environment={
+                "FAKE_POLICY_MODE": str(self._mode),
+                "PYTHONPATH": import_path(Path(__file__).parent),
+            },
         )
-        del os.environ["PYTHONPATH"]
-        self.client = PolicyNodeClient(robot.node, self.name, timeout_s=30.0)
+        self.client = PolicyNodeClient(robot.node, self.name, timeout_s=patient(30.0))
 
     def behave(self, mode: str) -> None:
         temporary = self._mode.with_suffix(".tmp")

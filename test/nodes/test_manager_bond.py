@@ -16,12 +16,12 @@ from policy_graph import PolicyProcess
 from rclpy.duration import Duration
 from ros_graph import Graph
 from std_msgs.msg import String
-from waiting import wait_until
+from waiting import patient, wait_until
 
 from quantvla_ros.nodes.graph_names import publisher_names
 from quantvla_ros.nodes.manager_bond import ManagerBond
 
-LONG = Duration(seconds=20)
+LONG = Duration(seconds=int(patient(20)))
 FAKE = Path(__file__).parent / "fake_bondpy"
 
 

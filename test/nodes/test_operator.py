@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from waiting import wait_until
+from waiting import patient, wait_until
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.operator import Operator
@@ -59,7 +59,7 @@ def simulation(graph):
 def test_instructions_reach_the_robot_and_the_tap(simulation):
     with Operator({"/instruction": (STRING,)}) as operator:
         operator.instruct("put the milk in the basket")
-        operator.tap.subscribe(10.0)
+        operator.tap.subscribe(patient(10))
         arrival = wait_until(lambda: operator.tap.next(0.1), 10, "the instruction")
         assert b"put the milk" in arrival.data
         wait_until(lambda: simulation.instructions, 10, "the instruction at the robot")
@@ -77,8 +77,8 @@ def test_the_scene_of_the_next_reset_can_be_chosen(simulation):
 def test_a_reset_returns_the_state_of_the_new_scene(simulation):
     with Operator({}) as operator:
         wait_until(lambda: operator.state, 10, "the state")
-        assert operator.reset_scene(10.0)["resets"] == 1
-        assert operator.reset_scene(10.0)["resets"] == 2
+        assert operator.reset_scene(patient(10))["resets"] == 1
+        assert operator.reset_scene(patient(10))["resets"] == 2
 
 
 def test_a_refused_reset_is_an_error(simulation):

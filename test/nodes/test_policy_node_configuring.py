@@ -10,7 +10,7 @@ import threading
 import pytest
 from policy_graph import PolicyProcess
 from process_life import alive, children_of
-from waiting import wait_until
+from waiting import patient, wait_until
 
 from quantvla_ros.errors import QuantVLAError
 
@@ -23,7 +23,7 @@ def configuring(policy):
 
     def configure():
         with contextlib.suppress(QuantVLAError):
-            policy.client.configure(30.0)
+            policy.client.configure(patient(30))
 
     thread = threading.Thread(target=configure)
     thread.start()
@@ -49,19 +49,19 @@ def warming(robot, float_bundle, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_while_the_worker_warms_up(warming, number):
     policy, worker = warming
-    assert policy.process.stop(number, timeout=15) == 0, policy.process.output
+    assert policy.process.stop(number) == 0, policy.process.output
     wait_until(lambda: not alive(worker), 5, "the end of the worker")
     assert "ABORTED: The node is being shut down." in policy.process.output
     assert "BACKEND_ERROR" not in policy.process.output
 
 
 def test_signal_while_an_input_is_awaited(robot, float_bundle, tmp_path):
-    policy = PolicyProcess(robot, float_bundle, tmp_path, "input_timeout_s:=60.0")
+    policy = PolicyProcess(robot, float_bundle, tmp_path, "input_timeout_s:=600.0")
     robot.silent.add("wrist")
     try:
         with configuring(policy):
             policy.wait_for("configuring")
-            assert policy.process.stop(signal.SIGTERM, timeout=15) == 0, policy.process.output
+            assert policy.process.stop(signal.SIGTERM) == 0, policy.process.output
             assert "ABORTED: The node is being shut down." in policy.process.output
     finally:
         robot.heal()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from policy_graph import PolicyProcess
 from process_life import alive
-from waiting import wait_until
+from waiting import patient, wait_until
 
 from quantvla_ros.errors import QuantVLAError
 
@@ -120,7 +120,7 @@ def test_killed_node_leaves_an_arm_that_stops_and_no_worker(alone, robot):
 def test_wrong_parameter_at_start_is_one_sentence(robot, float_bundle, tmp_path):
     policy = PolicyProcess(robot, float_bundle, tmp_path, "control_rate_hz:=5.0")
     try:
-        assert policy.process.process.wait(20) == 1
+        assert policy.process.process.wait(patient(20)) == 1
         assert policy.process.output.strip().splitlines()[-1] == (
             "Parameter 'control_rate_hz' must be of type double from 20 to 200 (write 1.0, not 1)."
         )

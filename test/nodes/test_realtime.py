@@ -7,6 +7,7 @@ import os
 import threading
 
 import pytest
+from waiting import patient
 
 from quantvla_ros.nodes.realtime import HELPER_PRIORITY, RaisedThreads, take_priority
 
@@ -20,7 +21,7 @@ class Idle:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(patient(10))
 
     def _run(self) -> None:
         if self._priority:

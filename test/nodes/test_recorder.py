@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import pytest
-from waiting import wait_until
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from waiting import patient, wait_until
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.offered_topic import message_class
@@ -20,13 +21,12 @@ def test_message_class_by_name():
 
 
 def test_a_latched_message_from_before_arrives_and_order_is_kept(graph):
-    from quantvla_ros.nodes.qos import LATCHED
-
-    publisher = graph.node.create_publisher(message_class(STRING), "/text", LATCHED)
+    latched = QoSProfile(depth=20, durability=DurabilityPolicy.TRANSIENT_LOCAL)  # keeps all
+    publisher = graph.node.create_publisher(message_class(STRING), "/text", latched)
     publisher.publish(message_class(STRING)(data="before"))
     with TopicTap({"/text": (STRING,)}) as tap:
-        tap.subscribe(10.0)
-        first = tap.next(10.0)
+        tap.subscribe(patient(10))
+        first = tap.next(patient(10))
         assert first is not None and b"before" in first.data
         for i in range(10):
             publisher.publish(message_class(STRING)(data=f"text {i}"))

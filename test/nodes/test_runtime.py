@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from waiting import patient
 
 PROGRAM = """
 import os
@@ -29,8 +30,8 @@ with Runtime([]) as runtime:
     runtime.spin(Fragile())
     print("ready", flush=True)
     started = time.monotonic()
-    runtime.wait(30.0)
-    print("waited" if time.monotonic() - started < 20 else "slept through", runtime.stopping)
+    runtime.wait(300.0)
+    print("waited" if time.monotonic() - started < 200 else "slept through", runtime.stopping)
 os.kill(os.getpid(), signal.SIGINT)
 print("left")
 """
@@ -53,7 +54,7 @@ def test_a_signal_ends_the_wait_and_everything_is_shut_down_in_order(number, wor
     process = start(work)
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=patient(20))
     assert out == "waited True\nleft\n"
     assert (process.returncode, err) == (0, "")
 
@@ -65,12 +66,12 @@ def test_a_hangup_that_nohup_had_ignored_stays_ignored():
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0.5)
     process.send_signal(signal.SIGTERM)
-    assert process.communicate(timeout=20)[0] == "waited True\nleft\n"
+    assert process.communicate(timeout=patient(20))[0] == "waited True\nleft\n"
 
 
 def test_a_callback_that_raises_ends_the_process_with_its_error():
     process = start("raise")
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=patient(20))
     assert "left" not in out
     assert process.returncode == 1
     assert "a callback failed" in err
@@ -85,7 +86,7 @@ def test_parameter_file_that_cannot_be_read_is_one_sentence(tmp_path, module, co
     ended = subprocess.run(
         [sys.executable, "-m", f"quantvla_ros.nodes.{module}",
          "--ros-args", "--params-file", str(file)],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ended.returncode == 1
     said = [line for line in ended.stderr.splitlines() if "[rcl]" not in line]
@@ -124,6 +125,6 @@ with Runtime([]) as runtime:
 def test_turns_of_the_executor_leave_nothing_behind():
     """rclpy's spin_until_future_complete leaves a closure at every turn, for as long as it runs."""
     done = subprocess.run(
-        [sys.executable, "-c", GROWTH], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", GROWTH], capture_output=True, text=True, check=True
     )
     assert abs(int(done.stdout)) < 30

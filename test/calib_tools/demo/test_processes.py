@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from process_life import alive
-from waiting import wait_until
+from waiting import patient, wait_until
 
 from calib_tools.demo.processes import Processes
 from quantvla_ros.errors import QuantVLAError
@@ -49,7 +49,7 @@ def test_a_child_that_does_its_work_is_no_error(tmp_path, module):
         child = processes.start(
             "tool", module("worker", "import sys; print(sys.argv[1:])"), "a", "b"
         )
-        child.wait(20.0)
+        child.wait(patient(20))
         assert child.last_line == "['a', 'b']"
 
 

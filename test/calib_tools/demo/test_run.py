@@ -10,12 +10,10 @@ import sys
 
 import pytest
 from process_life import alive, children_of
-from waiting import wait_until
+from waiting import patient, wait_until
 
 from calib_tools.demo.run import run_demo
 from quantvla_ros.errors import BundleError, OutputExistsError
-
-pytestmark = pytest.mark.timeout(280)
 
 
 def start(tmp_path, tiny_bundle) -> subprocess.Popen:
@@ -44,7 +42,7 @@ def test_an_interrupted_demo_leaves_no_process_and_no_file(tmp_path, tiny_bundle
         lambda: found if len(found := children_of(demo.pid)) >= 2 else None, 60, "both nodes"
     )
     demo.send_signal(number)
-    _, errors = demo.communicate(timeout=120)
+    _, errors = demo.communicate(timeout=patient(120))
     assert demo.returncode == status, errors
     assert "Traceback" not in errors
     # A child that was being started in that very moment is ended by the kernel instead (its parent
@@ -55,7 +53,7 @@ def test_an_interrupted_demo_leaves_no_process_and_no_file(tmp_path, tiny_bundle
 
 def test_a_policy_of_another_robot_is_refused_by_the_node_in_one_sentence(tmp_path, tiny_bundle):
     demo = start(tmp_path, tiny_bundle)
-    _, errors = demo.communicate(timeout=250)
+    _, errors = demo.communicate(timeout=patient(250))
     assert demo.returncode == 1
     sentence = errors.strip().splitlines()[-1]
     assert sentence.startswith("quantvla: ")

@@ -32,12 +32,10 @@ def fake(variant, label="tiny@odd"):
     )
 
 
-@pytest.mark.timeout(600)
 def test_more_denoise_steps_take_longer(variant):
     assert 0 < 2 * measure_ms(variant, 1) < measure_ms(variant, 60)
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("study_first", [False, True])
 def test_fake_quantization_has_the_latency_of_its_bundle(variant, tmp_path, study_first):
     variants = [fake(variant), variant] if study_first else [variant, fake(variant)]
@@ -46,7 +44,6 @@ def test_fake_quantization_has_the_latency_of_its_bundle(variant, tmp_path, stud
     assert json.loads((tmp_path / LATENCY).read_text()) == found
 
 
-@pytest.mark.timeout(600)
 def test_what_was_measured_is_kept_for_going_on(variant, tmp_path):
     first = latencies_ms(MEASURED, [variant], tmp_path)
     shutil.rmtree(variant.bundle)  # nothing is left to measure

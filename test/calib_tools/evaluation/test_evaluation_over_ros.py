@@ -31,7 +31,6 @@ def test_latencies_are_those_of_the_label_whatever_it_is_called(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_over_ros_and_in_process_agree_on_the_same_episodes(tmp_path):
     """Time runs over ROS, so episodes do not repeat exactly there.
 

@@ -18,7 +18,7 @@ from calib_tools.evaluation.variants import Variant
 from quantvla_ros.errors import QuantVLAError
 
 pytest.importorskip("ray")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,6 @@ CODES = (
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_every_fault_brings_the_simulated_arm_to_rest_within_its_limits(tmp_path):
     stops, kills = study(CODES, 0, tmp_path, print)
     assert [stop["code"] for stop in stops] == [code.value for code in CODES] and kills == []
