@@ -41,6 +41,8 @@ class Runtime:
         self._stopping = False
         self._ended = threading.Event()
         self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
+        self._woken_before = -1
         self._executor: Executor | None = None
         self._thread: threading.Thread | None = None
         self._nodes: list[Node] = []
@@ -65,6 +67,9 @@ class Runtime:
             if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
                 continue  # `nohup`: the terminal may close
             signal.signal(number, self._on_signal)
+        # A signal that the system gives to another thread (as it does while a child is started)
+        # does not end the main thread's sleep, and only the main thread runs its handler.
+        self._woken_before = signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         return self
 
     def __exit__(
@@ -86,6 +91,7 @@ class Runtime:
             # Ctrl-C below `ros2 launch` comes twice, from the terminal and from launch: the second
             # must not spoil a clean end.
             signal.signal(number, signal.SIG_IGN)
+        signal.set_wakeup_fd(self._woken_before)
         os.close(self._wake_read)
         os.close(self._wake_write)
         if self._failure is not None and error is None:

@@ -196,18 +196,18 @@ class PolicyProcess:
         wait_until(lambda: self.robot.speed > 0.05, 10, "motion")
 
     def arm_when_quiet(self) -> None:
-        """Arm; a robot whose encoders were healed has jumped, and is trusted a moment later."""
+        """Arm a robot that was healed, which the node trusts as soon as it has seen so."""
+        refusals = []
 
         def accepted():
             try:
                 self.client.arm()
             except QuantVLAError as error:
-                if "JOINT_JUMP" not in str(error):
-                    raise
+                refusals.append(str(error))
                 return False
             return True
 
-        wait_until(accepted, 10, "quiet joint states")
+        wait_until(accepted, 10, lambda: f"arming ({refusals[-1]})")
 
     def bring_to_dry_run(self) -> None:
         """Undo whatever a test did."""

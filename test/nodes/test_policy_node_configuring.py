@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 
@@ -42,7 +43,10 @@ def warming(robot, float_bundle, tmp_path):
     policy = PolicyProcess(robot, float_bundle, tmp_path, "loader:=fake_policies:slow_start")
     with configuring(policy):
         pid = policy.process.process.pid
-        (worker,) = wait_until(lambda: children_of(pid), 30, "the inference process")
+        # In its first moment it is a copy of the node, in the node's group.
+        (worker,) = wait_until(
+            lambda: [c for c in children_of(pid) if os.getpgid(c) == c], 30, "the inference process"
+        )
         yield policy, worker
 
 

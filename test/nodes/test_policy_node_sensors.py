@@ -118,7 +118,7 @@ def test_camera_that_hangs_is_found_where_it_is_asked_for(moving, robot, graph):
 def test_armed_arm_without_a_usable_chunk_is_told(policy, robot):
     policy.bring_to_dry_run()
     policy.behave("old")
-    policy.client.arm()
+    policy.arm_when_quiet()
     policy.wait_for("ARMED: no chunk comes that can be used (they come too late)")
     assert robot.at_rest
     policy.behave("ok")

@@ -12,6 +12,7 @@ PROGRAM = """
 import os
 import signal
 import sys
+import threading
 import time
 from rclpy.node import Node
 from std_msgs.msg import String
@@ -30,6 +31,8 @@ with Runtime([]) as runtime:
     runtime.spin(Fragile())
     print("ready", flush=True)
     started = time.monotonic()
+    if "thread" in sys.argv:
+        threading.Timer(0.2, lambda: signal.pthread_kill(threading.get_ident(), 15)).start()
     runtime.wait(300.0)
     print("waited" if time.monotonic() - started < 200 else "slept through", runtime.stopping)
 os.kill(os.getpid(), signal.SIGINT)
@@ -57,6 +60,12 @@ def test_a_signal_ends_the_wait_and_everything_is_shut_down_in_order(number, wor
     out, err = process.communicate(timeout=patient(20))
     assert out == "waited True\nleft\n"
     assert (process.returncode, err) == (0, "")
+
+
+def test_a_signal_that_another_thread_got_ends_the_wait():
+    process = start("idle", "thread")
+    out, err = process.communicate(timeout=patient(20))
+    assert (out, err) == ("ready\nwaited True\nleft\n", "")
 
 
 def test_a_hangup_that_nohup_had_ignored_stays_ignored():
