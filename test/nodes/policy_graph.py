@@ -168,7 +168,7 @@ class PolicyProcess:
         return wait_until(
             lambda: self.message if self.message.startswith(message) else None,
             timeout,
-            lambda: f"{message} in diagnostics (it is '{self.message}'; {self._log()})",
+            lambda: f"{message} in diagnostics ({self.said()})",
         )
 
     def wait_for_inputs(self, message: str, timeout: float = 20.0) -> None:
@@ -176,11 +176,13 @@ class PolicyProcess:
         wait_until(
             lambda: self.client.diagnostics("inputs")[0].startswith(message),
             timeout,
-            lambda: f"{message} of {self.client.diagnostics('inputs')} ({self._log()})",
+            lambda: f"{message} of {self.client.diagnostics('inputs')} ({self.said()})",
         )
 
-    def _log(self) -> str:
-        return "\n".join(["the log ends:", *self.process.output.splitlines()[-15:]])
+    def said(self) -> str:
+        """The control check's newest message and the end of the log, for a test that fails."""
+        log = self.process.output.splitlines()[-15:]
+        return "\n".join([f"control says '{self.message}'; the log ends:", *log])
 
     def count(self, check: str, name: str) -> int:
         """A counter in the diagnostics, 0 when it is not there."""
@@ -193,7 +195,7 @@ class PolicyProcess:
         self.robot.forget()
         self.arm_when_quiet()
         self.wait_for("ARMED")
-        wait_until(lambda: self.robot.speed > 0.05, 10, "motion")
+        wait_until(lambda: self.robot.speed > 0.05, 10, lambda: f"motion ({self.said()})")
 
     def arm_when_quiet(self) -> None:
         """Arm a robot that was healed, which the node trusts as soon as it has seen so."""
