@@ -99,10 +99,10 @@ def test_the_record_tells_how_bundles_were_made_and_how_fast_they_are(record):
     assert "A random network of SmolVLA's size" in text and "| w4a8 | gptq |" in text
 
 
-def test_bundles_that_are_there_are_not_made_again(record, small, monkeypatch):
+def test_bundles_that_are_there_are_not_made_again(record, small, monkeypatch, tmp_path):
     out, found = record
     monkeypatch.setattr(module, "_make", None)  # nobody may quantize
-    again = run(out)
+    again = run(Path(shutil.copytree(out, tmp_path / "out")))
     assert again["quantization"] == found["quantization"]
 
 
@@ -134,6 +134,11 @@ def test_a_buffer_of_another_robot_is_refused(tmp_path, tiny_bundle, tiny_buffer
 
 
 def test_what_the_quantizing_process_refuses_is_one_sentence(tmp_path, small, monkeypatch):
-    monkeypatch.setattr(module, "_RANDOM_CALIBRATION", 6)
-    with pytest.raises(QuantVLAError, match="needs 8 calibration samples"):
+    def save_damaged(path):
+        save_random_bundle(path, TINY)
+        weights = path / "weights.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+
+    monkeypatch.setattr(module, "save_random_bundle", save_damaged)
+    with pytest.raises(QuantVLAError, match=r"weights\.safetensors"):
         run(tmp_path / "out", ["w8a8"], "rtn")
