@@ -43,7 +43,7 @@ def render(summary: Mapping[str, Any]) -> str:
     vnni = "with VNNI" if summary["cpu"]["vnni"] else "AVX2 only, no VNNI"
     boundary = f"{control['boundary_jump_rad']:.4f} rad"
     rows = [
-        ("", "float, compiled", "INT8"),
+        ("", "float, compiled by PyTorch", "INT8"),
         (":---", "---:", "---:"),
         *(
             (f"latency of one chunk, {p}", f"{compiled[p]:.1f} ms", f"{int8[p]:.1f} ms")
@@ -56,7 +56,7 @@ def render(summary: Mapping[str, Any]) -> str:
     facts = [
         ("measured in one demo", "value"),
         (":---", "---:"),
-        ("speedup of the median", f"{summary['speedup']:.2f}x"),
+        ("speedup of the median, beside that float", f"{summary['speedup']:.2f}x"),
         ("integer layers that run", f"{summary['integer_layers']}"),
         ("gate", "passed" if gate["passed"] else "FAILED"),
         ("difference from float, of float's own spread", f"{100 * gate['error_share']:.0f} %"),

@@ -174,8 +174,9 @@ class PolicyNodeParameters(BaseModel):
     )
     transport_margin_s: float = _parameter(
         _MOTION.transport_margin_s,
-        "Time from publishing a window to its first point; covers the transport. A window that "
-        "would leave later than that is not published.",
+        "Time in which a published window surely reaches the controller, by a clock that may "
+        "differ. A window departs from the one before it this time and a control period after "
+        "its tick, or a little later; one that would leave later is not published.",
         unit="s", gt=0, le=0.5,
     )  # fmt: skip
     window_s: float = _parameter(

@@ -73,7 +73,7 @@ def test_every_figure_stands_in_its_own_cell() -> None:
     assert row(table, "weights held in memory") == ["36.00 MB", "15.50 MB"]
     assert row(table, "of these the quantized part") == ["27.00 MB", "6.90 MB"]
     assert row(table, "episodes solved") == ["2 of 2", "1 of 3"]
-    assert row(table, "speedup of the median") == ["1.50x"]
+    assert row(table, "speedup of the median, beside that float") == ["1.50x"]
     assert row(table, "difference from float, of float's own spread") == ["10 %"]
     assert row(table, "chunk MAE, INT8 against float") == ["0.00123 rad"]
     assert row(table, "publishing jitter, p99") == ["1.87 ms"]
