@@ -344,8 +344,8 @@ class MotionController:
     def withdraw(self) -> None:
         """The last tick's window was not published: the arm goes on as it was told before.
 
-        A window that comes after its first point is due would make the arm jump to where it should
-        be by then; what was published before ends at rest by itself.
+        A window that comes after it departs from the one before would make the arm jump to where
+        it should be by then; what was published before ends at rest by itself.
         """
         self._reference.withdraw()
 

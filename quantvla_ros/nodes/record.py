@@ -36,7 +36,7 @@ class NodeRecord:
         published: windows.
         late: windows that came more than `LATE_S` later than a period after the one before.
         latest_s: by how much the latest one did.
-        withdrawn: windows that were not published, for their first point was over.
+        withdrawn: windows that were not published, for they would have come too late.
     """
 
     def __init__(self, period_s: float) -> None:
