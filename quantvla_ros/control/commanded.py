@@ -10,7 +10,7 @@ import numpy as np
 
 from quantvla_ros.control.limits import FloatArray, JointLimits
 from quantvla_ros.control.plan import Plan
-from quantvla_ros.control.timeline import Path, PathState
+from quantvla_ros.control.timeline import Path
 
 HISTORY_S = 2.0
 """Commands are remembered this long; no observation is older."""
@@ -53,18 +53,12 @@ class CommandedMotion:
         del self._plans[-1:], self._starts[-1:]
 
     def at(self, time: float) -> FloatArray | None:
-        """Committed position [n] at ``time``; None before the motion began."""
-        if not self._plans or time < self._starts[0]:
+        """Commanded position [n] at ``time``; None before the motion began."""
+        index = bisect_right(self._starts, time) - 1
+        if index < 0:
             return None
-        position: FloatArray = self.sample(np.array([time])).position[0]
+        position: FloatArray = self._plans[index].sample(np.array([time])).position[0]
         return position
-
-    def sample(self, times: FloatArray) -> PathState:
-        """Committed states at ``times`` [K], rising; none of them is before the motion began."""
-        plans = [self._plans[bisect_right(self._starts, time) - 1] for time in times.tolist()]
-        states = [plan.sample(times[k : k + 1]) for k, plan in enumerate(plans)]
-        nothing = np.empty((3, 0, len(self._limits.names)))
-        return PathState(*(np.concatenate(rows) for rows in zip(nothing, *states, strict=True)))
 
     def rows(self, path: Path, times: FloatArray, taken_over: float) -> CommittedRows | None:
         """What the arm did, does and is asked to do at ``times``.
@@ -81,6 +75,6 @@ class CommandedMotion:
             return None
         points = np.clip(path.sample(times).position, self._limits.lower, self._limits.upper)
         follows = self._starts[-1] + self._window_s
-        sure = times <= follows
-        points[sure] = self.sample(times[sure]).position
+        for row in np.flatnonzero(times <= follows).tolist():
+            points[row] = self.at(float(times[row]))
         return CommittedRows(points, int((times <= taken_over + _ROUNDING).sum()))

@@ -35,10 +35,6 @@ class KnotGrid:
         """The first knot that is not before ``time``."""
         return self.origin + math.ceil((time - self.origin) / self.step_s - _SAME) * self.step_s
 
-    def at_or_before(self, time: float) -> float:
-        """The last knot that is not after ``time``."""
-        return self.origin + math.floor((time - self.origin) / self.step_s + _SAME) * self.step_s
-
     def between(self, first: float, end: float) -> FloatArray:
         """The knots from the knot ``first`` on, without the knot ``end``: [K]."""
         return first + self.step_s * np.arange(float(round((end - first) / self.step_s)))

@@ -13,12 +13,13 @@ from quantvla_ros.control.config import MotionConfig
 from quantvla_ros.control.knots import KnotGrid
 from quantvla_ros.control.limits import FloatArray, JointLimits
 from quantvla_ros.control.metrics import MotionMetrics
-from quantvla_ros.control.timeline import Path
+from quantvla_ros.control.timeline import Path, PathState
 from quantvla_ros.control.tracker import Tracker
 from quantvla_ros.control.window import Window, build_window
 
 DUE_S = 0.02
 """Windows begin with points that were due so long ago: the controller's clock may be behind."""
+_SAME_S = 1e-6
 
 
 class Reference:
@@ -54,6 +55,7 @@ class Reference:
         self._speeds = speeds
         self._before = self.tracker.plan  # what the newest window replaces
         self._newest: Window | None = None  # until it counts
+        self._published: Window | None = None  # what the newest one goes on from
         self._stop_planned = False
         self._told_until = -np.inf
         self._said = -np.inf  # stamp of the motion's newest window that was published
@@ -66,8 +68,8 @@ class Reference:
         self.tracker.start_at(position, self.knots.origin)
         self._before = self.tracker.plan
         self.commanded.begin()
-        self.commanded.note(self.tracker.plan)
         self._said = -np.inf
+        self._published = None
         self._interrupted()
 
     def approached(self, now: float) -> bool:
@@ -76,8 +78,8 @@ class Reference:
         Another window would make the controller begin that way anew, from where it is.
         """
         self._go_on()
-        told = self.moving and self._said > -np.inf
-        return told and now - DUE_S < self.knots.origin
+        approach = -np.inf < self._said < self.knots.origin
+        return self.moving and approach and now - DUE_S < self.knots.origin
 
     def hold(self, position: FloatArray, time: float) -> None:
         """Tell the arm to hold from ``time`` on: at least once before, and once after that."""
@@ -121,16 +123,9 @@ class Reference:
     def window(self, now: float, first: float) -> Window:
         """Cut the window of the tick at ``now`` that says anything new from the knot ``first``."""
         self.commanded.note(self.tracker.plan)
-        knots = self.knots
-        due = knots.between(max(knots.at_or_before(now - DUE_S), knots.origin), first)
+        due, committed = self._due(now, first)
         window = build_window(
-            self.commanded.sample(due),
-            due,
-            self.tracker.plan,
-            now,
-            first,
-            knots.step_s,
-            self._window_s,
+            committed, due, self.tracker.plan, now, first, self.knots.step_s, self._window_s
         )
         self._newest = window
         return window
@@ -154,7 +149,24 @@ class Reference:
         if self._newest is not None:
             self.metrics.published(self._newest)
             self._said = self._newest.stamp
-            self._newest = None
+            self._published, self._newest = self._newest, None
+
+    def _due(self, now: float, first: float) -> tuple[FloatArray, PathState]:
+        """Times [D] and states [D, n] of the points that a window begins with.
+
+        They are points of the window before it: from the last one that was due `DUE_S` ago to the
+        last one before ``first``. The first window of a motion has those at which the arm rests.
+        """
+        before = self._published
+        if before is None:
+            due = self.knots.between(self.knots.origin, first)
+            return due, self.tracker.plan.sample(due)
+        times = before.stamp + before.times
+        end = int(np.searchsorted(times, first - _SAME_S))
+        begin = max(int(np.searchsorted(times, now - DUE_S + _SAME_S)) - 1, 0)
+        rows = slice(min(begin, end - 1), end)
+        states = (before.positions[rows], before.velocities[rows], before.accelerations[rows])
+        return times[rows], PathState(*states)
 
     def _interrupted(self) -> None:
         """The next window does not go on from the last one."""

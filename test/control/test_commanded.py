@@ -28,10 +28,11 @@ def commanded() -> CommandedMotion:
 
 
 def test_each_plan_counts_until_the_next(commanded) -> None:
-    states = commanded.sample(np.array([5.0, 5.05, 5.1, 5.3]))
-    np.testing.assert_allclose(states.position[:, 0], [0.0, 0.05, 0.5, 0.7])
-    np.testing.assert_allclose(states.velocity[:, 0], 1.0)
-    assert commanded.sample(np.empty(0)).position.shape == (0, 1)
+    assert commanded.at(4.99) is None
+    for time, expected in ((5.0, 0.0), (5.05, 0.05), (5.1, 0.5), (5.3, 0.7)):
+        assert float(commanded.at(time)[0]) == pytest.approx(expected)
+    commanded.begin()
+    assert commanded.at(5.2) is None
 
 
 def test_rows_are_commands_first_and_then_the_path_within_limits(commanded) -> None:
@@ -53,6 +54,5 @@ def test_only_the_past_that_an_observation_can_have_is_kept() -> None:
     for tick in range(1000):
         motion.note(moving(0.02 * tick, float(tick)))
     now = 0.02 * 999
-    assert len(motion._plans) <= 2 * HISTORY_S / 0.02 + 1
-    kept = motion.sample(np.array([now - HISTORY_S])).position
-    assert float(kept[0, 0]) == pytest.approx(999 - HISTORY_S / 0.02, abs=1.0)
+    assert motion.at(now - HISTORY_S) is not None
+    assert motion.at(now - 2 * HISTORY_S - 0.1) is None

@@ -78,6 +78,16 @@ def test_armed_it_rises_from_zero_to_the_twist_of_a_chunk(rig) -> None:
     assert (rig.steps() <= rig.c._limits.velocity * PERIOD * 1.001).all()
 
 
+@pytest.mark.parametrize("period", [0.005, 0.01, 0.02])
+def test_twists_come_at_every_tick_from_the_first_one_on(period) -> None:
+    c = MotionController(twist_axes(NAMES, LIMITS), period, speeds=np.ones(6, dtype=bool))
+    c.activate(START)
+    c.observe_joints(START, np.zeros(6), np.zeros(6))
+    c.arm(START)
+    for tick in range(1, 20):
+        assert c.tick(START + tick * period).now.position.shape == (1, 6)
+
+
 def test_a_chunk_is_no_reason_to_catch_up_and_another_one_is_blended_to(rig) -> None:
     rig.c.arm(rig.now)
     for _ in range(6):
