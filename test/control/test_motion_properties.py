@@ -92,7 +92,7 @@ def delivered(windows, latest_s, rng):
 def check_windows(session) -> None:
     limits = session.limits
     for w in session.windows:
-        steps = np.diff(w.times)
+        steps = np.diff(w.times)[:, None]
         assert (steps > 0).all() and w.begin > w.stamp
         assert np.isfinite(w.positions).all()
         assert not w.velocities[-1].any() and not w.accelerations[-1].any()
@@ -101,9 +101,9 @@ def check_windows(session) -> None:
         assert (np.abs(w.velocities) <= limits.velocity + ROUNDING).all()
         assert (np.abs(w.accelerations) <= limits.acceleration + ROUNDING).all()
         # Positions, velocities and accelerations are of ONE motion.
-        mean = (w.velocities[1:] + w.velocities[:-1]) * steps[0] / 2
+        mean = (w.velocities[1:] + w.velocities[:-1]) * steps / 2
         moved = np.diff(w.positions, axis=0) - mean
-        assert (np.abs(moved) <= limits.jerk * steps[0] ** 3 / 6 + 1e-6).all()
+        assert (np.abs(moved) <= limits.jerk * steps**3 / 6 + 1e-6).all()
 
 
 def check_between(session) -> None:
