@@ -25,6 +25,7 @@ from waiting import wait_until
 
 from quantvla_ros.nodes import qos
 from quantvla_ros.nodes.conversion import (
+    duration_to_seconds,
     image_to_rgb,
     joint_state_to_arrays,
     seconds_to_duration,
@@ -32,6 +33,7 @@ from quantvla_ros.nodes.conversion import (
     stamp_to_seconds,
 )
 from quantvla_ros.sim.tasks.registry import make_task
+from quantvla_ros.sim.trajectory_controller import RATE_HZ
 
 MODULE = "quantvla_ros.nodes.sim_robot_node"
 JOINTS = [*(f"panda_joint{i}" for i in range(1, 8)), "panda_finger_joint1"]
@@ -150,6 +152,20 @@ def test_a_trajectory_moves_the_joints_to_its_goal(graph, joint_states):
     )
     speeds = [np.abs(m.velocity[:7]).max() for m in joint_states]
     assert 0.2 < max(speeds) < 2.0
+
+
+def test_every_setpoint_of_the_controller_can_be_heard(graph, joint_states):
+    messages = graph.listen(JointTrajectory, "/sim/setpoints", qos.EVERY_SETPOINT)
+    wait_until(lambda: len(messages) > 20, 30, "setpoints")
+    times = []
+    for message in messages[:20]:
+        assert message.joint_names == JOINTS and message.header.frame_id.isdigit()
+        begin = stamp_to_seconds(message.header.stamp)
+        times += [begin + duration_to_seconds(p.time_from_start) for p in message.points]
+        assert all(len(point.positions) == len(JOINTS) for point in message.points)
+    # A listener may lose a message; within one and from one to the next they are 2 ms apart.
+    gaps = np.diff(times)
+    assert np.median(gaps) == pytest.approx(1 / RATE_HZ, rel=1e-3) and (gaps > 0).all()
 
 
 def test_a_bad_trajectory_is_rejected_and_the_arm_holds(graph, joint_states, robot):
