@@ -37,7 +37,8 @@ def active_with_gripper(robot, bundle, folder, control_msgs, *parameters):
         parameters: more of the node.
     """
     own = (
-        f"gripper_type:={robot.kind}", "gripper_joint:=finger", f"gripper_max_effort:={EFFORT}"
+        f"gripper_type:={robot.kind}", "gripper_joint:=finger", f"gripper_max_effort:={EFFORT}",
+        "joint_limits.finger.max_jump:=0.0",  # it is at its goal at once
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         if control_msgs is not None:

@@ -83,7 +83,7 @@ def test_arming_and_holding_leave_a_grip_as_it_is(policy, robot):
 def test_an_object_between_the_fingers_is_no_fault(moving, robot):
     robot.mode = "stall"
     count = len(robot.goals)
-    wait_until(lambda: len(robot.goals) > count + 4, 30, "goals")
+    wait_until(lambda: len(robot.goals) > count + 4, 5, moving.said)
     wait_until(lambda: "stopped by what it holds" in figure(moving), 10, "its figure")
     assert moving.message == "ARMED"
 
@@ -91,7 +91,7 @@ def test_an_object_between_the_fingers_is_no_fault(moving, robot):
 def test_a_goal_that_a_newer_one_replaces_is_no_fault(moving, robot):
     robot.mode = "hold"
     count = len(robot.goals)
-    wait_until(lambda: len(robot.goals) > count + 4, 30, "goals")
+    wait_until(lambda: len(robot.goals) > count + 4, 5, moving.said)
     assert moving.message == "ARMED" and robot.cancels == 0
 
 
