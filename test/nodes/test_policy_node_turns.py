@@ -50,7 +50,7 @@ def test_the_joint_hardly_moves_although_the_policy_speaks_of_another_turn(turne
 
 def test_a_joint_with_limits_one_turn_away_is_refused_with_value_and_range(turned, robot):
     robot.measure = lambda at: at + np.array([0.0, TURN, 0.0])
-    turned.wait_for_inputs("STATE_OUT_OF_RANGE: joint 'joint2' is measured at 6.", 20)
+    turned.wait_for_inputs("STATE_OUT_OF_RANGE: joint 'joint2' is measured at ", 20)
     text = turned.client.diagnostics("inputs")[0]
     assert "the policy was trained between -2.00 and 2.00 (10 standard deviations)" in text
     with pytest.raises(QuantVLAError, match="STATE_OUT_OF_RANGE"):
