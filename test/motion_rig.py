@@ -6,10 +6,23 @@ from __future__ import annotations
 import numpy as np
 
 from quantvla_ros.control.faults import FaultCode
+from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.control.motion import MotionController
 
 PERIOD, DT, START = 0.02, 0.1, 1.7e9
 SHAPE = np.array([0.3, 0.15, 0.3, 0.01])
+
+
+def arm_limits() -> JointLimits:
+    """Three joints of a Panda's size and a gripper finger."""
+    return JointLimits(
+        ("shoulder", "elbow", "wrist", "finger"),
+        np.array([-2.9, -1.76, -0.02, 0.0]),
+        np.array([2.9, 1.76, 3.75, 0.04]),
+        np.array([2.17, 2.17, 2.61, 0.2]),
+        np.array([3.75, 1.875, 5.0, 2.0]),
+        np.array([100.0, 60.0, 150.0, 80.0]),
+    )
 
 
 class Rig:

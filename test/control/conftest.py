@@ -3,22 +3,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from motion_rig import Rig
+from motion_rig import Rig, arm_limits
 
 from quantvla_ros.control.limits import JointLimits
 
 
 @pytest.fixture(scope="session")
 def limits() -> JointLimits:
-    """Three joints of a Panda's size and a gripper finger."""
-    return JointLimits(
-        ("shoulder", "elbow", "wrist", "finger"),
-        np.array([-2.9, -1.76, -0.02, 0.0]),
-        np.array([2.9, 1.76, 3.75, 0.04]),
-        np.array([2.17, 2.17, 2.61, 0.2]),
-        np.array([3.75, 1.875, 5.0, 2.0]),
-        np.array([100.0, 60.0, 150.0, 80.0]),
-    )
+    """See `arm_limits`."""
+    return arm_limits()
 
 
 @pytest.fixture(scope="session")

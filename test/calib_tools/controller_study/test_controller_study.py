@@ -5,14 +5,13 @@ import json
 
 import numpy as np
 import pytest
-from motion_rig import Rig
+from motion_rig import Rig, arm_limits
 
 from calib_tools.controller_study import recorded
 from calib_tools.controller_study.recorded import Motion
 from calib_tools.controller_study.run import RATES_HZ, compare
 from calib_tools.controller_study.table import KIND, RECORD, is_good, markdown
 from calib_tools.document_tables import markdown as of_any_record
-from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.sim.controller_release import RELEASES
 
 
@@ -20,14 +19,7 @@ from quantvla_ros.sim.controller_release import RELEASES
 def rows():
     """The study of an arm that waves for a second and stops."""
     patch = pytest.MonkeyPatch()
-    limits = JointLimits(
-        ("shoulder", "elbow", "wrist", "finger"),
-        np.array([-2.9, -1.76, -0.02, 0.0]),
-        np.array([2.9, 1.76, 3.75, 0.04]),
-        np.array([2.17, 2.17, 2.61, 0.2]),
-        np.array([3.75, 1.875, 5.0, 2.0]),
-        np.array([90.0, 46.0, 120.0, 50.0]),
-    )
+    limits = arm_limits()
     patch.setattr(recorded, "JOINT_NAMES", limits.names)
     rig = Rig(limits, np.array([0.0, -0.5, 1.5, 0.02]))
     rig.c.arm(rig.now)
