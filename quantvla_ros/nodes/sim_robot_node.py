@@ -129,8 +129,9 @@ class SimRobotNode(Node):
                 if self._settings.stepped:
                     runtime.wait(_STEPPED_POLL_S)
                 else:
+                    began = time.monotonic()
                     seconds = self._tick()
-                    runtime.wait_until(self._pacer.deadline(seconds, time.monotonic()))
+                    runtime.wait_until(self._pacer.deadline(seconds, began, time.monotonic()))
                 if time.monotonic() >= next_report:
                     self._report(meter.read(self._time))
                     next_report = time.monotonic() + DIAGNOSTICS_PERIOD_S
