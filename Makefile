@@ -22,8 +22,8 @@ lint: venv
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m calib_tools.document_tables --check
-	$(BIN)/python -m quantvla_ros.nodes.reference_pages --check
+	$(BIN)/python -m studies.documents.tables --check
+	$(BIN)/python -m studies.documents.reference_pages --check
 
 format: venv
 	$(BIN)/ruff check --fix .

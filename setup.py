@@ -45,7 +45,6 @@ setup(
         "console_scripts": [
             "quantvla = calib_tools.cli:main",
             f"policy_node = {NAME}.nodes.policy_node:main",
-            f"sim_robot_node = {NAME}.nodes.sim_robot_node:main",
         ],
     },
 )

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from calib_tools.failures import told
-from calib_tools.stopping import Stopped, say, stops_on_signals
+from calib_tools.common.failures import told
+from calib_tools.common.stopping import Stopped, say, stops_on_signals
 from quantvla_ros.errors import QuantVLAError
 
 app = typer.Typer(
@@ -78,8 +78,8 @@ def record(
 ) -> None:
     """Record a calibration buffer from live topics; Ctrl-C or SIGTERM keeps what was recorded."""
     from calib_tools.buffer.sources import load_config
-    from calib_tools.record_live import record as run
-    from calib_tools.tables import show_selection
+    from calib_tools.common.tables import show_selection
+    from calib_tools.record.live import record as run
 
     description = run(load_config(config), out, samples, timeout, force, bundle)
     _print(description.model_dump(mode="json")) if as_json else show_selection(out, description)
@@ -99,8 +99,8 @@ def select(
 ) -> None:
     """Make a calibration buffer from bags, through the code that records live."""
     from calib_tools.buffer.sources import load_config
-    from calib_tools.select_bags import select as run
-    from calib_tools.tables import show_selection
+    from calib_tools.common.tables import show_selection
+    from calib_tools.record.select import select as run
 
     description = run(bags, load_config(config), out, samples, force, bundle)
     _print(description.model_dump(mode="json")) if as_json else show_selection(out, description)
@@ -141,9 +141,9 @@ def quantize(
 
     Exit status 1 when it fails its gate.
     """
-    from calib_tools.quantize import quantize as run
-    from calib_tools.recipe import Recipe
-    from calib_tools.tables import show_gate
+    from calib_tools.common.tables import show_gate
+    from calib_tools.quantize.command import quantize as run
+    from calib_tools.quantize.recipe import Recipe
     from quantvla_ros.quantization.gate import failures
 
     recipe = Recipe(
@@ -178,8 +178,8 @@ def gate(
     as_json: Json = False,
 ) -> None:
     """Judge an INT8 bundle against its float bundle again; exit status 1 when it fails."""
+    from calib_tools.common.tables import show_gate
     from calib_tools.gate import gate as run
-    from calib_tools.tables import show_gate
 
     judged = run(quantized, bundle, buffer, write)
     _print(judged.model_dump()) if as_json else show_gate(judged)
@@ -201,8 +201,8 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Measure latency and memory of INT8 beside compiled float, in turn, in one run."""
-    from calib_tools.bench import bench as run
-    from calib_tools.tables import show_bench
+    from calib_tools.bench.command import bench as run
+    from calib_tools.common.tables import show_bench
 
     measured = run(quantized, against, buffer, rounds, threads, out, force)
     _print(measured) if as_json else show_bench(measured)
@@ -226,8 +226,8 @@ def bench_schemes(
     as_json: Json = False,
 ) -> None:
     """Measure every scheme beside compiled float in one run, and how each is made."""
-    from calib_tools.bench_schemes import bench_schemes as run
-    from calib_tools.tables import show_bench_schemes
+    from calib_tools.common.tables import show_bench_schemes
+    from studies.scheme_bench.command import bench_schemes as run
 
     record = run(bundle, buffer, schemes or [], base, rounds, threads, out)
     _print(record) if as_json else show_bench_schemes(record, out)
@@ -259,8 +259,8 @@ def ablate(
     as_json: Json = False,
 ) -> None:
     """Compare the method's parts: make all variants, judge them in open and closed loop."""
-    from calib_tools.ablation.run import ablate as run
-    from calib_tools.tables import show_ablation
+    from calib_tools.common.tables import show_ablation
+    from studies.ablation.run import ablate as run
 
     presets = settings or ["normal", "hard"]
     record = run(
@@ -304,8 +304,8 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure success in closed loop, all variants on the same episodes; goes on after a stop."""
-    from calib_tools.evaluation.command import run_evaluation
-    from calib_tools.tables import show_evaluation
+    from calib_tools.common.tables import show_evaluation
+    from calib_tools.evaluate.command import run_evaluation
 
     record = run_evaluation(
         bundles, out, tasks or [], episodes, seeds, shift or [], setting, wordings, latency,
@@ -335,8 +335,8 @@ def report(
 @app.command(epilog="Example: quantvla inspect demo_out/int8")
 def inspect(bundle: BundleDir, as_json: Json = False) -> None:
     """Show what is inside a bundle: interface, layers, bytes, gate, hash."""
+    from calib_tools.common.tables import show_inspection
     from calib_tools.inspect_bundle import inspect_bundle
-    from calib_tools.tables import show_inspection
 
     found = inspect_bundle(bundle)
     _print(found) if as_json else show_inspection(found)
@@ -345,8 +345,8 @@ def inspect(bundle: BundleDir, as_json: Json = False) -> None:
 @app.command(epilog="Example: quantvla doctor --json")
 def doctor(as_json: Json = False) -> None:
     """Show versions, device and ROS settings; exit status 1 when something must be mended."""
+    from calib_tools.common.tables import show_examination
     from calib_tools.doctor import examine
-    from calib_tools.tables import show_examination
 
     findings = examine()
     _print({"checks": [f.__dict__ for f in findings]}) if as_json else show_examination(findings)

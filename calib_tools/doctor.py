@@ -13,8 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from calib_tools.cores import usable_cores
-from quantvla_ros.backends.compiler import REMEDY, compiler_name, why_not_compiling
+from calib_tools.common.cores import usable_cores
+from quantvla_ros.backends.cpu.compiler import REMEDY, compiler_name, why_not_compiling
 from quantvla_ros.cache_directory import cache_directory, why_not_at_home
 from quantvla_ros.errors import QuantVLAError
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calib_tools.quantize import fitting_buffer
+from calib_tools.quantize.command import fitting_buffer
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.bundle.manifest_file import MANIFEST, write_manifest
 from quantvla_ros.bundle.storage import load_manifest
@@ -31,7 +31,7 @@ def gate(quantized: Path, bundle: Path, buffer: Path, write: bool = False) -> Ga
         check_writable(quantized / MANIFEST)
     manifest = load_manifest(quantized)
     samples = fitting_buffer(quantized, manifest, buffer)
-    from calib_tools.judging import judge_bundles
+    from calib_tools.quantize.judging import judge_bundles
 
     judged = judge_bundles(bundle, quantized, samples.held_out)
     if write:

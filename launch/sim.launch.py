@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start the simulated robot: `ros2 launch quantvla_ros sim.launch.py seed:=3`."""
 
+import sys
+from importlib.util import find_spec
+
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, RegisterEventHandler
 from launch.conditions import IfCondition
@@ -11,6 +14,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 from quantvla_ros.nodes.launching import end_launch
 
+MODULE = "simulation.ros.robot_node"
 ARGUMENTS = (
     ("task", "pick_place", str, "Family of scenes and instructions."),
     ("seed", "0", int, "Scene of the start; each reset takes the next one."),
@@ -20,9 +24,14 @@ ARGUMENTS = (
 
 def generate_launch_description() -> LaunchDescription:
     """Return one process: the robot, whose topics lie in `namespace`."""
+    if find_spec("simulation") is None:
+        raise RuntimeError(
+            "The simulated robot is not installed with the package, for a robot needs none: put the "
+            "source folder of quantvla_ros on PYTHONPATH."
+        )
     robot = Node(
-        package="quantvla_ros",
-        executable="sim_robot_node",
+        executable=sys.executable,
+        arguments=["-m", MODULE],
         namespace=LaunchConfiguration("namespace"),
         parameters=[
             {

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from quantvla_ros.sim.kinematics import Array
+from simulation.kinematics import Array
 
 if TYPE_CHECKING:
-    from quantvla_ros.sim.robot import SimulatedRobot
+    from simulation.robot import SimulatedRobot
 
 TICK_S = 0.1
 LINE_STEP_S = 0.004

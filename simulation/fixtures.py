@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import mujoco
 
-from quantvla_ros.sim.cameras import VISUAL_GEOM_GROUP
-from quantvla_ros.sim.tasks.objects import (
+from simulation.cameras import VISUAL_GEOM_GROUP
+from simulation.tasks.objects import (
     BLUE_SQUARE,
     PLATE,
     PLATE_HEIGHT_M,

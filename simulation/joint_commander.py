@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from quantvla_ros.sim.controller_release import STRICTEST, ControllerRelease
-from quantvla_ros.sim.servo import TwistServo
-from quantvla_ros.sim.trajectory import JointTrajectory
-from quantvla_ros.sim.trajectory_controller import RATE_HZ, TrajectoryController
+from simulation.controller_release import STRICTEST, ControllerRelease
+from simulation.servo import TwistServo
+from simulation.trajectory import JointTrajectory
+from simulation.trajectory_controller import RATE_HZ, TrajectoryController
 
 Array = npt.NDArray[np.float64]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from quantvla_ros.sim.kinematics import Array
+from simulation.kinematics import Array
 
 MAX_STEP_M = 0.045
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
-from quantvla_ros.sim.kinematics import TOOL_SITE, Array
-from quantvla_ros.sim.servo import ServoLimits, TwistServo
-from quantvla_ros.sim.urdf import BASE_LINK, TIP_LINK
+from simulation.kinematics import TOOL_SITE, Array
+from simulation.servo import ServoLimits, TwistServo
+from simulation.urdf import BASE_LINK, TIP_LINK
 
 # Franka Emika Panda, joint velocity and acceleration limits of its data sheet.
 _VELOCITY = np.array([2.175, 2.175, 2.175, 2.175, 2.61, 2.61, 2.61])

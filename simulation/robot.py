@@ -10,14 +10,14 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
-from quantvla_ros.sim.cameras import IMAGE_SIZE, CameraRenderer, project
-from quantvla_ros.sim.expert import FINGER_OPEN_M
-from quantvla_ros.sim.kinematics import ARM_HOME, TOOL_SITE, Array, ToolKinematics
-from quantvla_ros.sim.scene import TIMESTEP_S, load_scene
-from quantvla_ros.sim.shifts import ShiftedScene
-from quantvla_ros.sim.tasks.objects import FIXTURES, parked_poses
-from quantvla_ros.sim.tasks.registry import make_task
-from quantvla_ros.sim.tasks.task import Scene, Task
+from simulation.cameras import IMAGE_SIZE, CameraRenderer, project
+from simulation.expert import FINGER_OPEN_M
+from simulation.kinematics import ARM_HOME, TOOL_SITE, Array, ToolKinematics
+from simulation.scene import TIMESTEP_S, load_scene
+from simulation.shifts import ShiftedScene
+from simulation.tasks.objects import FIXTURES, parked_poses
+from simulation.tasks.registry import make_task
+from simulation.tasks.task import Scene, Task
 
 JOINT_NAMES = (*(f"panda_joint{i}" for i in range(1, 8)), "panda_finger_joint1")
 

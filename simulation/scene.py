@@ -14,8 +14,8 @@ import mujoco
 
 from quantvla_ros.cache_directory import cache_directory
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.sim import cameras, fixtures, libero_source, mesh_thinning, scene_size
-from quantvla_ros.sim.libero_source import scene_xml
+from simulation import cameras, fixtures, libero_source, mesh_thinning, scene_size
+from simulation.libero_source import scene_xml
 
 TIMESTEP_S = 0.002
 ARM_JOINTS = 7

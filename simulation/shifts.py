@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.sim.cameras import CAMERAS
-from quantvla_ros.sim.tasks.objects import OBJECTS
-from quantvla_ros.sim.tasks.task import Layout
+from simulation.cameras import CAMERAS
+from simulation.tasks.objects import OBJECTS
+from simulation.tasks.task import Layout
 
 Images = dict[str, npt.NDArray[np.uint8]]
 

@@ -16,9 +16,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from quantvla_ros.sim.controller_release import STRICTEST, ControllerRelease
-from quantvla_ros.sim.trajectory import Array, JointTrajectory, TrajectoryState, interpolate
-from quantvla_ros.sim.trajectory_rules import reason_to_reject
+from simulation.controller_release import STRICTEST, ControllerRelease
+from simulation.trajectory import Array, JointTrajectory, TrajectoryState, interpolate
+from simulation.trajectory_rules import reason_to_reject
 
 RATE_HZ = 500.0
 """Control cycles a second where nothing else is said."""

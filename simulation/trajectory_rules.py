@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from quantvla_ros.sim.controller_release import ControllerRelease
-from quantvla_ros.sim.trajectory import JointTrajectory, TrajectoryPoint
+from simulation.controller_release import ControllerRelease
+from simulation.trajectory import JointTrajectory, TrajectoryPoint
 
 _FLOAT_EPSILON = float(np.finfo(np.float32).eps)  # the real one compares in this precision
 

@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 import mujoco
 import numpy as np
 
-from quantvla_ros.sim.kinematics import TOOL_SITE, Array
-from quantvla_ros.sim.scene import load_scene
+from simulation.kinematics import TOOL_SITE, Array
+from simulation.scene import load_scene
 
 BASE_LINK = "panda_link0"
 TIP_LINK = "panda_grip_site"

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from calib_tools.buffer.messages import RawMessage, decode
-from calib_tools.commanded_window import CommandedWindow, commanded_window
-from calib_tools.demo.processes import Child
-from calib_tools.evaluation.closed_loop import panda_limits
-from calib_tools.heard_setpoints import SETPOINTS, HeardSetpoints
+from calib_tools.common.heard_setpoints import SETPOINTS, HeardSetpoints
+from calib_tools.evaluate.closed_loop import panda_limits
+from calib_tools.system.processes import Child
 from quantvla_ros.errors import QuantVLAError
+from studies.commanded_window import CommandedWindow, commanded_window
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.operator import Operator

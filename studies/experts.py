@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many scenes the scripted experts solve: `python -m calib_tools.expert_study`.
+"""How many scenes the scripted experts solve: `python -m studies.experts`.
 
 The experts are what a policy learns from: what one of them cannot do, no policy learns. They act
 on the simulation's state and no picture is rendered, so hundreds of scenes take a minute a family.
@@ -11,21 +11,21 @@ import multiprocessing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from calib_tools.cores import usable_cores
-from calib_tools.evaluation.statistics import Rate
-from calib_tools.study import run_study, study_parser
+from calib_tools.common.cores import usable_cores
+from calib_tools.common.statistics import Rate
+from studies.study import run_study, study_parser
 
-KIND, RECORD = "calib_tools.expert_study", "experts.json"
+KIND, RECORD = "studies.experts", "experts.json"
 LONGEST_TICKS = 75
 """An episode that is not done by then, of 0.1 s each, has failed."""
 _EXAMPLE = """example:
-  python -m calib_tools.expert_study --out docs/records/experts.json
+  python -m studies.experts --out docs/records/experts.json
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Play the experts and write the record."""
-    from quantvla_ros.sim.tasks.registry import TASKS
+    from simulation.tasks.registry import TASKS
 
     parser = study_parser(KIND, "How many scenes the scripted experts solve.", _EXAMPLE)
     parser.add_argument("--seeds", type=int, default=200, help="scenes of each task family")
@@ -48,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def play(job: tuple[str, int]) -> dict[str, Any]:
     """Let one family's expert work on seeds from 0 on; returns its row of the record."""
-    from quantvla_ros.sim.expert import execute
-    from quantvla_ros.sim.robot import SimulatedRobot
+    from simulation.expert import execute
+    from simulation.robot import SimulatedRobot
 
     family, seeds = job
     robot = SimulatedRobot(family)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import (
     ActionSpec,
     BundleManifest,
@@ -24,7 +23,8 @@ from quantvla_ros.bundle.schema import (
     StateSpec,
     TokenizerSpec,
 )
-from quantvla_ros.models.pi05 import Pi05Config
+from quantvla_ros.models.mini_pi05.network import Pi05Config
+from quantvla_ros.robot.observation import Observation
 
 JOINTS = [f"joint_{i:02}" for i in range(32)]
 CAMERAS = ("front", "wrist", "side")
@@ -66,7 +66,7 @@ def save_random_bundle(path: Path, config: Pi05Config = SMOLVLA_SIZED, seed: int
 
     from quantvla_ros.bundle.storage import save_bundle
     from quantvla_ros.bundle.tokenizer import build_word_tokenizer
-    from quantvla_ros.models.pi05 import Pi05
+    from quantvla_ros.models.mini_pi05.network import Pi05
 
     torch.manual_seed(seed)
     network = Pi05(config)

@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from calib_tools.cores import usable_cores
-from calib_tools.demo.progress import Say
-from calib_tools.failures import told
-from calib_tools.output import check_file_free, write_json
-from calib_tools.record_file import command_line, read_record_file
-from calib_tools.stopping import Stopped, say, stops_on_signals
+from calib_tools.common.cores import usable_cores
+from calib_tools.common.failures import told
+from calib_tools.common.output import check_file_free, write_json
+from calib_tools.common.record_file import command_line, read_record_file
+from calib_tools.common.say import Say
+from calib_tools.common.stopping import Stopped, say, stops_on_signals
 from quantvla_ros.bundle.directory import check_writable
 
 SCHEMA = 1
@@ -83,6 +83,6 @@ def _name(kind: str) -> str:
 
 def _machine() -> dict[str, Any]:
     """What a record says of the machine."""
-    from quantvla_ros.backends.fingerprint import cpu_kind
+    from quantvla_ros.backends.cpu.fingerprint import cpu_kind
 
     return {"cpu": cpu_kind(), "cores": usable_cores(), "load": os.getloadavg()[0]}

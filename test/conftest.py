@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from calib_tools.ros_domain import claim_domain
+from calib_tools.common.ros_domain import claim_domain
 
 # How long an example takes says only how busy the machine is.
 settings.register_profile("quantvla", deadline=None)
@@ -32,7 +32,7 @@ os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 
 def pytest_configure(config):
-    from clock_steps import RunAgain
+    from support.clock_steps import RunAgain
 
     config.pluginmanager.register(RunAgain())
 
@@ -59,7 +59,7 @@ def ros():
 @pytest.fixture(scope="session")
 def control_msgs(pytestconfig):
     """Makes control_msgs importable; what belongs on a child's PYTHONPATH, None if installed."""
-    from interface_types import provide
+    from support.interface_types import provide
 
     return provide("control_msgs", pytestconfig.cache.mkdir("interfaces"))
 
@@ -67,7 +67,7 @@ def control_msgs(pytestconfig):
 @pytest.fixture
 def stranger():
     """A node in a DDS participant of its own, whose publishers offer what a test likes."""
-    from ros_graph import Stranger
+    from support.ros_graph import Stranger
 
     stranger = Stranger()
     yield stranger
@@ -77,7 +77,7 @@ def stranger():
 @pytest.fixture
 def graph(ros):
     """A node of the test in the ROS graph: publishes, listens, calls services."""
-    from ros_graph import Graph
+    from support.ros_graph import Graph
 
     graph = Graph()
     yield graph

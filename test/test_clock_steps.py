@@ -6,13 +6,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from process_life import import_path
+from support.process_life import import_path
 
 # The system clock of this process: `set_by` sets it, as an operator or a time server does.
 TESTS = """
 import os, time
 import clock_steps, pytest
-from clock_steps import RunAgain
+from support.clock_steps import RunAgain
 
 real, seconds = time.time, [0.0]
 clock_steps._system = lambda: real() + seconds[0]
@@ -51,7 +51,7 @@ def test_passes_with_a_clock_that_is_set(request):
     assert request.node.attempt == 1
 """
 PLUGIN = """
-import clock_steps
+from support import clock_steps
 clock_steps.BEFORE_S = 0.0
 def pytest_configure(config):
     config.pluginmanager.register(clock_steps.RunAgain())

@@ -96,7 +96,7 @@ def test_package_xml_names_every_ros_package_that_is_imported() -> None:
 
 def test_console_scripts_point_at_a_main_function() -> None:
     scripts = entry_points()
-    assert set(scripts) == {"quantvla", "policy_node", "sim_robot_node"}
+    assert set(scripts) == {"quantvla", "policy_node"}
     for module in scripts.values():
         path = ROOT / f"{module.replace('.', '/')}.py"
         functions = [
@@ -166,7 +166,7 @@ def test_this_environment_is_the_pinned_one() -> None:
     ("module", "heavy"),
     [
         ("quantvla_ros.control", ("torch", "rclpy", "mujoco", "pydantic")),
-        ("quantvla_ros.sim", ("torch", "rclpy")),
+        ("simulation", ("torch", "rclpy")),
         ("quantvla_ros.nodes.policy_node", ("torch", "mujoco", "libero", "matplotlib")),
         ("quantvla_ros.inference.client", ("torch", "rclpy")),
         ("calib_tools.cli", ("torch", "rclpy", "mujoco", "matplotlib")),

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 import yaml
 
-from quantvla_ros.nodes.gripper_types import DEFAULT_NAMES
-from quantvla_ros.nodes.parameter_model import PolicyNodeParameters
 from quantvla_ros.nodes.servo_check import SERVO_PARAMETERS, SERVO_TIMEOUT_S, unfit
-from quantvla_ros.sim.controller_release import find_release
-from quantvla_ros.sim.robot import JOINT_NAMES
-from quantvla_ros.sim.urdf import BASE_LINK
+from quantvla_ros.serving.gripper_types import DEFAULT_NAMES
+from quantvla_ros.serving.parameter_model import PolicyNodeParameters
+from simulation.controller_release import find_release
+from simulation.robot import JOINT_NAMES
+from simulation.urdf import BASE_LINK
 
 CONFIG = Path(__file__).parents[1] / "config"
 TAILS = {"humble": "_humble", "jazzy": "", "kilted": ""}

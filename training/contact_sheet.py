@@ -13,7 +13,7 @@ import numpy as np
 import typer
 from PIL import Image, ImageDraw
 
-from calib_tools.failures import told
+from calib_tools.common.failures import told
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.errors import QuantVLAError
 from training.data.files import replacing

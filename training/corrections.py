@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import numpy as np
 import typer
 
-from calib_tools.failures import told
+from calib_tools.common.failures import told
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.errors import QuantVLAError
 from training.data.schema import IMAGE_SIZE
@@ -25,7 +25,7 @@ from training.recording import Job, families, jobs, record, seed_range
 
 if TYPE_CHECKING:
     from quantvla_ros.backends.policy import Policy
-    from quantvla_ros.sim.robot import SimulatedRobot
+    from simulation.robot import SimulatedRobot
 
 FPS = 2  # labelled states a second of simulation time
 EPISODES_A_PART = 10
@@ -39,7 +39,7 @@ def correct_episode(
     robot: SimulatedRobot, policy: Policy, seed: int
 ) -> tuple[bool, list[dict[str, Any]]]:
     """Let the policy play one episode; returns whether it succeeded, and the labelled states."""
-    from calib_tools.evaluation.closed_loop import ClosedLoop
+    from calib_tools.evaluate.closed_loop import ClosedLoop
     from training.expert_labels import label_chunk, observed
 
     rng = np.random.default_rng(_SEED_OFFSET + seed)
@@ -117,7 +117,7 @@ def check_driver(bundle: Path, out: Path) -> None:
     Raises:
         QuantVLAError: the bundle is damaged or of another robot, or another policy drove.
     """
-    from calib_tools.evaluation.variants import check_fits_robot
+    from calib_tools.evaluate.variants import check_fits_robot
     from quantvla_ros.bundle.storage import bundle_hash, load_manifest
     from training.data.files import write_json
 

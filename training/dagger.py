@@ -26,11 +26,11 @@ from typing import Annotated
 import torch
 import typer
 
-from calib_tools.cores import usable_cores
-from calib_tools.failures import told
+from calib_tools.common.cores import usable_cores
+from calib_tools.common.failures import told
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.pi05 import Pi05Config
+from quantvla_ros.models.mini_pi05.network import Pi05Config
 from training import runlog
 from training.corrections import FPS, Played, play_part
 from training.data.files import replacing

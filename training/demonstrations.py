@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from calib_tools.failures import told
+from calib_tools.common.failures import told
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.errors import QuantVLAError
 from training.recording import Job, families, jobs, record, seed_range
 
 if TYPE_CHECKING:
-    from quantvla_ros.sim.robot import SimulatedRobot
+    from simulation.robot import SimulatedRobot
 
 FPS = 10
 EPISODES_A_PART = 25
@@ -33,7 +33,7 @@ def record_episode(
     robot: SimulatedRobot, seed: int, every: int = 1
 ) -> tuple[bool, list[dict[str, Any]]]:
     """Run one disturbed episode; returns whether it ended in success, and each n-th frame."""
-    from quantvla_ros.sim.expert import execute
+    from simulation.expert import execute
     from training.chunks import episode_chunks
     from training.disturbance import Disturbance, start
     from training.expert_labels import frame_weight, observed

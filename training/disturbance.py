@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from quantvla_ros.sim.expert import FINGER_OPEN_M, Action, Expert, Phase
-from quantvla_ros.sim.robot import SimulatedRobot
+from simulation.expert import FINGER_OPEN_M, Action, Expert, Phase
+from simulation.robot import SimulatedRobot
 
 RANDOM_START_SHARE = 0.4
 CLOSED_START_SHARE = 0.2

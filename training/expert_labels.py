@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from quantvla_ros.sim.expert import Action, Phase, execute
-from quantvla_ros.sim.robot import SimulatedRobot
+from simulation.expert import Action, Phase, execute
+from simulation.robot import SimulatedRobot
 from training.data.schema import HORIZON, IMAGE_KEYS
 
 DECISIVE = (Phase.APPROACH, Phase.CLOSE, Phase.PUSH)

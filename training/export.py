@@ -11,9 +11,8 @@ import torch
 import typer
 from torch import Tensor
 
-from calib_tools.failures import told
+from calib_tools.common.failures import told
 from quantvla_ros.bundle.directory import prepare_output
-from quantvla_ros.bundle.observation import kinematics_from_urdf
 from quantvla_ros.bundle.schema import (
     ActionSpec,
     BundleManifest,
@@ -26,7 +25,8 @@ from quantvla_ros.bundle.schema import (
 )
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.pi05 import Pi05Config
+from quantvla_ros.models.mini_pi05.network import Pi05Config
+from quantvla_ros.robot.observation import kinematics_from_urdf
 from training.data.schema import HORIZON, JOINTS
 from training.dataset import ARM, Statistics
 from training.language import MAX_LENGTH, tokenizer_json
@@ -78,7 +78,7 @@ def save_policy(
     force: bool,
 ) -> Path:
     """Write a network of these weights and this normalization as the bundle `out`."""
-    from quantvla_ros.sim.urdf import panda_urdf
+    from simulation.urdf import panda_urdf
 
     manifest = BundleManifest(
         schema_version=1,

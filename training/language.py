@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from quantvla_ros.bundle.tokenizer import Tokenizer, build_word_tokenizer
-from quantvla_ros.sim.tasks.registry import TASKS, make_task, vocabulary
+from simulation.tasks.registry import TASKS, make_task, vocabulary
 
 MAX_LENGTH = 12
 GARBLED = 0.5

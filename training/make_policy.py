@@ -22,12 +22,12 @@ from typing import Annotated, Any
 
 import typer
 
-from calib_tools.cores import usable_cores
-from calib_tools.failures import told
-from calib_tools.making_table import KIND
-from calib_tools.study import SCHEMA
-from quantvla_ros.backends.fingerprint import cpu_kind
+from calib_tools.common.cores import usable_cores
+from calib_tools.common.failures import told
+from calib_tools.quantize.making_table import KIND
+from quantvla_ros.backends.cpu.fingerprint import cpu_kind
 from quantvla_ros.bundle.directory import check_writable
+from studies.study import SCHEMA
 from training.data.files import write_json
 from training.processes import end_with_parent
 

@@ -23,7 +23,7 @@ def plan(families: Sequence[str], scenes: int) -> list[tuple[str, int, int]]:
 
 def play(bundle: Path, episodes: Sequence[tuple[str, int, int]]) -> list[tuple[str, bool]]:
     """Family and success of each of the episodes, played one after the other."""
-    from calib_tools.evaluation.closed_loop import ClosedLoop
+    from calib_tools.evaluate.closed_loop import ClosedLoop
     from quantvla_ros.backends.policy import load_policy
     from training.robots import robot_of
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.sim.tasks.registry import TASKS, make_task
+from simulation.tasks.registry import TASKS, make_task
 from training.data.finish import finish, finished_parts, recorded_fps
 from training.data.parts import part_path, waiting_parts
 from training.processes import run_all

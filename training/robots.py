@@ -7,12 +7,12 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from quantvla_ros.sim.robot import SimulatedRobot
+    from simulation.robot import SimulatedRobot
 
 
 @cache
 def robot_of(family: str) -> SimulatedRobot:
     """The robot before a family's scenes; loading one takes a second."""
-    from quantvla_ros.sim.robot import SimulatedRobot
+    from simulation.robot import SimulatedRobot
 
     return SimulatedRobot(family)

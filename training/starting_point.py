@@ -13,7 +13,7 @@ from torch import Tensor
 from quantvla_ros.bundle.storage import TOKENIZER, load_bundle
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.build import read_architecture
-from quantvla_ros.models.pi05 import Pi05Config
+from quantvla_ros.models.mini_pi05.network import Pi05Config
 from training.dataset import Statistics
 from training.language import tokenizer_json
 from training.widening import halved

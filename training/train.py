@@ -21,7 +21,7 @@ import torch.distributed as dist
 import typer
 from torch.multiprocessing.spawn import spawn
 
-from calib_tools.failures import told
+from calib_tools.common.failures import told
 from training import playing, runlog
 from training.data.files import replacing
 from training.dataset import Frames, Statistics, load_frames

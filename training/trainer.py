@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from quantvla_ros.models.pi05 import Pi05, Pi05Config
+from quantvla_ros.models.mini_pi05.network import Pi05, Pi05Config
 from training.augmentation import Looks, draw_looks, grains, look
 from training.dataset import Frames, sampling_probability
 from training.grounding import GroundingHeads, flow_pair, flow_times

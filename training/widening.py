@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from quantvla_ros.models.pi05 import Pi05Config
+from quantvla_ros.models.mini_pi05.network import Pi05Config
 
 DOUBLED = ("width", "mlp", "expert_width", "expert_mlp", "vision_width")
 """Sizes of a configuration that are half as large in the narrow network."""

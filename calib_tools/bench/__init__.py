@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TODO."""
+"""`quantvla bench`: speed and memory of bundles, in turn in one run."""

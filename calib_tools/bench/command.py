@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from calib_tools.buffer.store import load_buffer
-from calib_tools.output import check_file_free, write_json
-from calib_tools.progress import Bar
-from calib_tools.record_file import command_line
+from calib_tools.common.output import check_file_free, write_json
+from calib_tools.common.progress import Bar
+from calib_tools.common.record_file import command_line
 from quantvla_ros.bundle.storage import load_manifest
 
 
@@ -29,7 +29,7 @@ def bench(
     """
     if out is not None:
         check_file_free(out, force)
-    from quantvla_ros.backends.compiled import check_can_compile
+    from quantvla_ros.backends.cpu.compiled import check_can_compile
 
     check_can_compile()
     manifest = load_manifest(quantized, check_files=True)  # found out now, before the compiling

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from calib_tools.record_file import read_record_file
+from calib_tools.common.record_file import read_record_file
 
 Row = list[str]
 

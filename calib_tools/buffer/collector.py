@@ -16,9 +16,9 @@ from calib_tools.buffer.messages import RawMessage, decode_image, encode_png
 from calib_tools.buffer.selection import DifferentGroups, features_of, spread
 from calib_tools.buffer.sources import CalibrationConfig
 from calib_tools.buffer.synchroniser import Group, Synchroniser
-from quantvla_ros.bundle.instruction import shortened, too_long
 from quantvla_ros.errors import CalibrationBufferError, QuantVLAError
-from quantvla_ros.nodes.joint_names import joint_mismatch
+from quantvla_ros.processing.instruction import shortened, too_long
+from quantvla_ros.serving.joint_names import joint_mismatch
 
 IN_VAIN = 50
 """So many messages and groups that could not be used, and none that could, show what will come."""

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quantvla_ros.bundle.instruction import InstructionCheck, too_long
 from quantvla_ros.bundle.storage import load_manifest, load_tokenizer
 from quantvla_ros.errors import CalibrationBufferError
+from quantvla_ros.processing.instruction import InstructionCheck, too_long
 
 if TYPE_CHECKING:
-    from quantvla_ros.bundle.observation import Observation
     from quantvla_ros.bundle.schema import BundleManifest
+    from quantvla_ros.robot.observation import Observation
 
 Refusal = Callable[[str], str]
 """Why an instruction cannot be used, in one sentence without a full stop; empty when it can."""

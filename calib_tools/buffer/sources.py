@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from calib_tools.yaml_file import read_yaml
+from calib_tools.common.yaml_file import read_yaml
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.validation import first_problem
 

@@ -26,8 +26,8 @@ from calib_tools.buffer.sources import (
     stored_topic,
 )
 from quantvla_ros.bundle.directory import written_directory
-from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.errors import CalibrationBufferError
+from quantvla_ros.robot.observation import Observation
 from quantvla_ros.validation import first_problem
 
 DESCRIPTION = "buffer.yaml"

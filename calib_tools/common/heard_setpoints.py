@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from calib_tools.setpoints import Setpoints, Shares
+from calib_tools.common.setpoints import Setpoints, Shares
 from quantvla_ros.control.limits import JointLimits
 
 SETPOINTS = "/sim/setpoints"

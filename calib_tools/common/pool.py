@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from multiprocessing import connection
 from typing import Any, Generic, cast
 
-from calib_tools.evaluation.jobs import AnyResult, AnyWork, Lost, MakePlayer
-from calib_tools.failures import sentence
+from calib_tools.common.failures import sentence
+from calib_tools.evaluate.jobs import AnyResult, AnyWork, Lost, MakePlayer
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.parent_process import tie_to_parent
 

@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from calib_tools.evaluation.jobs import AnyResult, AnyWork, Lost, MakePlayer, WorkPlayer
-from calib_tools.failures import sentence
+from calib_tools.common.failures import sentence
+from calib_tools.evaluate.jobs import AnyResult, AnyWork, Lost, MakePlayer, WorkPlayer
 from quantvla_ros.errors import QuantVLAError
 
 LOCAL = "local"

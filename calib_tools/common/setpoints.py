@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.control.window import Window
-from quantvla_ros.sim.controller_release import STRICTEST, ControllerRelease
-from quantvla_ros.sim.trajectory import JointTrajectory, TrajectoryPoint
-from quantvla_ros.sim.trajectory_controller import TrajectoryController
+from simulation.controller_release import STRICTEST, ControllerRelease
+from simulation.trajectory import JointTrajectory, TrajectoryPoint
+from simulation.trajectory_controller import TrajectoryController
 
 Array = NDArray[np.float64]
 

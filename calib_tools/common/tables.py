@@ -197,7 +197,7 @@ def show_examination(findings: Sequence[Finding]) -> None:
 
 def show_evaluation(record: dict[str, Any], out: Path) -> None:
     """Print the tables of an evaluation."""
-    from calib_tools.evaluation import table as rows
+    from calib_tools.evaluate import table as rows
 
     console = Console()
     for title, head, body in (
@@ -215,7 +215,7 @@ def show_evaluation(record: dict[str, Any], out: Path) -> None:
 
 def show_ablation(record: dict[str, Any], out: Path) -> None:
     """Print the tables of an ablation."""
-    from calib_tools.ablation import table as rows
+    from studies.ablation import table as rows
 
     _show_grids(
         ("Action error on held-out samples", rows.OPEN_HEAD, rows.open_rows(record)),
@@ -230,7 +230,7 @@ def show_ablation(record: dict[str, Any], out: Path) -> None:
 
 def show_bench_schemes(record: dict[str, Any], out: Path) -> None:
     """Print the tables of a bench of all schemes."""
-    from calib_tools import bench_table as rows
+    from calib_tools.bench import table as rows
 
     _show_grids(
         ("Latency and memory", rows.SPEED_HEAD, rows.speed_rows(record)),

@@ -15,19 +15,19 @@ import yaml
 from calib_tools.buffer.messages import RawMessage, decode
 from calib_tools.buffer.sources import load_config
 from calib_tools.buffer.store import load_buffer
-from calib_tools.demo.episodes import as_records
-from calib_tools.demo.policy_run import PolicyRun, run_policy
-from calib_tools.demo.processes import Processes
-from calib_tools.demo.progress import Say, Stages
+from calib_tools.common.heard_setpoints import SETPOINTS, HeardSetpoints
+from calib_tools.common.output import write_file, write_json
+from calib_tools.common.resources import shared_file
+from calib_tools.common.ros_domain import own_ros_domain
+from calib_tools.common.say import Say, Stages
+from calib_tools.common.setpoints import Shares
+from calib_tools.common.stopping import Stopped
 from calib_tools.demo.summary import CalibrationSize, Summary, summarize
-from calib_tools.evaluation.closed_loop import panda_limits
-from calib_tools.heard_setpoints import SETPOINTS, HeardSetpoints
-from calib_tools.output import write_file, write_json
-from calib_tools.resources import shared_file
-from calib_tools.ros_domain import own_ros_domain
-from calib_tools.setpoints import Shares
-from calib_tools.stopping import Stopped
-from quantvla_ros.backends.compiler import check_compiler
+from calib_tools.evaluate.closed_loop import panda_limits
+from calib_tools.system.episodes import as_records
+from calib_tools.system.policy_run import PolicyRun, run_policy
+from calib_tools.system.processes import Processes
+from quantvla_ros.backends.cpu.compiler import check_compiler
 from quantvla_ros.bundle.directory import prepare_output, written_directory
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import load_manifest
@@ -175,9 +175,9 @@ class _Tool:
 def _write_records(
     draft: Path, quantized: BundleManifest, runs: dict[str, PolicyRun], say: Say
 ) -> None:
-    from calib_tools.chunk_pairs import chunk_pairs
-    from calib_tools.demo.animation import animation, compose
-    from calib_tools.demo.trace import read_trace, thinned
+    from calib_tools.common.chunk_pairs import chunk_pairs
+    from calib_tools.system.animation import animation, compose
+    from calib_tools.system.trace import read_trace, thinned
 
     records = draft / "records"
     write_json(

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from calib_tools.demo.episodes import Episode
-from calib_tools.setpoints import Shares
+from calib_tools.common.setpoints import Shares
+from calib_tools.system.episodes import Episode
 from quantvla_ros.bundle.schema import BundleManifest
 
 SCHEMA = 1

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from statistics import fmean, median
 from typing import Any, get_args
 
-from calib_tools.evaluation.outcome import Grounding, Outcome
-from calib_tools.evaluation.plan import PlannedEpisode
-from calib_tools.evaluation.statistics import Paired, Rate
-from calib_tools.evaluation.store import Key
+from calib_tools.common.statistics import Paired, Rate
+from calib_tools.evaluate.outcome import Grounding, Outcome
+from calib_tools.evaluate.plan import PlannedEpisode
+from calib_tools.evaluate.store import Key
 
 ALL = "all"
 

@@ -14,21 +14,21 @@ from dataclasses import dataclass, field
 import numpy as np
 import yaml
 
-from calib_tools.evaluation.outcome import Outcome, grounding
-from calib_tools.evaluation.smoothness import path_length, rms_jerk
-from calib_tools.resources import shared_file
-from calib_tools.setpoints import ControllerSetup, window_trajectory
+from calib_tools.common.resources import shared_file
+from calib_tools.common.setpoints import ControllerSetup, window_trajectory
+from calib_tools.evaluate.outcome import Outcome, grounding
+from calib_tools.evaluate.smoothness import path_length, rms_jerk
 from quantvla_ros.backends.policy import Policy
-from quantvla_ros.bundle.action_prefix import ActionPrefix
-from quantvla_ros.bundle.chunk import draw_noise
-from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.control.config import MotionConfig
 from quantvla_ros.control.limits import FloatArray, JointLimits, limits_from_urdf
 from quantvla_ros.control.motion import MotionController
 from quantvla_ros.control.window import Window
-from quantvla_ros.sim.robot import JOINT_NAMES, SimulatedRobot
-from quantvla_ros.sim.tasks.task import Goal
-from quantvla_ros.sim.urdf import panda_urdf
+from quantvla_ros.robot.action_prefix import ActionPrefix
+from quantvla_ros.robot.chunk import draw_noise
+from quantvla_ros.robot.observation import Observation
+from simulation.robot import JOINT_NAMES, SimulatedRobot
+from simulation.tasks.task import Goal
+from simulation.urdf import panda_urdf
 
 PERIOD_S = 0.02
 """Control period: the node's default rate of 50 Hz."""

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from calib_tools.evaluation.plan import NO_SHIFT
-from calib_tools.evaluation.record import RECORD
-from calib_tools.evaluation.run import evaluate
-from calib_tools.evaluation.settings import MEASURED, make_settings
-from calib_tools.evaluation.variants import parse_variants
-from calib_tools.stopping import goes_on
-from quantvla_ros.backends.compiler import check_compiler
+from calib_tools.common.stopping import goes_on
+from calib_tools.evaluate.plan import NO_SHIFT
+from calib_tools.evaluate.record import RECORD
+from calib_tools.evaluate.run import evaluate
+from calib_tools.evaluate.settings import MEASURED, make_settings
+from calib_tools.evaluate.variants import parse_variants
+from quantvla_ros.backends.cpu.compiler import check_compiler
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.errors import QuantVLAError
 
@@ -41,7 +41,7 @@ def run_evaluation(
     Raises:
         QuantVLAError: what the user can mend.
     """
-    from quantvla_ros.sim.tasks.registry import TASKS
+    from simulation.tasks.registry import TASKS
 
     check_writable(out / RECORD)
     if over_ros or latency == MEASURED:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from calib_tools.evaluation.outcome import Outcome
-from calib_tools.evaluation.plan import PlannedEpisode
-from calib_tools.evaluation.variants import Variant
+from calib_tools.evaluate.outcome import Outcome
+from calib_tools.evaluate.plan import PlannedEpisode
+from calib_tools.evaluate.variants import Variant
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.sim.trajectory_controller import RATE_HZ
+from simulation.trajectory_controller import RATE_HZ
 
 MOST_TRIES = 3
 

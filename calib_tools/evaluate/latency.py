@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from calib_tools.evaluation.settings import MEASURED, Settings
-from calib_tools.evaluation.variants import Variant, load_variant
-from calib_tools.output import write_json
+from calib_tools.common.output import write_json
+from calib_tools.evaluate.settings import MEASURED, Settings
+from calib_tools.evaluate.variants import Variant, load_variant
 from quantvla_ros.errors import QuantVLAError
 
 LATENCY = "latency.json"
@@ -45,7 +45,7 @@ def latencies_ms(settings: Settings, variants: Sequence[Variant], out: Path) -> 
 def measure_ms(variant: Variant, denoise_steps: int | None) -> float:
     """Median of `ROUNDS` inferences on one thread, compiled as in the node, ms."""
     from quantvla_ros.backends.policy import blank_observation
-    from quantvla_ros.bundle.chunk import draw_noise
+    from quantvla_ros.robot.chunk import draw_noise
 
     policy = load_variant(variant, denoise_steps, compiled=True)
     observation = blank_observation(policy.manifest.interface)

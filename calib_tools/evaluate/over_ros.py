@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from calib_tools.demo.episodes import run_episode
-from calib_tools.demo.policy_run import robot_and_policy
-from calib_tools.demo.processes import Child, Processes
-from calib_tools.demo.trace import JOINT_STATE_TYPE, read_trace, thinned
-from calib_tools.evaluation.jobs import Job
-from calib_tools.evaluation.outcome import Outcome, grounding
-from calib_tools.evaluation.plan import PlannedEpisode
-from calib_tools.evaluation.smoothness import path_length
-from calib_tools.ros_domain import own_ros_domain
+from calib_tools.common.ros_domain import own_ros_domain
+from calib_tools.evaluate.jobs import Job
+from calib_tools.evaluate.outcome import Outcome, grounding
+from calib_tools.evaluate.plan import PlannedEpisode
+from calib_tools.evaluate.smoothness import path_length
+from calib_tools.system.episodes import run_episode
+from calib_tools.system.policy_run import robot_and_policy
+from calib_tools.system.processes import Child, Processes
+from calib_tools.system.trace import JOINT_STATE_TYPE, read_trace, thinned
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.operator import Operator
@@ -107,7 +107,7 @@ def _play(operator: Operator, children: list[Child], job: Job) -> Outcome:
 
 def _instruction(episode: PlannedEpisode) -> tuple[str, str]:
     """The object that the episode asks for, and its sentence."""
-    from quantvla_ros.sim.tasks.registry import make_task
+    from simulation.tasks.registry import make_task
 
     task = make_task(episode.task)
     task.reset(episode.seed, episode.goal)
@@ -120,7 +120,7 @@ def _instruction(episode: PlannedEpisode) -> tuple[str, str]:
 
 def measured_latencies_ms(labels: Sequence[str], logs: Path) -> dict[str, float]:
     """Label -> median time from request to chunk, of the records that the nodes have written."""
-    from quantvla_ros.sim.tasks.registry import TASKS
+    from simulation.tasks.registry import TASKS
 
     found = {}
     for label in labels:

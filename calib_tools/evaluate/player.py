@@ -6,15 +6,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from calib_tools.demo.animation import animation
-from calib_tools.demo.trace import Frame
-from calib_tools.evaluation.closed_loop import ClosedLoop
-from calib_tools.evaluation.jobs import Job
-from calib_tools.evaluation.outcome import Outcome
-from calib_tools.evaluation.variants import load_variant
-from calib_tools.output import write_file
-from calib_tools.setpoints import ControllerSetup
-from quantvla_ros.sim.robot import SimulatedRobot
+from calib_tools.common.output import write_file
+from calib_tools.common.setpoints import ControllerSetup
+from calib_tools.evaluate.closed_loop import ClosedLoop
+from calib_tools.evaluate.jobs import Job
+from calib_tools.evaluate.outcome import Outcome
+from calib_tools.evaluate.variants import load_variant
+from calib_tools.system.animation import animation
+from calib_tools.system.trace import Frame
+from simulation.robot import SimulatedRobot
 
 if TYPE_CHECKING:
     from quantvla_ros.backends.policy import TorchPolicy

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 
-from calib_tools.evaluation.outcome import Outcome
-from calib_tools.evaluation.statistics import Rate
-from calib_tools.evaluation.store import Key
-from calib_tools.progress import Bar
+from calib_tools.common.progress import Bar
+from calib_tools.common.statistics import Rate
+from calib_tools.evaluate.outcome import Outcome
+from calib_tools.evaluate.store import Key
 
 
 class RunningSuccess:

@@ -8,14 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from calib_tools.cores import usable_cores
-from calib_tools.evaluation.aggregate import aggregates, comparisons
-from calib_tools.evaluation.outcome import Outcome
-from calib_tools.evaluation.plan import PlannedEpisode
-from calib_tools.evaluation.sequential import Look
-from calib_tools.evaluation.settings import SCHEMA, Settings
-from calib_tools.evaluation.store import Key
-from calib_tools.record_file import command_line, read_record_file
+from calib_tools.common.cores import usable_cores
+from calib_tools.common.record_file import command_line, read_record_file
+from calib_tools.evaluate.aggregate import aggregates, comparisons
+from calib_tools.evaluate.outcome import Outcome
+from calib_tools.evaluate.plan import PlannedEpisode
+from calib_tools.evaluate.sequential import Look
+from calib_tools.evaluate.settings import SCHEMA, Settings
+from calib_tools.evaluate.store import Key
 
 RECORD = "evaluation.json"
 KIND = "quantvla evaluation"
@@ -43,7 +43,7 @@ def make_record(
     """
     from calib_tools.demo.summary import versions
     from quantvla_ros.backends.bench import cpu_model
-    from quantvla_ros.backends.c_library import has_vnni
+    from quantvla_ros.backends.cpu.c_library import has_vnni
 
     labels = [variant.label for variant in settings.variants]
     return {

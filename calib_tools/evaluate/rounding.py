@@ -57,7 +57,7 @@ def fake_quantize(network: nn.Module, bits: int, layout: str) -> list[str]:
     """
     import torch
 
-    from quantvla_ros.models.pi05_roles import layer_roles
+    from quantvla_ros.models.mini_pi05.roles import layer_roles
     from quantvla_ros.quantization.modules import linear_at
 
     names = select_layers(layer_roles(network), layout)

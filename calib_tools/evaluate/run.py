@@ -9,21 +9,21 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from calib_tools.cores import usable_cores
-from calib_tools.evaluation.jobs import Job, JobPlayer
-from calib_tools.evaluation.latency import latencies_ms
-from calib_tools.evaluation.outcome import Outcome
-from calib_tools.evaluation.over_ros import measured_latencies_ms, play_over_ros
-from calib_tools.evaluation.plan import GOALS_A_SCENE, PlannedEpisode
-from calib_tools.evaluation.pool import play_in_processes
-from calib_tools.evaluation.progress import RunningSuccess
-from calib_tools.evaluation.record import RECORD, make_record
-from calib_tools.evaluation.sequential import Look, look, look_sizes
-from calib_tools.evaluation.settings import Settings
-from calib_tools.evaluation.store import EpisodeStore, Key
-from calib_tools.evaluation.variants import Variant
-from calib_tools.output import write_json
-from calib_tools.stopping import Stopped
+from calib_tools.common.cores import usable_cores
+from calib_tools.common.output import write_json
+from calib_tools.common.pool import play_in_processes
+from calib_tools.common.stopping import Stopped
+from calib_tools.evaluate.jobs import Job, JobPlayer
+from calib_tools.evaluate.latency import latencies_ms
+from calib_tools.evaluate.outcome import Outcome
+from calib_tools.evaluate.over_ros import measured_latencies_ms, play_over_ros
+from calib_tools.evaluate.plan import GOALS_A_SCENE, PlannedEpisode
+from calib_tools.evaluate.progress import RunningSuccess
+from calib_tools.evaluate.record import RECORD, make_record
+from calib_tools.evaluate.sequential import Look, look, look_sizes
+from calib_tools.evaluate.settings import Settings
+from calib_tools.evaluate.store import EpisodeStore, Key
+from calib_tools.evaluate.variants import Variant
 
 FAILURES, LOGS = "failures", "logs"
 Played = Iterator[tuple[Job, Outcome]]
@@ -31,7 +31,7 @@ Played = Iterator[tuple[Job, Outcome]]
 
 def make_player() -> JobPlayer:
     """The player of a worker; heavy packages are imported there, not here."""
-    from calib_tools.evaluation.player import Player
+    from calib_tools.evaluate.player import Player
 
     return Player()
 
@@ -176,7 +176,7 @@ class _Session:
         if self._settings.way == "ros":
             return play_over_ros(jobs, self._out / LOGS)
         if self._ray is not None:
-            from calib_tools.evaluation.ray_cluster import play_on_ray
+            from calib_tools.common.ray_cluster import play_on_ray
 
             return play_on_ray(jobs, self._ray, self._workers, make_player)
         return play_in_processes(jobs, self._workers, make_player)

@@ -9,17 +9,17 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from calib_tools.evaluation.plan import (
+from calib_tools.evaluate.plan import (
     FIRST_SEED,
     GOALS_A_SCENE,
     NO_SHIFT,
     PlannedEpisode,
     plan_episodes,
 )
-from calib_tools.evaluation.presets import Preset, preset
-from calib_tools.evaluation.variants import Variant
+from calib_tools.evaluate.presets import Preset, preset
+from calib_tools.evaluate.variants import Variant
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.sim.trajectory_controller import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, RATE_HZ
+from simulation.trajectory_controller import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, RATE_HZ
 
 SCHEMA = 1
 MEASURED = "measured"
@@ -171,8 +171,8 @@ def _check_latency(latency: str) -> None:
 
 
 def _check_names(tasks: Sequence[str], shifts: Sequence[str]) -> None:
-    from quantvla_ros.sim.shifts import SHIFTS
-    from quantvla_ros.sim.tasks.registry import make_task
+    from simulation.shifts import SHIFTS
+    from simulation.tasks.registry import make_task
 
     if not tasks:
         raise QuantVLAError("There is no task to play; give --task.")
@@ -200,7 +200,7 @@ def _check_ros(variants: Sequence[Variant], shifts: Sequence[str], chosen: Prese
 
 
 def _wording_indexes(task: str, wordings: Wordings) -> range:
-    from quantvla_ros.sim.tasks.registry import make_task
+    from simulation.tasks.registry import make_task
 
     found = make_task(task)
     if wordings == "training":

@@ -9,9 +9,9 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from calib_tools.evaluation.outcome import Outcome
-from calib_tools.evaluation.settings import Settings, read_settings
-from calib_tools.output import write_file
+from calib_tools.common.output import write_file
+from calib_tools.evaluate.outcome import Outcome
+from calib_tools.evaluate.settings import Settings, read_settings
 from quantvla_ros.errors import OutputExistsError, QuantVLAError
 
 SETTINGS, EPISODES = "settings.json", "episodes.jsonl"

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from calib_tools.evaluation.aggregate import ALL
+from calib_tools.evaluate.aggregate import ALL
 
 Row = list[str]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calib_tools.evaluation.rounding import fake_quantize, parse_rounding
-from calib_tools.evaluation.study_head import SUFFIX, read_head
+from calib_tools.evaluate.rounding import fake_quantize, parse_rounding
+from calib_tools.evaluate.study_head import SUFFIX, read_head
 from quantvla_ros.bundle.storage import bundle_hash, file_hash, load_manifest
 from quantvla_ros.errors import BundleError, QuantVLAError
 
@@ -122,8 +122,8 @@ def check_fits_robot(manifest: BundleManifest, path: Path) -> None:
     Raises:
         BundleError: names the camera or the joint.
     """
-    from quantvla_ros.sim.cameras import CAMERAS
-    from quantvla_ros.sim.robot import JOINT_NAMES
+    from simulation.cameras import CAMERAS
+    from simulation.robot import JOINT_NAMES
 
     interface = manifest.interface
     for camera in interface.cameras:
@@ -166,7 +166,7 @@ def load_variant(variant: Variant, denoise_steps: int | None, compiled: bool) ->
     """
     import torch
 
-    from calib_tools.evaluation.study_file import apply_study
+    from calib_tools.evaluate.study_file import apply_study
     from quantvla_ros.backends.policy import policy_of
     from quantvla_ros.bundle.storage import load_bundle
     from quantvla_ros.quantization.network import load_network

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from calib_tools.rounding_stage import Progress, RoundedLayers
-from calib_tools.work_directory import WorkDirectory
-from quantvla_ros.models.pi05 import Pi05
+from calib_tools.quantize.rounding_stage import Progress, RoundedLayers
+from calib_tools.quantize.work_directory import WorkDirectory
+from quantvla_ros.models.mini_pi05.network import Pi05
 from quantvla_ros.quantization.sensitivity import ActionMeter, measure_layer
 from quantvla_ros.quantization.teacher import TeacherRecord
 

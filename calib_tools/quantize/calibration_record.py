@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from quantvla_ros.bundle.calibration import Calibration
-from quantvla_ros.bundle.observation import Observation
-from quantvla_ros.bundle.pictures import camera_statistics
+from quantvla_ros.processing.pictures import camera_statistics
+from quantvla_ros.robot.observation import Observation
 
 
 def calibration_record(samples: Sequence[Observation]) -> Calibration:

@@ -8,12 +8,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from calib_tools.judging import chunks_of, draws_of, judge_chunks
-from calib_tools.measuring import Progress, Setup, measure_layers
-from calib_tools.rounding_stage import RoundedLayers
-from calib_tools.work_directory import WorkDirectory
+from calib_tools.quantize.judging import chunks_of, draws_of, judge_chunks
+from calib_tools.quantize.measuring import Progress, Setup, measure_layers
+from calib_tools.quantize.rounding_stage import RoundedLayers
+from calib_tools.quantize.work_directory import WorkDirectory
 from quantvla_ros.backends.policy import TorchPolicy
-from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.quantization.gate import Thresholds, load_thresholds
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.selection import (
@@ -24,6 +23,7 @@ from quantvla_ros.quantization.selection import (
     within_gate,
 )
 from quantvla_ros.quantization.sensitivity import ActionError, swapped
+from quantvla_ros.robot.observation import Observation
 
 MARGIN = 0.8  # of the gate's limits: the search sees other samples than the gate
 JUDGED = 16  # calibration samples that a set of layers is judged on

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from calib_tools.buffer.instructions import check_instructions, refusal_for
 from calib_tools.buffer.store import CalibrationBuffer, load_buffer
-from calib_tools.progress import Bar
-from calib_tools.stopping import goes_on
+from calib_tools.common.progress import Bar
+from calib_tools.common.stopping import goes_on
 from quantvla_ros.bundle.directory import prepare_output
-from quantvla_ros.bundle.observation import Observation, check_observation
 from quantvla_ros.bundle.storage import load_manifest
-from quantvla_ros.bundle.trained_range import FARTHEST, TrainedRange
 from quantvla_ros.errors import CalibrationBufferError, QuantVLAError
+from quantvla_ros.processing.trained_range import FARTHEST, TrainedRange
+from quantvla_ros.robot.observation import Observation, check_observation
 
 if TYPE_CHECKING:
-    from calib_tools.recipe import Recipe
+    from calib_tools.quantize.recipe import Recipe
     from quantvla_ros.bundle.schema import BundleManifest, GateRecord
 
 Values = NDArray[np.floating]
@@ -43,7 +43,7 @@ def quantize(
     prepare_output(out, force)
     manifest = load_manifest(bundle)
     samples = fitting_buffer(bundle, manifest, buffer)
-    from calib_tools.quantizing import quantize_bundle
+    from calib_tools.quantize.quantizing import quantize_bundle
 
     left = TimeLeft()
     with Bar("quantizing", 1.0) as bar:

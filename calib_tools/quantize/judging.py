@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from quantvla_ros.backends.fingerprint import cpu_kind
+from quantvla_ros.backends.cpu.fingerprint import cpu_kind
 from quantvla_ros.backends.policy import TorchPolicy, load_policy
-from quantvla_ros.bundle.chunk import draw_noise
-from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import BundleManifest, GateRecord
 from quantvla_ros.errors import BundleError
 from quantvla_ros.quantization.gate import Thresholds, compare, load_thresholds
+from quantvla_ros.robot.chunk import draw_noise
+from quantvla_ros.robot.observation import Observation
 
 GATE_SEED = 20602203  # noise of the gate; fixed, so that a judgement repeats
 DRAWS = 3  # chunks of the float policy for each sample, whose spread is no error of the weights

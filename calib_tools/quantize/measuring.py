@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from calib_tools.cores import usable_cores
-from calib_tools.evaluation.jobs import WorkPlayer
-from calib_tools.evaluation.pool import play_in_processes
-from calib_tools.evaluation.ray_cluster import play_on_ray
-from calib_tools.heap import trim_heap
-from calib_tools.rounding_stage import RoundedLayers
-from calib_tools.work_directory import WorkDirectory
-from quantvla_ros.models.pi05 import Pi05
+from calib_tools.common.cores import usable_cores
+from calib_tools.common.pool import play_in_processes
+from calib_tools.common.ray_cluster import play_on_ray
+from calib_tools.evaluate.jobs import WorkPlayer
+from calib_tools.quantize.heap import trim_heap
+from calib_tools.quantize.rounding_stage import RoundedLayers
+from calib_tools.quantize.work_directory import WorkDirectory
+from quantvla_ros.models.mini_pi05.network import Pi05
 from quantvla_ros.quantization.sensitivity import ActionError, ActionMeter, measure_layer
 from quantvla_ros.quantization.teacher import Sample
 

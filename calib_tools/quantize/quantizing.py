@@ -18,22 +18,21 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from calib_tools.action_errors import action_errors
-from calib_tools.calibration_record import calibration_record
-from calib_tools.choosing import Choice, choose
-from calib_tools.heap import trim_heap
-from calib_tools.judging import Chunks, chunks_of, draws_of, judge_chunks
-from calib_tools.layer_records import layer_records, named_scheme, on_disk, round_to_disk
-from calib_tools.measuring import Setup
-from calib_tools.output import json_text
-from calib_tools.recipe import Recipe, check_groups
-from calib_tools.rounding_stage import Progress, RoundedLayers, condition, round_all
-from calib_tools.teaching import teach
-from calib_tools.work_directory import WorkDirectory
-from quantvla_ros.backends.c_library import load_library
-from quantvla_ros.backends.kernels import native_activation_bits
+from calib_tools.common.output import json_text
+from calib_tools.quantize.action_errors import action_errors
+from calib_tools.quantize.calibration_record import calibration_record
+from calib_tools.quantize.choosing import Choice, choose
+from calib_tools.quantize.heap import trim_heap
+from calib_tools.quantize.judging import Chunks, chunks_of, draws_of, judge_chunks
+from calib_tools.quantize.layer_records import layer_records, named_scheme, on_disk, round_to_disk
+from calib_tools.quantize.measuring import Setup
+from calib_tools.quantize.recipe import Recipe, check_groups
+from calib_tools.quantize.rounding_stage import Progress, RoundedLayers, condition, round_all
+from calib_tools.quantize.teaching import teach
+from calib_tools.quantize.work_directory import WorkDirectory
+from quantvla_ros.backends.cpu.c_library import load_library
+from quantvla_ros.backends.cpu.kernels import native_activation_bits
 from quantvla_ros.backends.policy import TorchPolicy, policy_of
-from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import GateRecord, Quantization
 from quantvla_ros.bundle.storage import (
     Bundle,
@@ -43,14 +42,15 @@ from quantvla_ros.bundle.storage import (
     save_bundle,
 )
 from quantvla_ros.errors import BundleError, QuantVLAError
-from quantvla_ros.models.pi05 import Pi05
-from quantvla_ros.models.pi05_roles import layer_roles
+from quantvla_ros.models.mini_pi05.network import Pi05
+from quantvla_ros.models.mini_pi05.roles import layer_roles
 from quantvla_ros.quantization.fit import Corrections, fit_corrections
 from quantvla_ros.quantization.gate import load_thresholds
+from quantvla_ros.quantization.layerwise import adopt, settle
 from quantvla_ros.quantization.layouts import AUTO, check_keep_float, select_layers
 from quantvla_ros.quantization.modules import linear_at, replace_module
-from quantvla_ros.quantization.streaming import adopt, settle
 from quantvla_ros.quantization.teacher import TeacherRecord
+from quantvla_ros.robot.observation import Observation
 
 _TENSORS = "tensors.pt"
 LAYERS_FILE, SENSITIVITY_FILE = "layers.json", "sensitivity.json"

@@ -11,21 +11,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from calib_tools.heap import trim_heap
-from calib_tools.recipe import Recipe
-from calib_tools.work_directory import StoredLayer, WorkDirectory, read_layer
-from quantvla_ros.models.pi05 import Pi05, Prefix
+from calib_tools.quantize.heap import trim_heap
+from calib_tools.quantize.recipe import Recipe
+from calib_tools.quantize.work_directory import StoredLayer, WorkDirectory, read_layer
+from quantvla_ros.models.mini_pi05.network import Pi05, Prefix
 from quantvla_ros.quantization.activations import activation_limit
-from quantvla_ros.quantization.conditioning.base import Conditioning
-from quantvla_ros.quantization.conditioning.rotation import HadamardRotation
-from quantvla_ros.quantization.conditioning.smoothquant import SmoothQuant
-from quantvla_ros.quantization.layouts import ALL
-from quantvla_ros.quantization.modules import linear_at, replace_module
-from quantvla_ros.quantization.observe import InputStatistics, observe_inputs
-from quantvla_ros.quantization.quantized_linear import QuantizedLinear
-from quantvla_ros.quantization.ranges import static_range
-from quantvla_ros.quantization.schemes import Precision
-from quantvla_ros.quantization.streaming import (
+from quantvla_ros.quantization.layerwise import (
     HESSIAN_SHARE,
     base_used,
     batches,
@@ -35,7 +26,16 @@ from quantvla_ros.quantization.streaming import (
     rounding_error,
     stage_of,
 )
+from quantvla_ros.quantization.layouts import ALL
+from quantvla_ros.quantization.modules import linear_at, replace_module
+from quantvla_ros.quantization.observe import InputStatistics, observe_inputs
+from quantvla_ros.quantization.quantized_linear import QuantizedLinear
+from quantvla_ros.quantization.ranges import static_range
+from quantvla_ros.quantization.schemes import Precision
 from quantvla_ros.quantization.teacher import TeacherRecord, encode_each
+from quantvla_ros.quantization.transforms.base import Conditioning
+from quantvla_ros.quantization.transforms.rotation import HadamardRotation
+from quantvla_ros.quantization.transforms.smoothquant import SmoothQuant
 
 Progress = Callable[[str, float], None]
 

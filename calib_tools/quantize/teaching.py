@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import torch
 
 from quantvla_ros.backends.policy import TorchPolicy
-from quantvla_ros.bundle.chunk import draw_noise
-from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.quantization.teacher import Sample, TeacherRecord, record_teacher
+from quantvla_ros.robot.chunk import draw_noise
+from quantvla_ros.robot.observation import Observation
 
 NOISE_SEED = 7001  # noise of calibration, fixed so that the same buffer gives the same bundle
 VALIDATE_EVERY = 4  # every fourth calibration sample decides what is kept instead of fitting

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from calib_tools.output import whole_file, write_json
+from calib_tools.common.output import whole_file, write_json
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.rounding.codes import Codes
 

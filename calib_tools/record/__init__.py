@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TODO."""
+"""`quantvla record` and `quantvla select`: calibration buffers."""

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from calib_tools.ablation import table
-from calib_tools.ablation.table import RECORD
 from calib_tools.report.evaluation_plots import forest_figure
 from calib_tools.report.section import Section
+from studies.ablation import table
+from studies.ablation.table import RECORD
 
 _STEPS = (
     "Success with a part less success without it, all else alike, on the same episodes, in points. "

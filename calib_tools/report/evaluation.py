@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from calib_tools.evaluation import table
-from calib_tools.evaluation.record import RECORD, read_record
+from calib_tools.evaluate import table
+from calib_tools.evaluate.record import RECORD, read_record
 from calib_tools.report.evaluation_plots import failure_figure, forest_figure
 from calib_tools.report.section import Section
 

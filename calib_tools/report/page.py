@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from calib_tools.buffer.store import HELD_OUT_EVERY, BufferDescription
-from calib_tools.output import check_file_free, write_file
+from calib_tools.common.output import check_file_free, write_file
 from calib_tools.report import plots
 from calib_tools.report.ablation import ablation_sections, is_ablation
 from calib_tools.report.bundle_data import read_bundle

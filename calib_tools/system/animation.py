@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from calib_tools.demo.trace import Frame
+from calib_tools.system.trace import Frame
 
 if TYPE_CHECKING:
     from PIL.Image import Image

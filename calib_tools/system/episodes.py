@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from calib_tools.demo.processes import Child
-from calib_tools.demo.progress import Say
+from calib_tools.common.say import Say
+from calib_tools.system.processes import Child
 from quantvla_ros.errors import QuantVLAError
 
 if TYPE_CHECKING:

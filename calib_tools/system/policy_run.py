@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calib_tools.demo.episodes import Episode, run_episodes
-from calib_tools.demo.processes import Child, Processes
-from calib_tools.demo.progress import Say
-from calib_tools.demo.trace import WATCHED
-from calib_tools.resources import shared_file
-from quantvla_ros.backends.compiler import check_compiler
+from calib_tools.common.resources import shared_file
+from calib_tools.common.say import Say
+from calib_tools.system.episodes import Episode, run_episodes
+from calib_tools.system.processes import Child, Processes
+from calib_tools.system.trace import WATCHED
+from quantvla_ros.backends.cpu.compiler import check_compiler
 from quantvla_ros.errors import QuantVLAError
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def robot_and_policy(
         check_compiler()
     robot = processes.start(
         f"{name}_sim_robot_node",
-        "quantvla_ros.nodes.sim_robot_node",
+        "simulation.ros.robot_node",
         "--ros-args",
         *(word for item in robot_parameters.items() for word in ("-p", ":=".join(item))),
     )

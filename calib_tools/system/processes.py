@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from calib_tools.stopping import SIGNALS
+from calib_tools.common.stopping import SIGNALS
 from quantvla_ros.errors import QuantVLAError
 
 _PR_SET_PDEATHSIG = 1

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from quantvla_ros.backends.c_library import has_vnni
-from quantvla_ros.backends.compile_beside import compiled_beside
+from quantvla_ros.backends.cpu.c_library import has_vnni
+from quantvla_ros.backends.cpu.compile_beside import compiled_beside
 from quantvla_ros.backends.policy import TorchPolicy, load_policy
-from quantvla_ros.bundle.chunk import draw_noise
-from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.storage import bundle_hash
+from quantvla_ros.robot.chunk import draw_noise
+from quantvla_ros.robot.observation import Observation
 
 WARM_UP = 5
 SCHEMA = 1

@@ -12,19 +12,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from quantvla_ros.backends.compiled import CompiledNetwork, check_can_compile
-from quantvla_ros.backends.packing import PackedLinear, pack_network, packed_kernel
-from quantvla_ros.bundle.action_prefix import ActionPrefix, check_prefix
-from quantvla_ros.bundle.chunk import Chunk
-from quantvla_ros.bundle.observation import Observation, check_observation, state_vector
+from quantvla_ros.backends.cpu.compiled import CompiledNetwork, check_can_compile
+from quantvla_ros.backends.cpu.packing import PackedLinear, pack_network, packed_kernel
 from quantvla_ros.bundle.schema import BundleManifest, Interface
 from quantvla_ros.bundle.storage import Bundle, load_bundle
 from quantvla_ros.models.flow import integrate
 from quantvla_ros.models.guidance import PrefixGuidance
-from quantvla_ros.models.pi05 import Pi05, Prefix
-from quantvla_ros.models.pi05_roles import unused_layers
+from quantvla_ros.models.mini_pi05.network import Pi05, Prefix
+from quantvla_ros.models.mini_pi05.roles import unused_layers
 from quantvla_ros.quantization.network import load_network
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear, quantized_layers
+from quantvla_ros.robot.action_prefix import ActionPrefix, check_prefix
+from quantvla_ros.robot.chunk import Chunk
+from quantvla_ros.robot.observation import Observation, check_observation, state_vector
 
 BackendName = Literal["cpu", "reference"]
 

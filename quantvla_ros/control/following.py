@@ -7,9 +7,9 @@ from collections import deque
 
 import numpy as np
 
+from quantvla_ros.control.debounce import Lasting, Recent
 from quantvla_ros.control.faults import Condition, FaultCode
 from quantvla_ros.control.limits import FloatArray, JointLimits
-from quantvla_ros.control.persistence import Lasting, Recent
 from quantvla_ros.control.turns import nearest_turn
 from quantvla_ros.control.window import Window
 

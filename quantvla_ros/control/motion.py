@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantvla_ros.control.chunk_check import damage
-from quantvla_ros.control.commanded import CommittedRows
+from quantvla_ros.control.command_history import CommittedRows
 from quantvla_ros.control.config import Mode, MotionConfig
 from quantvla_ros.control.faults import Fault, FaultCode
+from quantvla_ros.control.joint_state import MeasuredJoints
 from quantvla_ros.control.latency import LatencyTracker
 from quantvla_ros.control.limits import FloatArray, JointLimits
-from quantvla_ros.control.measured import MeasuredJoints
 from quantvla_ros.control.metrics import MotionMetrics
 from quantvla_ros.control.reference import Reference
 from quantvla_ros.control.schedule import ChunkSchedule

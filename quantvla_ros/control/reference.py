@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from quantvla_ros.control.commanded import CommandedMotion
+from quantvla_ros.control.command_history import CommandedMotion
 from quantvla_ros.control.config import MotionConfig
 from quantvla_ros.control.knots import KnotGrid
 from quantvla_ros.control.limits import FloatArray, JointLimits

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantvla_ros.control.config import MotionConfig
+from quantvla_ros.control.crossfade import Crossfade
 from quantvla_ros.control.limits import FloatArray
-from quantvla_ros.control.path_clock import Ended
-from quantvla_ros.control.splicer import Crossfade
+from quantvla_ros.control.stopping import Ended
 from quantvla_ros.control.timeline import ChunkTimeline, Hold, Path
 
 _SLOWER = (1.0, 1.5, 2.0)

@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from quantvla_ros.control.crossfade import Crossfade, smoothstep
 from quantvla_ros.control.limits import FloatArray
-from quantvla_ros.control.splicer import Crossfade, smoothstep
 from quantvla_ros.control.timeline import Hold, Path, PathState
 
 

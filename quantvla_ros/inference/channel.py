@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quantvla_ros.bundle.action_prefix import ActionPrefix
-from quantvla_ros.bundle.instruction import MAX_INSTRUCTION_BYTES, too_long
-from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import Interface
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.processing.instruction import MAX_INSTRUCTION_BYTES, too_long
+from quantvla_ros.robot.action_prefix import ActionPrefix
+from quantvla_ros.robot.observation import Observation
 
 _ALIGN = 64
 

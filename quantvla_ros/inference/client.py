@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from quantvla_ros.bundle.action_prefix import ActionPrefix, check_prefix
-from quantvla_ros.bundle.chunk import Chunk
-from quantvla_ros.bundle.observation import Observation, check_observation
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import BackendError
 from quantvla_ros.inference.channel import chunk_checksum
 from quantvla_ros.inference.messages import Done, Failed, Ready, Request, Start, receive, send
 from quantvla_ros.inference.process import WorkerProcess
+from quantvla_ros.robot.action_prefix import ActionPrefix, check_prefix
+from quantvla_ros.robot.chunk import Chunk
+from quantvla_ros.robot.observation import Observation, check_observation
 
 DEFAULT_LOADER = "quantvla_ros.backends.policy:load_policy"
 _END_S = 0.02  # a killed process closes its pipe a moment before its status can be read

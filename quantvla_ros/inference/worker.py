@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from quantvla_ros.bundle.chunk import draw_noise
-from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import BackendError, BundleError, QuantVLAError
 from quantvla_ros.inference.channel import Channel, chunk_checksum
 from quantvla_ros.inference.messages import Done, Failed, Ready, Request, Start, receive, send
+from quantvla_ros.robot.chunk import draw_noise
+from quantvla_ros.robot.observation import Observation
 
 NICENESS = 5
 WARM_UPS = 3

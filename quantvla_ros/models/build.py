@@ -11,7 +11,7 @@ from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import Bundle
 from quantvla_ros.bundle.tensors import check_tensors
 from quantvla_ros.errors import BundleError
-from quantvla_ros.models.pi05 import Pi05, Pi05Config
+from quantvla_ros.models.mini_pi05.network import Pi05, Pi05Config
 from quantvla_ros.validation import first_problem
 
 FAMILIES = {"pi05": (Pi05, Pi05Config)}

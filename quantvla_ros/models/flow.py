@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from quantvla_ros.models.guidance import PrefixGuidance
-from quantvla_ros.models.pi05 import Prefix
+from quantvla_ros.models.mini_pi05.network import Prefix
 
 
 def integrate(

@@ -18,12 +18,12 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from quantvla_ros.nodes.conversion import rgb_to_image
-from quantvla_ros.nodes.input_buffer import InputBuffer
-from quantvla_ros.nodes.input_types import Gates
 from quantvla_ros.nodes.inputs import Inputs
-from quantvla_ros.nodes.periodic import PeriodicThread
 from quantvla_ros.nodes.qos import SENSOR
 from quantvla_ros.nodes.runtime import Runtime
+from quantvla_ros.serving.input_buffer import InputBuffer
+from quantvla_ros.serving.input_types import Gates
+from quantvla_ros.serving.periodic import PeriodicThread
 
 CAMERAS = ("left", "right")
 _READERS_S = 30.0  # longest wait for the other side

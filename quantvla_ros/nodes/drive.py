@@ -14,8 +14,8 @@ from trajectory_msgs.msg import JointTrajectory
 from quantvla_ros.control.limits import FloatArray, JointLimits
 from quantvla_ros.control.window import Window
 from quantvla_ros.nodes.gripper import Gripper
-from quantvla_ros.nodes.input_types import JointSample
 from quantvla_ros.nodes.trajectory_writer import TrajectoryWriter
+from quantvla_ros.serving.input_types import JointSample
 
 if TYPE_CHECKING:
     from rclpy.publisher import Publisher

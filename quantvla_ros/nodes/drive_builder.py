@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.publisher import Publisher
 
-    from quantvla_ros.nodes.parameter_model import PolicyNodeParameters
+    from quantvla_ros.serving.parameter_model import PolicyNodeParameters
 
 _NO_JOINT = JointLimits((), *[np.zeros(0)] * 5)
 

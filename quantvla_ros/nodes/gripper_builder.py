@@ -16,12 +16,12 @@ from quantvla_ros.nodes.gripper import ForwardGripper, Gripper
 from quantvla_ros.nodes.gripper_action import ActionGripper
 from quantvla_ros.nodes.gripper_goals import GripperGoals
 from quantvla_ros.nodes.gripper_messages import GripperMessages
-from quantvla_ros.nodes.gripper_types import DEFAULT_NAMES, ActionType
+from quantvla_ros.serving.gripper_types import DEFAULT_NAMES, ActionType
 
 if TYPE_CHECKING:
     from rclpy.node import Node
 
-    from quantvla_ros.nodes.parameter_model import PolicyNodeParameters
+    from quantvla_ros.serving.parameter_model import PolicyNodeParameters
 
 
 class GripperBuilder:

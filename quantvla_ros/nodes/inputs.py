@@ -22,14 +22,14 @@ from quantvla_ros.nodes.conversion import (
     compressed_image_to_rgb,
     image_to_rgb,
 )
-from quantvla_ros.nodes.input_buffer import InputBuffer
 from quantvla_ros.nodes.input_graph import IMAGE_TYPES, InputGraph, Transport, camera_topic
-from quantvla_ros.nodes.input_types import Frame, JointSample
 from quantvla_ros.nodes.joint_intake import JointIntake, Taken
 from quantvla_ros.nodes.joint_publishers import JointPublishers
-from quantvla_ros.nodes.periodic import PeriodicThread
 from quantvla_ros.nodes.qos import CLOCK, JOINTS_READ, SENSOR
-from quantvla_ros.nodes.realtime import HELPER_PRIORITY
+from quantvla_ros.serving.input_buffer import InputBuffer
+from quantvla_ros.serving.input_types import Frame, JointSample
+from quantvla_ros.serving.periodic import PeriodicThread
+from quantvla_ros.serving.realtime import HELPER_PRIORITY
 
 if TYPE_CHECKING:
     from rclpy.node import Node

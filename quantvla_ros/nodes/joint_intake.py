@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from sensor_msgs.msg import JointState
 
 from quantvla_ros.nodes.conversion import stamp_to_seconds
-from quantvla_ros.nodes.input_buffer import InputBuffer
-from quantvla_ros.nodes.input_types import JointSample
 from quantvla_ros.nodes.joint_publishers import JointPublishers
+from quantvla_ros.serving.input_buffer import InputBuffer
+from quantvla_ros.serving.input_types import JointSample
 
 
 class Taken(NamedTuple):

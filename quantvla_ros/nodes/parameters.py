@@ -21,8 +21,8 @@ from rclpy.exceptions import (
 )
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.nodes.joint_limit_texts import JOINT_LIMIT_TEXTS, UNWATCHED_AT_ZERO
-from quantvla_ros.nodes.parameter_model import (
+from quantvla_ros.serving.joint_limit_texts import JOINT_LIMIT_TEXTS, UNWATCHED_AT_ZERO
+from quantvla_ros.serving.parameter_model import (
     ParameterError,
     ParameterInfo,
     PolicyNodeParameters,

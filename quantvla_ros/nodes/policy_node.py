@@ -30,13 +30,13 @@ from quantvla_ros.nodes import parameters as node_parameters
 from quantvla_ros.nodes.diagnostics import ERROR, Diagnostics
 from quantvla_ros.nodes.executor import PatientExecutor
 from quantvla_ros.nodes.manager_bond import ManagerBond
-from quantvla_ros.nodes.parameter_model import validate
 from quantvla_ros.nodes.runtime import Runtime
-from quantvla_ros.nodes.session import PolicySession
 from quantvla_ros.nodes.session_builder import SessionBuilder
 from quantvla_ros.nodes.startup import RefusalError
 from quantvla_ros.nodes.status import report_changes, report_session
 from quantvla_ros.nodes.transitions import guard_transitions, logged
+from quantvla_ros.serving.parameter_model import validate
+from quantvla_ros.serving.session import PolicySession
 
 END_TIMEOUT_S = 10.0
 """Longest wait at the end of the process for a transition that is under way."""

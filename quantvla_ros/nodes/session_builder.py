@@ -18,13 +18,8 @@ from quantvla_ros.nodes.clock_sources import ClockSources
 from quantvla_ros.nodes.diagnostics import OK, WARN, Diagnostics
 from quantvla_ros.nodes.drive_builder import DriveBuilder
 from quantvla_ros.nodes.goal_watch import GoalWatch
-from quantvla_ros.nodes.input_buffer import InputBuffer
 from quantvla_ros.nodes.inputs import Inputs
-from quantvla_ros.nodes.instruction_gate import instruction_gate
-from quantvla_ros.nodes.joint_limit_texts import MAX_JUMP, TRACKING_TOLERANCE
 from quantvla_ros.nodes.output_watch import OutputWatch
-from quantvla_ros.nodes.record import check_record_path
-from quantvla_ros.nodes.session import PolicySession
 from quantvla_ros.nodes.startup import (
     RefusalError,
     check_cameras,
@@ -35,15 +30,20 @@ from quantvla_ros.nodes.startup import (
     read_observed,
     wait_for_inputs,
 )
-from quantvla_ros.nodes.supervision import jump_distances, tracking_tolerances
-from quantvla_ros.nodes.trained_state import TrainedState
 from quantvla_ros.nodes.visuals import ChunkDisplay
+from quantvla_ros.serving.input_buffer import InputBuffer
+from quantvla_ros.serving.instruction_gate import instruction_gate
+from quantvla_ros.serving.joint_limit_texts import MAX_JUMP, TRACKING_TOLERANCE
+from quantvla_ros.serving.record import check_record_path
+from quantvla_ros.serving.session import PolicySession
+from quantvla_ros.serving.supervision import jump_distances, tracking_tolerances
+from quantvla_ros.serving.trained_state import TrainedState
 
 if TYPE_CHECKING:
     from rclpy.node import Node
 
     from quantvla_ros.bundle.schema import BundleManifest
-    from quantvla_ros.nodes.parameter_model import PolicyNodeParameters
+    from quantvla_ros.serving.parameter_model import PolicyNodeParameters
 
 
 class SessionBuilder:

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from quantvla_ros.backends.fingerprint import cpu_kind, same_arithmetic
+from quantvla_ros.backends.cpu.fingerprint import cpu_kind, same_arithmetic
 from quantvla_ros.bundle.schema import BundleManifest, Interface
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.control.config import MotionConfig
@@ -23,9 +23,9 @@ from quantvla_ros.control.observed import ObservedJoints, observed_from_urdf
 from quantvla_ros.control.schedule import reserve_s
 from quantvla_ros.errors import BundleError, QuantVLAError
 from quantvla_ros.nodes.diagnostics import Check
-from quantvla_ros.nodes.input_buffer import InputBuffer
 from quantvla_ros.nodes.inputs import Inputs
-from quantvla_ros.nodes.joint_names import joint_mismatch
+from quantvla_ros.serving.input_buffer import InputBuffer
+from quantvla_ros.serving.joint_names import joint_mismatch
 
 JOINT_GRACE_S = 1.0
 """After the first joint state message: time for the joints that come in messages of their own."""

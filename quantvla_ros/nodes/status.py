@@ -10,7 +10,7 @@ from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.nodes.diagnostics import ERROR, OK, WARN, Diagnostics
 
 if TYPE_CHECKING:
-    from quantvla_ros.nodes.session import PolicySession
+    from quantvla_ros.serving.session import PolicySession
 
 
 def session_record(session: PolicySession) -> dict[str, object]:

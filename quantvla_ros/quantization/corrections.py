@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from quantvla_ros.models.blocks import Attention, ScaledDotProduct
-from quantvla_ros.quantization.conditioning.temperature import foldable_spread
+from quantvla_ros.quantization.transforms.temperature import foldable_spread
 
 NEUTRAL = 0.03  # |log| below this is noise and becomes 1
 CLIP = 0.30  # |log| is limited to this

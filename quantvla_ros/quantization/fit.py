@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from quantvla_ros.models.blocks import Attention
-from quantvla_ros.models.pi05 import Pi05
-from quantvla_ros.quantization.conditioning.temperature import shares_gain
+from quantvla_ros.models.mini_pi05.network import Pi05
 from quantvla_ros.quantization.corrections import (
     attentions,
     match,
@@ -19,6 +18,7 @@ from quantvla_ros.quantization.corrections import (
 )
 from quantvla_ros.quantization.folding import fold_balance, fold_temperature
 from quantvla_ros.quantization.teacher import TeacherRecord, chunks, encode_all
+from quantvla_ros.quantization.transforms.temperature import shares_gain
 
 Factors = dict[str, Tensor]
 """Coefficients of one attention by name: what to fold, [H] with ones for other heads, or [1]."""

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from quantvla_ros.models.blocks import Attention
-from quantvla_ros.quantization.conditioning.study import StudyLinear
-from quantvla_ros.quantization.conditioning.temperature import fold_into_gain
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
+from quantvla_ros.quantization.transforms.study import StudyLinear
+from quantvla_ros.quantization.transforms.temperature import fold_into_gain
 
 
 def scale_rows(layer: nn.Module, factor: Tensor) -> None:

@@ -13,9 +13,7 @@ from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.tensors import check_tensors
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.build import empty_network
-from quantvla_ros.models.pi05 import Pi05
-from quantvla_ros.quantization.conditioning.hadamard import hadamard
-from quantvla_ros.quantization.conditioning.rotation import RotatedLinear
+from quantvla_ros.models.mini_pi05.network import Pi05
 from quantvla_ros.quantization.modules import linear_at, replace_module
 from quantvla_ros.quantization.observe import InputStatistics
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
@@ -24,6 +22,8 @@ from quantvla_ros.quantization.rounding.codes import Codes, dequantize
 from quantvla_ros.quantization.rounding.gptq import round_gptq
 from quantvla_ros.quantization.rounding.nearest import round_nearest
 from quantvla_ros.quantization.schemes import Precision
+from quantvla_ros.quantization.transforms.hadamard import hadamard
+from quantvla_ros.quantization.transforms.rotation import RotatedLinear
 
 HESSIAN_SHARE = 0.1  # of the float network's bytes: what all Hessians in memory may take
 

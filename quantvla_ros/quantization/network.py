@@ -7,8 +7,8 @@ from quantvla_ros.bundle.schema import LayerRecord, Quantization
 from quantvla_ros.bundle.storage import Bundle
 from quantvla_ros.errors import BundleError, QuantVLAError
 from quantvla_ros.models.build import empty_network, fill
-from quantvla_ros.models.pi05 import Pi05
-from quantvla_ros.models.pi05_roles import layer_roles
+from quantvla_ros.models.mini_pi05.network import Pi05
+from quantvla_ros.models.mini_pi05.roles import layer_roles
 from quantvla_ros.quantization.layouts import AUTO, select_layers
 from quantvla_ros.quantization.modules import linear_at, replace_module
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from quantvla_ros.errors import CalibrationBufferError
-from quantvla_ros.quantization.conditioning.base import seen_input
+from quantvla_ros.quantization.transforms.base import seen_input
 
 MANTISSA_BITS = 6  # of a histogram bin: 64 bins an octave, 1.6 % wide
 _SHIFT = 23 - MANTISSA_BITS

@@ -4,7 +4,7 @@
 The forward pass here is the reference: float32 arithmetic on integer values. A sum is exact while
 ``columns * weight limit * activation limit`` stays below 2**24, where the columns are those of a
 group. The compiled CPU backend swaps the module for one that multiplies integers
-(`quantvla_ros.backends.packing`).
+(`quantvla_ros.backends.cpu.packing`).
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from quantvla_ros.quantization.activations import (
     quantize_activation,
     quantize_static,
 )
-from quantvla_ros.quantization.conditioning.hadamard import hadamard
 from quantvla_ros.quantization.nibbles import OFFSET, pack_nibbles, unpack_nibbles
 from quantvla_ros.quantization.schemes import Precision
+from quantvla_ros.quantization.transforms.hadamard import hadamard
 
 if TYPE_CHECKING:
     from quantvla_ros.quantization.rounding.codes import Codes

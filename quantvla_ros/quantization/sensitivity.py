@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from quantvla_ros.models.pi05 import Pi05, Prefix
+from quantvla_ros.models.mini_pi05.network import Pi05, Prefix
 from quantvla_ros.quantization.modules import replace_module
 from quantvla_ros.quantization.teacher import Sample, encode_all
 

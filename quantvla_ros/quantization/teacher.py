@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from quantvla_ros.models.flow import integrate
-from quantvla_ros.models.pi05 import Pi05, Prefix
+from quantvla_ros.models.mini_pi05.network import Pi05, Prefix
 from quantvla_ros.quantization.corrections import observe_attention
 
 NetworkInputs = tuple[Tensor, Tensor, Tensor, Tensor]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quantvla_ros.bundle.kinematics import forward_kinematics, kinematics_from_urdf
 from quantvla_ros.bundle.schema import Interface
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.robot.kinematics import forward_kinematics, kinematics_from_urdf
 
 __all__ = [
     "Observation",

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TODO."""
+"""What the policy node does that needs no ROS: session, loops, supervision, inputs."""

@@ -13,13 +13,13 @@ from quantvla_ros.control.config import Mode
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.control.motion import MotionController
 from quantvla_ros.control.window import Window
-from quantvla_ros.nodes.input_buffer import InputBuffer
-from quantvla_ros.nodes.record import NodeRecord
-from quantvla_ros.nodes.supervision import Supervisor
+from quantvla_ros.serving.input_buffer import InputBuffer
+from quantvla_ros.serving.record import NodeRecord
+from quantvla_ros.serving.supervision import Supervisor
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.drive import Drive
-    from quantvla_ros.nodes.parameter_model import PolicyNodeParameters
+    from quantvla_ros.serving.parameter_model import PolicyNodeParameters
 
 OUTPUT_SHARE = 0.6
 """Share of a control period after which the window is published, for which it is made: how long

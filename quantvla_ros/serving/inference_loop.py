@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from quantvla_ros.bundle.action_prefix import ActionPrefix
-from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.control.chunk_check import MAX_AHEAD_S
+from quantvla_ros.control.debounce import Lasting
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.control.motion import MotionController
-from quantvla_ros.control.persistence import Lasting
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.inference.client import ChunkResult, Failure, InferenceClient
-from quantvla_ros.nodes.input_buffer import REFUSED, InputBuffer
-from quantvla_ros.nodes.input_types import Choice, Frame
-from quantvla_ros.nodes.picture_watch import PictureWatch
-from quantvla_ros.nodes.record import NodeRecord
-from quantvla_ros.nodes.trained_state import TrainedState
+from quantvla_ros.robot.action_prefix import ActionPrefix
+from quantvla_ros.robot.observation import Observation
+from quantvla_ros.serving.input_buffer import REFUSED, InputBuffer
+from quantvla_ros.serving.input_types import Choice, Frame
+from quantvla_ros.serving.picture_watch import PictureWatch
+from quantvla_ros.serving.record import NodeRecord
+from quantvla_ros.serving.trained_state import TrainedState
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.drive import Drive

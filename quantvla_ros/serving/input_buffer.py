@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from quantvla_ros.control.faults import Condition, FaultCode
 from quantvla_ros.control.observed import ObservedJoints
 from quantvla_ros.control.watchdog import Source
-from quantvla_ros.nodes.input_types import (
+from quantvla_ros.serving.input_types import (
     Choice,
     FloatArray,
     Frame,
@@ -19,8 +19,8 @@ from quantvla_ros.nodes.input_types import (
     InstructionState,
     JointSample,
 )
-from quantvla_ros.nodes.joint_history import JointHistory
-from quantvla_ros.nodes.stamps import TROUBLES, same_content, unfit_stamp
+from quantvla_ros.serving.joint_history import JointHistory
+from quantvla_ros.serving.stamps import TROUBLES, same_content, unfit_stamp
 
 _JOINTS = "joint_states"
 REFUSED = "refused_instruction"

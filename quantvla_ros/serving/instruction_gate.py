@@ -7,11 +7,11 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
-from quantvla_ros.bundle.instruction import InstructionCheck
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import load_tokenizer
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.nodes.input_types import InstructionState
+from quantvla_ros.processing.instruction import InstructionCheck
+from quantvla_ros.serving.input_types import InstructionState
 
 _REMEMBERED = 16
 

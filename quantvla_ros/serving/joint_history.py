@@ -14,8 +14,8 @@ from quantvla_ros.control.joint_reading import read_joints
 from quantvla_ros.control.joint_sources import JointSources
 from quantvla_ros.control.observed import ObservedJoints
 from quantvla_ros.control.turns import TURN
-from quantvla_ros.nodes.input_types import FloatArray, JointSample
-from quantvla_ros.nodes.stamps import unfit_stamp
+from quantvla_ros.serving.input_types import FloatArray, JointSample
+from quantvla_ros.serving.stamps import unfit_stamp
 
 HISTORY_S = 2.0
 """Joint states are kept this long, so that one of a frame's own time can be found."""

@@ -13,12 +13,12 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from quantvla_ros.bundle.trained_range import FARTHEST
 from quantvla_ros.control.config import MotionConfig
 from quantvla_ros.control.twist import TwistLimits
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.nodes.gripper_types import GripperType
-from quantvla_ros.nodes.input_types import Gates
+from quantvla_ros.processing.trained_range import FARTHEST
+from quantvla_ros.serving.gripper_types import GripperType
+from quantvla_ros.serving.input_types import Gates
 
 _MOTION = MotionConfig()
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from quantvla_ros.nodes.realtime import take_priority
+from quantvla_ros.serving.realtime import take_priority
 
 
 class PeriodicThread:

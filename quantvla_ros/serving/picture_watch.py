@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from quantvla_ros.bundle.calibration import Calibration
-from quantvla_ros.bundle.pictures import Picture, unlike
+from quantvla_ros.processing.pictures import Picture, unlike
 
 
 class PictureWatch:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.nodes.histogram import BOUNDS_MS, Histogram
-from quantvla_ros.nodes.ring import Ring
+from quantvla_ros.serving.histogram import BOUNDS_MS, Histogram
+from quantvla_ros.serving.ring import Ring
 
 SCHEMA = 1
 KEEP = 30_000

@@ -11,31 +11,31 @@ from typing import TYPE_CHECKING
 
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.control.config import Mode
+from quantvla_ros.control.debounce import Lasting
 from quantvla_ros.control.faults import Condition, Fault
 from quantvla_ros.control.limits import FloatArray
 from quantvla_ros.control.motion import MotionController
-from quantvla_ros.control.persistence import Lasting
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.inference.client import InferenceClient
 from quantvla_ros.nodes.clock_sources import ClockSources
-from quantvla_ros.nodes.control_loop import ControlLoop
-from quantvla_ros.nodes.inference_loop import InferenceLoop
-from quantvla_ros.nodes.input_buffer import InputBuffer
-from quantvla_ros.nodes.input_types import JointSample
-from quantvla_ros.nodes.instruction_gate import answer
 from quantvla_ros.nodes.output_watch import OutputWatch
-from quantvla_ros.nodes.periodic import PeriodicThread
-from quantvla_ros.nodes.realtime import CONTROL_PRIORITY, HELPER_PRIORITY, RaisedThreads
-from quantvla_ros.nodes.record import NodeRecord, write_record
 from quantvla_ros.nodes.status import session_record
-from quantvla_ros.nodes.supervision import Supervisor
-from quantvla_ros.nodes.trained_state import TrainedState
+from quantvla_ros.serving.control_loop import ControlLoop
+from quantvla_ros.serving.inference_loop import InferenceLoop
+from quantvla_ros.serving.input_buffer import InputBuffer
+from quantvla_ros.serving.input_types import JointSample
+from quantvla_ros.serving.instruction_gate import answer
+from quantvla_ros.serving.periodic import PeriodicThread
+from quantvla_ros.serving.realtime import CONTROL_PRIORITY, HELPER_PRIORITY, RaisedThreads
+from quantvla_ros.serving.record import NodeRecord, write_record
+from quantvla_ros.serving.supervision import Supervisor
+from quantvla_ros.serving.trained_state import TrainedState
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.drive import Drive
     from quantvla_ros.nodes.inputs import Inputs
-    from quantvla_ros.nodes.parameter_model import PolicyNodeParameters
     from quantvla_ros.nodes.visuals import ChunkDisplay
+    from quantvla_ros.serving.parameter_model import PolicyNodeParameters
 
 POLL_S = 0.005
 """How often a finished inference is looked for; every tenth time everything else is renewed."""

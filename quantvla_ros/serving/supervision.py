@@ -22,15 +22,15 @@ from quantvla_ros.control.motion import MotionController
 from quantvla_ros.control.watchdog import stale
 from quantvla_ros.control.window import Window
 from quantvla_ros.nodes.clock_sources import ClockSources
-from quantvla_ros.nodes.clock_watch import ClockFault, ClockWatch
-from quantvla_ros.nodes.input_buffer import InputBuffer
-from quantvla_ros.nodes.input_types import JointSample
-from quantvla_ros.nodes.trained_state import TrainedState
+from quantvla_ros.serving.clock_watch import ClockFault, ClockWatch
+from quantvla_ros.serving.input_buffer import InputBuffer
+from quantvla_ros.serving.input_types import JointSample
+from quantvla_ros.serving.trained_state import TrainedState
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.drive import Drive
     from quantvla_ros.nodes.joint_publishers import JointPublishers
-    from quantvla_ros.nodes.parameter_model import PolicyNodeParameters
+    from quantvla_ros.serving.parameter_model import PolicyNodeParameters
 
 REST_SPEED = 0.05
 """rad/s or m/s; a joint that is faster moves, where no velocity limit of it is known."""

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantvla_ros.bundle.schema import BundleManifest
-from quantvla_ros.bundle.trained_range import TrainedRange
 from quantvla_ros.control.faults import Condition, FaultCode
 from quantvla_ros.control.limits import FloatArray
 from quantvla_ros.control.turns import nearest_turn
+from quantvla_ros.processing.trained_range import TrainedRange
 
 
 class TrainedState:

@@ -13,13 +13,13 @@ from std_msgs.msg import Float64MultiArray
 
 from quantvla_ros.nodes import qos
 from quantvla_ros.nodes.gripper_messages import GripperMessages
-from quantvla_ros.nodes.gripper_types import DEFAULT_NAMES, ActionType, GripperType
-from quantvla_ros.sim.gripper_goal import GoalEnd, GripperGoal
+from quantvla_ros.serving.gripper_types import DEFAULT_NAMES, ActionType, GripperType
+from simulation.gripper_goal import GoalEnd, GripperGoal
 
 if TYPE_CHECKING:
     from rclpy.node import Node
 
-    from quantvla_ros.sim.robot import SimulatedRobot
+    from simulation.robot import SimulatedRobot
 
 Submit = Callable[[float], str | None]
 """Takes a position in m; returns why it is refused, None when it is not."""

@@ -22,8 +22,8 @@ from quantvla_ros.nodes.conversion import (
     seconds_to_stamp,
     stamp_to_seconds,
 )
-from quantvla_ros.sim.robot import SimulatedRobot
-from quantvla_ros.sim.trajectory import JointTrajectory, TrajectoryPoint
+from simulation.robot import SimulatedRobot
+from simulation.trajectory import JointTrajectory, TrajectoryPoint
 
 MIMIC_JOINT = "panda_finger_joint2"
 SLOW_BELOW = 0.9

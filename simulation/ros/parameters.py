@@ -16,9 +16,9 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.nodes.gripper_types import GripperType
-from quantvla_ros.sim.controller_release import RELEASES, STRICTEST
-from quantvla_ros.sim.trajectory_controller import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, RATE_HZ
+from quantvla_ros.serving.gripper_types import GripperType
+from simulation.controller_release import RELEASES, STRICTEST
+from simulation.trajectory_controller import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, RATE_HZ
 
 _SILENCE = "silence_"
 _RATES = FloatingPointRange(from_value=LOWEST_RATE_HZ, to_value=HIGHEST_RATE_HZ, step=0.0)

@@ -20,19 +20,20 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.nodes import qos, sim_messages
+from quantvla_ros.nodes import qos
 from quantvla_ros.nodes.conversion import rgb_to_image, seconds_to_stamp, stamp_to_seconds
 from quantvla_ros.nodes.runtime import Runtime
-from quantvla_ros.nodes.sim_gripper import serve_gripper
-from quantvla_ros.nodes.sim_parameters import SimParameters
-from quantvla_ros.sim.cameras import CAMERAS
-from quantvla_ros.sim.controller_release import find_release
-from quantvla_ros.sim.joint_commander import Array, JointCommander
-from quantvla_ros.sim.pacing import Pacer, RateMeter
-from quantvla_ros.sim.panda_servo import make_panda_servo
-from quantvla_ros.sim.robot import SimulatedRobot
-from quantvla_ros.sim.tasks.understanding import meant_goal, no_goal_meant
-from quantvla_ros.sim.urdf import panda_urdf
+from simulation.cameras import CAMERAS
+from simulation.controller_release import find_release
+from simulation.joint_commander import Array, JointCommander
+from simulation.pacing import Pacer, RateMeter
+from simulation.panda_servo import make_panda_servo
+from simulation.robot import SimulatedRobot
+from simulation.ros import messages as sim_messages
+from simulation.ros.gripper_server import serve_gripper
+from simulation.ros.parameters import SimParameters
+from simulation.tasks.understanding import meant_goal, no_goal_meant
+from simulation.urdf import panda_urdf
 
 TICKS_S = (0.008, 0.012)
 """Clock and joint states are published once a tick, at 100 Hz: in turn after two and after three

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from quantvla_ros.sim.tasks.objects import (
+from simulation.tasks.objects import (
     OBJECTS,
     PLATE,
     grasp_object,
     tool_start,
 )
-from quantvla_ros.sim.tasks.placing import PlacingTask
-from quantvla_ros.sim.tasks.scattering import Area, Taken, draw_in_turn, set_down
-from quantvla_ros.sim.tasks.task import Array, Goal, Scene, World
+from simulation.tasks.placing import PlacingTask
+from simulation.tasks.scattering import Area, Taken, draw_in_turn, set_down
+from simulation.tasks.task import Array, Goal, Scene, World
 
 SIDES = {"left of the plate": 1.0, "right of the plate": -1.0}
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantvla_ros.sim.expert import FINGER_OPEN_M, Action, Phase
-from quantvla_ros.sim.kinematics import Array
-from quantvla_ros.sim.motion import MAX_STEP_M, descend, limited, speed, turned_towards
-from quantvla_ros.sim.tasks.objects import OPEN_GRIPPER_M, GraspObject, grasp_object
+from simulation.expert import FINGER_OPEN_M, Action, Phase
+from simulation.kinematics import Array
+from simulation.motion import MAX_STEP_M, descend, limited, speed, turned_towards
+from simulation.tasks.objects import OPEN_GRIPPER_M, GraspObject, grasp_object
 
 if TYPE_CHECKING:
-    from quantvla_ros.sim.robot import SimulatedRobot
-    from quantvla_ros.sim.tasks.task import Task
+    from simulation.robot import SimulatedRobot
+    from simulation.tasks.task import Task
 
 _TRANSIT_HEIGHT, _TRANSIT_HEIGHT_STANDING = 0.23, 0.31
 _FLOOR_M, _FLOOR_STANDING_M = 0.012, 0.11

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quantvla_ros.sim.tasks.task import Array
+from simulation.tasks.task import Array
 
 BASKET, PLATE = "basket", "plate"
 RED_SQUARE, BLUE_SQUARE = "red square", "blue square"

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantvla_ros.sim.expert import Phase
-from quantvla_ros.sim.tasks.carrying import CarryExpert
-from quantvla_ros.sim.tasks.objects import (
+from simulation.expert import Phase
+from simulation.tasks.carrying import CarryExpert
+from simulation.tasks.objects import (
     BASKET,
     OBJECTS,
     OPEN_GRIPPER_M,
     basket_pose,
     tool_start,
 )
-from quantvla_ros.sim.tasks.scattering import Area, draw_in_turn, draw_together, set_down
-from quantvla_ros.sim.tasks.task import Array, Goal, Layout, Scene, Task, World
+from simulation.tasks.scattering import Area, draw_in_turn, draw_together, set_down
+from simulation.tasks.task import Array, Goal, Layout, Scene, Task, World
 
 if TYPE_CHECKING:
-    from quantvla_ros.sim.robot import SimulatedRobot
+    from simulation.robot import SimulatedRobot
 
 SCENE_OBJECTS = 3
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantvla_ros.sim.expert import Phase
-from quantvla_ros.sim.kinematics import Array
-from quantvla_ros.sim.motion import MAX_STEP_M, funnel, limited, speed
-from quantvla_ros.sim.tasks.carrying import CarryExpert
-from quantvla_ros.sim.tasks.objects import OPEN_GRIPPER_M, grasp_object
-from quantvla_ros.sim.tasks.task import Task, World
+from simulation.expert import Phase
+from simulation.kinematics import Array
+from simulation.motion import MAX_STEP_M, funnel, limited, speed
+from simulation.tasks.carrying import CarryExpert
+from simulation.tasks.objects import OPEN_GRIPPER_M, grasp_object
+from simulation.tasks.task import Task, World
 
 if TYPE_CHECKING:
-    from quantvla_ros.sim.robot import SimulatedRobot
+    from simulation.robot import SimulatedRobot
 
 OFF_HEIGHT_M = 0.007
 """How far above or below its place a thing may rest."""

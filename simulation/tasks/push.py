@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantvla_ros.sim.tasks.objects import (
+from simulation.tasks.objects import (
     BLUE_SQUARE,
     LYING_OBJECTS,
     OBJECTS,
@@ -18,12 +18,12 @@ from quantvla_ros.sim.tasks.objects import (
     grasp_object,
     tool_start,
 )
-from quantvla_ros.sim.tasks.pushing import HAND_OFF_M, PushExpert
-from quantvla_ros.sim.tasks.scattering import Area, draw_in_turn, set_down
-from quantvla_ros.sim.tasks.task import Array, Goal, Scene, Task, World
+from simulation.tasks.pushing import HAND_OFF_M, PushExpert
+from simulation.tasks.scattering import Area, draw_in_turn, set_down
+from simulation.tasks.task import Array, Goal, Scene, Task, World
 
 if TYPE_CHECKING:
-    from quantvla_ros.sim.robot import SimulatedRobot
+    from simulation.robot import SimulatedRobot
 
 SQUARES = (RED_SQUARE, BLUE_SQUARE)
 

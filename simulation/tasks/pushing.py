@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quantvla_ros.sim.expert import Action, Phase
-from quantvla_ros.sim.kinematics import Array
-from quantvla_ros.sim.motion import MAX_STEP_M, descend, speed, turned_towards
-from quantvla_ros.sim.tasks.objects import grasp_object
+from simulation.expert import Action, Phase
+from simulation.kinematics import Array
+from simulation.motion import MAX_STEP_M, descend, speed, turned_towards
+from simulation.tasks.objects import grasp_object
 
 if TYPE_CHECKING:
-    from quantvla_ros.sim.robot import SimulatedRobot
-    from quantvla_ros.sim.tasks.task import Task
+    from simulation.robot import SimulatedRobot
+    from simulation.tasks.task import Task
 
 HAND_OFF_M = 0.06
 """Above this height of the tool the hand touches nothing that lies."""

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.sim.tasks.beside_plate import BesidePlate
-from quantvla_ros.sim.tasks.pick_place import PickPlace
-from quantvla_ros.sim.tasks.push import Push
-from quantvla_ros.sim.tasks.stack import Stack
-from quantvla_ros.sim.tasks.task import Task
+from simulation.tasks.beside_plate import BesidePlate
+from simulation.tasks.pick_place import PickPlace
+from simulation.tasks.push import Push
+from simulation.tasks.stack import Stack
+from simulation.tasks.task import Task
 
 TASKS: dict[str, Callable[[], Task]] = {
     PickPlace.name: PickPlace,

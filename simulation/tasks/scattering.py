@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quantvla_ros.sim.tasks.objects import YAW_RAD, GraspObject, Pose, turned, upright
-from quantvla_ros.sim.tasks.task import Array
+from simulation.tasks.objects import YAW_RAD, GraspObject, Pose, turned, upright
+from simulation.tasks.task import Array
 
 # The hand is wide along y: a neighbour of a standing carton must leave room for it there.
 _CLEARANCE_STANDING, _CLEARANCE_FLAT = (0.09, 0.17), (0.105, 0.10)

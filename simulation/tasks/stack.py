@@ -7,15 +7,15 @@ import itertools
 
 import numpy as np
 
-from quantvla_ros.sim.tasks.objects import (
+from simulation.tasks.objects import (
     LYING_OBJECTS,
     OBJECTS,
     grasp_object,
     tool_start,
 )
-from quantvla_ros.sim.tasks.placing import PlacingTask
-from quantvla_ros.sim.tasks.scattering import Area, draw_in_turn, set_down
-from quantvla_ros.sim.tasks.task import Array, Goal, Scene, World
+from simulation.tasks.placing import PlacingTask
+from simulation.tasks.scattering import Area, draw_in_turn, set_down
+from simulation.tasks.task import Array, Goal, Scene, World
 
 _AREA = Area((-0.15, 0.13), (-0.18, 0.18))
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from quantvla_ros.errors import QuantVLAError
 
 if TYPE_CHECKING:
-    from quantvla_ros.sim.expert import Expert
-    from quantvla_ros.sim.robot import SimulatedRobot
+    from simulation.expert import Expert
+    from simulation.robot import SimulatedRobot
 
 Array = npt.NDArray[np.float64]
 

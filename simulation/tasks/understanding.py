@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from quantvla_ros.sim.tasks.task import Goal, Task
+from simulation.tasks.task import Goal, Task
 
 _SHOWN = 80  # characters of a sentence
 

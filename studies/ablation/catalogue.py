@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from calib_tools.recipe import Recipe
+from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.layouts import ALL, AUTO
 
@@ -166,7 +166,7 @@ def budget_between(manifest: BundleManifest) -> int:
     import torch
 
     from quantvla_ros.models.build import empty_network
-    from quantvla_ros.models.pi05_roles import layer_roles
+    from quantvla_ros.models.mini_pi05.roles import layer_roles
     from quantvla_ros.quantization.layouts import select_layers
     from quantvla_ros.quantization.modules import linear_at
 

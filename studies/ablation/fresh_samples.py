@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calib_tools.ablation.bootstrap import mean_interval
-from calib_tools.output import read_json, write_file, write_json
-from calib_tools.quantize import fitting_buffer
+from calib_tools.common.output import read_json, write_file, write_json
+from calib_tools.quantize.command import fitting_buffer
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.gate import (
     Array,
@@ -29,10 +28,11 @@ from quantvla_ros.quantization.gate import (
     mean_errors,
     own_spread,
 )
+from studies.ablation.bootstrap import mean_interval
 
 if TYPE_CHECKING:
-    from quantvla_ros.bundle.observation import Observation
     from quantvla_ros.bundle.schema import BundleManifest
+    from quantvla_ros.robot.observation import Observation
 
 NOTES = "fresh_samples"
 _SEED = 20602204
@@ -116,7 +116,7 @@ class FreshSamples:
 
     def _float_chunks(self, show: Show) -> Chunks:
         """Chunks [DRAWS, N, horizon, joints], each draw with another noise; made once."""
-        from calib_tools.judging import DRAWS
+        from calib_tools.quantize.judging import DRAWS
 
         file = self.out / NOTES / f"float-{self.sha256[:16]}-{DRAWS}.npy"
         if not file.is_file():
@@ -128,8 +128,8 @@ class FreshSamples:
 
     def _chunks(self, path: Path, draw: int, show: Show) -> Chunks:
         """Chunks [N, horizon, joints] of the arm alone: a gripper's command is no angle."""
-        from calib_tools.ablation.loading import load_made
-        from calib_tools.judging import chunks_of
+        from calib_tools.quantize.judging import chunks_of
+        from studies.ablation.loading import load_made
 
         policy = load_made(self.bundle, path)
         arm = np.array([unit == "rad" for unit in policy.manifest.interface.action.units])

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from calib_tools.evaluation.study_file import apply_study
+from calib_tools.evaluate.study_file import apply_study
 from quantvla_ros.backends.policy import TorchPolicy, policy_of
 from quantvla_ros.bundle.storage import load_bundle
 from quantvla_ros.quantization.network import load_network

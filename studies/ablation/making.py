@@ -9,19 +9,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calib_tools.ablation.catalogue import AblationVariant
 from calib_tools.buffer.store import CalibrationBuffer
-from calib_tools.evaluation.study_head import SUFFIX
-from calib_tools.output import read_json, write_json
-from calib_tools.recipe import Recipe
+from calib_tools.common.output import read_json, write_json
+from calib_tools.evaluate.study_head import SUFFIX
+from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.bundle.storage import WEIGHTS, bundle_hash, file_hash
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.gate import load_thresholds
 from quantvla_ros.quantization.layouts import AUTO
+from studies.ablation.catalogue import AblationVariant
 
 if TYPE_CHECKING:
-    from calib_tools.judging import Chunks
-    from calib_tools.rounding_stage import Progress
+    from calib_tools.quantize.judging import Chunks
+    from calib_tools.quantize.rounding_stage import Progress
 
 VARIANTS, MADE = "variants", "made"
 
@@ -86,9 +86,9 @@ class Workshop:
 
     def _judged(self, variant: AblationVariant, progress: Progress) -> dict[str, Any]:
         """The gate's verdict of what is made."""
-        from calib_tools.ablation.loading import load_made
-        from calib_tools.ablation.study import KERNEL
-        from calib_tools.judging import chunks_of, judge_chunks
+        from calib_tools.quantize.judging import chunks_of, judge_chunks
+        from studies.ablation.loading import load_made
+        from studies.ablation.study import KERNEL
 
         progress("judge again", 0.0)
         samples = self.samples.held_out
@@ -106,17 +106,17 @@ class Workshop:
     @cached_property
     def _draws(self) -> Chunks:
         """What every variant is judged against, see `draws_of`."""
-        from calib_tools.ablation.loading import load_made
-        from calib_tools.judging import draws_of
+        from calib_tools.quantize.judging import draws_of
+        from studies.ablation.loading import load_made
 
         return draws_of(load_made(self.bundle, self.bundle), self.samples.held_out)
 
     def _real(self, variant: AblationVariant, progress: Progress) -> dict[str, Any]:
         import torch
 
-        from calib_tools.quantizing import quantize_bundle
-        from quantvla_ros.backends.bench_schemes import held_bytes
+        from calib_tools.quantize.quantizing import quantize_bundle
         from quantvla_ros.backends.policy import load_policy
+        from studies.scheme_bench.bench import held_bytes
 
         assert isinstance(variant.how, Recipe)
         samples = self.samples
@@ -146,8 +146,8 @@ class Workshop:
         }
 
     def _studied(self, variant: AblationVariant, progress: Progress) -> dict[str, Any]:
-        from calib_tools.ablation.study import make_study
-        from calib_tools.evaluation.study_file import save_study
+        from calib_tools.evaluate.study_file import save_study
+        from studies.ablation.study import make_study
 
         assert not isinstance(variant.how, Recipe)
         samples = self.samples

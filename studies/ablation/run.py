@@ -7,30 +7,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from calib_tools.ablation.catalogue import (
+from calib_tools.common.cores import usable_cores
+from calib_tools.common.output import claim_directory, write_json
+from calib_tools.common.progress import Bar
+from calib_tools.common.record_file import command_line
+from calib_tools.common.statistics import Paired, Rate
+from calib_tools.common.stopping import goes_on
+from calib_tools.evaluate.run import evaluate
+from calib_tools.evaluate.settings import make_settings
+from calib_tools.evaluate.variants import parse_variants
+from calib_tools.quantize.command import fitting_buffer
+from quantvla_ros.bundle.directory import check_writable
+from quantvla_ros.bundle.storage import bundle_hash, load_manifest
+from quantvla_ros.errors import BundleError, QuantVLAError
+from studies.ablation.catalogue import (
     FLOAT,
     AblationVariant,
     budget_between,
     catalogue,
     choose,
 )
-from calib_tools.ablation.fresh_samples import FreshSamples, Show, summarized
-from calib_tools.ablation.making import Workshop
-from calib_tools.ablation.steps import written
-from calib_tools.ablation.table import KIND, RECORD, SCHEMA
-from calib_tools.cores import usable_cores
-from calib_tools.evaluation.run import evaluate
-from calib_tools.evaluation.settings import make_settings
-from calib_tools.evaluation.statistics import Paired, Rate
-from calib_tools.evaluation.variants import parse_variants
-from calib_tools.output import claim_directory, write_json
-from calib_tools.progress import Bar
-from calib_tools.quantize import fitting_buffer
-from calib_tools.record_file import command_line
-from calib_tools.stopping import goes_on
-from quantvla_ros.bundle.directory import check_writable
-from quantvla_ros.bundle.storage import bundle_hash, load_manifest
-from quantvla_ros.errors import BundleError, QuantVLAError
+from studies.ablation.fresh_samples import FreshSamples, Show, summarized
+from studies.ablation.making import Workshop
+from studies.ablation.steps import written
+from studies.ablation.table import KIND, RECORD, SCHEMA
 
 CLOSED_LOOP = "closed_loop"
 
@@ -147,7 +147,7 @@ class _ClosedLoop:
         out: Path,
     ) -> None:
         """Check everything before long work begins."""
-        from quantvla_ros.sim.tasks.registry import TASKS
+        from simulation.tasks.registry import TASKS
 
         self.tasks = list(tasks) or list(TASKS)
         self._settings = settings if episodes else []
@@ -202,7 +202,7 @@ def _against(reference: Sequence[bool], won: Sequence[bool], gate_passed: bool) 
 def _circumstances() -> Row:
     from calib_tools.demo.summary import versions
     from quantvla_ros.backends.bench import cpu_model
-    from quantvla_ros.backends.c_library import has_vnni
+    from quantvla_ros.backends.cpu.c_library import has_vnni
 
     cpu = {"model": cpu_model(), "vnni": has_vnni(), "cores": usable_cores()}
     return {"cpu": cpu, "versions": versions()}

@@ -11,27 +11,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from calib_tools.ablation.catalogue import Study
-from calib_tools.judging import chunks_of, draws_of, judge_chunks
-from calib_tools.rounding_stage import Progress, Runs, condition
-from calib_tools.teaching import teach
+from calib_tools.quantize.judging import chunks_of, draws_of, judge_chunks
+from calib_tools.quantize.rounding_stage import Progress, Runs, condition
+from calib_tools.quantize.teaching import teach
 from quantvla_ros.backends.policy import policy_of
-from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import GateRecord
 from quantvla_ros.bundle.storage import load_bundle
-from quantvla_ros.models.pi05 import Pi05
-from quantvla_ros.models.pi05_roles import layer_roles
-from quantvla_ros.quantization.conditioning.duquant import DuQuant
-from quantvla_ros.quantization.conditioning.study import StudyLinear
+from quantvla_ros.models.mini_pi05.network import Pi05
+from quantvla_ros.models.mini_pi05.roles import layer_roles
 from quantvla_ros.quantization.fit import Corrections, fit_corrections
 from quantvla_ros.quantization.gate import load_thresholds
+from quantvla_ros.quantization.layerwise import HESSIAN_SHARE, adopt, batches, round_layer
 from quantvla_ros.quantization.layouts import select_layers
 from quantvla_ros.quantization.modules import linear_at, replace_module
 from quantvla_ros.quantization.observe import observe_inputs
 from quantvla_ros.quantization.rounding.codes import dequantize
 from quantvla_ros.quantization.schemes import Precision
-from quantvla_ros.quantization.streaming import HESSIAN_SHARE, adopt, batches, round_layer
 from quantvla_ros.quantization.teacher import TeacherRecord
+from quantvla_ros.quantization.transforms.duquant import DuQuant
+from quantvla_ros.quantization.transforms.study import StudyLinear
+from quantvla_ros.robot.observation import Observation
+from studies.ablation.catalogue import Study
 
 KERNEL = "fake quantization"
 DUQUANT = "duquant"

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from calib_tools.ablation.bootstrap import ratio_interval
-from calib_tools.ablation.steps import Step, compare, steps
-from calib_tools.evaluation.table import percent, points
-from calib_tools.record_file import read_record_file
+from calib_tools.common.record_file import read_record_file
+from calib_tools.evaluate.table import percent, points
+from studies.ablation.bootstrap import ratio_interval
+from studies.ablation.steps import Step, compare, steps
 
 Row = list[str]
 

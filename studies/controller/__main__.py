@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Entry of ``python -m calib_tools.controller_study``."""
+"""Entry of ``python -m studies.controller``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from calib_tools.controller_study.recorded import record_motions
-from calib_tools.controller_study.run import compare
-from calib_tools.controller_study.table import KIND, is_good, markdown
-from calib_tools.demo.progress import Say
-from calib_tools.evaluation.closed_loop import panda_limits
-from calib_tools.study import run_study, study_parser
+from calib_tools.common.say import Say
+from calib_tools.evaluate.closed_loop import panda_limits
+from studies.controller.recorded import record_motions
+from studies.controller.run import compare
+from studies.controller.table import KIND, is_good, markdown
+from studies.study import run_study, study_parser
 
 _TEXT = """\
 Let a policy move the simulated robot through the node's control code, and replay its windows
@@ -20,7 +20,7 @@ through the trajectory controllers of every release at 100 to 1000 Hz: as they a
 without the points that are due when they come. Writes a record and prints its table.
 """
 _EXAMPLE = """\
-example: python -m calib_tools.controller_study --bundle policies/panda \\
+example: python -m studies.controller --bundle policies/panda \\
              --out docs/records/controller-study.json --force
 """
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from calib_tools.demo.progress import Say
-from calib_tools.evaluation.closed_loop import ClosedLoop
-from calib_tools.evaluation.plan import FIRST_SEED
-from calib_tools.setpoints import window_trajectory
+from calib_tools.common.say import Say
+from calib_tools.common.setpoints import window_trajectory
+from calib_tools.evaluate.closed_loop import ClosedLoop
+from calib_tools.evaluate.plan import FIRST_SEED
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.control.window import Window
-from quantvla_ros.sim.robot import JOINT_NAMES, SimulatedRobot
-from quantvla_ros.sim.trajectory import JointTrajectory
+from simulation.robot import JOINT_NAMES, SimulatedRobot
+from simulation.trajectory import JointTrajectory
 
 LATENCY_S = 0.12
 LONGEST_TRANSPORT_S = 0.008

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from calib_tools.controller_study.recorded import Motion
-from calib_tools.demo.progress import Say
-from calib_tools.setpoints import ControllerSetup, Shares, replay
+from calib_tools.common.say import Say
+from calib_tools.common.setpoints import ControllerSetup, Shares, replay
 from quantvla_ros.control.limits import JointLimits
-from quantvla_ros.sim.controller_release import RELEASES
+from simulation.controller_release import RELEASES
+from studies.controller.recorded import Motion
 
 RATES_HZ = (100.0, 250.0, 500.0, 1000.0)
 STATE_AGE_S = 0.01

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 RECORD = "controller-study.json"
-KIND = "calib_tools.controller_study"
+KIND = "studies.controller"
 _ORDERS = ("velocity", "acceleration", "jerk")
 
 

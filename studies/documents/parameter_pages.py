@@ -7,12 +7,12 @@ import json
 import textwrap
 from pathlib import Path
 
-from quantvla_ros.nodes.joint_limit_texts import JOINT_LIMIT_TEXTS
-from quantvla_ros.nodes.parameter_model import ParameterInfo, parameter_table
+from quantvla_ros.serving.joint_limit_texts import JOINT_LIMIT_TEXTS
+from quantvla_ros.serving.parameter_model import ParameterInfo, parameter_table
 
 CONFIG = Path("config/policy.yaml")
 PAGE = Path("docs/reference/parameters.md")
-COMMAND = "python -m quantvla_ros.nodes.reference_pages"
+COMMAND = "python -m studies.documents.reference_pages"
 
 
 def config_text() -> str:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from quantvla_ros.nodes import fault_page, parameter_pages
+from studies.documents import fault_page, parameter_pages
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -45,8 +45,8 @@ def write(root: Path) -> list[Path]:
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = REPOSITORY) -> int:
-    """Entry of ``python -m quantvla_ros.nodes.reference_pages``; the exit status."""
-    parser = argparse.ArgumentParser(prog="quantvla_ros.nodes.reference_pages", description=__doc__)
+    """Entry of ``python -m studies.documents.reference_pages``; the exit status."""
+    parser = argparse.ArgumentParser(prog="studies.documents.reference_pages", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing, only compare")
     if not parser.parse_args(arguments).check:
         for path in write(root):

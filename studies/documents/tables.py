@@ -17,23 +17,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calib_tools import bench_table, expert_study, making_table
-from calib_tools.ablation import table as ablation
-from calib_tools.ablation.table import RECORD as ABLATION
-from calib_tools.ablation.table import read_ablation
-from calib_tools.bench_table import RECORD as BENCH
-from calib_tools.bench_table import read_bench
-from calib_tools.controller_study import table as controller_table
+from calib_tools.bench import table as bench_table
+from calib_tools.bench.table import RECORD as BENCH
+from calib_tools.bench.table import read_bench
+from calib_tools.common.output import write_file
 from calib_tools.demo.summary_table import read_summary, render
-from calib_tools.evaluation import table
-from calib_tools.evaluation.record import RECORD as EVALUATION
-from calib_tools.evaluation.record import read_record
-from calib_tools.fault_study import table as fault_table
-from calib_tools.fuzz import table as fuzz_table
-from calib_tools.output import write_file
-from calib_tools.study import read_study
-from calib_tools.timing_study import table as timing_table
+from calib_tools.evaluate import table
+from calib_tools.evaluate.record import RECORD as EVALUATION
+from calib_tools.evaluate.record import read_record
+from calib_tools.quantize import making_table
 from quantvla_ros.errors import QuantVLAError
+from studies import experts as expert_study
+from studies.ablation import table as ablation
+from studies.ablation.table import RECORD as ABLATION
+from studies.ablation.table import read_ablation
+from studies.controller import table as controller_table
+from studies.fault_study import table as fault_table
+from studies.fuzz import table as fuzz_table
+from studies.study import read_study
+from studies.timing import table as timing_table
 
 END = "<!-- end of record -->"
 FIGURES = {"docs/images/stops.svg": "docs/records/fault-study.json"}
@@ -146,8 +148,8 @@ def old_figures(root: Path) -> dict[Path, dict[str, Any]]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry of ``python -m calib_tools.document_tables``; the exit status."""
-    parser = argparse.ArgumentParser(prog="calib_tools.document_tables", description=__doc__)
+    """Entry of ``python -m studies.documents.tables``; the exit status."""
+    parser = argparse.ArgumentParser(prog="studies.documents.tables", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing, only compare")
     parser.add_argument("--record", type=Path, help="check and show this record instead")
     options = parser.parse_args(arguments)
@@ -164,14 +166,14 @@ def main(arguments: list[str] | None = None) -> int:
             if options.check:
                 raise QuantVLAError(
                     f"The tables in {path} are not those of its records: "
-                    "run `python -m calib_tools.document_tables`."
+                    "run `python -m studies.documents.tables`."
                 )
             write_file(path, wanted)
         for path, content in old_figures(root).items():
             if options.check:
                 raise QuantVLAError(
                     f"The figure {path} is not that of its record: "
-                    "run `python -m calib_tools.document_tables`."
+                    "run `python -m studies.documents.tables`."
                 )
             write_file(path, fault_table.figure(content))
     except QuantVLAError as error:

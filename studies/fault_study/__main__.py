@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Entry of ``python -m calib_tools.fault_study``."""
+"""Entry of ``python -m studies.fault_study``."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from calib_tools.demo.progress import Say
-from calib_tools.fault_study.run import study
-from calib_tools.fault_study.scenarios import SCENARIOS
-from calib_tools.fault_study.table import KIND, figure, is_good, markdown
-from calib_tools.output import write_file
-from calib_tools.study import run_study, study_parser
+from calib_tools.common.output import write_file
+from calib_tools.common.say import Say
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.control.faults import FaultCode
+from studies.fault_study.run import study
+from studies.fault_study.scenarios import SCENARIOS
+from studies.fault_study.table import KIND, figure, is_good, markdown
+from studies.study import run_study, study_parser
 
 _TEXT = """\
 Provoke every fault of the policy node on the simulated robot, over real topics, while a scripted
@@ -22,7 +22,7 @@ policy waves the arm, and measure how the arm stops. Writes a record; a figure w
 about five minutes on an idle machine.
 """
 _EXAMPLE = """\
-example: python -m calib_tools.fault_study --out docs/records/fault-study.json \\
+example: python -m studies.fault_study --out docs/records/fault-study.json \\
              --figure docs/images/stops.svg --kills 100 --force
 """
 

@@ -16,7 +16,7 @@ from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes import qos
 from quantvla_ros.nodes.clock_sources import CLOCK_TOPIC
 from quantvla_ros.nodes.conversion import seconds_to_stamp, stamp_to_seconds
-from quantvla_ros.nodes.periodic import PeriodicThread
+from quantvla_ros.serving.periodic import PeriodicThread
 
 if TYPE_CHECKING:
     from rclpy.node import Node

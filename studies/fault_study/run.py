@@ -13,24 +13,24 @@ from typing import Any
 import numpy as np
 
 from calib_tools.buffer.messages import RawMessage, decode
-from calib_tools.demo.policy_run import robot_and_policy
-from calib_tools.demo.processes import Child, Processes
-from calib_tools.demo.progress import Say
-from calib_tools.demo.trace import JOINT_STATE_TYPE, TRAJECTORY_TYPE
-from calib_tools.driven_system import COMMANDS, DrivenSystem
-from calib_tools.fault_study.scenarios import SCENARIOS, Scene
-from calib_tools.fault_study.stop import measure
-from calib_tools.fault_study.wave_policy import (
+from calib_tools.common.heard_setpoints import SETPOINTS
+from calib_tools.common.resources import shared_file
+from calib_tools.common.ros_domain import own_ros_domain
+from calib_tools.common.say import Say
+from calib_tools.system.policy_run import robot_and_policy
+from calib_tools.system.processes import Child, Processes
+from calib_tools.system.trace import JOINT_STATE_TYPE, TRAJECTORY_TYPE
+from quantvla_ros.control.faults import FaultCode
+from studies.driven_system import COMMANDS, DrivenSystem
+from studies.fault_study.scenarios import SCENARIOS, Scene
+from studies.fault_study.stop import measure
+from studies.fault_study.wave_policy import (
     FREQUENCY_HZ,
     INSTRUCTION,
     LOADER,
     MODE_VARIABLE,
     next_fastest,
 )
-from calib_tools.heard_setpoints import SETPOINTS
-from calib_tools.resources import shared_file
-from calib_tools.ros_domain import own_ros_domain
-from quantvla_ros.control.faults import FaultCode
 
 BUNDLE = "policies/panda"
 PARAMETERS = {
@@ -66,7 +66,7 @@ def study(
     Raises:
         QuantVLAError: a process ended, or something that must come did not.
     """
-    from quantvla_ros.nodes.disturber import Disturber
+    from studies.fault_study.disturber import Disturber
 
     with tempfile.TemporaryDirectory() as scratch, own_ros_domain() as environment:
         mode = Path(scratch) / "mode"

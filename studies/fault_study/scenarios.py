@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calib_tools.output import write_file
+from calib_tools.common.output import write_file
 from quantvla_ros.control.faults import FaultCode
 
 if TYPE_CHECKING:
-    from quantvla_ros.nodes.disturber import Disturber
     from quantvla_ros.nodes.operator import Operator
+    from studies.fault_study.disturber import Disturber
 
 SILENCEABLE = ("wrist", "joint_states")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from calib_tools.setpoints import Setpoints
+from calib_tools.common.setpoints import Setpoints
 from quantvla_ros.control.limits import JointLimits
 
 _STILL = 1e-4

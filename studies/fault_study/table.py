@@ -14,7 +14,7 @@ import numpy as np
 from calib_tools.report.plots import INT8_COLOUR, drawing
 
 RECORD = "fault-study.json"
-KIND = "calib_tools.fault_study"
+KIND = "studies.fault_study"
 _HEAD = (
     "| fault | provoked by | raised after | at | stops within | peak acceleration | peak jerk | "
     "at rest |\n|---|---|---|---|---|---|---|---|"

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from quantvla_ros.bundle.action_prefix import ActionPrefix
-from quantvla_ros.bundle.chunk import Chunk
-from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.storage import load_manifest
-from quantvla_ros.bundle.trained_range import FARTHEST
+from quantvla_ros.processing.trained_range import FARTHEST
+from quantvla_ros.robot.action_prefix import ActionPrefix
+from quantvla_ros.robot.chunk import Chunk
+from quantvla_ros.robot.observation import Observation
 
 LOADER = f"{__name__}:load"
 MODE_VARIABLE = "QUANTVLA_FAULT_STUDY_MODE"

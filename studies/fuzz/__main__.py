@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Entry of ``python -m calib_tools.fuzz``."""
+"""Entry of ``python -m studies.fuzz``."""
 
 from __future__ import annotations
 
 import sys
 from typing import Any
 
-from calib_tools.demo.progress import Say
-from calib_tools.fuzz.file_study import FAILED, study_files
-from calib_tools.fuzz.table import KIND, markdown
-from calib_tools.study import run_study, study_parser
+from calib_tools.common.say import Say
+from studies.fuzz.file_study import FAILED, study_files
+from studies.fuzz.table import KIND, markdown
+from studies.study import run_study, study_parser
 
 FILES = ("bundle", "buffer", "bag", "parameters", "configuration", "picture")
 MESSAGES = "messages"
@@ -21,7 +21,7 @@ sentence: a crash, a hang, an error of another kind or a command beyond the limi
 Writes a record.
 """
 _EXAMPLE = """\
-example: python -m calib_tools.fuzz --cases 2000 --out docs/records/fuzz.json --force
+example: python -m studies.fuzz --cases 2000 --out docs/records/fuzz.json --force
 """
 
 
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     def measure(say: Say) -> dict[str, Any]:
         rows = []
         if MESSAGES in kinds:
-            from calib_tools.fuzz.message_study import study_messages
+            from studies.fuzz.message_study import study_messages
 
             rows.append(study_messages(options.cases, options.seed, options.logs, say))
         files = [kind for kind in kinds if kind != MESSAGES]

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from calib_tools.fuzz.files import Attempt, attempts, make_samples
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.parent_process import tie_to_parent
+from studies.fuzz.files import Attempt, attempts, make_samples
 
 HANG_S = 600.0
 MEMORY = 12 << 30  # bytes of address space; a damaged size must not bring the machine down

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from calib_tools.fuzz.mutation import mutate_bytes, mutate_yaml
-from calib_tools.resources import shared_file
+from calib_tools.common.resources import shared_file
+from studies.fuzz.mutation import mutate_bytes, mutate_yaml
 
 RESEAL_SHARE = 0.8  # of the damages come with hashes that fit, or nothing else would be tried
 
@@ -23,7 +23,7 @@ Attempt = Callable[[np.random.Generator, Path], None]
 
 def make_samples(directory: Path, kinds: Collection[str]) -> None:
     """Write the sound files that attempts of these kinds damage; some damage what is shipped."""
-    from calib_tools.fuzz.sound_files import write_buffer_of_noise, write_bundles
+    from studies.fuzz.sound_files import write_buffer_of_noise, write_bundles
 
     if "bundle" in kinds:
         write_bundles(directory)
@@ -45,11 +45,11 @@ def attempts(samples: Path) -> Mapping[str, Attempt]:
 
 def _bundle(samples: Path, rng: np.random.Generator, scratch: Path) -> None:
     """A bundle, float or quantized: load it and infer once."""
-    from calib_tools.fuzz.sound_files import observation
     from quantvla_ros.backends.policy import load_policy
-    from quantvla_ros.bundle.chunk import draw_noise
     from quantvla_ros.bundle.manifest_file import MANIFEST, seal
     from quantvla_ros.bundle.storage import FILES, file_hash
+    from quantvla_ros.robot.chunk import draw_noise
+    from studies.fuzz.sound_files import observation
 
     names = ("float", "int4")
     path = scratch / "bundle"
@@ -88,7 +88,7 @@ def _buffer(buffer: Path, rng: np.random.Generator, scratch: Path) -> None:
 def _bag(buffer: Path, rng: np.random.Generator, scratch: Path) -> None:
     """A bag without any hash: select a buffer from it."""
     from calib_tools.buffer.store import DESCRIPTION, load_description
-    from calib_tools.select_bags import select
+    from calib_tools.record.select import select
 
     sources = load_description(buffer).sources
     camera = sources.cameras["front"]
@@ -143,7 +143,7 @@ def _picture(rng: np.random.Generator, scratch: Path) -> None:
         compressed_image,
         decode_image,
     )
-    from calib_tools.fuzz.damaged_messages import damaged
+    from studies.fuzz.damaged_messages import damaged
 
     sound = RawMessage("/front/compressed", COMPRESSED_TYPE, compressed_image(0, "camera", b""))
     pixels = decode_image(replace(sound, data=damaged(sound, 1.0, rng)))

@@ -14,19 +14,19 @@ import numpy as np
 
 from calib_tools.buffer.messages import RawMessage, decode
 from calib_tools.buffer.sources import IMAGE_TYPES, JOINT_STATE_TYPE, STRING_TYPE
-from calib_tools.demo.policy_run import robot_and_policy
-from calib_tools.demo.processes import Child, Processes
-from calib_tools.demo.trace import TRAJECTORY_TYPE
-from calib_tools.driven_system import COMMANDS, DrivenSystem
-from calib_tools.fault_study.wave_policy import INSTRUCTION, LOADER
-from calib_tools.fuzz.command_check import wrong
-from calib_tools.fuzz.damaged_messages import CLOCK_TYPE, damaged
-from calib_tools.resources import shared_file
-from calib_tools.ros_domain import own_ros_domain
+from calib_tools.common.resources import shared_file
+from calib_tools.common.ros_domain import own_ros_domain
+from calib_tools.system.policy_run import robot_and_policy
+from calib_tools.system.processes import Child, Processes
+from calib_tools.system.trace import TRAJECTORY_TYPE
+from studies.driven_system import COMMANDS, DrivenSystem
+from studies.fault_study.wave_policy import INSTRUCTION, LOADER
+from studies.fuzz.command_check import wrong
+from studies.fuzz.damaged_messages import CLOCK_TYPE, damaged
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.operator import Operator
-    from quantvla_ros.nodes.raw_publisher import RawPublisher
+    from studies.fuzz.raw_publisher import RawPublisher
 
 BUNDLE = "policies/panda"
 SOURCES = {
@@ -125,7 +125,7 @@ class _Study(DrivenSystem):
 
     def _join(self) -> RawPublisher:
         """Publish beside the robot from now on; arming is refused while there are two clocks."""
-        from quantvla_ros.nodes.raw_publisher import RawPublisher
+        from studies.fuzz.raw_publisher import RawPublisher
 
         publisher = RawPublisher(self.operator.tap.node, SOURCES)
         self.wait(publisher.found, "reader of the damaged messages")

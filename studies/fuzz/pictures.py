@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calib_tools.fuzz.mutation import mutate_bytes
+from studies.fuzz.mutation import mutate_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image

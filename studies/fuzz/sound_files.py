@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from calib_tools.random_policy import JOINTS, SMOLVLA_SIZED, random_observations, save_random_bundle
-from quantvla_ros.bundle.observation import Observation
+from quantvla_ros.robot.observation import Observation
+from studies.random_policy import JOINTS, SMOLVLA_SIZED, random_observations, save_random_bundle
 
 _SIZE = 32
 _SAMPLES = 16  # of calibration
@@ -30,8 +30,8 @@ def observation() -> Observation:
 
 def write_bundles(directory: Path) -> None:
     """Write `float` and, quantized from it, `int4`."""
-    from calib_tools.quantizing import quantize_bundle
-    from calib_tools.recipe import Recipe
+    from calib_tools.quantize.quantizing import quantize_bundle
+    from calib_tools.quantize.recipe import Recipe
     from quantvla_ros.quantization.gate import load_thresholds
 
     save_random_bundle(directory / "float", _TINY)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 RECORD = "fuzz.json"
-KIND = "calib_tools.fuzz"
+KIND = "studies.fuzz"
 _HEAD = "| what | damaged | refused | harmless | failures |\n|---|---|---|---|---|"
 _NAMES = {
     "messages": "messages over DDS to a moving robot's policy node",

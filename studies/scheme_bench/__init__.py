@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TODO."""
+"""How fast each number format is: `python -m studies.scheme_bench`."""

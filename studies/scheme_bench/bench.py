@@ -9,8 +9,8 @@ from typing import Any
 
 from quantvla_ros.backends.bench import circumstances, integer_names, percentiles, time_in_turn
 from quantvla_ros.backends.policy import TorchPolicy, load_policy
-from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.storage import bundle_hash
+from quantvla_ros.robot.observation import Observation
 
 SCHEMA = 1
 FLOAT = "float_compiled"

@@ -17,23 +17,23 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from calib_tools.bench_table import KIND, RECORD, SCHEMA
-from calib_tools.failures import sentence
-from calib_tools.output import claim_directory, read_json, write_json
-from calib_tools.progress import Bar
-from calib_tools.quantize import TimeLeft, fitting_buffer
-from calib_tools.random_policy import random_observations, save_random_bundle
-from calib_tools.recipe import Recipe
-from calib_tools.record_file import command_line
-from calib_tools.stopping import goes_on
-from quantvla_ros.backends.compiler import check_compiler
+from calib_tools.bench.table import KIND, RECORD, SCHEMA
+from calib_tools.common.failures import sentence
+from calib_tools.common.output import claim_directory, read_json, write_json
+from calib_tools.common.progress import Bar
+from calib_tools.common.record_file import command_line
+from calib_tools.common.stopping import goes_on
+from calib_tools.quantize.command import TimeLeft, fitting_buffer
+from calib_tools.quantize.recipe import Recipe
+from quantvla_ros.backends.cpu.compiler import check_compiler
 from quantvla_ros.bundle.directory import check_writable
-from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.storage import bundle_hash, load_manifest
 from quantvla_ros.bundle.tensors import tensor_header
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.parent_process import tie_to_parent
 from quantvla_ros.quantization.schemes import SCHEMES, check_scheme
+from quantvla_ros.robot.observation import Observation
+from studies.random_policy import random_observations, save_random_bundle
 
 _BUNDLES, _MADE = "bundles", "made"
 _RANDOM_CALIBRATION, _RANDOM_HELD_OUT = 15, 8  # 11 to fit on: 2651 tokens for 2560 inputs
@@ -159,7 +159,7 @@ def _quantized(subject: _Subject, recipe: Recipe, out: Path, bar: Bar) -> dict[s
 def _make(pipe: Connection, subject: _Subject, recipe: Recipe, path: Path, parent: int) -> None:
     """In a process of its own."""
     tie_to_parent(parent)
-    from calib_tools.quantizing import quantize_bundle
+    from calib_tools.quantize.quantizing import quantize_bundle
 
     start = time.perf_counter()
     try:
@@ -209,7 +209,7 @@ def _timed(
     base: str,
     bar: Bar,
 ) -> dict[str, Any]:
-    from quantvla_ros.backends.bench_schemes import bench_schemes as measure
+    from studies.scheme_bench.bench import bench_schemes as measure
 
     bar.note(f"Compiling {len(schemes) + 1} policies.")
     paths = {scheme: out / _BUNDLES / f"{scheme}-{base}" for scheme in schemes}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Entry of ``python -m calib_tools.timing_study``."""
+"""Entry of ``python -m studies.timing``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from calib_tools.demo.progress import Say
-from calib_tools.study import run_study, study_parser
-from calib_tools.timing_study.cameras import study_cameras
-from calib_tools.timing_study.jitter import study_jitter
-from calib_tools.timing_study.soak import study_soak
-from calib_tools.timing_study.table import KIND, markdown
+from calib_tools.common.say import Say
+from studies.study import run_study, study_parser
+from studies.timing.cameras import study_cameras
+from studies.timing.jitter import study_jitter
+from studies.timing.soak import study_soak
+from studies.timing.table import KIND, markdown
 
 _TEXT = """\
 Measure on this machine, over real topics:
@@ -24,9 +24,9 @@ Measure on this machine, over real topics:
 Writes a record and prints its table.
 """
 _EXAMPLE = """\
-examples: python -m calib_tools.timing_study jitter --bundle BUNDLE --out jitter.json
-          python -m calib_tools.timing_study cameras --out cameras.json
-          python -m calib_tools.timing_study soak --bundle BUNDLE --seconds 3600 --out soak.json
+examples: python -m studies.timing jitter --bundle BUNDLE --out jitter.json
+          python -m studies.timing cameras --out cameras.json
+          python -m studies.timing soak --bundle BUNDLE --seconds 3600 --out soak.json
 """
 _SECONDS = {"jitter": 60.0, "cameras": 60.0, "soak": 3600.0}
 

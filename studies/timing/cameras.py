@@ -8,11 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from calib_tools.demo.processes import Processes
-from calib_tools.demo.progress import Say
-from calib_tools.resources import shared_file
-from calib_tools.ros_domain import own_ros_domain
-from calib_tools.timing_study.shares import shares
+from calib_tools.common.resources import shared_file
+from calib_tools.common.ros_domain import own_ros_domain
+from calib_tools.common.say import Say
+from calib_tools.system.processes import Processes
+from studies.timing.shares import shares
 
 PROFILE = "config/fastdds.xml"
 VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")

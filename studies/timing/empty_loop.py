@@ -9,9 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from quantvla_ros.nodes.periodic import PeriodicThread
-from quantvla_ros.nodes.realtime import CONTROL_PRIORITY
-from quantvla_ros.nodes.record import NodeRecord
+from quantvla_ros.serving.periodic import PeriodicThread
+from quantvla_ros.serving.realtime import CONTROL_PRIORITY
+from quantvla_ros.serving.record import NodeRecord
 
 
 def loop(rate_hz: float, seconds: float) -> dict[str, object]:

@@ -9,15 +9,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from calib_tools.demo.processes import Child
-from calib_tools.demo.progress import Say
-from calib_tools.demo.trace import TRAJECTORY_TYPE
-from calib_tools.heard_setpoints import SETPOINTS
-from calib_tools.timing_study.moving_arm import NODE, moving_arm
-from calib_tools.timing_study.shares import shares
+from calib_tools.common.heard_setpoints import SETPOINTS
+from calib_tools.common.say import Say
+from calib_tools.system.processes import Child
+from calib_tools.system.trace import TRAJECTORY_TYPE
+from studies.timing.moving_arm import NODE, moving_arm
+from studies.timing.shares import shares
 
-PLAIN = "calib_tools.timing_study.plain_node"
-EMPTY = "calib_tools.timing_study.empty_loop"
+PLAIN = "studies.timing.plain_node"
+EMPTY = "studies.timing.empty_loop"
 _EXTRA_S = 30.0
 _TOPICS = {SETPOINTS: (TRAJECTORY_TYPE,)}
 

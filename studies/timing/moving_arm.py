@@ -12,11 +12,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from calib_tools.demo.policy_run import robot_and_policy
-from calib_tools.demo.processes import Child, Processes
-from calib_tools.demo.progress import Say
-from calib_tools.driven_system import DrivenSystem
-from calib_tools.ros_domain import own_ros_domain
+from calib_tools.common.ros_domain import own_ros_domain
+from calib_tools.common.say import Say
+from calib_tools.system.policy_run import robot_and_policy
+from calib_tools.system.processes import Child, Processes
+from studies.driven_system import DrivenSystem
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.operator import Operator

@@ -11,7 +11,8 @@ import gc
 import sys
 from unittest import mock
 
-from quantvla_ros.nodes import periodic, policy_node, realtime
+from quantvla_ros.nodes import policy_node
+from quantvla_ros.serving import periodic, realtime
 
 
 def main() -> int:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from calib_tools.demo.progress import Say
-from calib_tools.timing_study.moving_arm import MovingArm, moving_arm
+from calib_tools.common.say import Say
+from studies.timing.moving_arm import MovingArm, moving_arm
 
 SOURCES = ("wrist", "joint_states")
 SAMPLE_S = 10.0

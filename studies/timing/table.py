@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 RECORD = ("jitter.json", "cameras.json", "soak.json")
-KIND = "calib_tools.timing_study"
+KIND = "studies.timing"
 
 
 def markdown(record: Mapping[str, Any]) -> str:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from quantvla_ros.backends.c_library import library_for
+from quantvla_ros.backends.cpu.c_library import library_for
 
 VARIABLES = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
-PRODUCTS = Path(__file__).with_name("exact_products.py")
+PRODUCTS = Path(__file__).parents[1] / "support" / "exact_products.py"
 
 
 @pytest.mark.skipif(library_for(False) is None, reason="needs AVX2 and a C compiler")

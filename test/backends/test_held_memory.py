@@ -6,12 +6,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from quantized_networks import quantize_nearest
+from support.quantized_networks import quantize_nearest
 
 from quantvla_ros.backends.policy import policy_of
 from quantvla_ros.bundle.storage import load_bundle
 from quantvla_ros.models.build import float_network
-from quantvla_ros.models.pi05_roles import layer_roles
+from quantvla_ros.models.mini_pi05.roles import layer_roles
 from quantvla_ros.quantization.layouts import select_layers
 from quantvla_ros.quantization.schemes import Precision
 

@@ -4,13 +4,13 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from tiny_policy import HORIZON, JOINTS, STEPS, observations, save_tiny_bundle, tiny_network
+from support.tiny_policy import HORIZON, JOINTS, STEPS, observations, save_tiny_bundle, tiny_network
 
 from quantvla_ros.backends.policy import load_policy
-from quantvla_ros.bundle.action_prefix import ActionPrefix
-from quantvla_ros.bundle.chunk import draw_noise
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.flow import integrate
+from quantvla_ros.robot.action_prefix import ActionPrefix
+from quantvla_ros.robot.chunk import draw_noise
 
 
 @pytest.fixture(scope="module")

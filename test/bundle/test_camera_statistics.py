@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures that are far from those of the calibration buffer; see test/sim for rendered ones."""
+"""Pictures far from those of the calibration buffer; see test/simulation for rendered ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from quantvla_ros.bundle.calibration import CameraStatistics
-from quantvla_ros.bundle.pictures import camera_statistics, features, unlike
+from quantvla_ros.processing.pictures import camera_statistics, features, unlike
 
 SIDE = 96
 RNG = np.random.default_rng(0)

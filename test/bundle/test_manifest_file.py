@@ -4,7 +4,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from bundle.example_bundle import example_manifest
+from support.example_bundle import example_manifest
 
 from quantvla_ros.bundle.manifest_file import MANIFEST, read_manifest, seal, write_manifest
 from quantvla_ros.errors import BundleError

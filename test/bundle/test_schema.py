@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 import pytest
-from bundle.example_bundle import HORIZON, example_interface, example_manifest
 from pydantic import ValidationError
+from support.example_bundle import HORIZON, example_interface, example_manifest
 
 from quantvla_ros.bundle.schema import ActionSpec, BundleManifest, CameraSpec, Interface
 

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 import torch
-from bundle.example_bundle import example_manifest, example_tokenizer, write_example
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
+from support.example_bundle import example_manifest, example_tokenizer, write_example
 
 from quantvla_ros.bundle.manifest_file import write_manifest
 from quantvla_ros.bundle.storage import (

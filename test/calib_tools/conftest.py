@@ -145,7 +145,7 @@ def tiny_bundle(tmp_path_factory) -> Path:
     )
     from quantvla_ros.bundle.storage import save_bundle
     from quantvla_ros.bundle.tokenizer import build_word_tokenizer
-    from quantvla_ros.models.pi05 import Pi05, Pi05Config
+    from quantvla_ros.models.mini_pi05.network import Pi05, Pi05Config
 
     words = ["put", "the", "milk", "in", "basket"]
     horizon, units = 4, ["rad", "rad", "m"]

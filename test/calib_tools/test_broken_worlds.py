@@ -19,10 +19,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from process_life import import_path
+from support.process_life import import_path
 
 from calib_tools.cli import main
-from quantvla_ros.backends import compiler
+from quantvla_ros.backends.cpu import compiler
 
 COMMANDS = {
     "record": "record --config {config} --out {out}",
@@ -37,10 +37,10 @@ COMMANDS = {
     "demo": "demo --policy nothing --out {out}",
 }
 MODULES = {
-    "calib_tools.fault_study.__main__": "--out {out}",
-    "calib_tools.timing_study.__main__": "soak --bundle nothing --out {out}",
-    "calib_tools.fuzz.__main__": "--out {out}",
-    "calib_tools.expert_study": "--out {out}",
+    "studies.fault_study.__main__": "--out {out}",
+    "studies.timing.__main__": "soak --bundle nothing --out {out}",
+    "studies.fuzz.__main__": "--out {out}",
+    "studies.experts": "--out {out}",
 }
 COMPILING = {
     "bench": "bench nothing --against nothing --buffer nothing",
@@ -134,7 +134,7 @@ def test_a_disk_that_fills_up_while_a_buffer_is_written(world, refused, streams)
 
 
 def test_a_disk_that_fills_up_while_a_bundle_is_written(world, refused, tiny_bundle, tiny_buffer):
-    from quantvla_ros.backends.c_library import load_library
+    from quantvla_ros.backends.cpu.c_library import load_library
 
     load_library()  # what is built here is no matter of this test
     with no_file_larger_than(20_000):

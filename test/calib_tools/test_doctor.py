@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from calib_tools import doctor
-from quantvla_ros.backends import compiler
+from quantvla_ros.backends.cpu import compiler
 
 
 def by_name(findings):

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from motion_rig import Rig, arm_limits
+from support.motion_rig import Rig, arm_limits
 
 from quantvla_ros.control.limits import JointLimits
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quantvla_ros.control.commanded import HISTORY_S, CommandedMotion
+from quantvla_ros.control.command_history import HISTORY_S, CommandedMotion
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.control.plan import Piece, Plan
 from quantvla_ros.control.timeline import Hold

@@ -6,11 +6,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calib_tools.setpoints import ControllerSetup, replay, window_trajectory
+from calib_tools.common.setpoints import ControllerSetup, replay, window_trajectory
 from quantvla_ros.control.config import Mode
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.control.motion import MotionController
-from quantvla_ros.sim.controller_release import RELEASES
+from simulation.controller_release import RELEASES
 
 DT, START, LATENCY = 0.1, 1.7e9, 0.12
 

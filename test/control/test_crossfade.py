@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantvla_ros.control.splicer import Crossfade, smoothstep
+from quantvla_ros.control.crossfade import Crossfade, smoothstep
 from quantvla_ros.control.timeline import ChunkTimeline, Hold
 
 seeds = st.integers(0, 2**32 - 1)

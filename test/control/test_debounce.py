@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from quantvla_ros.control.persistence import Lasting, Recent
+from quantvla_ros.control.debounce import Lasting, Recent
 
 
 def test_lasting_counts_without_a_break() -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from motion_rig import DT, PERIOD, SHAPE, START
+from support.motion_rig import DT, PERIOD, SHAPE, START
 
 from quantvla_ros.control.config import Mode
 from quantvla_ros.control.reference import DUE_S

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from motion_rig import DT, PERIOD, stops_along
+from support.motion_rig import DT, PERIOD, stops_along
 
 from quantvla_ros.control.config import Mode
 from quantvla_ros.control.faults import FaultCode

@@ -11,13 +11,13 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
-from control.random_session import LASTING, START, Session, cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.random_session import LASTING, START, Session, cases
 
-from calib_tools.setpoints import ControllerSetup, replay, window_trajectory
+from calib_tools.common.setpoints import ControllerSetup, replay, window_trajectory
 from quantvla_ros.control.config import Mode, MotionConfig
-from quantvla_ros.sim.controller_release import RELEASES
+from simulation.controller_release import RELEASES
 
 ROUNDING = 1e-9
 LATEST_S = MotionConfig().transport_margin_s

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quantvla_ros.control.path_clock import Ended, Slowed
+from quantvla_ros.control.stopping import Ended, Slowed
 from quantvla_ros.control.timeline import ChunkTimeline, Hold
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quantvla_ros.control.path_clock import Slowed
-from quantvla_ros.control.splicer import Crossfade
+from quantvla_ros.control.crossfade import Crossfade
+from quantvla_ros.control.stopping import Slowed
 from quantvla_ros.control.timeline import ChunkTimeline, Hold
 from quantvla_ros.control.tracker import Tracker
 

@@ -6,13 +6,13 @@ import os
 
 import numpy as np
 import pytest
-from bundle.example_bundle import HORIZON, JOINTS, example_interface
+from support.example_bundle import HORIZON, JOINTS, example_interface
 
-from quantvla_ros.bundle.action_prefix import ActionPrefix
-from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import CameraSpec
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.inference.channel import MAX_INSTRUCTION_BYTES, Channel, chunk_checksum
+from quantvla_ros.robot.action_prefix import ActionPrefix
+from quantvla_ros.robot.observation import Observation
 
 INTERFACE = example_interface().model_copy(
     update={

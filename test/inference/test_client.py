@@ -10,16 +10,16 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from bundle.example_bundle import HORIZON, JOINTS, example_manifest, write_example
-from inference.driving import ANSWER_S, TIMEOUT_S, answer, make, next_result, observe
-from process_life import alive, children_of
-from waiting import patient, wait_until
+from support.driving import ANSWER_S, TIMEOUT_S, answer, make, next_result, observe
+from support.example_bundle import HORIZON, JOINTS, example_manifest, write_example
+from support.process_life import alive, children_of
+from support.waiting import patient, wait_until
 
-from quantvla_ros.bundle.action_prefix import ActionPrefix
-from quantvla_ros.bundle.chunk import draw_noise
-from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.errors import BackendError, BundleError, QuantVLAError
 from quantvla_ros.inference.client import ChunkResult, Failure
+from quantvla_ros.robot.action_prefix import ActionPrefix
+from quantvla_ros.robot.chunk import draw_noise
+from quantvla_ros.robot.observation import Observation
 
 
 def descriptors():
@@ -219,7 +219,7 @@ def test_the_worker_leaves_signals_to_the_node(client, number):
         ("damaged", BundleError, "is damaged"),
         ("broken", BackendError, "RuntimeError: no backend cpu, compiled False, 1 threads"),
         ("crashing", BackendError, "SIGABRT while it was starting"),
-        ("unknown", BackendError, "loader 'inference.fake_policies:unknown' cannot be imported"),
+        ("unknown", BackendError, "loader 'support.worker_policies:unknown' cannot be imported"),
     ],
 )
 def test_a_start_that_fails_says_why_and_leaves_nothing(bundle, loader, kind, text):

@@ -9,12 +9,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from bundle.example_bundle import write_example
-from inference.driving import answer, make, observe
-from process_life import alive
-from waiting import patient, wait_until
+from support.driving import answer, make, observe
+from support.example_bundle import write_example
+from support.process_life import alive
+from support.waiting import patient, wait_until
 
-from quantvla_ros.nodes.realtime import take_priority
+from quantvla_ros.serving.realtime import take_priority
 
 TESTS = Path(__file__).parent.parent
 DEADLINE_S = 10.0
@@ -22,7 +22,7 @@ DEADLINE_S = 10.0
 # Starts a worker, asks for a chunk, prints the worker's pid and waits to be killed.
 NODE = """
 import sys, threading
-from inference.driving import answer, make, observe
+from support.driving import answer, make, observe
 client = make(sys.argv[1])
 client.start()
 answer(client, observe())

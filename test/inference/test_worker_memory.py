@@ -6,8 +6,8 @@ from __future__ import annotations
 from contextlib import closing
 
 import pytest
-from bundle.example_bundle import write_example
-from inference.driving import answer, make, observe
+from support.driving import answer, make, observe
+from support.example_bundle import write_example
 
 from quantvla_ros.inference.client import ChunkResult, Failure
 

@@ -2,11 +2,11 @@
 from __future__ import annotations
 
 import pytest
-from tiny_policy import tiny_manifest
+from support.tiny_policy import tiny_manifest
 
 from quantvla_ros.errors import BundleError
 from quantvla_ros.models.build import empty_network
-from quantvla_ros.quantization.streaming import adopt
+from quantvla_ros.quantization.layerwise import adopt
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import math
 
 import pytest
 import torch
-from tiny_policy import HORIZON, JOINTS, STEPS, network_inputs, noise, tiny_network
+from support.tiny_policy import HORIZON, JOINTS, STEPS, network_inputs, noise, tiny_network
 
 from quantvla_ros.models.flow import integrate
 from quantvla_ros.models.guidance import PrefixGuidance, prefix_weights

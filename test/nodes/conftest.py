@@ -3,12 +3,7 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # the helpers: policy_graph, fake_robot
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +12,7 @@ def robot(ros):
 
     It ends with its module, for the next one may bring another robot into the same ROS domain.
     """
-    from fake_robot import FakeRobot
+    from support.fake_robot import FakeRobot
 
     robot = FakeRobot()
     yield robot
@@ -27,7 +22,7 @@ def robot(ros):
 @pytest.fixture(scope="session")
 def float_bundle(tmp_path_factory):
     """A tiny float bundle."""
-    from policy_graph import write_bundle
+    from support.policy_graph import write_bundle
 
     return write_bundle(tmp_path_factory.mktemp("bundle") / "float")
 
@@ -35,7 +30,7 @@ def float_bundle(tmp_path_factory):
 @pytest.fixture(scope="module")
 def policy(robot, float_bundle, tmp_path_factory):
     """A policy node in a process, configured and active, with a client; one for each module."""
-    from policy_graph import active_policy
+    from support.policy_graph import active_policy
 
     with active_policy(robot, float_bundle, tmp_path_factory.mktemp("policy")) as policy:
         yield policy

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from rosgraph_msgs.msg import Clock
-from waiting import wait_until
+from support.waiting import wait_until
 
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.nodes.clock_sources import ClockSources
@@ -12,7 +12,7 @@ from quantvla_ros.nodes.qos import CLOCK
 
 
 def test_both_publishers_are_named_until_one_ends(graph):
-    from ros_graph import Graph
+    from support.ros_graph import Graph
 
     clocks = ClockSources(graph.node, simulated=True)
     system = ClockSources(graph.node, simulated=False)

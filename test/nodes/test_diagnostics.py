@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
-from waiting import wait_until
+from support.waiting import wait_until
 
 from quantvla_ros.nodes.diagnostics import ERROR, OK, Diagnostics
 from quantvla_ros.nodes.qos import DIAGNOSTICS

@@ -18,8 +18,8 @@ from quantvla_ros.control.window import Window
 from quantvla_ros.nodes.conversion import stamp_to_seconds
 from quantvla_ros.nodes.drive import JointDrive
 from quantvla_ros.nodes.gripper import ForwardGripper
-from quantvla_ros.nodes.input_types import JointSample
 from quantvla_ros.nodes.twist_drive import HALT_S, TwistDrive
+from quantvla_ros.serving.input_types import JointSample
 
 PERIOD = 0.02
 

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import pytest
-from policy_graph import active_policy
-from tip_robot import PARAMETERS, TipRobot, assert_within_reach, write_tip_bundle
-from waiting import wait_until
+from support.policy_graph import active_policy
+from support.tip_robot import PARAMETERS, TipRobot, assert_within_reach, write_tip_bundle
+from support.waiting import wait_until
 
 from quantvla_ros.errors import QuantVLAError
 

@@ -7,9 +7,9 @@ import os
 import signal
 
 import pytest
-from policy_graph import active_policy
-from tip_robot import PARAMETERS, TipRobot, write_tip_bundle
-from waiting import wait_until
+from support.policy_graph import active_policy
+from support.tip_robot import PARAMETERS, TipRobot, write_tip_bundle
+from support.waiting import wait_until
 
 from quantvla_ros.errors import QuantVLAError
 

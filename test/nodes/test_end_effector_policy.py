@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -13,12 +11,12 @@ pytest.importorskip("mujoco")
 
 from action_msgs.msg import GoalStatusArray
 from geometry_msgs.msg import TwistStamped
-from policy_graph import manifest
-from process_life import import_path
-from ros_graph import NodeProcess
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
-from waiting import wait_until
+from support.policy_graph import manifest
+from support.process_life import import_path
+from support.ros_graph import NodeProcess
+from support.waiting import wait_until
 
 from quantvla_ros.bundle.schema import (
     TWIST_NAMES,
@@ -33,8 +31,8 @@ from quantvla_ros.bundle.tokenizer import build_word_tokenizer
 from quantvla_ros.nodes import qos
 from quantvla_ros.nodes.conversion import joint_state_to_arrays, stamp_to_seconds
 from quantvla_ros.nodes.lifecycle_client import PolicyNodeClient
-from quantvla_ros.sim.robot import JOINT_NAMES
-from quantvla_ros.sim.urdf import BASE_LINK
+from simulation.robot import JOINT_NAMES
+from simulation.urdf import BASE_LINK
 
 HORIZON = 30
 FINGER = JOINT_NAMES[-1]
@@ -77,13 +75,13 @@ def bundle(tmp_path_factory):
 @pytest.fixture
 def node(ros, graph, bundle, control_msgs, monkeypatch):
     """Robot and policy node, the latter configured and active, and a client of it."""
-    own = [Path(__file__).parent, *filter(None, [control_msgs])]
+    own = [*filter(None, [control_msgs])]
     monkeypatch.setenv("PYTHONPATH", import_path(*own))
-    robot = NodeProcess("quantvla_ros.nodes.sim_robot_node", GRIPPER, "real_time_factor:=0.5")
+    robot = NodeProcess("simulation.ros.robot_node", GRIPPER, "real_time_factor:=0.5")
     policy = NodeProcess(
         "quantvla_ros.nodes.policy_node",
         f"bundle:={bundle}",
-        "loader:=fake_policies:load_lifting",
+        "loader:=support.fake_policies:load_lifting",
         "compiled:=false",
         f"twist_frame:={BASE_LINK}",
         GRIPPER,

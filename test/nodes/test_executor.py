@@ -9,7 +9,7 @@ import pytest
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from std_srvs.srv import Trigger
-from waiting import patient, wait_until
+from support.waiting import patient, wait_until
 
 from quantvla_ros.nodes.executor import PATIENCE_S, PatientExecutor
 

@@ -11,18 +11,18 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from policy_graph import manifest
 from std_msgs.msg import Float64MultiArray
-from tip_robot import tip_action
-from waiting import wait_until
+from support.policy_graph import manifest
+from support.tip_robot import tip_action
+from support.waiting import wait_until
 
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.gripper import ForwardGripper
 from quantvla_ros.nodes.gripper_builder import GripperBuilder
-from quantvla_ros.nodes.parameter_model import validate
 from quantvla_ros.nodes.qos import COMMAND
+from quantvla_ros.serving.parameter_model import validate
 
 ARM = manifest().interface
 TIP = ARM.model_copy(update={"action": tip_action()})

@@ -15,14 +15,14 @@ from rclpy.serialization import serialize_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import String
-from waiting import wait_until
+from support.waiting import wait_until
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.conversion import rgb_to_image
-from quantvla_ros.nodes.input_buffer import InputBuffer
-from quantvla_ros.nodes.input_types import Frame, Gates
 from quantvla_ros.nodes.inputs import POLL_S, Inputs, serialized_stamp
 from quantvla_ros.nodes.qos import CLOCK, LATCHED, SENSOR
+from quantvla_ros.serving.input_buffer import InputBuffer
+from quantvla_ros.serving.input_types import Frame, Gates
 
 GATES = Gates(camera_age=1.0, joint_age=1.0, skew=1.0, future=1.0, frozen=0.0)
 PICTURE = np.arange(8 * 6 * 3, dtype=np.uint8).reshape(8, 6, 3)

@@ -7,18 +7,18 @@ from types import SimpleNamespace
 
 import pytest
 from builtin_interfaces.msg import Time
-from joint_worlds import observed_joints
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import JointState
-from waiting import wait_until
+from support.joint_worlds import observed_joints
+from support.waiting import wait_until
 
 from quantvla_ros.control.faults import FaultCode
-from quantvla_ros.nodes.input_buffer import InputBuffer
-from quantvla_ros.nodes.input_types import Gates
 from quantvla_ros.nodes.inputs import Inputs
 from quantvla_ros.nodes.joint_intake import JointIntake, Taken
 from quantvla_ros.nodes.joint_publishers import JointPublishers
 from quantvla_ros.nodes.qos import JOINT_STATES
+from quantvla_ros.serving.input_buffer import InputBuffer
+from quantvla_ros.serving.input_types import Gates
 
 GATES = Gates(camera_age=1.0, joint_age=1.0, skew=1.0, future=1.0, frozen=0.0, jump=0.1)
 NOW = 100
@@ -88,7 +88,7 @@ def test_the_first_message_of_another_publisher_is_known_as_such(buffer):
 
 
 def test_publishers_of_one_joint_are_told_apart_from_publishers_of_different_joints(graph):
-    from ros_graph import Graph
+    from support.ros_graph import Graph
 
     inputs = Inputs(graph.node, lambda error: None)
     buffer = InputBuffer(["top"], ["a", "b"], lambda: GATES)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from process_life import import_path
+from support.process_life import import_path
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.log_directory import use_log_directory

@@ -12,11 +12,11 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from policy_graph import PolicyProcess
 from rclpy.duration import Duration
-from ros_graph import Graph
 from std_msgs.msg import String
-from waiting import patient, wait_until
+from support.policy_graph import PolicyProcess
+from support.ros_graph import Graph
+from support.waiting import patient, wait_until
 
 from quantvla_ros.nodes.graph_names import publisher_names
 from quantvla_ros.nodes.manager_bond import ManagerBond

@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from fake_servo import FakeServo, install_moveit_msgs
 from geometry_msgs.msg import TwistStamped
-from policy_graph import active_policy
-from tip_robot import PARAMETERS, TipRobot, write_tip_bundle
-from waiting import wait_until
+from support.fake_servo import FakeServo, install_moveit_msgs
+from support.policy_graph import active_policy
+from support.tip_robot import PARAMETERS, TipRobot, write_tip_bundle
+from support.waiting import wait_until
 
 from quantvla_ros.control.twist import TwistLimits
 from quantvla_ros.errors import QuantVLAError

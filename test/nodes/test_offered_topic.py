@@ -9,7 +9,7 @@ import pytest
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
-from waiting import wait_until
+from support.waiting import wait_until
 
 from quantvla_ros.nodes.offered_topic import OfferedTopic
 from quantvla_ros.nodes.offers import TEXT, Offer, misfit, nothing_arrived

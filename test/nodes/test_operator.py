@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from waiting import patient, wait_until
+from support.waiting import patient, wait_until
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.operator import Operator

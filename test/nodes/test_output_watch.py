@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from action_msgs.msg import GoalStatus, GoalStatusArray
+from support.waiting import wait_until
 from trajectory_msgs.msg import JointTrajectory
-from waiting import wait_until
 
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.nodes.goal_watch import GoalWatch
@@ -30,7 +30,7 @@ def test_the_grippers_topic_is_watched_too(graph):
 
 
 def test_other_publisher_comes_and_goes(graph):
-    from ros_graph import Graph
+    from support.ros_graph import Graph
 
     own = graph.node.create_publisher(JointTrajectory, TOPIC, 1)
     watch = OutputWatch(graph.node, [own], GoalWatch(graph.node))

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fake_robot import JOINTS
-from policy_graph import HORIZON, assert_rhythm
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
+from support.fake_robot import JOINTS
+from support.policy_graph import HORIZON, assert_rhythm
+from support.waiting import wait_until
 from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import Marker
-from waiting import wait_until
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.qos import COMMAND

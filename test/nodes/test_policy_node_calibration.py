@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fake_robot import CAMERAS, SIZE
-from policy_graph import active_policy, write_bundle
-from spelling_tokenizers import byte_tokenizer
-from waiting import wait_until
+from support.fake_robot import CAMERAS, SIZE
+from support.policy_graph import active_policy, write_bundle
+from support.spelling_tokenizers import byte_tokenizer
+from support.waiting import wait_until
 
 from quantvla_ros.bundle.calibration import Calibration
-from quantvla_ros.bundle.pictures import camera_statistics
 from quantvla_ros.bundle.schema import TokenizerSpec
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.processing.pictures import camera_statistics
 
 
 def grey(values):

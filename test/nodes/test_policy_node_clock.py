@@ -6,10 +6,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from policy_graph import PolicyProcess, active_policy
-from ros_graph import Graph
 from rosgraph_msgs.msg import Clock
-from waiting import wait_until
+from support.policy_graph import PolicyProcess, active_policy
+from support.ros_graph import Graph
+from support.waiting import wait_until
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.qos import CLOCK

@@ -9,9 +9,9 @@ import signal
 import threading
 
 import pytest
-from policy_graph import PolicyProcess
-from process_life import alive, children_of
-from waiting import patient, wait_until
+from support.policy_graph import PolicyProcess
+from support.process_life import alive, children_of
+from support.waiting import patient, wait_until
 
 from quantvla_ros.errors import QuantVLAError
 
@@ -40,7 +40,9 @@ def configuring(policy):
 @pytest.fixture
 def warming(robot, float_bundle, tmp_path):
     """A policy node whose inference process never gets ready, and the id of that process."""
-    policy = PolicyProcess(robot, float_bundle, tmp_path, "loader:=fake_policies:slow_start")
+    policy = PolicyProcess(
+        robot, float_bundle, tmp_path, "loader:=support.fake_policies:slow_start"
+    )
     with configuring(policy):
         pid = policy.process.process.pid
         # In its first moment it is a copy of the node, in the node's group.

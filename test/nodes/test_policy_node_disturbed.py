@@ -10,10 +10,10 @@ import time
 
 import numpy as np
 import pytest
-from blocking_node import THREADS
-from policy_graph import active_policy
 from std_msgs.msg import String
-from waiting import wait_until
+from support.blocking_node import THREADS
+from support.policy_graph import active_policy
+from support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

@@ -9,16 +9,16 @@ import signal
 import numpy as np
 import pytest
 from action_msgs.msg import GoalStatus, GoalStatusArray
-from fake_robot import JOINTS
 from sensor_msgs.msg import JointState
+from support.fake_robot import JOINTS
+from support.waiting import wait_until
 from trajectory_msgs.msg import JointTrajectory
-from waiting import wait_until
 
-from quantvla_ros.bundle.trained_range import FARTHEST
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.conversion import seconds_to_stamp
 from quantvla_ros.nodes.qos import JOINT_STATES, LATCHED
+from quantvla_ros.processing.trained_range import FARTHEST
 
 MODES = {
     "NONFINITE_ACTION": "nan",

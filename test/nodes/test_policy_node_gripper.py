@@ -7,9 +7,9 @@ import time
 
 import numpy as np
 import pytest
-from gripper_robot import FORWARDED, GripperRobot
-from policy_graph import active_policy
-from waiting import wait_until
+from support.gripper_robot import FORWARDED, GripperRobot
+from support.policy_graph import active_policy
+from support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import time
 
 import numpy as np
 import pytest
-from action_gripper import EFFORT, active_with_gripper, figure
-from waiting import wait_until
+from support.action_gripper import EFFORT, active_with_gripper, figure
+from support.waiting import wait_until
 
 from quantvla_ros.errors import QuantVLAError
 
@@ -17,7 +17,7 @@ RATE = 5.0  # goals a second, the default
 
 @pytest.fixture(scope="module")
 def robot(ros, control_msgs):
-    from action_gripper import ActionGripperRobot
+    from support.action_gripper import ActionGripperRobot
 
     robot = ActionGripperRobot("gripper_command")
     yield robot

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 from diagnostic_msgs.srv import AddDiagnostics
-from waiting import wait_until
+from support.waiting import wait_until
 
 from quantvla_ros.errors import QuantVLAError
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from policy_graph import PolicyProcess
-from process_life import alive
-from waiting import patient, wait_until
+from support.policy_graph import PolicyProcess
+from support.process_life import alive
+from support.waiting import patient, wait_until
 
 from quantvla_ros.errors import QuantVLAError
 

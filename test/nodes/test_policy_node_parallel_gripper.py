@@ -7,13 +7,13 @@ What depends on the node alone is in test_policy_node_gripper_action.py.
 from __future__ import annotations
 
 import pytest
-from action_gripper import EFFORT, active_with_gripper, figure
-from waiting import wait_until
+from support.action_gripper import EFFORT, active_with_gripper, figure
+from support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
 def robot(ros, control_msgs):
-    from action_gripper import ActionGripperRobot
+    from support.action_gripper import ActionGripperRobot
 
     robot = ActionGripperRobot("parallel_gripper_command")
     yield robot

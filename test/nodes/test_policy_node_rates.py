@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import pytest
-from policy_graph import active_policy, assert_rhythm
-from waiting import wait_until
+from support.policy_graph import active_policy, assert_rhythm
+from support.waiting import wait_until
 
 from quantvla_ros.nodes.conversion import duration_to_seconds, stamp_to_seconds
 

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import pytest
-from fake_robot import JOINTS
-from gate_records import QUANTIZATION, gate_record
-from policy_graph import LIMITS, PolicyProcess, manifest, write_bundle
 from sensor_msgs.msg import CompressedImage
-from waiting import wait_until
+from support.fake_robot import JOINTS
+from support.gate_records import QUANTIZATION, gate_record
+from support.policy_graph import LIMITS, PolicyProcess, manifest, write_bundle
+from support.waiting import wait_until
 
-from quantvla_ros.backends.fingerprint import cpu_kind
+from quantvla_ros.backends.cpu.fingerprint import cpu_kind
 from quantvla_ros.bundle.schema import CameraSpec
 from quantvla_ros.errors import QuantVLAError
 
@@ -142,7 +142,7 @@ def test_camera_whose_stamps_are_zero(impatient, graph, float_bundle, robot):
 
 
 def test_worker_that_starts_too_slowly(unconfigured, graph, float_bundle):
-    graph.set_parameter(unconfigured.name, "loader", "fake_policies:slow_start")
+    graph.set_parameter(unconfigured.name, "loader", "support.fake_policies:slow_start")
     graph.set_parameter(unconfigured.name, "warmup_timeout_s", 2.0)
     try:
         text = refusal(unconfigured, graph, float_bundle)
@@ -150,17 +150,17 @@ def test_worker_that_starts_too_slowly(unconfigured, graph, float_bundle):
         assert "not ready within 2 s" in text
     finally:
         graph.set_parameter(unconfigured.name, "warmup_timeout_s", 120.0)
-        graph.set_parameter(unconfigured.name, "loader", "fake_policies:load")
+        graph.set_parameter(unconfigured.name, "loader", "support.fake_policies:load")
 
 
 def test_worker_that_dies_during_configure(unconfigured, graph, float_bundle):
-    graph.set_parameter(unconfigured.name, "loader", "fake_policies:dying")
+    graph.set_parameter(unconfigured.name, "loader", "support.fake_policies:dying")
     try:
         text = refusal(unconfigured, graph, float_bundle)
         assert "BACKEND_ERROR" in text
         assert "SIGKILL" in text
     finally:
-        graph.set_parameter(unconfigured.name, "loader", "fake_policies:load")
+        graph.set_parameter(unconfigured.name, "loader", "support.fake_policies:load")
 
 
 @pytest.mark.parametrize(
@@ -192,9 +192,9 @@ def test_joint_without_an_acceleration_limit(robot, float_bundle, tmp_path):
 
 
 def test_loader_that_fails(unconfigured, graph, float_bundle):
-    graph.set_parameter(unconfigured.name, "loader", "fake_policies:nothing")
+    graph.set_parameter(unconfigured.name, "loader", "support.fake_policies:nothing")
     try:
         text = refusal(unconfigured, graph, float_bundle)
         assert "BACKEND_ERROR" in text
     finally:
-        graph.set_parameter(unconfigured.name, "loader", "fake_policies:load")
+        graph.set_parameter(unconfigured.name, "loader", "support.fake_policies:load")

@@ -8,9 +8,9 @@ import math
 
 import numpy as np
 import pytest
-from fake_robot import JOINTS, POSITION
 from std_msgs.msg import String
-from waiting import wait_until
+from support.fake_robot import JOINTS, POSITION
+from support.waiting import wait_until
 
 from quantvla_ros.errors import QuantVLAError
 

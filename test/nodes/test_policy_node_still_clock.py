@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import signal
 
-from policy_graph import active_policy
-from waiting import wait_until
+from support.policy_graph import active_policy
+from support.waiting import wait_until
 
 
 def test_clock_that_stands_still_stops_the_arm_and_lets_the_node_end(robot, float_bundle, tmp_path):

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fake_robot import JOINTS
-from policy_graph import HORIZON, active_policy, write_bundle
-from waiting import wait_until
+from support.fake_robot import JOINTS
+from support.policy_graph import HORIZON, active_policy, write_bundle
+from support.waiting import wait_until
 
 from quantvla_ros.bundle.schema import Normalization
 from quantvla_ros.control.turns import TURN

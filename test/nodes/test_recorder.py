@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from waiting import patient, wait_until
+from support.waiting import patient, wait_until
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.offered_topic import message_class

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from waiting import patient
+from support.waiting import patient
 
 PROGRAM = """
 import os

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import pytest
-from fake_robot import JOINTS, VELOCITY, urdf
-from gate_records import QUANTIZATION, gate_record
-from policy_graph import manifest
+from support.fake_robot import JOINTS, VELOCITY, urdf
+from support.gate_records import QUANTIZATION, gate_record
+from support.policy_graph import manifest
 
-from quantvla_ros.backends.fingerprint import cpu_kind
+from quantvla_ros.backends.cpu.fingerprint import cpu_kind
 from quantvla_ros.bundle.schema import GateRecord
 from quantvla_ros.nodes.startup import (
     RefusalError,

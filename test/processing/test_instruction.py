@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import pytest
 import tokenizers
-from spelling_tokenizers import byte_tokenizer, fallback_tokenizer
+from support.spelling_tokenizers import byte_tokenizer, fallback_tokenizer
 from tokenizers import models
 
-from quantvla_ros.bundle.instruction import InstructionCheck, Judgement, too_long
 from quantvla_ros.bundle.tokenizer import Tokenizer, build_word_tokenizer
+from quantvla_ros.processing.instruction import InstructionCheck, Judgement, too_long
 
 WORDS = ["put", "the", "milk", "butter", "in", "basket", "and", "take", "it"]
 KNOWN = ["put the milk in the basket", "put the butter in the basket"]

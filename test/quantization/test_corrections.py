@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
-from quantized_networks import quantize_nearest
-from tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_network
+from support.quantized_networks import quantize_nearest
+from support.tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_network
 
 from quantvla_ros.models.flow import integrate
-from quantvla_ros.models.pi05_roles import layer_roles
+from quantvla_ros.models.mini_pi05.roles import layer_roles
 from quantvla_ros.quantization.corrections import (
     attentions,
     match,

@@ -8,14 +8,14 @@ import time
 
 import pytest
 import torch
-from network_runs import chunk, schedule, tree
-from normed_policy import normed_network
-from quantized_networks import quantize_nearest
-from tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_network
+from support.network_runs import chunk, schedule, tree
+from support.normed_policy import normed_network
+from support.quantized_networks import quantize_nearest
+from support.tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_network
 
-from quantvla_ros.backends.kernels import native_activation_bits
-from quantvla_ros.backends.packing import pack_network
-from quantvla_ros.models.pi05_roles import layer_roles
+from quantvla_ros.backends.cpu.kernels import native_activation_bits
+from quantvla_ros.backends.cpu.packing import pack_network
+from quantvla_ros.models.mini_pi05.roles import layer_roles
 from quantvla_ros.quantization.corrections import attentions
 from quantvla_ros.quantization.fit import fit_corrections
 from quantvla_ros.quantization.folding import fold_balance, fold_temperature

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
-from tiny_policy import HORIZON, tiny_manifest
+from support.tiny_policy import HORIZON, tiny_manifest
 
 from quantvla_ros.errors import CalibrationBufferError
 from quantvla_ros.quantization.gate import (

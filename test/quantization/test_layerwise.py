@@ -5,16 +5,12 @@ import copy
 
 import pytest
 import torch
-from tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_manifest, tiny_network
+from support.tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_manifest, tiny_network
 
 from quantvla_ros.errors import BundleError
 from quantvla_ros.models.flow import integrate
-from quantvla_ros.models.pi05_roles import layer_roles
-from quantvla_ros.quantization.conditioning.rotation import HadamardRotation, RotatedLinear
-from quantvla_ros.quantization.layouts import select_layers
-from quantvla_ros.quantization.observe import observe_inputs
-from quantvla_ros.quantization.schemes import Precision
-from quantvla_ros.quantization.streaming import (
+from quantvla_ros.models.mini_pi05.roles import layer_roles
+from quantvla_ros.quantization.layerwise import (
     adopt,
     base_used,
     batches,
@@ -24,6 +20,10 @@ from quantvla_ros.quantization.streaming import (
     settle,
     stage_of,
 )
+from quantvla_ros.quantization.layouts import select_layers
+from quantvla_ros.quantization.observe import observe_inputs
+from quantvla_ros.quantization.schemes import Precision
+from quantvla_ros.quantization.transforms.rotation import HadamardRotation, RotatedLinear
 
 NAMES = select_layers(layer_roles(tiny_network()), "llm+dit")
 DOWN = "language_model.layers.0.mlp.down_proj"

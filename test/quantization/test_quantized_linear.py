@@ -4,10 +4,10 @@ import torch
 from torch import nn
 
 from quantvla_ros.quantization.activations import activation_limit, quantize_activation
-from quantvla_ros.quantization.conditioning.hadamard import hadamard
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.rounding.nearest import round_nearest
 from quantvla_ros.quantization.schemes import Precision
+from quantvla_ros.quantization.transforms.hadamard import hadamard
 
 FORMS = [Precision(8), Precision(4), Precision(4, 16), Precision(3), Precision(2, 32)]
 

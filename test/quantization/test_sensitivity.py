@@ -5,11 +5,11 @@ import copy
 
 import pytest
 import torch
-from tiny_policy import STEPS, network_inputs, noise, tiny_network
+from support.tiny_policy import STEPS, network_inputs, noise, tiny_network
 from torch import nn
 
 from quantvla_ros.models.flow import integrate
-from quantvla_ros.models.pi05_roles import layer_roles
+from quantvla_ros.models.mini_pi05.roles import layer_roles
 from quantvla_ros.quantization.sensitivity import ActionMeter, changes_prefix, measure_layer
 from quantvla_ros.quantization.teacher import Sample
 

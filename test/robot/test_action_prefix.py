@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
-from bundle.example_bundle import HORIZON, example_interface
+from support.example_bundle import HORIZON, example_interface
 
-from quantvla_ros.bundle.action_prefix import ActionPrefix, check_prefix
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.robot.action_prefix import ActionPrefix, check_prefix
 
 
 @pytest.mark.parametrize(("rows", "committed"), [(1, 0), (1, 1), (HORIZON, 2)])

@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 import numpy as np
-from bundle.example_bundle import HORIZON, JOINTS, example_manifest
+from support.example_bundle import HORIZON, JOINTS, example_manifest
 
-from quantvla_ros.bundle.chunk import draw_noise
 from quantvla_ros.bundle.schema import NoiseSpec
+from quantvla_ros.robot.chunk import draw_noise
 
 
 def test_noise_repeats_and_differs_by_seed_and_counter():

@@ -4,8 +4,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quantvla_ros.bundle.kinematics import forward_kinematics, kinematics_from_urdf
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.robot.kinematics import forward_kinematics, kinematics_from_urdf
 
 URDF = """<robot name="r">
   <link name="base"/><link name="a"/><link name="b"/><link name="c"/><link name="tip"/>

@@ -5,10 +5,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-from bundle.example_bundle import example_interface
+from support.example_bundle import example_interface
 
-from quantvla_ros.bundle.observation import Observation, check_observation, state_vector
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.robot.observation import Observation, check_observation, state_vector
 
 
 @pytest.fixture

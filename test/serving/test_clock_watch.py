@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from quantvla_ros.nodes.clock_watch import ClockWatch
+from quantvla_ros.serving.clock_watch import ClockWatch
 
 TIMEOUT, STEP = 1.0, 0.1
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from quantvla_ros.nodes.histogram import BOUNDS_MS, Histogram
+from quantvla_ros.serving.histogram import BOUNDS_MS, Histogram
 
 
 def test_each_duration_is_in_the_class_that_ends_at_or_above_it():

@@ -7,13 +7,13 @@ from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
-from joint_worlds import trained_state
+from support.joint_worlds import trained_state
 
-from quantvla_ros.bundle.chunk import Chunk
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.control.motion import MotionController
 from quantvla_ros.inference.client import ChunkResult
-from quantvla_ros.nodes.inference_loop import InferenceLoop
+from quantvla_ros.robot.chunk import Chunk
+from quantvla_ros.serving.inference_loop import InferenceLoop
 
 
 @pytest.mark.parametrize(("ahead", "taken"), [(0.5, 1), (500.0, 0)])

@@ -7,8 +7,8 @@ import math
 
 import pytest
 
-from quantvla_ros.nodes.input_buffer import InputBuffer
-from quantvla_ros.nodes.input_types import Choice, Gates
+from quantvla_ros.serving.input_buffer import InputBuffer
+from quantvla_ros.serving.input_types import Choice, Gates
 
 GATES = Gates(camera_age=0.5, joint_age=0.2, skew=0.05, future=0.1, frozen=0.0)
 

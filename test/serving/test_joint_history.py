@@ -6,9 +6,9 @@ from __future__ import annotations
 import math
 
 import pytest
-from joint_worlds import observed_joints
+from support.joint_worlds import observed_joints
 
-from quantvla_ros.nodes.joint_history import HISTORY_S, JointHistory
+from quantvla_ros.serving.joint_history import HISTORY_S, JointHistory
 
 FUTURE_S = 0.1
 

@@ -9,9 +9,9 @@ import threading
 import time
 
 import pytest
-from waiting import patient, wait_until
+from support.waiting import patient, wait_until
 
-from quantvla_ros.nodes.periodic import PeriodicThread
+from quantvla_ros.serving.periodic import PeriodicThread
 
 
 def test_deadlines_are_absolute_and_a_stall_is_not_made_up_for():

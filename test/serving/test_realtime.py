@@ -7,9 +7,9 @@ import os
 import threading
 
 import pytest
-from waiting import patient
+from support.waiting import patient
 
-from quantvla_ros.nodes.realtime import HELPER_PRIORITY, RaisedThreads, take_priority
+from quantvla_ros.serving.realtime import HELPER_PRIORITY, RaisedThreads, take_priority
 
 
 class Idle:

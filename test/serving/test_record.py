@@ -8,7 +8,7 @@ import json
 import pytest
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.nodes.record import RECENT, NodeRecord, check_record_path, write_record
+from quantvla_ros.serving.record import RECENT, NodeRecord, check_record_path, write_record
 
 
 def test_jitter_is_the_distance_of_intervals_from_the_period():

@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import pytest
 
-from quantvla_ros.nodes.record import KEEP, NodeRecord
-from quantvla_ros.nodes.ring import Ring
+from quantvla_ros.serving.record import KEEP, NodeRecord
+from quantvla_ros.serving.ring import Ring
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 8, 11])

@@ -11,16 +11,16 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from joint_worlds import trained_state
+from support.joint_worlds import trained_state
 
 from quantvla_ros.control.config import Mode
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.drive import JointDrive
-from quantvla_ros.nodes.input_buffer import InputBuffer
-from quantvla_ros.nodes.parameter_model import validate
-from quantvla_ros.nodes.session import PolicySession
+from quantvla_ros.serving.input_buffer import InputBuffer
+from quantvla_ros.serving.parameter_model import validate
+from quantvla_ros.serving.session import PolicySession
 
 NOW, DT = 10.0, 0.1
 NAMES = ("elbow", "wrist")

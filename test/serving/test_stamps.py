@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from quantvla_ros.nodes.stamps import TROUBLES, same_content, unfit_stamp
+from quantvla_ros.serving.stamps import TROUBLES, same_content, unfit_stamp
 
 NOW, FUTURE = 100.0, 0.2
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from joint_worlds import observed_joints, trained_state
+from support.joint_worlds import observed_joints, trained_state
 
 from quantvla_ros.control.config import Mode
 from quantvla_ros.control.faults import FaultCode
@@ -15,9 +15,9 @@ from quantvla_ros.control.joint_sources import QUIET_S
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.control.motion import MotionController
 from quantvla_ros.nodes.drive import JointDrive
-from quantvla_ros.nodes.input_buffer import InputBuffer
-from quantvla_ros.nodes.parameter_model import PolicyNodeParameters
-from quantvla_ros.nodes.supervision import Supervisor, tracking_tolerances
+from quantvla_ros.serving.input_buffer import InputBuffer
+from quantvla_ros.serving.parameter_model import PolicyNodeParameters
+from quantvla_ros.serving.supervision import Supervisor, tracking_tolerances
 
 PERIOD, DT = 0.02, 0.1
 LIMITS = JointLimits(("b", "a"), [-1.0] * 2, [1.0] * 2, [2.0] * 2, [9.0] * 2, [99.0] * 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from joint_worlds import trained_state
+from support.joint_worlds import trained_state
 
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.control.turns import TURN

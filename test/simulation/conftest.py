@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import pytest
 
-import quantvla_ros.sim  # noqa: F401  sets MUJOCO_GL, which counts when mujoco is first imported
+import simulation  # noqa: F401  sets MUJOCO_GL, which counts when mujoco is first imported
 
 
 @pytest.fixture(scope="session")
 def robot():
-    from quantvla_ros.sim.robot import SimulatedRobot
+    from simulation.robot import SimulatedRobot
 
     robot = SimulatedRobot("pick_place")
     yield robot

@@ -6,10 +6,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quantvla_ros.bundle.pictures import camera_statistics, unlike
-from quantvla_ros.sim.expert import execute
-from quantvla_ros.sim.robot import SimulatedRobot
-from quantvla_ros.sim.shifts import SHIFTS
+from quantvla_ros.processing.pictures import camera_statistics, unlike
+from simulation.expert import execute
+from simulation.robot import SimulatedRobot
+from simulation.shifts import SHIFTS
 
 CAMERAS = ("front", "wrist")
 

@@ -8,7 +8,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from quantvla_ros.sim.cameras import BEHIND_CAMERA, CAMERAS
+from simulation.cameras import BEHIND_CAMERA, CAMERAS
 
 
 def test_pictures_show_something_and_differ(robot):
@@ -64,7 +64,7 @@ import weakref
 class Thing: pass
 thing = Thing()
 weakref.finalize(thing, int)
-from quantvla_ros.sim.robot import SimulatedRobot
+from simulation.robot import SimulatedRobot
 robot = SimulatedRobot()
 robot.reset(0)
 robot.render()

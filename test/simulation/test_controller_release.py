@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.sim.controller_release import RELEASES, STRICTEST, find_release
-from quantvla_ros.sim.trajectory import JointTrajectory, TrajectoryPoint
-from quantvla_ros.sim.trajectory_controller import TrajectoryController
+from simulation.controller_release import RELEASES, STRICTEST, find_release
+from simulation.trajectory import JointTrajectory, TrajectoryPoint
+from simulation.trajectory_controller import TrajectoryController
 
 ENDS_MOVING = JointTrajectory(("joint",), [TrajectoryPoint(1.0, (1.0,), (0.5,))])
 

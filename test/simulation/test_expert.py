@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quantvla_ros.sim.expert import LINE_STEP_S, TICK_S, Action, execute, executed
+from simulation.expert import LINE_STEP_S, TICK_S, Action, execute, executed
 
 
 def test_command_between_ticks_is_a_straight_line(robot):

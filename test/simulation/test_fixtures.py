@@ -4,7 +4,7 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
-from quantvla_ros.sim.tasks.objects import (
+from simulation.tasks.objects import (
     BLUE_SQUARE,
     PLATE,
     PLATE_HEIGHT_M,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from quantvla_ros.sim.gripper_goal import STALL_TIMEOUT_S, GoalEnd, GripperGoal
+from simulation.gripper_goal import STALL_TIMEOUT_S, GoalEnd, GripperGoal
 
 
 def test_a_goal_is_reached_within_its_tolerance():

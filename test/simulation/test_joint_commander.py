@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from quantvla_ros.sim.joint_commander import JointCommander
-from quantvla_ros.sim.servo import ServoLimits, TwistServo
-from quantvla_ros.sim.trajectory import JointTrajectory, TrajectoryPoint
+from simulation.joint_commander import JointCommander
+from simulation.servo import ServoLimits, TwistServo
+from simulation.trajectory import JointTrajectory, TrajectoryPoint
 
 NAMES = ("x", "y", "finger")
 LIMITS = ServoLimits(np.full(2, -9.0), np.full(2, 9.0), np.ones(2), np.full(2, 10.0))

@@ -5,7 +5,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from quantvla_ros.sim.mesh_thinning import thin_visual_meshes
+from simulation.mesh_thinning import thin_visual_meshes
 
 SPHERE = """
 <mujoco>

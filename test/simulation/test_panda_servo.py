@@ -6,9 +6,9 @@ import pytest
 
 pytest.importorskip("mujoco")
 
-from quantvla_ros.sim.kinematics import ARM_HOME, ToolKinematics
-from quantvla_ros.sim.panda_servo import TipKinematics, make_panda_servo
-from quantvla_ros.sim.scene import load_scene
+from simulation.kinematics import ARM_HOME, ToolKinematics
+from simulation.panda_servo import TipKinematics, make_panda_servo
+from simulation.scene import load_scene
 
 POSTURE = ARM_HOME + np.array([0.3, 0.2, -0.2, 0.1, 0.3, -0.2, 0.4])
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quantvla_ros.sim.controller_release import find_release
-from quantvla_ros.sim.trajectory import JointTrajectory, TrajectoryPoint
-from quantvla_ros.sim.trajectory_controller import TrajectoryController
+from simulation.controller_release import find_release
+from simulation.trajectory import JointTrajectory, TrajectoryPoint
+from simulation.trajectory_controller import TrajectoryController
 
 GOLDEN = Path(__file__).parent / "golden" / "real_controller.npz"
 NAMES = tuple(f"joint{k}" for k in range(8))

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.sim.robot import SimulatedRobot
-from quantvla_ros.sim.scene import TIMESTEP_S
+from simulation.robot import SimulatedRobot
+from simulation.scene import TIMESTEP_S
 
 
 def scene_of(robot) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.sim import scene
+from simulation import scene
 
 
 def small_model() -> mujoco.MjModel:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from quantvla_ros.sim import scene
-from quantvla_ros.sim.scene_size import drop_unused, shrink_textures
+from simulation import scene
+from simulation.scene_size import drop_unused, shrink_textures
 
 mujoco = pytest.importorskip("mujoco")
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quantvla_ros.sim.servo import LIMIT_MARGIN_RAD, ServoLimits, TwistServo
+from simulation.servo import LIMIT_MARGIN_RAD, ServoLimits, TwistServo
 
 PERIOD = 0.004
 LIMITS = ServoLimits(

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.sim.robot import SimulatedRobot
-from quantvla_ros.sim.shifts import SHIFTS, ShiftedScene
-from quantvla_ros.sim.tasks.registry import TASKS, make_task
-from quantvla_ros.sim.tasks.task import Layout
+from simulation.robot import SimulatedRobot
+from simulation.shifts import SHIFTS, ShiftedScene
+from simulation.tasks.registry import TASKS, make_task
+from simulation.tasks.task import Layout
 
 VISUAL = ("unseen_colours", "camera_moved", "dim_light", "image_noise")
 

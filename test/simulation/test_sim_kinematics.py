@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from quantvla_ros.sim.kinematics import ARM_HOME
+from simulation.kinematics import ARM_HOME
 
 
 def test_inverse_reaches_points_of_the_working_area_pointing_down(robot):

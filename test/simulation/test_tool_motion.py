@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quantvla_ros.sim.motion import MAX_STEP_M, descend, funnel, limited, speed
+from simulation.motion import MAX_STEP_M, descend, funnel, limited, speed
 
 
 def test_speed_falls_towards_the_goal_and_is_limited():

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from quantvla_ros.sim.controller_release import STRICTEST
-from quantvla_ros.sim.trajectory import JointTrajectory, TrajectoryPoint
-from quantvla_ros.sim.trajectory_controller import TrajectoryController
+from simulation.controller_release import STRICTEST
+from simulation.trajectory import JointTrajectory, TrajectoryPoint
+from simulation.trajectory_controller import TrajectoryController
 
 JOINTS = ("shoulder", "elbow")
 AT_ONCE = replace(STRICTEST, commands_ahead=False)

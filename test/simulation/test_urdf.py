@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import yourdfpy
 
-from quantvla_ros.sim.kinematics import TOOL_SITE
-from quantvla_ros.sim.urdf import BASE_LINK, TIP_LINK, panda_urdf
+from simulation.kinematics import TOOL_SITE
+from simulation.urdf import BASE_LINK, TIP_LINK, panda_urdf
 
 ARM = [f"panda_joint{i}" for i in range(1, 8)]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from calib_tools.fault_study.wave_policy import INSTRUCTION
-from quantvla_ros.bundle.instruction import InstructionCheck, Judgement
 from quantvla_ros.bundle.storage import load_manifest, load_tokenizer
-from quantvla_ros.sim.tasks.registry import TASKS, make_task
+from quantvla_ros.processing.instruction import InstructionCheck, Judgement
+from simulation.tasks.registry import TASKS, make_task
+from studies.fault_study.wave_policy import INSTRUCTION
 
 BUNDLE = Path(__file__).parents[2] / "policies" / "panda"
 

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from calib_tools import driven_system
-from calib_tools.driven_system import DrivenSystem
 from quantvla_ros.errors import QuantVLAError
+from studies import driven_system
+from studies.driven_system import DrivenSystem
 
 
 class Child:

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from calib_tools import document_tables, expert_study
-from calib_tools.study import read_study
-from quantvla_ros.sim.robot import SimulatedRobot
+from simulation.robot import SimulatedRobot
+from studies import experts as expert_study
+from studies.documents import tables as document_tables
+from studies.study import read_study
 
 
 def test_every_family_is_played_and_the_table_has_its_interval(tmp_path):

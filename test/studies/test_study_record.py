@@ -8,9 +8,9 @@ import signal
 
 import pytest
 
-from calib_tools.stopping import Stopped
-from calib_tools.study import read_study, run_study, study_parser
+from calib_tools.common.stopping import Stopped
 from quantvla_ros.errors import QuantVLAError
+from studies.study import read_study, run_study, study_parser
 
 KIND = "calib_tools.some_study"
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_robot import JOINTS, FakeRobot
-from policy_graph import active_policy
-from process_life import import_path
 from rclpy.action import ActionClient, ActionServer, CancelResponse, GoalResponse
 from rclpy.impl.implementation_singleton import rclpy_implementation
-from ros_graph import Graph
-from waiting import wait_until
+from support.fake_robot import JOINTS, FakeRobot
+from support.policy_graph import active_policy
+from support.process_life import import_path
+from support.ros_graph import Graph
+from support.waiting import wait_until
 
 ACTIONS = {  # the second as a robot may call it
     "gripper_command": "gripper_controller/gripper_cmd",

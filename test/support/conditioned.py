@@ -6,12 +6,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 import torch
-from tiny_policy import STEPS, network_inputs, noise, tiny_network
+from support.tiny_policy import STEPS, network_inputs, noise, tiny_network
 from torch import nn
 
 from quantvla_ros.models.blocks import AdaptiveRMSNorm
 from quantvla_ros.models.flow import integrate
-from quantvla_ros.models.pi05_roles import layer_roles, unused_layers
+from quantvla_ros.models.mini_pi05.roles import layer_roles, unused_layers
 from quantvla_ros.quantization.observe import observe_inputs
 
 

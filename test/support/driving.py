@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import numpy as np
-from waiting import wait_until
+from support.waiting import wait_until
 
-from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.inference.client import InferenceClient
+from quantvla_ros.robot.observation import Observation
 
 ANSWER_S = 10.0  # on an idle machine
 TIMEOUT_S = 200.0  # the client's own: whatever comes sooner has not come by it
@@ -15,7 +15,7 @@ TIMEOUT_S = 200.0  # the client's own: whatever comes sooner has not come by it
 
 def make(bundle, loader="hold", timeout_s=TIMEOUT_S):
     return InferenceClient(
-        bundle, "cpu", 1, timeout_s, compiled=False, loader=f"inference.fake_policies:{loader}"
+        bundle, "cpu", 1, timeout_s, compiled=False, loader=f"support.worker_policies:{loader}"
     )
 
 

@@ -8,12 +8,12 @@ import signal
 import time
 from pathlib import Path
 
-from calib_tools.evaluation.jobs import Job
-from calib_tools.evaluation.outcome import Outcome
-from calib_tools.evaluation.plan import PlannedEpisode
-from calib_tools.evaluation.settings import SCHEMA, Settings, VariantId
-from calib_tools.evaluation.variants import Variant
-from calib_tools.output import write_file
+from calib_tools.common.output import write_file
+from calib_tools.evaluate.jobs import Job
+from calib_tools.evaluate.outcome import Outcome
+from calib_tools.evaluate.plan import PlannedEpisode
+from calib_tools.evaluate.settings import SCHEMA, Settings, VariantId
+from calib_tools.evaluate.variants import Variant
 from quantvla_ros.errors import QuantVLAError
 
 

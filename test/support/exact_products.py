@@ -11,9 +11,9 @@ import json
 
 import torch
 
-from quantvla_ros.backends.c_library import has_vnni
-from quantvla_ros.backends.kernels import native_activation_bits, pack
-from quantvla_ros.backends.packed_weight import Product
+from quantvla_ros.backends.cpu.c_library import has_vnni
+from quantvla_ros.backends.cpu.kernels import native_activation_bits, pack
+from quantvla_ros.backends.cpu.packed_weight import Product
 from quantvla_ros.errors import BackendError
 from quantvla_ros.quantization.schemes import Precision
 

@@ -7,7 +7,7 @@ import itertools
 
 import numpy as np
 
-from quantvla_ros.sim.expert import TICK_S, execute
+from simulation.expert import TICK_S, execute
 
 MAX_TICKS = 75
 

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-from worker_damage import damage_memory, damage_pipe
+from support.worker_damage import damage_memory, damage_pipe
 
-from quantvla_ros.bundle.chunk import Chunk
 from quantvla_ros.bundle.storage import load_manifest
+from quantvla_ros.robot.chunk import Chunk
 
 MODE_VARIABLE = "FAKE_POLICY_MODE"
 AMPLITUDE, FREQUENCY = 0.4, 0.9

@@ -22,10 +22,10 @@ from quantvla_ros.nodes.conversion import (
     seconds_to_stamp,
     stamp_to_seconds,
 )
-from quantvla_ros.nodes.periodic import PeriodicThread
 from quantvla_ros.nodes.qos import CLOCK, COMMAND, JOINT_STATES, LATCHED, SENSOR
-from quantvla_ros.sim.trajectory import JointTrajectory, TrajectoryPoint
-from quantvla_ros.sim.trajectory_controller import TrajectoryController
+from quantvla_ros.serving.periodic import PeriodicThread
+from simulation.trajectory import JointTrajectory, TrajectoryPoint
+from simulation.trajectory_controller import TrajectoryController
 
 JOINTS = ("joint1", "joint2", "finger")
 CAMERAS = ("front", "wrist")

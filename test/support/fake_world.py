@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from quantvla_ros.sim.tasks.objects import FIXTURES, grasp_object
+from simulation.tasks.objects import FIXTURES, grasp_object
 
 
 @dataclass

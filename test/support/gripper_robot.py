@@ -6,9 +6,9 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from fake_robot import JOINTS, FakeRobot
 from rclpy.qos import QoSProfile
 from std_msgs.msg import Float64MultiArray
+from support.fake_robot import JOINTS, FakeRobot
 
 FORWARDED = ("gripper_type:=forward_command", "gripper_joint:=finger")
 EVERY = QoSProfile(depth=200)  # a robot needs the newest command, a test every one

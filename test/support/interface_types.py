@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-DEFINITIONS = Path(__file__).parent / "interfaces"
+DEFINITIONS = Path(__file__).parents[1] / "interfaces"
 _TOOLS = ("interface_code.py", "interface_types.py")
 
 

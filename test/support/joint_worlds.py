@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from quantvla_ros.control.observed import ObservedJoints
-from quantvla_ros.nodes.trained_state import TrainedState
+from quantvla_ros.serving.trained_state import TrainedState
 
 
 def trained_state(names, mean=0.0, std=1.0, continuous=(), actions=None) -> TrainedState:

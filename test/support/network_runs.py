@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import torch
-from tiny_policy import STEPS, network_inputs, noise
+from support.tiny_policy import STEPS, network_inputs, noise
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from quantvla_ros.models.flow import integrate

@@ -6,11 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from tiny_policy import CONFIG, WORDS, tiny_manifest, tiny_network
+from support.tiny_policy import CONFIG, WORDS, tiny_manifest, tiny_network
 
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.bundle.tokenizer import build_word_tokenizer
-from quantvla_ros.models.pi05 import Pi05
+from quantvla_ros.models.mini_pi05.network import Pi05
 
 
 def normed_network(kind):

@@ -8,11 +8,11 @@ import os
 from contextlib import contextmanager
 from pathlib import Path
 
-import fake_robot
 import numpy as np
-from process_life import import_path
-from ros_graph import NodeProcess
-from waiting import patient, wait_until
+from support import fake_robot
+from support.process_life import import_path
+from support.ros_graph import NodeProcess
+from support.waiting import patient, wait_until
 
 from quantvla_ros.bundle.schema import (
     ActionSpec,
@@ -130,7 +130,7 @@ class PolicyProcess:
         self.process = NodeProcess(
             module,
             f"bundle:={bundle}",
-            "loader:=fake_policies:load",
+            "loader:=support.fake_policies:load",
             "compiled:=false",
             "inference_timeout_s:=1.5",
             "execute_steps:=4",
@@ -142,7 +142,7 @@ class PolicyProcess:
             arguments=("--ros-args", "-r", f"__node:={self.name}"),
             environment={
                 "FAKE_POLICY_MODE": str(self._mode),
-                "PYTHONPATH": import_path(Path(__file__).parent),
+                "PYTHONPATH": import_path(),
             },
         )
         self.client = PolicyNodeClient(robot.node, self.name, timeout_s=patient(30.0))

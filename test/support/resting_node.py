@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import sys
 
-from quantvla_ros.nodes import control_loop, policy_node
+from quantvla_ros.nodes import policy_node
+from quantvla_ros.serving import control_loop
 
 control_loop.REST_TIMEOUT_S = 3600.0
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from quantvla_ros.bundle.observation import Observation
 from quantvla_ros.bundle.schema import (
     ActionSpec,
     BundleManifest,
@@ -19,7 +18,8 @@ from quantvla_ros.bundle.schema import (
 )
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.bundle.tokenizer import build_word_tokenizer
-from quantvla_ros.models.pi05 import Pi05, Pi05Config
+from quantvla_ros.models.mini_pi05.network import Pi05, Pi05Config
+from quantvla_ros.robot.observation import Observation
 
 SIZE, HORIZON, STEPS = 32, 6, 3
 JOINTS, UNITS = ["shoulder", "elbow", "finger"], ["rad", "rad", "m"]

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch.multiprocessing.spawn import spawn
 
-from quantvla_ros.models.pi05 import Pi05Config
+from quantvla_ros.models.mini_pi05.network import Pi05Config
 from training import train, trainer, widening
 from training.language import vocabulary_size
 from training.settings import Settings

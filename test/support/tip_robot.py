@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-from fake_robot import JOINTS
 from geometry_msgs.msg import TwistStamped
-from gripper_robot import EVERY, GripperRobot
-from policy_graph import HORIZON, manifest, write_bundle
+from support.fake_robot import JOINTS
+from support.gripper_robot import EVERY, GripperRobot
+from support.policy_graph import HORIZON, manifest, write_bundle
 
 from quantvla_ros.bundle.schema import TWIST_NAMES, ActionSpec, Normalization
 from quantvla_ros.nodes.conversion import stamp_to_seconds
@@ -19,7 +19,7 @@ from quantvla_ros.nodes.twist_drive import SERVO_TIMEOUT_S
 
 LINEAR, ANGULAR = 0.3, 1.2  # m/s^2, rad/s^2: so low that a stop without a ramp shows
 PARAMETERS = (
-    "loader:=fake_policies:load_cruising",
+    "loader:=support.fake_policies:load_cruising",
     "gripper_type:=forward_command",
     f"max_linear_acceleration:={LINEAR}",
     f"max_angular_acceleration:={ANGULAR}",

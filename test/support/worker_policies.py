@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Policies for a real worker process that answer at once or fail on demand.
 
-Give them to the worker as loader `inference.fake_policies:<name>` with test/ on the import path.
+Give them to the worker as loader `support.worker_policies:<name>` with test/ on the import path.
 They hold every joint where the observation has it; the instruction says what goes wrong:
 "nan", "slow", "hang", "raise", "exit", "shape", "garbage" (something else is in the shared memory),
 "noise" (bytes that are no message), "block" and "crumbs" (no memory is left); anything else is
@@ -15,11 +15,11 @@ import sys
 import time
 
 import numpy as np
-from worker_damage import damage_memory, damage_pipe, run_out_of_memory
+from support.worker_damage import damage_memory, damage_pipe, run_out_of_memory
 
-from quantvla_ros.bundle.chunk import Chunk
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import BackendError, BundleError
+from quantvla_ros.robot.chunk import Chunk
 
 SLOW_S = 0.3
 

@@ -3,19 +3,14 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
-import quantvla_ros.sim  # noqa: F401  sets MUJOCO_GL, which counts when mujoco is first imported
-
-sys.path.insert(0, str(Path(__file__).parent))  # the helper made_up_frames
+import simulation  # noqa: F401  sets MUJOCO_GL, which counts when mujoco is first imported
 
 
 @pytest.fixture(scope="session")
 def robot():
-    from quantvla_ros.sim.robot import SimulatedRobot
+    from simulation.robot import SimulatedRobot
 
     robot = SimulatedRobot("pick_place")
     yield robot

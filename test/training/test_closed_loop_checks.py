@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import torch
-from made_up_frames import episodes
-from tiny_run import start
+from support.made_up_frames import episodes
+from support.tiny_run import start
 
 from quantvla_ros.bundle.storage import load_bundle
 from training import playing, runlog

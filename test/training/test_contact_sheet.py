@@ -7,8 +7,8 @@ import re
 
 import numpy as np
 import pytest
-from made_up_frames import episodes
 from PIL import Image
+from support.made_up_frames import episodes
 
 from training.contact_sheet import CAPTION_HEIGHT, SCALE, SHEET_COLUMNS, SHEET_FRAMES, main
 from training.data.finish import finish

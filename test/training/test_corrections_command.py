@@ -9,12 +9,12 @@ import re
 import numpy as np
 import pytest
 import torch
-from made_up_frames import write_data_set
-from tiny_policy import save_tiny_bundle
-from tiny_run import tiny_config
+from support.made_up_frames import write_data_set
+from support.tiny_policy import save_tiny_bundle
+from support.tiny_run import tiny_config
 
 from quantvla_ros.bundle.storage import TOKENIZER, WEIGHTS, bundle_hash, load_bundle, save_bundle
-from quantvla_ros.models.pi05 import Pi05
+from quantvla_ros.models.mini_pi05.network import Pi05
 from training import corrections, recording
 from training.corrections import main
 from training.data.reader import DataSet

@@ -6,12 +6,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from made_up_frames import write_data_set
-from tiny_run import tiny_config
+from support.made_up_frames import write_data_set
+from support.tiny_run import tiny_config
 from typer.testing import CliRunner
 
 from quantvla_ros.bundle.storage import load_bundle
-from quantvla_ros.models.pi05 import Pi05
+from quantvla_ros.models.mini_pi05.network import Pi05
 from training import dagger, runlog, trainer
 from training.dataset import Statistics, joined, load_frames, part_frames
 from training.export import save_policy

@@ -9,7 +9,7 @@ import re
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from made_up_frames import episodes
+from support.made_up_frames import episodes
 
 from quantvla_ros.errors import QuantVLAError
 from training.data.finish import PARTS_PATH, finish, finished_parts, recorded_fps

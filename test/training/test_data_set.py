@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from made_up_frames import episodes, frame
+from support.made_up_frames import episodes, frame
 
 from quantvla_ros.errors import QuantVLAError
 from training.data.finish import data_file, finish, finished_parts

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from made_up_frames import episodes
+from support.made_up_frames import episodes
 
 from quantvla_ros.errors import QuantVLAError
 from training import demonstrations, recording

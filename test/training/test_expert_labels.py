@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quantvla_ros.sim.expert import Action, Phase, execute
+from simulation.expert import Action, Phase, execute
 from training.data.schema import FEATURES
 from training.expert_labels import frame_weight, label_chunk, observed
 

@@ -8,13 +8,13 @@ import re
 import numpy as np
 import pytest
 import torch
-from made_up_frames import episodes
-from tiny_run import start, tiny_config
+from support.made_up_frames import episodes
+from support.tiny_run import start, tiny_config
 
 from quantvla_ros.backends.policy import blank_observation, load_policy
-from quantvla_ros.bundle.chunk import draw_noise
 from quantvla_ros.bundle.storage import load_bundle
-from quantvla_ros.models.pi05 import Pi05
+from quantvla_ros.models.mini_pi05.network import Pi05
+from quantvla_ros.robot.chunk import draw_noise
 from training.data.finish import finish
 from training.data.parts import part_path, write_part
 from training.dataset import Statistics

@@ -4,10 +4,10 @@
 import numpy as np
 import pytest
 import torch
-from made_up_frames import episodes
+from support.made_up_frames import episodes
 
 from quantvla_ros.bundle.tokenizer import Tokenizer
-from quantvla_ros.sim.tasks.registry import TASKS
+from simulation.tasks.registry import TASKS
 from training import language
 from training.chunks import episode_chunks
 from training.data.finish import finish

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from calib_tools import document_tables
+from studies.documents import tables as document_tables
 from training import make_policy
 from training.make_policy import Stage, make, stages
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from made_up_frames import write_data_set
-from process_life import alive
-from tiny_run import settings, start
-from waiting import wait_until
+from support.made_up_frames import write_data_set
+from support.process_life import alive
+from support.tiny_run import settings, start
+from support.waiting import wait_until
 
 from quantvla_ros.errors import QuantVLAError
 from training import runlog

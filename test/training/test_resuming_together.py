@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from made_up_frames import write_data_set
-from process_life import alive, children_of
-from tiny_run import start
-from waiting import wait_until
+from support.made_up_frames import write_data_set
+from support.process_life import alive, children_of
+from support.tiny_run import start
+from support.waiting import wait_until
 
 from training import runlog
 from training.starting_point import CHECKPOINT

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from tiny_run import tiny_config
+from support.tiny_run import tiny_config
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.pi05 import Pi05
+from quantvla_ros.models.mini_pi05.network import Pi05
 from training import starting_point as module
 from training.starting_point import CHECKPOINT, STATISTICS, starting_point
 from training.trainer import network_config

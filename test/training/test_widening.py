@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 import torch
-from tiny_run import tiny_config
+from support.tiny_run import tiny_config
 
 from quantvla_ros.models.flow import integrate
-from quantvla_ros.models.pi05 import Pi05
+from quantvla_ros.models.mini_pi05.network import Pi05
 from training.grounding import GroundingHeads
 from training.trainer import initialize
 from training.widening import DOUBLED, widen

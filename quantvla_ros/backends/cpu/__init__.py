@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TODO."""
+"""The backend of x86 and Arm CPUs: our kernels, compiled with inductor."""

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from quantvla_ros.backends.c_library import run_kernel, scales_in_blocks
-from quantvla_ros.backends.packed_weight import Product
+from quantvla_ros.backends.cpu.c_library import run_kernel, scales_in_blocks
+from quantvla_ros.backends.cpu.packed_weight import Product
 from quantvla_ros.quantization.nibbles import OFFSET
 
 COLUMNS = 16

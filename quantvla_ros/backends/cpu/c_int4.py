@@ -8,8 +8,8 @@ import ctypes
 import torch
 from torch import Tensor
 
-from quantvla_ros.backends.c_library import in_blocks, run_kernel, scales_in_blocks
-from quantvla_ros.backends.packed_weight import Product
+from quantvla_ros.backends.cpu.c_library import in_blocks, run_kernel, scales_in_blocks
+from quantvla_ros.backends.cpu.packed_weight import Product
 from quantvla_ros.quantization.nibbles import OFFSET
 
 _POINTER, _SIZE = ctypes.c_void_p, ctypes.c_long

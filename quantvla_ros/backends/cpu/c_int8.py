@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from quantvla_ros.backends.c_library import has_vnni, in_blocks, run_kernel
-from quantvla_ros.backends.packed_weight import Product
+from quantvla_ros.backends.cpu.c_library import has_vnni, in_blocks, run_kernel
+from quantvla_ros.backends.cpu.packed_weight import Product
 
 _POINTER, _SIZE = ctypes.c_void_p, ctypes.c_long
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch._inductor.runtime.cache_dir_utils import cache_dir, default_cache_dir
 
-from quantvla_ros.backends.fingerprint import cpu_flags
+from quantvla_ros.backends.cpu.fingerprint import cpu_flags
 from quantvla_ros.cache_directory import cache_directory, why_unusable
 from quantvla_ros.errors import BackendError
 

@@ -17,10 +17,10 @@ from torch._functorch.compile_utils import fx_graph_cse
 from torch._inductor import standalone_compile
 from torch._inductor.exc import CppCompileError, InductorError
 
-from quantvla_ros.backends.code_cache import discard_broken_library, use_cache_of_this_cpu
-from quantvla_ros.backends.compiler import check_compiler
+from quantvla_ros.backends.cpu.code_cache import discard_broken_library, use_cache_of_this_cpu
+from quantvla_ros.backends.cpu.compiler import check_compiler
 from quantvla_ros.errors import BackendError
-from quantvla_ros.models.pi05 import Pi05, Prefix
+from quantvla_ros.models.mini_pi05.network import Pi05, Prefix
 
 Function = Callable[..., Sequence[Tensor]]
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from quantvla_ros.backends.c_float import CFloat
-from quantvla_ros.backends.c_int4 import CInt4
-from quantvla_ros.backends.c_int8 import CInt8
-from quantvla_ros.backends.c_library import has_vnni, load_library
-from quantvla_ros.backends.onednn_int8 import OneDnnInt8
-from quantvla_ros.backends.packed_weight import PackedWeight, Product
-from quantvla_ros.backends.torch_product import TorchProduct
+from quantvla_ros.backends.cpu.c_float import CFloat
+from quantvla_ros.backends.cpu.c_int4 import CInt4
+from quantvla_ros.backends.cpu.c_int8 import CInt8
+from quantvla_ros.backends.cpu.c_library import has_vnni, load_library
+from quantvla_ros.backends.cpu.onednn_int8 import OneDnnInt8
+from quantvla_ros.backends.cpu.packed_weight import PackedWeight, Product
+from quantvla_ros.backends.cpu.torch_product import TorchProduct
 from quantvla_ros.errors import BackendError
 from quantvla_ros.quantization.schemes import Precision
 

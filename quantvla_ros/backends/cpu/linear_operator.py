@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from quantvla_ros.backends.packed_weight import PackedWeight
+from quantvla_ros.backends.cpu.packed_weight import PackedWeight
 
 # A compiled graph cannot hold a packed weight, so it holds an index into this list. The operator
 # is registered without autograd: inference only, and several times less call overhead.

@@ -14,7 +14,7 @@ import math
 import torch
 from torch import Tensor
 
-from quantvla_ros.backends.packed_weight import Product
+from quantvla_ros.backends.cpu.packed_weight import Product
 from quantvla_ros.quantization.activations import quantize_activation, quantize_static
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from quantvla_ros.backends.kernels import pack
-from quantvla_ros.backends.linear_operator import multiply, register
-from quantvla_ros.backends.packed_weight import PackedWeight, product_of
+from quantvla_ros.backends.cpu.kernels import pack
+from quantvla_ros.backends.cpu.linear_operator import multiply, register
+from quantvla_ros.backends.cpu.packed_weight import PackedWeight, product_of
 from quantvla_ros.quantization.modules import replace_module
 from quantvla_ros.quantization.quantized_linear import (
     QuantizedLinear,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from quantvla_ros.backends.packed_weight import Product
+from quantvla_ros.backends.cpu.packed_weight import Product
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.rounding.codes import Codes
 

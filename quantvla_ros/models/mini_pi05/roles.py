@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from quantvla_ros.models.pi05 import Pi05Config
+from quantvla_ros.models.mini_pi05.network import Pi05Config
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,11 @@ import torch
 from torch import Tensor, nn
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.quantization.conditioning.base import TransformedLinear
-from quantvla_ros.quantization.conditioning.rotation import block_for
-from quantvla_ros.quantization.conditioning.scaling import plain_linears
-from quantvla_ros.quantization.conditioning.smoothquant import smoothing_scale
 from quantvla_ros.quantization.modules import replace_module
+from quantvla_ros.quantization.transforms.base import TransformedLinear
+from quantvla_ros.quantization.transforms.rotation import block_for
+from quantvla_ros.quantization.transforms.scaling import plain_linears
+from quantvla_ros.quantization.transforms.smoothquant import smoothing_scale
 
 if TYPE_CHECKING:
     from quantvla_ros.quantization.observe import InputStatistics

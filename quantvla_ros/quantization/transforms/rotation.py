@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.quantization.conditioning.base import TransformedLinear
-from quantvla_ros.quantization.conditioning.hadamard import check_block, hadamard
-from quantvla_ros.quantization.conditioning.scaling import plain_linears
-from quantvla_ros.quantization.conditioning.sites import ValueSite, find_sites
 from quantvla_ros.quantization.modules import replace_module
+from quantvla_ros.quantization.transforms.base import TransformedLinear
+from quantvla_ros.quantization.transforms.hadamard import check_block, hadamard
+from quantvla_ros.quantization.transforms.scaling import plain_linears
+from quantvla_ros.quantization.transforms.sites import ValueSite, find_sites
 
 if TYPE_CHECKING:
     from quantvla_ros.quantization.observe import InputStatistics

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.blocks import AdaptiveRMSNorm, RMSNorm
-from quantvla_ros.quantization.conditioning.base import TransformedLinear
+from quantvla_ros.quantization.transforms.base import TransformedLinear
 
 
 def divide_norm(norm: nn.Module, scale: Tensor) -> None:

@@ -9,7 +9,7 @@ from torch import nn
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.blocks import VisionBlock
-from quantvla_ros.models.pi05 import Pi05
+from quantvla_ros.models.mini_pi05.network import Pi05
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.quantization.conditioning.scaling import (
+from quantvla_ros.quantization.transforms.scaling import (
     divide_norm,
     divide_rows,
     multiply_columns,
     plain_linears,
 )
-from quantvla_ros.quantization.conditioning.sites import GatedSite, NormSite, Sites, find_sites
+from quantvla_ros.quantization.transforms.sites import GatedSite, NormSite, Sites, find_sites
 
 if TYPE_CHECKING:
     from quantvla_ros.quantization.observe import InputStatistics

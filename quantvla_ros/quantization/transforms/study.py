@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from quantvla_ros.quantization.conditioning.base import seen_input
 from quantvla_ros.quantization.rounding.codes import TINY, grid_limit
+from quantvla_ros.quantization.transforms.base import seen_input
 
 
 class StudyLinear(nn.Module):

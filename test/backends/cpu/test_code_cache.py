@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from quantvla_ros.backends.code_cache import discard_broken_library
+from quantvla_ros.backends.cpu.code_cache import discard_broken_library
 
 COMPILE = """
 import re, sys
 import torch
-from quantvla_ros.backends.compiled import _compile
+from quantvla_ros.backends.cpu.compiled import _compile
 class Network(torch.nn.Module):
     def __init__(self):
         super().__init__()
@@ -44,7 +44,7 @@ def run(program: str, number: int, cache: Path, **environment: str) -> list[str]
         [sys.executable, "-c", program, str(number)],
         env={
             **os.environ,
-            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "PYTHONPATH": str(Path(__file__).parents[3]),
             "TORCHINDUCTOR_CACHE_DIR": str(cache),
             **environment,
         },

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import pytest
-from tiny_policy import save_tiny_bundle
+from support.tiny_policy import save_tiny_bundle
 from torch._dynamo.utils import counters
 
-from quantvla_ros.backends.compile_beside import compiled_beside
+from quantvla_ros.backends.cpu.compile_beside import compiled_beside
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.errors import BundleError
 

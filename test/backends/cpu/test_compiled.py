@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny_policy import tiny_network
+from support.tiny_policy import tiny_network
 from torch._dynamo.utils import counters
 
-from quantvla_ros.backends import linear_operator
-from quantvla_ros.backends.compiled import CompiledNetwork
-from quantvla_ros.backends.kernels import native_activation_bits
-from quantvla_ros.backends.packing import pack_network
-from quantvla_ros.models.pi05_roles import unused_layers
+from quantvla_ros.backends.cpu import linear_operator
+from quantvla_ros.backends.cpu.compiled import CompiledNetwork
+from quantvla_ros.backends.cpu.kernels import native_activation_bits
+from quantvla_ros.backends.cpu.packing import pack_network
+from quantvla_ros.models.mini_pi05.roles import unused_layers
 from quantvla_ros.quantization.modules import replace_module
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.rounding.nearest import round_nearest

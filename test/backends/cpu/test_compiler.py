@@ -7,8 +7,8 @@ import stat
 
 import pytest
 
-from quantvla_ros.backends import compiler
-from quantvla_ros.backends.compiled import check_can_compile
+from quantvla_ros.backends.cpu import compiler
+from quantvla_ros.backends.cpu.compiled import check_can_compile
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.errors import BackendError
 

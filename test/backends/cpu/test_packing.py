@@ -3,13 +3,13 @@ import copy
 
 import pytest
 import torch
-from quantized_networks import quantize_nearest
-from tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_network
+from support.quantized_networks import quantize_nearest
+from support.tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_network
 
-from quantvla_ros.backends.kernels import native_activation_bits
-from quantvla_ros.backends.packing import PackedLinear, pack_network
+from quantvla_ros.backends.cpu.kernels import native_activation_bits
+from quantvla_ros.backends.cpu.packing import PackedLinear, pack_network
 from quantvla_ros.models.flow import integrate
-from quantvla_ros.models.pi05_roles import layer_roles, unused_layers
+from quantvla_ros.models.mini_pi05.roles import layer_roles, unused_layers
 from quantvla_ros.quantization.layouts import select_layers
 from quantvla_ros.quantization.modules import replace_module
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear

@@ -7,10 +7,10 @@ import io
 
 import numpy as np
 import yaml
-from humble_metadata import humble_problems
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
 from PIL import Image
+from support.humble_metadata import humble_problems
 
 from calib_tools.buffer.store import load_buffer
 

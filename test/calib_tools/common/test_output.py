@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from calib_tools.output import check_file_free, write_file, write_json
+from calib_tools.common.output import check_file_free, write_file, write_json
 from quantvla_ros.errors import OutputExistsError
 
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from calib_tools.buffer.collector import Collector
-from calib_tools.progress import Bar, CollectorProgress
+from calib_tools.common.progress import Bar, CollectorProgress
 
 
 def test_a_log_gets_lines_and_not_each_step(capsys):

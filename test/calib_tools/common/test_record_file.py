@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from calib_tools.record_file import read_record_file
+from calib_tools.common.record_file import read_record_file
 from quantvla_ros.errors import QuantVLAError
 
 

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from calib_tools import ros_domain
-from calib_tools.ros_domain import claim_domain, own_ros_domain
+from calib_tools.common import ros_domain
+from calib_tools.common.ros_domain import claim_domain, own_ros_domain
 from quantvla_ros.errors import QuantVLAError
 
 

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from calib_tools.heard_setpoints import HeardSetpoints
-from calib_tools.setpoints import ControllerSetup, Setpoints, Shares, replay
+from calib_tools.common.heard_setpoints import HeardSetpoints
+from calib_tools.common.setpoints import ControllerSetup, Setpoints, Shares, replay
 from quantvla_ros.control.limits import JointLimits
-from quantvla_ros.sim.controller_release import find_release
-from quantvla_ros.sim.trajectory import JointTrajectory, TrajectoryPoint
+from simulation.controller_release import find_release
+from simulation.trajectory import JointTrajectory, TrajectoryPoint
 
 LIMITS = JointLimits(("a", "b"), [-9.0] * 2, [9.0] * 2, [2.0, 1.0], [8.0, 4.0], [90.0] * 2)
 

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from process_life import alive, children_of, import_path
-from waiting import patient, wait_until
+from support.process_life import alive, children_of, import_path
+from support.waiting import patient, wait_until
 
 
 def start(*command, ignored=()) -> subprocess.Popen:
@@ -38,7 +38,7 @@ def quantvla(*arguments) -> subprocess.Popen:
 
 CLEANING = """
 import sys, time
-from calib_tools.stopping import stops_on_signals
+from calib_tools.common.stopping import stops_on_signals
 with stops_on_signals():
     try:
         print("ready", flush=True)
@@ -111,9 +111,9 @@ def test_select_leaves_nothing(tmp_path, config, streams):
 EVALUATION = """
 import sys
 from pathlib import Path
-from calib_tools.evaluation import run
-from calib_tools.stopping import stops_on_signals
-from evaluation_players import Stuck
+from calib_tools.evaluate import run
+from calib_tools.common.stopping import stops_on_signals
+from support.evaluation_players import Stuck
 from evaluation.test_evaluation_run import made_up
 if __name__ == "__main__":
     run.make_player = Stuck
@@ -144,7 +144,7 @@ def test_evaluate_keeps_its_episodes_and_says_how_many(tmp_path):
 COMPILING = """
 import sys, time
 from pathlib import Path
-from quantvla_ros.backends.compile_beside import compiled_beside
+from quantvla_ros.backends.cpu.compile_beside import compiled_beside
 if __name__ == "__main__":
     with compiled_beside(Path(sys.argv[1]), 1):
         time.sleep(600)

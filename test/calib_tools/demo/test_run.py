@@ -9,8 +9,8 @@ import subprocess
 import sys
 
 import pytest
-from process_life import alive, children_of
-from waiting import patient, wait_until
+from support.process_life import alive, children_of
+from support.waiting import patient, wait_until
 
 from calib_tools.demo.run import run_demo
 from quantvla_ros.errors import BundleError, OutputExistsError

@@ -51,7 +51,7 @@ def test_samples_are_recorded_int8_passes_the_gate_and_moves_the_robot(tmp_path)
 
     assert "<html" in (out / "report.html").read_text()[:300]
     assert (out / "demo.gif").read_bytes()[:6] == b"GIF89a"
-    check = [sys.executable, "-m", "calib_tools.document_tables", "--record", out / "summary.json"]
+    check = [sys.executable, "-m", "studies.documents.tables", "--record", out / "summary.json"]
     assert subprocess.run(check, capture_output=True, check=False).returncode == 0
     # Nothing is left beside the output but torch's compiled headers: no log, no draft.
     assert {path.name for path in tmp_path.iterdir()} - {compiled.name} == {"demo"}

@@ -2,12 +2,12 @@
 from __future__ import annotations
 
 import pytest
-from evaluation_players import outcome
+from support.evaluation_players import outcome
 
-from calib_tools.evaluation.aggregate import aggregates, comparisons
-from calib_tools.evaluation.outcome import grounding
-from calib_tools.evaluation.plan import plan_episodes
-from calib_tools.evaluation.statistics import Paired, Rate
+from calib_tools.common.statistics import Paired, Rate
+from calib_tools.evaluate.aggregate import aggregates, comparisons
+from calib_tools.evaluate.outcome import grounding
+from calib_tools.evaluate.plan import plan_episodes
 
 PLAN = plan_episodes({"a": [0], "b": [0]}, ["none"], 4, 0)
 

@@ -6,15 +6,15 @@ import dataclasses
 import numpy as np
 import pytest
 
-from calib_tools.evaluation.closed_loop import PERIOD_S, ClosedLoop
-from calib_tools.evaluation.jobs import Job
-from calib_tools.evaluation.plan import PlannedEpisode
-from calib_tools.evaluation.player import Player
-from calib_tools.evaluation.variants import parse_variants
-from calib_tools.resources import shared_file
-from quantvla_ros.bundle.chunk import Chunk
+from calib_tools.common.resources import shared_file
+from calib_tools.evaluate.closed_loop import PERIOD_S, ClosedLoop
+from calib_tools.evaluate.jobs import Job
+from calib_tools.evaluate.plan import PlannedEpisode
+from calib_tools.evaluate.player import Player
+from calib_tools.evaluate.variants import parse_variants
 from quantvla_ros.bundle.storage import load_manifest
-from quantvla_ros.sim.robot import SimulatedRobot
+from quantvla_ros.robot.chunk import Chunk
+from simulation.robot import SimulatedRobot
 
 PANDA = shared_file("policies/panda")
 

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import pytest
-from evaluation_players import Filmed
+from support.evaluation_players import Filmed
 
-from calib_tools.evaluation import run as run_module
-from calib_tools.evaluation.run import FAILURES, evaluate
-from calib_tools.evaluation.settings import make_settings
-from calib_tools.evaluation.variants import Variant
+from calib_tools.evaluate import run as run_module
+from calib_tools.evaluate.run import FAILURES, evaluate
+from calib_tools.evaluate.settings import make_settings
+from calib_tools.evaluate.variants import Variant
 
 EPISODES = 8  # of which 1, 3, 5 and 7 fail
 

@@ -8,11 +8,11 @@ import json
 import shutil
 
 import pytest
-from evaluation_players import settings
-from tiny_policy import save_tiny_bundle
+from support.evaluation_players import settings
+from support.tiny_policy import save_tiny_bundle
 
-from calib_tools.evaluation.latency import LATENCY, latencies_ms, measure_ms
-from calib_tools.evaluation.variants import Variant
+from calib_tools.evaluate.latency import LATENCY, latencies_ms, measure_ms
+from calib_tools.evaluate.variants import Variant
 from quantvla_ros.bundle.storage import bundle_hash
 from quantvla_ros.errors import QuantVLAError
 

@@ -7,12 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from calib_tools.evaluation.jobs import Job
-from calib_tools.evaluation.over_ros import measured_latencies_ms, play_over_ros
-from calib_tools.evaluation.player import Player
-from calib_tools.evaluation.settings import make_settings
-from calib_tools.evaluation.variants import parse_variants
-from calib_tools.resources import shared_file
+from calib_tools.common.resources import shared_file
+from calib_tools.evaluate.jobs import Job
+from calib_tools.evaluate.over_ros import measured_latencies_ms, play_over_ros
+from calib_tools.evaluate.player import Player
+from calib_tools.evaluate.settings import make_settings
+from calib_tools.evaluate.variants import parse_variants
 
 PANDA = shared_file("policies/panda")
 SCENES = 2

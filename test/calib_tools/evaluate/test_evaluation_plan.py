@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from calib_tools.evaluation.plan import PlannedEpisode, plan_episodes
-from calib_tools.evaluation.presets import PRESETS
-from calib_tools.evaluation.settings import make_settings
-from calib_tools.evaluation.variants import Variant
+from calib_tools.evaluate.plan import PlannedEpisode, plan_episodes
+from calib_tools.evaluate.presets import PRESETS
+from calib_tools.evaluate.settings import make_settings
+from calib_tools.evaluate.variants import Variant
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.sim.shifts import SHIFTS
-from quantvla_ros.sim.tasks.registry import make_task
+from simulation.shifts import SHIFTS
+from simulation.tasks.registry import make_task
 
 FLOAT = Variant("float", Path("float"), "", "0" * 64)
 ROUNDED = Variant("float@rtn4-all", Path("float"), "rtn4-all", "0" * 64)

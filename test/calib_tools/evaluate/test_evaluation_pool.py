@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from evaluation_players import Broken, Doomed, Mortal, Quick, Refusing, jobs
-from process_life import alive, import_path
-from waiting import wait_until
+from support.evaluation_players import Broken, Doomed, Mortal, Quick, Refusing, jobs
+from support.process_life import alive, import_path
+from support.waiting import wait_until
 
-from calib_tools.evaluation.pool import play_in_processes
+from calib_tools.common.pool import play_in_processes
 from quantvla_ros.errors import QuantVLAError
 
 
@@ -59,7 +59,7 @@ def test_workers_die_with_a_killed_parent(tmp_path):
         "import sys; from pathlib import Path\n"
         "sys.path[:0] = sys.argv[2:]\n"
         "from evaluation_players import Endless, jobs\n"
-        "from calib_tools.evaluation.pool import play_in_processes\n"
+        "from calib_tools.common.pool import play_in_processes\n"
         "list(play_in_processes(jobs(2, Path(sys.argv[1])), 2, Endless))\n"
     )
     script = tmp_path / "parent.py"

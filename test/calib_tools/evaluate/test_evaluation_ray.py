@@ -5,16 +5,16 @@ import json
 import os
 
 import pytest
-from evaluation_players import Broken, Hesitant, Mortal, Refusing, jobs
-from process_life import import_path
+from support.evaluation_players import Broken, Hesitant, Mortal, Refusing, jobs
+from support.process_life import import_path
 
-from calib_tools.evaluation import run as run_module
-from calib_tools.evaluation.ray_cluster import LOCAL, play_job, play_on_ray
-from calib_tools.evaluation.record import RECORD
-from calib_tools.evaluation.run import evaluate
-from calib_tools.evaluation.settings import make_settings
-from calib_tools.evaluation.store import EPISODES
-from calib_tools.evaluation.variants import Variant
+from calib_tools.common.ray_cluster import LOCAL, play_job, play_on_ray
+from calib_tools.evaluate import run as run_module
+from calib_tools.evaluate.record import RECORD
+from calib_tools.evaluate.run import evaluate
+from calib_tools.evaluate.settings import make_settings
+from calib_tools.evaluate.store import EPISODES
+from calib_tools.evaluate.variants import Variant
 from quantvla_ros.errors import QuantVLAError
 
 pytest.importorskip("ray")

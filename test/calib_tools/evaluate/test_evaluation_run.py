@@ -9,18 +9,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from evaluation_players import Mortal, Quick
-from process_life import import_path
-from waiting import wait_until
+from support.evaluation_players import Mortal, Quick
+from support.process_life import import_path
+from support.waiting import wait_until
 
-from calib_tools.evaluation import run as run_module
-from calib_tools.evaluation.plan import PlannedEpisode
-from calib_tools.evaluation.record import RECORD, read_record
-from calib_tools.evaluation.run import evaluate
-from calib_tools.evaluation.settings import make_settings
-from calib_tools.evaluation.store import EPISODES
-from calib_tools.evaluation.variants import Variant
-from calib_tools.stopping import Stopped
+from calib_tools.common.stopping import Stopped
+from calib_tools.evaluate import run as run_module
+from calib_tools.evaluate.plan import PlannedEpisode
+from calib_tools.evaluate.record import RECORD, read_record
+from calib_tools.evaluate.run import evaluate
+from calib_tools.evaluate.settings import make_settings
+from calib_tools.evaluate.store import EPISODES
+from calib_tools.evaluate.variants import Variant
 from quantvla_ros.errors import QuantVLAError
 
 
@@ -106,8 +106,8 @@ def test_kill_9_loses_no_finished_episode(tmp_path, monkeypatch):
     script.write_text(
         "import sys\n"
         "from pathlib import Path\n"
-        "from calib_tools.evaluation import run\n"
-        "from evaluation_players import Stuck\n"
+        "from calib_tools.evaluate import run\n"
+        "from support.evaluation_players import Stuck\n"
         "from test_evaluation_run import made_up\n"
         "if __name__ == '__main__':\n"
         "    run.make_player = Stuck\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calib_tools.evaluation.sequential import ALPHA, LOOKS, MARGIN, look, look_sizes
+from calib_tools.evaluate.sequential import ALPHA, LOOKS, MARGIN, look, look_sizes
 
 
 def first_verdict(first, second, sizes):

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calib_tools.evaluation.smoothness import path_length, rms_jerk
+from calib_tools.evaluate.smoothness import path_length, rms_jerk
 
 
 @pytest.mark.parametrize("rate", [50.0, 100.0])

@@ -2,9 +2,9 @@
 from __future__ import annotations
 
 import pytest
-from evaluation_players import outcome, settings
+from support.evaluation_players import outcome, settings
 
-from calib_tools.evaluation.store import EPISODES, SETTINGS, EpisodeStore
+from calib_tools.evaluate.store import EPISODES, SETTINGS, EpisodeStore
 from quantvla_ros.errors import OutputExistsError, QuantVLAError
 
 

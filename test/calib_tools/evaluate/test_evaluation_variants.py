@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from calib_tools.evaluation.rounding import fake_quantize, parse_rounding, round_to_nearest
-from calib_tools.evaluation.variants import load_variant, parse_variants
-from calib_tools.resources import shared_file
+from calib_tools.common.resources import shared_file
+from calib_tools.evaluate.rounding import fake_quantize, parse_rounding, round_to_nearest
+from calib_tools.evaluate.variants import load_variant, parse_variants
 from quantvla_ros.errors import BundleError, QuantVLAError
-from quantvla_ros.models.pi05_roles import layer_roles
+from quantvla_ros.models.mini_pi05.roles import layer_roles
 from quantvla_ros.quantization.layouts import select_layers
 
 PANDA = shared_file("policies/panda")
@@ -31,7 +31,7 @@ def test_rounding_puts_each_row_on_its_own_symmetric_grid():
 
 @pytest.mark.parametrize("layout", ["all", "llm+dit_mlp"])
 def test_exactly_the_layers_of_the_layout_are_rounded(layout):
-    from tiny_policy import tiny_network
+    from support.tiny_policy import tiny_network
 
     network, before = tiny_network(), tiny_network().state_dict()
     names = fake_quantize(network, 4, layout)
@@ -97,7 +97,7 @@ def test_bundles_that_cannot_be_evaluated_are_refused(tmp_path, tiny_bundle):
 
 
 def test_cameras_that_the_robot_does_not_have_are_named(tmp_path, tiny_bundle):
-    from calib_tools.evaluation.variants import check_fits_robot
+    from calib_tools.evaluate.variants import check_fits_robot
     from quantvla_ros.bundle.schema import CameraSpec
     from quantvla_ros.bundle.storage import load_manifest
 

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from evaluation_players import outcome
+from support.evaluation_players import outcome
 
-from calib_tools.evaluation.progress import RunningSuccess
+from calib_tools.evaluate.progress import RunningSuccess
 
 HUNDRED = {("float", i): outcome(i < 95) for i in range(100)}
 

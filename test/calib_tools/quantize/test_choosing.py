@@ -6,11 +6,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from tiny_policy import observations, save_tiny_bundle
+from support.tiny_policy import observations, save_tiny_bundle
 
-from calib_tools import choosing
-from calib_tools.quantizing import quantize_bundle
-from calib_tools.recipe import Recipe
+from calib_tools.quantize import choosing
+from calib_tools.quantize.quantizing import quantize_bundle
+from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.storage import load_bundle, load_manifest
 from quantvla_ros.errors import QuantVLAError

@@ -10,7 +10,7 @@ import pytest
 
 HOLES = """
 import os, torch
-from calib_tools.heap import trim_heap
+from calib_tools.quantize.heap import trim_heap
 
 def held():
     return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

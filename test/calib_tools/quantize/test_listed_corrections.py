@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-from calib_tools.tables import listed_corrections
+from calib_tools.common.tables import listed_corrections
 
 
 def test_the_heads_of_a_layer_are_listed_together():

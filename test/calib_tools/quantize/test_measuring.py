@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_policy import tiny_network
+from support.tiny_policy import tiny_network
 
-from calib_tools.measuring import Setup, _map_weights
-from calib_tools.rounding_stage import RoundedLayers
+from calib_tools.quantize.measuring import Setup, _map_weights
+from calib_tools.quantize.rounding_stage import RoundedLayers
 
 
 def mapped_bytes(file: Path) -> int:

@@ -15,11 +15,11 @@ import gc
 import sys
 from pathlib import Path
 
-from calib_tools.bench_schemes import peak_bytes
-from calib_tools.heap import trim_heap
-from calib_tools.quantizing import quantize_bundle
-from calib_tools.random_policy import SMOLVLA_SIZED, random_observations, save_random_bundle
-from calib_tools.recipe import Recipe
+from studies.scheme_bench.command import peak_bytes
+from calib_tools.quantize.heap import trim_heap
+from calib_tools.quantize.quantizing import quantize_bundle
+from studies.random_policy import SMOLVLA_SIZED, random_observations, save_random_bundle
+from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.bundle.storage import load_bundle
 
 SMALL = dict(

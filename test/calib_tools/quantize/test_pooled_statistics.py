@@ -8,14 +8,14 @@ import math
 
 import pytest
 import torch
-from tiny_policy import CONFIG, HORIZON, SIZE, STEPS, observations, save_tiny_bundle
+from support.tiny_policy import CONFIG, HORIZON, SIZE, STEPS, observations, save_tiny_bundle
 
-from calib_tools.quantizing import LAYERS_FILE, quantize_bundle
-from calib_tools.recipe import Recipe
-from calib_tools.teaching import VALIDATE_EVERY, teach
+from calib_tools.quantize.quantizing import LAYERS_FILE, quantize_bundle
+from calib_tools.quantize.recipe import Recipe
+from calib_tools.quantize.teaching import VALIDATE_EVERY, teach
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.models.flow import integrate
-from quantvla_ros.models.pi05_roles import unused_layers
+from quantvla_ros.models.mini_pi05.roles import unused_layers
 from quantvla_ros.quantization.corrections import attentions
 
 SAMPLES = observations(24)

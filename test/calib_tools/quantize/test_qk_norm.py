@@ -9,19 +9,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from network_runs import schedule, tree
-from normed_policy import save_normed_bundle
-from tiny_policy import CONFIG, observations
+from support.network_runs import schedule, tree
+from support.normed_policy import save_normed_bundle
+from support.tiny_policy import CONFIG, observations
 
-from calib_tools import quantizing
-from calib_tools.layer_records import round_to_disk
-from calib_tools.recipe import Recipe
+from calib_tools.quantize import quantizing
+from calib_tools.quantize.layer_records import round_to_disk
+from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.backends.policy import load_policy, policy_of
-from quantvla_ros.bundle.chunk import draw_noise
 from quantvla_ros.bundle.storage import load_bundle
 from quantvla_ros.quantization.corrections import attentions
 from quantvla_ros.quantization.fit import fit_corrections
 from quantvla_ros.quantization.folding import fold_temperature
+from quantvla_ros.robot.chunk import draw_noise
 
 SAMPLES = observations(24)
 WRONG = {

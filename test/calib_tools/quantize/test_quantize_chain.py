@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from calib_tools.bench import bench
+from calib_tools.bench.command import bench
 from calib_tools.buffer.store import load_buffer
-from calib_tools.chunk_pairs import chunk_pairs
+from calib_tools.common.chunk_pairs import chunk_pairs
+from calib_tools.common.tables import gate_rows
 from calib_tools.gate import gate
 from calib_tools.inspect_bundle import inspect_bundle
-from calib_tools.quantize import quantize
-from calib_tools.recipe import Recipe
-from calib_tools.tables import gate_rows
-from quantvla_ros.backends.fingerprint import cpu_kind
+from calib_tools.quantize.command import quantize
+from calib_tools.quantize.recipe import Recipe
+from quantvla_ros.backends.cpu.fingerprint import cpu_kind
 from quantvla_ros.bundle.manifest_file import write_manifest
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import CalibrationBufferError, OutputExistsError, QuantVLAError

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_policy import observations, save_tiny_bundle, tiny_manifest
+from support.tiny_policy import observations, save_tiny_bundle, tiny_manifest
 
 from calib_tools.buffer.instructions import check_instructions, refusal_for
-from calib_tools.quantize import TimeLeft, check_robot
+from calib_tools.quantize.command import TimeLeft, check_robot
 from quantvla_ros.errors import CalibrationBufferError
 
 BUFFER = Path("buffer")

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 import typer
-from gate_records import gate_record
+from support.gate_records import gate_record
 from typer.testing import CliRunner
 
-from calib_tools import quantizing
 from calib_tools.cli import app
-from calib_tools.recipe import Recipe
+from calib_tools.quantize import quantizing
+from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.errors import QuantVLAError
 
 # Option, arguments, and what they change in the recipe; some need others beside them.

@@ -3,18 +3,18 @@
 
 import numpy as np
 import pytest
-from tiny_policy import observations, save_tiny_bundle
+from support.tiny_policy import observations, save_tiny_bundle
 
-from calib_tools.judging import judge_bundles
-from calib_tools.quantizing import quantize_bundle
-from calib_tools.recipe import Recipe
+from calib_tools.quantize.judging import judge_bundles
+from calib_tools.quantize.quantizing import quantize_bundle
+from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.backends.bench import bench
 from quantvla_ros.backends.policy import load_policy
-from quantvla_ros.bundle.chunk import draw_noise
-from quantvla_ros.bundle.pictures import unlike
 from quantvla_ros.bundle.storage import load_bundle, load_manifest, save_bundle
 from quantvla_ros.errors import BundleError, CalibrationBufferError, QuantVLAError
+from quantvla_ros.processing.pictures import unlike
 from quantvla_ros.quantization.gate import load_thresholds
+from quantvla_ros.robot.chunk import draw_noise
 
 SAMPLES = observations(24)
 CALIBRATION, HELD_OUT = SAMPLES[:14], SAMPLES[14:]

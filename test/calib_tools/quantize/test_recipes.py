@@ -7,15 +7,16 @@ import json
 
 import numpy as np
 import pytest
-from tiny_policy import observations, save_tiny_bundle
+from support.tiny_policy import observations, save_tiny_bundle
 
-from calib_tools.judging import chunks_of
-from calib_tools.quantizing import quantize_bundle
-from calib_tools.recipe import BASES, RANGES, Recipe
+from calib_tools.quantize.judging import chunks_of
+from calib_tools.quantize.quantizing import quantize_bundle
+from calib_tools.quantize.recipe import BASES, RANGES, Recipe
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.quantization import ranges, streaming
+from quantvla_ros.quantization import layerwise as streaming
+from quantvla_ros.quantization import ranges
 
 SAMPLES = observations(40)
 CALIBRATION, HELD_OUT = SAMPLES[:30], SAMPLES[30:]
@@ -113,7 +114,7 @@ def test_layers_kept_float_are_float_and_the_bundle_loads(path, tmp_path):
 
 def test_a_rotated_layer_that_stays_float_is_plain_again(path, tmp_path, monkeypatch):
     """A search that rejects every layer leaves the float policy, conditioned or not."""
-    monkeypatch.setattr("calib_tools.choosing.within_gate", lambda moves, passes: {})
+    monkeypatch.setattr("calib_tools.quantize.choosing.within_gate", lambda moves, passes: {})
     report = quantize(path, tmp_path / "out", layout="auto", condition=("hadamard",), base="rtn")
     assert all(r.precision == "float" for r in records(report.path).values())
     assert error_of(path, report.path) < 2e-3  # rounding of rotated weights to 16 bits

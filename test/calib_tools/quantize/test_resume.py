@@ -13,13 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny_policy import observations, save_tiny_bundle
-from waiting import wait_until
+from support.tiny_policy import observations, save_tiny_bundle
+from support.waiting import wait_until
 
-from calib_tools import rounding_stage
-from calib_tools.quantizing import quantize_bundle
-from calib_tools.recipe import Recipe
-from calib_tools.work_directory import WorkDirectory
+from calib_tools.quantize import rounding_stage
+from calib_tools.quantize.quantizing import quantize_bundle
+from calib_tools.quantize.recipe import Recipe
+from calib_tools.quantize.work_directory import WorkDirectory
 from quantvla_ros.errors import QuantVLAError
 
 SAMPLES = observations(24)
@@ -129,7 +129,7 @@ def test_after_kill_it_goes_on(path, tmp_path):
         "quantize(Path(sys.argv[1]), Path(sys.argv[3]), Recipe(scheme='w4a8'), progress)\n"
     )
     here = Path(__file__).parent
-    places = (here, here.parent, here.parents[1])
+    places = (here, here.parents[1], here.parents[2])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, places))}
     mark, out = tmp_path / "mark", tmp_path / "out"
     process = subprocess.Popen([sys.executable, "-c", code, path, mark, out], env=environment)

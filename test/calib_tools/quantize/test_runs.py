@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from calib_tools import rounding_stage
-from calib_tools.rounding_stage import Runs
-from quantvla_ros.models.pi05 import Prefix
+from calib_tools.quantize import rounding_stage
+from calib_tools.quantize.rounding_stage import Runs
+from quantvla_ros.models.mini_pi05.network import Prefix
 
 BYTES = 2 * 40 + 3  # of one prefix below
 

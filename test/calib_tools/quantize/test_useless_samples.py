@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from tiny_policy import observations, save_tiny_bundle
+from support.tiny_policy import observations, save_tiny_bundle
 
-from calib_tools import cli, quantizing
-from calib_tools.quantizing import LAYERS_FILE, quantize_bundle
-from calib_tools.recipe import Recipe
-from calib_tools.work_directory import WorkDirectory
+from calib_tools import cli
+from calib_tools.quantize import quantizing
+from calib_tools.quantize.quantizing import LAYERS_FILE, quantize_bundle
+from calib_tools.quantize.recipe import Recipe
+from calib_tools.quantize.work_directory import WorkDirectory
 from quantvla_ros.bundle.manifest_file import MANIFEST
 from quantvla_ros.bundle.storage import WEIGHTS
 from quantvla_ros.errors import QuantVLAError
@@ -82,7 +83,9 @@ def test_fewer_tokens_than_a_hessian_needs_name_the_layer(path, tmp_path, monkey
     refused(path, tmp_path / "out", words)
 
 
-@pytest.mark.parametrize("where", ["safetensors.torch.save_file", "calib_tools.output.os.replace"])
+@pytest.mark.parametrize(
+    "where", ["safetensors.torch.save_file", "calib_tools.common.output.os.replace"]
+)
 def test_a_disk_that_fills_up_leaves_nothing(path, tmp_path, monkeypatch, where):
     written = []
 

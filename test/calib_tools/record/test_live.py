@@ -17,13 +17,13 @@ import yaml
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from ros_graph import Stranger
 from sensor_msgs.msg import CompressedImage
-from waiting import patient
+from support.ros_graph import Stranger
+from support.waiting import patient
 
 from calib_tools.buffer.messages import header_stamp_ns
 from calib_tools.buffer.store import load_buffer
-from calib_tools.record_live import record
+from calib_tools.record.live import record
 from quantvla_ros.errors import CalibrationBufferError, OutputExistsError, QuantVLAError
 from quantvla_ros.nodes.offered_topic import message_class
 

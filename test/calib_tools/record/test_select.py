@@ -6,9 +6,9 @@ import pytest
 from calib_tools.buffer.collector import Collector
 from calib_tools.buffer.messages import header_stamp_ns
 from calib_tools.buffer.store import load_buffer
-from calib_tools.quantize import quantize
-from calib_tools.recipe import Recipe
-from calib_tools.select_bags import select
+from calib_tools.quantize.command import quantize
+from calib_tools.quantize.recipe import Recipe
+from calib_tools.record.select import select
 from quantvla_ros.errors import CalibrationBufferError, OutputExistsError, QuantVLAError
 
 

@@ -10,10 +10,10 @@ from html import unescape
 from xml.etree import ElementTree
 
 import pytest
-from tiny_policy import observations, save_tiny_bundle
+from support.tiny_policy import observations, save_tiny_bundle
 
-from calib_tools.quantizing import quantize_bundle
-from calib_tools.recipe import Recipe
+from calib_tools.quantize.quantizing import quantize_bundle
+from calib_tools.quantize.recipe import Recipe
 from calib_tools.report import quantization_plots as plots
 from calib_tools.report.bundle_data import OTHERS, read_bundle
 from calib_tools.report.page import write_report

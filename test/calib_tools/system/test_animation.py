@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from calib_tools.demo.animation import LIMIT_BYTES, animation, compose
-from calib_tools.demo.trace import Frame
+from calib_tools.system.animation import LIMIT_BYTES, animation, compose
+from calib_tools.system.trace import Frame
 
 
 def frames(count: int, noise: bool = False) -> list[Frame]:

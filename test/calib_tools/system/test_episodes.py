@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import pytest
 
-from calib_tools.demo import episodes
-from calib_tools.demo.episodes import AFTER_SUCCESS_S, EPISODE_S, run_episodes
+from calib_tools.system import episodes
+from calib_tools.system.episodes import AFTER_SUCCESS_S, EPISODE_S, run_episodes
 from quantvla_ros.errors import QuantVLAError
 
 

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from process_life import alive
-from waiting import patient, wait_until
+from support.process_life import alive
+from support.waiting import patient, wait_until
 
-from calib_tools.demo.processes import Processes
+from calib_tools.system.processes import Processes
 from quantvla_ros.errors import QuantVLAError
 
 REPOSITORY = Path(__file__).parents[3]
@@ -72,8 +72,8 @@ def test_leaving_ends_children_and_what_they_started(tmp_path, module):
 
 
 def test_a_child_that_ignores_ctrl_c_is_ended_harder(tmp_path, module, monkeypatch):
-    monkeypatch.setattr("calib_tools.demo.processes._STOP_S", 0.3)
-    monkeypatch.setattr("calib_tools.demo.processes._TERMINATE_S", 0.3)
+    monkeypatch.setattr("calib_tools.system.processes._STOP_S", 0.3)
+    monkeypatch.setattr("calib_tools.system.processes._TERMINATE_S", 0.3)
     name = module(
         "deaf",
         "import signal, time\n"
@@ -92,7 +92,7 @@ def test_children_end_when_the_demo_is_killed(tmp_path, module):
     demo = module(
         "killed_demo",
         "import os, pathlib, time\n"
-        "from calib_tools.demo.processes import Processes\n"
+        "from calib_tools.system.processes import Processes\n"
         f"with Processes(pathlib.Path({str(tmp_path)!r}), os.environ) as processes:\n"
         f"    processes.start('robot', {sleeper!r})\n"
         "    time.sleep(600)\n",

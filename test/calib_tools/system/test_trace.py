@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from calib_tools.buffer import messages
-from calib_tools.demo.trace import TRAJECTORY_TYPE, WATCHED, Curve, read_trace, thinned
+from calib_tools.system.trace import TRAJECTORY_TYPE, WATCHED, Curve, read_trace, thinned
 
 
 def arrivals(*raw):

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 import torch
-from tiny_policy import CONFIG, HORIZON, JOINTS, STEPS, network_inputs, noise, tiny_network
+from support.tiny_policy import CONFIG, HORIZON, JOINTS, STEPS, network_inputs, noise, tiny_network
 
 from quantvla_ros.models.blocks import Attention
 from quantvla_ros.models.flow import integrate
-from quantvla_ros.models.pi05 import Pi05, Pi05Config
-from quantvla_ros.models.pi05_roles import layer_roles, unused_layers
+from quantvla_ros.models.mini_pi05.network import Pi05, Pi05Config
+from quantvla_ros.models.mini_pi05.roles import layer_roles, unused_layers
 
 
 @pytest.fixture(scope="module")

@@ -3,18 +3,18 @@ import copy
 
 import pytest
 import torch
-from conditioned import exactly, observe, outlier_network, relative_errors
+from support.conditioned import exactly, observe, outlier_network, relative_errors
 from torch import nn
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.quantization.conditioning.base import seen_input
-from quantvla_ros.quantization.conditioning.duquant import (
+from quantvla_ros.quantization.observe import observe_inputs
+from quantvla_ros.quantization.transforms.base import seen_input
+from quantvla_ros.quantization.transforms.duquant import (
     DuQuant,
     DuQuantLinear,
     greedy_rotation,
     zigzag,
 )
-from quantvla_ros.quantization.observe import observe_inputs
 
 ATTENTION = "language_model.layers.0.self_attn"
 DOWN = "action_expert.layers.1.mlp.down_proj"

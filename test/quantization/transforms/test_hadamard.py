@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.quantization.conditioning.hadamard import (
+from quantvla_ros.quantization.transforms.hadamard import (
     check_block,
     hadamard,
     hadamard_matrix,

@@ -3,21 +3,21 @@ import copy
 
 import pytest
 import torch
-from conditioned import exactly, observe, outlier_network, relative_errors
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.conditioned import exactly, observe, outlier_network, relative_errors
 from torch import nn
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.pi05_roles import layer_roles
-from quantvla_ros.quantization.conditioning.base import seen_input
-from quantvla_ros.quantization.conditioning.hadamard import hadamard
-from quantvla_ros.quantization.conditioning.rotation import (
+from quantvla_ros.models.mini_pi05.roles import layer_roles
+from quantvla_ros.quantization.transforms.base import seen_input
+from quantvla_ros.quantization.transforms.hadamard import hadamard
+from quantvla_ros.quantization.transforms.rotation import (
     HadamardRotation,
     RotatedLinear,
     block_for,
 )
-from quantvla_ros.quantization.conditioning.smoothquant import SmoothQuant
+from quantvla_ros.quantization.transforms.smoothquant import SmoothQuant
 
 EXPERT = "action_expert.layers.0.self_attn"
 ATTENTION = "language_model.layers.0.self_attn"

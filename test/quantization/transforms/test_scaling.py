@@ -9,7 +9,7 @@ from torch import nn
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.blocks import AdaptiveRMSNorm, GatedMLP, RMSNorm
-from quantvla_ros.quantization.conditioning.scaling import (
+from quantvla_ros.quantization.transforms.scaling import (
     divide_norm,
     divide_rows,
     multiply_columns,

@@ -18,22 +18,22 @@ from functools import lru_cache
 import numpy as np
 import pytest
 import torch
-from conditioned import observe, outlier_network, relative_errors
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from support.conditioned import observe, outlier_network, relative_errors
 from torch import nn
 
-from quantvla_ros.models.pi05_roles import layer_roles
-from quantvla_ros.quantization.conditioning.base import seen_input
-from quantvla_ros.quantization.conditioning.duquant import DuQuant, DuQuantLinear
-from quantvla_ros.quantization.conditioning.rotation import (
+from quantvla_ros.models.mini_pi05.roles import layer_roles
+from quantvla_ros.quantization.observe import observe_inputs
+from quantvla_ros.quantization.transforms.base import seen_input
+from quantvla_ros.quantization.transforms.duquant import DuQuant, DuQuantLinear
+from quantvla_ros.quantization.transforms.rotation import (
     HadamardRotation,
     RotatedLinear,
     block_for,
 )
-from quantvla_ros.quantization.conditioning.smoothquant import FLOOR
-from quantvla_ros.quantization.observe import observe_inputs
+from quantvla_ros.quantization.transforms.smoothquant import FLOOR
 
 TOLERANCE = 1e-5  # of the output
 OF_TERMS = 1e-6

@@ -2,11 +2,11 @@
 import copy
 
 import torch
-from tiny_policy import network_inputs, noise, tiny_network
+from support.tiny_policy import network_inputs, noise, tiny_network
 
 from quantvla_ros.models.flow import integrate
-from quantvla_ros.models.pi05_roles import layer_roles
-from quantvla_ros.quantization.conditioning.sites import find_sites
+from quantvla_ros.models.mini_pi05.roles import layer_roles
+from quantvla_ros.quantization.transforms.sites import find_sites
 
 
 def watched(network, names):

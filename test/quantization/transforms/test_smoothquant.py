@@ -3,13 +3,13 @@ import copy
 
 import pytest
 import torch
-from conditioned import exactly, observe, outlier_network, relative_errors
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.conditioned import exactly, observe, outlier_network, relative_errors
 from torch import nn
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.quantization.conditioning.smoothquant import SmoothQuant, smoothing_scale
+from quantvla_ros.quantization.transforms.smoothquant import SmoothQuant, smoothing_scale
 
 LANGUAGE, EXPERT = "language_model.layers.0", "action_expert.layers.1"
 

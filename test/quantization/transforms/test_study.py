@@ -2,11 +2,11 @@
 import torch
 from torch import nn
 
-from quantvla_ros.quantization.conditioning.hadamard import hadamard
-from quantvla_ros.quantization.conditioning.rotation import RotatedLinear
-from quantvla_ros.quantization.conditioning.study import StudyLinear
 from quantvla_ros.quantization.rounding.codes import dequantize
 from quantvla_ros.quantization.rounding.nearest import round_nearest
+from quantvla_ros.quantization.transforms.hadamard import hadamard
+from quantvla_ros.quantization.transforms.rotation import RotatedLinear
+from quantvla_ros.quantization.transforms.study import StudyLinear
 
 
 def layer_and_input():

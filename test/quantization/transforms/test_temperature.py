@@ -5,15 +5,15 @@ import copy
 
 import pytest
 import torch
-from network_runs import chunk
-from normed_policy import normed_network
-from tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_network
+from support.network_runs import chunk
+from support.normed_policy import normed_network
+from support.tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_network
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.quantization.conditioning.temperature import fold_into_gain, foldable_spread
 from quantvla_ros.quantization.corrections import attentions, match, observe_logits
 from quantvla_ros.quantization.folding import fold_temperature
 from quantvla_ros.quantization.teacher import FlowPath, Sample, encode_all
+from quantvla_ros.quantization.transforms.temperature import fold_into_gain, foldable_spread
 
 ALPHA = torch.tensor([1.2, 0.8, 1.0, 1.1])
 SAME = torch.full((4,), 1.2)

@@ -10,10 +10,10 @@ import pytest
 from action_msgs.msg import GoalStatus
 from rclpy.action import ActionClient
 from std_msgs.msg import Float64MultiArray
-from waiting import wait_until
+from support.waiting import wait_until
 
 from quantvla_ros.nodes import qos
-from quantvla_ros.nodes.sim_gripper import serve_gripper
+from simulation.ros.gripper_server import serve_gripper
 
 JOINT = "finger"
 NAME = "gripper_controller/gripper_cmd"

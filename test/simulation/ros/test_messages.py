@@ -9,8 +9,8 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from quantvla_ros.nodes import sim_messages
 from quantvla_ros.nodes.conversion import seconds_to_duration, seconds_to_stamp
+from simulation.ros import messages as sim_messages
 
 
 def test_a_trajectory_message_is_taken_over_unchecked():

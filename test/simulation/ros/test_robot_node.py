@@ -15,13 +15,13 @@ pytest.importorskip("mujoco")
 
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import TwistStamped
-from ros_graph import NodeProcess
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
+from support.ros_graph import NodeProcess
+from support.waiting import wait_until
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
-from waiting import wait_until
 
 from quantvla_ros.nodes import qos
 from quantvla_ros.nodes.conversion import (
@@ -32,10 +32,10 @@ from quantvla_ros.nodes.conversion import (
     seconds_to_stamp,
     stamp_to_seconds,
 )
-from quantvla_ros.sim.tasks.registry import make_task
-from quantvla_ros.sim.trajectory_controller import RATE_HZ
+from simulation.tasks.registry import make_task
+from simulation.trajectory_controller import RATE_HZ
 
-MODULE = "quantvla_ros.nodes.sim_robot_node"
+MODULE = "simulation.ros.robot_node"
 JOINTS = [*(f"panda_joint{i}" for i in range(1, 8)), "panda_finger_joint1"]
 START = 120.0  # s: the first start on a machine compiles the scene
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fake_world import settled
+from support.fake_world import settled
 
-from quantvla_ros.sim.tasks.beside_plate import BesidePlate
-from quantvla_ros.sim.tasks.objects import PLATE, PLATE_RADIUS_M, grasp_object
+from simulation.tasks.beside_plate import BesidePlate
+from simulation.tasks.objects import PLATE, PLATE_RADIUS_M, grasp_object
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from expert_trials import run
+from support.expert_trials import run
 
-from quantvla_ros.sim.expert import TICK_S, Phase
+from simulation.expert import TICK_S, Phase
 
 
 @pytest.mark.parametrize("seed", range(6))

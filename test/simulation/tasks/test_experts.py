@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import pytest
-from expert_trials import MAX_TICKS, resumes_everywhere, run, solved
+from support.expert_trials import MAX_TICKS, resumes_everywhere, run, solved
 
-from quantvla_ros.sim.robot import SimulatedRobot
-from quantvla_ros.sim.tasks.registry import TASKS
+from simulation.robot import SimulatedRobot
+from simulation.tasks.registry import TASKS
 
 OFTEN = 40
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.sim.tasks.registry import TASKS, make_task
-from quantvla_ros.sim.tasks.task import Goal
+from simulation.tasks.registry import TASKS, make_task
+from simulation.tasks.task import Goal
 
 
 @pytest.fixture(params=TASKS)

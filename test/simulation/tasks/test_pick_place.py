@@ -5,12 +5,12 @@ import itertools
 
 import numpy as np
 import pytest
-from fake_world import FakeWorld
+from support.fake_world import FakeWorld
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.sim.tasks.objects import BASKET, OBJECTS
-from quantvla_ros.sim.tasks.pick_place import PickPlace, in_basket, over_basket
-from quantvla_ros.sim.tasks.task import Goal
+from simulation.tasks.objects import BASKET, OBJECTS
+from simulation.tasks.pick_place import PickPlace, in_basket, over_basket
+from simulation.tasks.task import Goal
 
 BASKET_AT = np.array([0.01, 0.26, 0.0])
 

@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 import pytest
-from fake_world import settled
+from support.fake_world import settled
 
-from quantvla_ros.sim.tasks.objects import BLUE_SQUARE, RED_SQUARE
-from quantvla_ros.sim.tasks.push import Push
+from simulation.tasks.objects import BLUE_SQUARE, RED_SQUARE
+from simulation.tasks.push import Push
 
 
 @pytest.fixture

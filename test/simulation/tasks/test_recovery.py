@@ -6,12 +6,12 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 import pytest
-from expert_trials import run
+from support.expert_trials import run
 
-from quantvla_ros.sim.expert import Action, Phase, execute
-from quantvla_ros.sim.robot import SimulatedRobot
-from quantvla_ros.sim.tasks.objects import grasp_object, turned
-from quantvla_ros.sim.tasks.registry import TASKS
+from simulation.expert import Action, Phase, execute
+from simulation.robot import SimulatedRobot
+from simulation.tasks.objects import grasp_object, turned
+from simulation.tasks.registry import TASKS
 from training.demonstrations import record_episode
 
 EPISODES = 15

@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.sim.tasks.registry import TASKS, make_task, vocabulary
+from simulation.tasks.registry import TASKS, make_task, vocabulary
 
 LONGEST_SENTENCE = 12
 

@@ -5,8 +5,8 @@ import itertools
 
 import numpy as np
 
-from quantvla_ros.sim.tasks.objects import LYING_OBJECTS, OBJECTS
-from quantvla_ros.sim.tasks.scattering import Area, Taken, apart, draw_in_turn, set_down
+from simulation.tasks.objects import LYING_OBJECTS, OBJECTS
+from simulation.tasks.scattering import Area, Taken, apart, draw_in_turn, set_down
 
 AREA = Area((-0.2, 0.2), (-0.3, 0.3))
 

@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 import pytest
-from fake_world import settled
+from support.fake_world import settled
 
-from quantvla_ros.sim.tasks.stack import Stack
-from quantvla_ros.sim.tasks.task import Goal
+from simulation.tasks.stack import Stack
+from simulation.tasks.task import Goal
 
 GOAL = Goal("butter", "chocolate pudding")
 

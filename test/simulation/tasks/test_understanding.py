@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import pytest
 
-from quantvla_ros.sim.tasks.registry import TASKS, make_task
-from quantvla_ros.sim.tasks.understanding import meant_goal, no_goal_meant
+from simulation.tasks.registry import TASKS, make_task
+from simulation.tasks.understanding import meant_goal, no_goal_meant
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -8,18 +8,18 @@ import shutil
 from pathlib import Path
 
 import pytest
-from evaluation_players import Weak
+from support.evaluation_players import Weak
 
-from calib_tools import document_tables
-from calib_tools.ablation import making, run
-from calib_tools.ablation.catalogue import Study, budget_between, catalogue, choose
-from calib_tools.ablation.table import closed_rows, open_rows, read_ablation
-from calib_tools.evaluation import run as evaluation_run
-from calib_tools.evaluation import variants as variants_module
-from calib_tools.recipe import Recipe
+from calib_tools.evaluate import run as evaluation_run
+from calib_tools.evaluate import variants as variants_module
+from calib_tools.quantize.recipe import Recipe
 from calib_tools.report.page import write_report
 from quantvla_ros.bundle.storage import WEIGHTS, file_hash, load_manifest
 from quantvla_ros.errors import QuantVLAError
+from studies.ablation import making, run
+from studies.ablation.catalogue import Study, budget_between, catalogue, choose
+from studies.ablation.table import closed_rows, open_rows, read_ablation
+from studies.documents import tables as document_tables
 
 CHOSEN = ["w4a8-gptq+both", "mixed", "w3a8-rtn"]
 

@@ -6,15 +6,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calib_tools import document_tables
-from calib_tools.ablation import fresh_samples, run
-from calib_tools.ablation.bootstrap import mean_interval, ratio_interval
-from calib_tools.ablation.table import fresh_rows, fresh_step_rows
 from calib_tools.buffer.store import load_buffer
 from calib_tools.report.page import write_report
 from quantvla_ros.backends.policy import load_policy
-from quantvla_ros.bundle.chunk import draw_noise
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.robot.chunk import draw_noise
+from studies.ablation import fresh_samples, run
+from studies.ablation.bootstrap import mean_interval, ratio_interval
+from studies.ablation.table import fresh_rows, fresh_step_rows
+from studies.documents import tables as document_tables
 
 CHOSEN = ["w4a8-rtn", "w4a8-gptq", "w3a8-rtn"]
 

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from calib_tools import document_tables
-from calib_tools.ablation.catalogue import AblationVariant, Study, catalogue
-from calib_tools.ablation.making import MADE, VARIANTS, Workshop
-from calib_tools.ablation.run import _against, _alone
-from calib_tools.ablation.steps import Step, compare, steps, written
-from calib_tools.ablation.table import (
+from calib_tools.common.output import write_json
+from calib_tools.common.tables import show_ablation
+from calib_tools.report.page import write_report
+from quantvla_ros.bundle.storage import WEIGHTS, file_hash
+from quantvla_ros.quantization.gate import load_thresholds
+from studies.ablation.catalogue import AblationVariant, Study, catalogue
+from studies.ablation.making import MADE, VARIANTS, Workshop
+from studies.ablation.run import _against, _alone
+from studies.ablation.steps import Step, compare, steps, written
+from studies.ablation.table import (
     RECORD,
     closed_rows,
     open_rows,
@@ -22,13 +26,9 @@ from calib_tools.ablation.table import (
     step_rows,
     summary_line,
 )
-from calib_tools.output import write_json
-from calib_tools.report.page import write_report
-from calib_tools.tables import show_ablation
-from quantvla_ros.bundle.storage import WEIGHTS, file_hash
-from quantvla_ros.quantization.gate import load_thresholds
+from studies.documents import tables as document_tables
 
-OLD = Path(__file__).parents[2] / "docs" / "records"
+OLD = Path(__file__).parents[3] / "docs" / "records"
 FLOAT = "1111111101"
 OUTCOMES = {"w4a8-all": "0000000001", "w4a8-rtn": "1111110001", "w4a8-duquant": "1111110001"}
 NEW_KEYS = ("won", "sha256")

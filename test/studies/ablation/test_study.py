@@ -5,17 +5,17 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny_policy import network_inputs, noise, observations, save_tiny_bundle
+from support.tiny_policy import network_inputs, noise, observations, save_tiny_bundle
 
-from calib_tools.ablation.catalogue import BOTH, Study
-from calib_tools.ablation.study import KERNEL, make_study
-from calib_tools.evaluation import variants as variants_module
-from calib_tools.evaluation.study_file import save_study
-from calib_tools.evaluation.variants import load_variant, parse_variants
+from calib_tools.evaluate import variants as variants_module
+from calib_tools.evaluate.study_file import save_study
+from calib_tools.evaluate.variants import load_variant, parse_variants
 from quantvla_ros.bundle.storage import bundle_hash
 from quantvla_ros.errors import BundleError, QuantVLAError
 from quantvla_ros.models.flow import integrate
-from quantvla_ros.quantization.conditioning.study import StudyLinear
+from quantvla_ros.quantization.transforms.study import StudyLinear
+from studies.ablation.catalogue import BOTH, Study
+from studies.ablation.study import KERNEL, make_study
 
 SAMPLES = observations(24)
 ATTENTION = "action_expert.layers.0.self_attn.q_proj"

@@ -5,14 +5,14 @@ import json
 
 import numpy as np
 import pytest
-from motion_rig import Rig, arm_limits
+from support.motion_rig import Rig, arm_limits
 
-from calib_tools.controller_study import recorded
-from calib_tools.controller_study.recorded import Motion
-from calib_tools.controller_study.run import RATES_HZ, compare
-from calib_tools.controller_study.table import KIND, RECORD, is_good, markdown
-from calib_tools.document_tables import markdown as of_any_record
-from quantvla_ros.sim.controller_release import RELEASES
+from simulation.controller_release import RELEASES
+from studies.controller import recorded
+from studies.controller.recorded import Motion
+from studies.controller.run import RATES_HZ, compare
+from studies.controller.table import KIND, RECORD, is_good, markdown
+from studies.documents.tables import markdown as of_any_record
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from calib_tools import document_tables
-from calib_tools.fault_study.table import KIND
+from studies.documents import tables as document_tables
+from studies.fault_study.table import KIND
 
 ((FIGURE, RECORD),) = document_tables.FIGURES.items()
 

@@ -5,12 +5,12 @@ import json
 from pathlib import Path
 
 import pytest
-from evaluation_players import outcome, settings
+from support.evaluation_players import outcome, settings
 
-from calib_tools import document_tables
-from calib_tools.evaluation.plan import plan_episodes
-from calib_tools.evaluation.record import make_record
+from calib_tools.evaluate.plan import plan_episodes
+from calib_tools.evaluate.record import make_record
 from quantvla_ros.errors import QuantVLAError
+from studies.documents import tables as document_tables
 
 RECORD = "docs/records/policy-evaluation.json"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import yaml
 
-from quantvla_ros.nodes.parameter_model import parameter_table, validate
-from quantvla_ros.nodes.parameter_pages import config_text, page_text
+from quantvla_ros.serving.parameter_model import parameter_table, validate
+from studies.documents.parameter_pages import config_text, page_text
 
 
 def test_config_holds_the_defaults():

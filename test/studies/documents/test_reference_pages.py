@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from quantvla_ros.nodes.parameter_pages import COMMAND, CONFIG
-from quantvla_ros.nodes.reference_pages import REPOSITORY, main, outdated, pages
+from studies.documents.parameter_pages import COMMAND, CONFIG
+from studies.documents.reference_pages import REPOSITORY, main, outdated, pages
 
 
 def test_files_are_up_to_date():

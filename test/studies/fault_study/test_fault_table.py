@@ -5,12 +5,12 @@ import json
 
 import pytest
 
-from calib_tools.document_tables import markdown as of_any_record
-from calib_tools.fault_study.scenarios import SCENARIOS, UNPROVOKED
-from calib_tools.fault_study.table import KIND, RECORD, figure, is_good, markdown
-from calib_tools.study import read_study
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.errors import QuantVLAError
+from studies.documents.tables import markdown as of_any_record
+from studies.fault_study.scenarios import SCENARIOS, UNPROVOKED
+from studies.fault_study.table import KIND, RECORD, figure, is_good, markdown
+from studies.study import read_study
 
 STOP = {
     "code": "STALE_CAMERA", "provoked_by": "the camera falls silent", "message": "STALE_CAMERA: x",
@@ -70,7 +70,7 @@ def test_figure_repeats_and_names_the_faults():
 def test_another_record_is_refused(tmp_path):
     path = tmp_path / RECORD
     path.write_text('{"kind": "another"}')
-    with pytest.raises(QuantVLAError, match=r"no record of `python -m calib_tools.fault_study`"):
+    with pytest.raises(QuantVLAError, match=r"no record of `python -m studies.fault_study`"):
         read_study(path, KIND)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from calib_tools.fault_study.run import study
-from calib_tools.fault_study.table import is_good
 from quantvla_ros.control.faults import FaultCode
+from studies.fault_study.run import study
+from studies.fault_study.table import is_good
 
 CODES = (
     FaultCode.STALE_CAMERA,

@@ -4,9 +4,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calib_tools.fault_study.stop import measure
-from calib_tools.setpoints import Setpoints
+from calib_tools.common.setpoints import Setpoints
 from quantvla_ros.control.limits import JointLimits
+from studies.fault_study.stop import measure
 
 LIMITS = JointLimits(("a", "b"), [-9.0] * 2, [9.0] * 2, [2.0, 1.0], [8.0, 4.0], [99.0] * 2)
 PERIOD, FAULT, DECELERATION = 0.002, 100.0, 2.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calib_tools.fault_study.wave_policy import MODE_VARIABLE, load, next_fastest
-from calib_tools.resources import shared_file
-from quantvla_ros.bundle.observation import Observation
+from calib_tools.common.resources import shared_file
+from quantvla_ros.robot.observation import Observation
+from studies.fault_study.wave_policy import MODE_VARIABLE, load, next_fastest
 
 NOISE = np.zeros((1, 1), np.float32)
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from motion_rig import PERIOD, Rig
+from support.motion_rig import PERIOD, Rig
 
-from calib_tools.commanded_window import CommandedWindow
-from calib_tools.evaluation.closed_loop import panda_limits
-from calib_tools.fuzz.command_check import wrong
-from calib_tools.fuzz.message_study import _Study
+from calib_tools.evaluate.closed_loop import panda_limits
 from quantvla_ros.control.limits import JointLimits
+from studies.commanded_window import CommandedWindow
+from studies.fuzz.command_check import wrong
+from studies.fuzz.message_study import _Study
 
 JOINTS = [0, 1, 2, 7]
 

@@ -14,8 +14,8 @@ from calib_tools.buffer.messages import (
     compressed_image,
     decode,
 )
-from calib_tools.fuzz.damaged_messages import CLOCK_TYPE, damaged
-from calib_tools.fuzz.message_study import SOURCES
+from studies.fuzz.damaged_messages import CLOCK_TYPE, damaged
+from studies.fuzz.message_study import SOURCES
 
 COMPRESSED = "/front/compressed"
 PIXELS = np.zeros((8, 8, 3), np.uint8)

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import pytest
-from failing_attempt import ends_in_every_way
+from support.failing_attempt import ends_in_every_way
 
-from calib_tools.fuzz.file_study import study, study_files
-from calib_tools.fuzz.table import markdown
+from studies.fuzz.file_study import study, study_files
+from studies.fuzz.table import markdown
 
 
 def silent(text):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import yaml
 
-from calib_tools.fuzz.mutation import mutate_bytes, mutate_yaml
+from studies.fuzz.mutation import mutate_bytes, mutate_yaml
 
 DATA = bytes(range(256))
 TEXT = "a: 1\nb:\n- x\n- y\nc:\n  d: 2.0\n"

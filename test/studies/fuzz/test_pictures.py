@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from calib_tools.buffer.messages import COMPRESSED_TYPE, RawMessage, compressed_image, decode_image
-from calib_tools.fuzz.files import attempts
-from calib_tools.fuzz.pictures import deep_picture, sound_pictures, with_checksums
 from quantvla_ros.errors import QuantVLAError
+from studies.fuzz.files import attempts
+from studies.fuzz.pictures import deep_picture, sound_pictures, with_checksums
 
 
 def decoded(picture):

@@ -2,18 +2,18 @@
 """The record of a comparison; what it measures is faked, because compiling takes a minute."""
 
 import pytest
-from quantized_networks import quantize_nearest
-from tiny_policy import WORDS, observations, save_tiny_bundle, tiny_manifest, tiny_network
+from support.quantized_networks import quantize_nearest
+from support.tiny_policy import WORDS, observations, save_tiny_bundle, tiny_manifest, tiny_network
 
-from quantvla_ros.backends import bench_schemes as module
-from quantvla_ros.backends.kernels import native_activation_bits
+from quantvla_ros.backends.cpu.kernels import native_activation_bits
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.schema import LayerRecord, Quantization
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.bundle.tokenizer import build_word_tokenizer
-from quantvla_ros.models.pi05_roles import layer_roles
+from quantvla_ros.models.mini_pi05.roles import layer_roles
 from quantvla_ros.quantization.layouts import select_layers
 from quantvla_ros.quantization.schemes import precision
+from studies.scheme_bench import bench as module
 
 
 def save_quantized(path, scheme):

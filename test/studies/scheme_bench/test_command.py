@@ -10,22 +10,23 @@ from pathlib import Path
 import pytest
 import torch
 
-from calib_tools import bench_schemes as module
-from calib_tools import bench_table, document_tables
-from calib_tools.random_policy import (
+from calib_tools.bench import table as bench_table
+from quantvla_ros.backends.policy import load_policy
+from quantvla_ros.bundle.manifest_file import write_manifest
+from quantvla_ros.bundle.storage import load_manifest
+from quantvla_ros.errors import CalibrationBufferError, OutputExistsError, QuantVLAError
+from quantvla_ros.models.mini_pi05.network import Pi05
+from quantvla_ros.models.mini_pi05.roles import layer_roles
+from quantvla_ros.quantization.layouts import select_layers
+from studies.documents import tables as document_tables
+from studies.random_policy import (
     SMOLVLA_SIZED,
     TOKENS,
     random_observations,
     save_random_bundle,
 )
-from quantvla_ros.backends import bench_schemes as measuring
-from quantvla_ros.backends.policy import load_policy
-from quantvla_ros.bundle.manifest_file import write_manifest
-from quantvla_ros.bundle.storage import load_manifest
-from quantvla_ros.errors import CalibrationBufferError, OutputExistsError, QuantVLAError
-from quantvla_ros.models.pi05 import Pi05
-from quantvla_ros.models.pi05_roles import layer_roles
-from quantvla_ros.quantization.layouts import select_layers
+from studies.scheme_bench import bench as measuring
+from studies.scheme_bench import command as module
 
 TINY = SMOLVLA_SIZED.model_copy(
     update={

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from calib_tools.timing_study.cameras import study_cameras
 from quantvla_ros.nodes.camera_stream import CAMERAS
+from studies.timing.cameras import study_cameras
 
 
 def test_every_frame_that_arrives_is_counted_once(tmp_path):

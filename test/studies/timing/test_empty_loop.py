@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from calib_tools.timing_study.empty_loop import main
+from studies.timing.empty_loop import main
 
 
 def test_every_wake_up_is_counted(tmp_path):

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from calib_tools.timing_study.cameras import figures
-from calib_tools.timing_study.soak import SETTLED_S, growth
-from calib_tools.timing_study.table import markdown
+from studies.timing.cameras import figures
+from studies.timing.soak import SETTLED_S, growth
+from studies.timing.table import markdown
 
 
 def sample(seconds, node, worker_pid=7, worker=1000):
