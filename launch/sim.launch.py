@@ -26,7 +26,7 @@ def generate_launch_description() -> LaunchDescription:
     """Return one process: the robot, whose topics lie in `namespace`."""
     if find_spec("simulation") is None:
         raise RuntimeError(
-            "The simulated robot is not installed with the package, for a robot needs none: put the "
+            "The simulated robot is not installed: a robot needs none. To run it, put the "
             "source folder of quantvla_ros on PYTHONPATH."
         )
     robot = Node(

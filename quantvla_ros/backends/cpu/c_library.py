@@ -60,7 +60,7 @@ def library_for(vnni: bool) -> ctypes.CDLL | None:
     compiler = c_compiler()
     if compiler is None or torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
         return None
-    folder = resources.files("quantvla_ros.backends")
+    folder = resources.files("quantvla_ros.backends.cpu")
     texts = {name: folder.joinpath(name).read_bytes() for name in (*SOURCES, *INCLUDED)}
     flags = (*FLAGS, *VNNI_FLAGS) if vnni else FLAGS
     name = hashlib.sha256(b"".join([*texts.values(), " ".join(flags).encode()])).hexdigest()[:16]
