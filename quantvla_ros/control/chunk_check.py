@@ -15,7 +15,7 @@ MAX_AHEAD_S = 1.0
 """No chunk is of an observation so far in the future."""
 
 
-def damage(
+def chunk_error(
     points: FloatArray, joints: Sequence[str], stamp: float, dt: float, now: float
 ) -> str | None:
     """What is wrong with a chunk, None for nothing.

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long something has been wrong: without a break, or in all within the last seconds."""
+"""How long a condition has held: without a break, or in sum within the last seconds."""
 
 from __future__ import annotations
 
 from collections import deque
 
 
-class Lasting:
+class HeldFor:
     """How long a condition has held without a break; times in s of any one clock."""
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Lasting:
         return now - self._since
 
 
-class Recent:
+class ActiveTime:
     """For how much of the last ``window_s`` a condition held; times in s of any one clock."""
 
     def __init__(self, window_s: float) -> None:

@@ -7,7 +7,7 @@ from collections import deque
 
 import numpy as np
 
-from quantvla_ros.control.debounce import Lasting, Recent
+from quantvla_ros.control.debounce import ActiveTime, HeldFor
 from quantvla_ros.control.faults import Condition, FaultCode
 from quantvla_ros.control.limits import FloatArray, JointLimits
 from quantvla_ros.control.turns import nearest_turn
@@ -40,7 +40,7 @@ class TrackingWatch:
         self._allowed_for: tuple[float, FloatArray] = (np.nan, tolerances)
         self._commands: deque[tuple[float, FloatArray]] = deque(maxlen=round(HISTORY_S / period_s))
         self._window: Window | None = None
-        self._far = Lasting()
+        self._far = HeldFor()
         self._compared = -np.inf
         self._ratio = 0.0
         self._error = np.zeros(len(limits.names))
@@ -58,7 +58,7 @@ class TrackingWatch:
     def begin(self) -> None:
         """Forget the commands of another motion."""
         self._commands.clear()
-        self._far = Lasting()
+        self._far = HeldFor()
         self._compared = -np.inf
         self._ratio = 0.0
         self._error = np.zeros(len(self._limits.names))
@@ -149,11 +149,11 @@ class LimitWatch:
         """Take the joints."""
         self._names = limits.names
         self._velocity = limits.velocity
-        self._recent = Recent(VIOLATION_WINDOW_S)
+        self._beyond = ActiveTime(VIOLATION_WINDOW_S)
 
     def begin(self) -> None:
         """Forget another motion."""
-        self._recent.forget()
+        self._beyond.forget()
 
     def check(
         self, excess: FloatArray, now: float, tolerance_s: float, most_s: float
@@ -167,7 +167,7 @@ class LimitWatch:
             most_s: how much of the last ``VIOLATION_WINDOW_S`` may be worse.
         """
         beyond = bool(excess.any()) and bool((excess > tolerance_s * self._velocity).any())
-        if self._recent.update(beyond, now) <= most_s or not beyond:
+        if self._beyond.update(beyond, now) <= most_s or not beyond:
             return None
         joint = int(np.argmax(excess / self._velocity))
         return (

@@ -8,7 +8,7 @@ from collections import Counter, deque
 import numpy as np
 from numpy.typing import NDArray
 
-from quantvla_ros.control.chunk_check import damage
+from quantvla_ros.control.chunk_check import chunk_error
 from quantvla_ros.control.command_history import CommittedRows
 from quantvla_ros.control.config import Mode, MotionConfig
 from quantvla_ros.control.faults import Fault, FaultCode
@@ -199,7 +199,7 @@ class MotionController:
         if self.mode is Mode.INACTIVE:
             return None
         points = np.array(actions, dtype=np.float64)
-        text = damage(points, self._limits.names, stamp, dt, self._now)
+        text = chunk_error(points, self._limits.names, stamp, dt, self._now)
         if text is not None:
             self.raise_fault(FaultCode.NONFINITE_ACTION, text, self._now)
             return FaultCode.NONFINITE_ACTION
@@ -350,7 +350,7 @@ class MotionController:
         self._reference.withdraw()
 
     def stop_speeds(self) -> None:
-        """Whoever takes the speeds has heard nothing for so long that it stopped by itself."""
+        """Take note that the receiver of the speeds stopped by itself, for want of commands."""
         self._reference.stop_speeds(self._first)
 
     def end(self) -> None:

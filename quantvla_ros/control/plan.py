@@ -60,7 +60,7 @@ class Plan:
 
     @classmethod
     def resting(cls, position: FloatArray, start: float) -> Plan:
-        """A motion that is none: rest at ``position`` [n]."""
+        """Rest at ``position`` [n] from ``start`` (s) on."""
         coefficients = np.zeros((len(position), 1, 6))
         coefficients[:, 0, 0] = position
         return cls(start, np.zeros((len(position), 1)), coefficients)

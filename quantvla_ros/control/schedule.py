@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from quantvla_ros.control.config import MotionConfig
 from quantvla_ros.control.crossfade import Crossfade
 from quantvla_ros.control.limits import FloatArray
-from quantvla_ros.control.stopping import Ended
+from quantvla_ros.control.stopping import StoppingPath
 from quantvla_ros.control.timeline import ChunkTimeline, Hold, Path
 
 _SLOWER = (1.0, 1.5, 2.0)
@@ -101,7 +101,7 @@ class ChunkSchedule:
         self._pending = None
         if self._end is not None and self.path is not None:
             self._end = None
-            self.path = Ended(self.path, first, self._config.stop_s, self._speeds)
+            self.path = StoppingPath(self.path, first, self._config.stop_s, self._speeds)
 
     def runs_out(self, first: float) -> bool:
         """Whether the chunk leaves no more time than the slowest stop along it covers."""
@@ -125,4 +125,4 @@ class ChunkSchedule:
         """Ways to stop along the path, quickest first; each is made when it is tried."""
         if self.path is not None:
             for slower in _SLOWER:
-                yield Ended(self.path, first, self._config.stop_s * slower, self._speeds)
+                yield StoppingPath(self.path, first, self._config.stop_s * slower, self._speeds)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The end of a path: its clock slows to zero, so that the arm stops ALONG it, or it fades out."""
+"""Paths that come to rest: their clock slows to zero, so that the arm stops along them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from quantvla_ros.control.limits import FloatArray
 from quantvla_ros.control.timeline import Hold, Path, PathState
 
 
-class Slowed:
+class SlowedPath:
     """``path`` whose clock's rate falls smoothly from 1 at ``start`` to 0 after ``duration`` (s).
 
     The rate is a quintic smoothstep, so the slowed path stays C2. It covers half of ``duration`` of
@@ -46,7 +46,7 @@ class Slowed:
         return self
 
 
-class Ended:
+class StoppingPath:
     """``path`` that comes to rest after ``duration`` (s) from ``start`` on.
 
     Axes that are positions are slowed along the path; those that are ``speeds`` [n] fade to zero.
@@ -56,7 +56,7 @@ class Ended:
         self, path: Path, start: float, duration: float, speeds: NDArray[np.bool_] | None
     ) -> None:
         """Take the path, when its end begins and how long it takes."""
-        self._slowed = Slowed(path, start, duration)
+        self._slowed = SlowedPath(path, start, duration)
         self._faded: tuple[NDArray[np.bool_], Path] | None = None
         if speeds is not None:
             zero = Hold(np.zeros(len(speeds)))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.control.chunk_check import MAX_AHEAD_S
-from quantvla_ros.control.debounce import Lasting
+from quantvla_ros.control.debounce import HeldFor
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.control.motion import MotionController
 from quantvla_ros.errors import QuantVLAError
@@ -87,7 +87,7 @@ class InferenceLoop:
         self._counter = 0
         self._asked_generation = 0
         self._decode_ms = 0.0
-        self._skewed = Lasting()
+        self._skewed = HeldFor()
         self._synchronous_at = -math.inf
         self.skewed_s = 0.0
         self.chunks = 0

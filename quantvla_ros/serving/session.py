@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.control.config import Mode
-from quantvla_ros.control.debounce import Lasting
+from quantvla_ros.control.debounce import HeldFor
 from quantvla_ros.control.faults import Condition, Fault
 from quantvla_ros.control.limits import FloatArray
 from quantvla_ros.control.motion import MotionController
@@ -119,7 +119,7 @@ class PolicySession:
         )  # fmt: skip
         self._threads: list[PeriodicThread] = []
         self._raised = RaisedThreads()
-        self._waiting = Lasting()
+        self._waiting = HeldFor()
         inputs.on_joints = self._observe_joints
         inputs.on_instruction = self._change_instruction
         # What came before: else arming could be refused although all inputs are fresh.

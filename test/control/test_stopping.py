@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quantvla_ros.control.stopping import Ended, Slowed
+from quantvla_ros.control.stopping import SlowedPath, StoppingPath
 from quantvla_ros.control.timeline import ChunkTimeline, Hold
 
 
@@ -15,13 +15,13 @@ def line() -> ChunkTimeline:
 
 
 def test_until_the_start_it_is_the_path(line) -> None:
-    slow, t = Slowed(line, 0.5, 0.3), np.linspace(0.1, 0.5, 9)
+    slow, t = SlowedPath(line, 0.5, 0.3), np.linspace(0.1, 0.5, 9)
     for got, wanted in zip(slow.sample(t), line.sample(t), strict=True):
         np.testing.assert_allclose(got, wanted, atol=1e-12)
 
 
 def test_it_stands_after_half_the_duration_of_path(line) -> None:
-    state = Slowed(line, 0.5, 0.3).sample(np.array([0.8, 5.0]))
+    state = SlowedPath(line, 0.5, 0.3).sample(np.array([0.8, 5.0]))
     np.testing.assert_allclose(
         state.position, np.repeat(line.sample(np.array([0.65])).position, 2, axis=0), atol=1e-12
     )
@@ -30,14 +30,14 @@ def test_it_stands_after_half_the_duration_of_path(line) -> None:
 
 
 def test_it_never_leaves_the_path_nor_turns_back(line) -> None:
-    state = Slowed(line, 0.5, 0.3).sample(np.linspace(0.4, 1.0, 200))
+    state = SlowedPath(line, 0.5, 0.3).sample(np.linspace(0.4, 1.0, 200))
     own = state.position[:, 1]  # the second joint's path is its own time, so it tells the clock
     assert (np.diff(own) >= -1e-12).all()
     np.testing.assert_allclose(line.sample(own).position[:, 0], state.position[:, 0], atol=1e-3)
 
 
 def test_derivatives_are_continuous_and_right(line) -> None:
-    slow, t, h = Slowed(line, 0.5, 0.3), np.linspace(0.45, 0.85, 37), 1e-5
+    slow, t, h = SlowedPath(line, 0.5, 0.3), np.linspace(0.45, 0.85, 37), 1e-5
     before, here, after = (slow.sample(t + d) for d in (-h, 0.0, h))
     np.testing.assert_allclose(
         (after.position - before.position) / (2 * h), here.velocity, atol=1e-4
@@ -48,7 +48,7 @@ def test_derivatives_are_continuous_and_right(line) -> None:
 
 
 def test_once_it_stands_it_is_a_point(line) -> None:
-    slow = Slowed(line, 0.5, 0.3)
+    slow = SlowedPath(line, 0.5, 0.3)
     assert slow.pruned(0.79) is slow
     assert isinstance(slow.pruned(0.8), Hold)
     np.testing.assert_allclose(
@@ -59,7 +59,7 @@ def test_once_it_stands_it_is_a_point(line) -> None:
 def test_axes_that_are_speeds_fade_to_zero_the_others_stop_along_the_path() -> None:
     rows = np.stack([np.full(16, 0.5), 0.1 * np.arange(1.0, 17.0)], axis=1)
     path = ChunkTimeline(rows, 0.0, 0.1, 0.0)
-    ended = Ended(path, 0.4, 0.3, np.array([True, False]))
+    ended = StoppingPath(path, 0.4, 0.3, np.array([True, False]))
     assert ended.end == pytest.approx(0.7)
     times = np.linspace(0.4, 0.7, 31)
     position, velocity, acceleration = ended.sample(times)
@@ -67,6 +67,8 @@ def test_axes_that_are_speeds_fade_to_zero_the_others_stop_along_the_path() -> N
     np.testing.assert_allclose(
         [position[-1, 0], velocity[-1, 0], acceleration[-1, 0]], 0, atol=1e-9
     )
-    np.testing.assert_allclose(position[:, 1], Slowed(path, 0.4, 0.3).sample(times).position[:, 1])
-    assert isinstance(ended.pruned(0.5), Ended)
+    np.testing.assert_allclose(
+        position[:, 1], SlowedPath(path, 0.4, 0.3).sample(times).position[:, 1]
+    )
+    assert isinstance(ended.pruned(0.5), StoppingPath)
     np.testing.assert_allclose(ended.pruned(0.7).sample(times).position[0], position[-1], atol=1e-9)

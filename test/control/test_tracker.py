@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quantvla_ros.control.crossfade import Crossfade
-from quantvla_ros.control.stopping import Slowed
+from quantvla_ros.control.stopping import SlowedPath
 from quantvla_ros.control.timeline import ChunkTimeline, Hold
 from quantvla_ros.control.tracker import Tracker
 
@@ -102,8 +102,8 @@ def moving(limits, home):
 
 def test_a_stop_along_the_path_stays_on_it(limits, home) -> None:
     tracker, path, now = moving(limits, home)
-    slowed = Slowed(path, now, 0.5)
-    tracker.stop([Slowed(path, now, 0.05), slowed], now)
+    slowed = SlowedPath(path, now, 0.5)
+    tracker.stop([SlowedPath(path, now, 0.05), slowed], now)
     assert tracker.plan.end == pytest.approx(now + 0.5, abs=1e-6)
     t = np.linspace(now, now + 0.7, 60)
     np.testing.assert_allclose(
@@ -117,7 +117,7 @@ def test_a_stop_that_no_path_allows_brakes_at_once(limits, home) -> None:
     tracker, _, now = moving(limits, home)
     velocity = tracker.plan.sample(np.array([now])).velocity[0]
     assert np.abs(velocity).max() > 0.2
-    tracker.stop([Slowed(Hold(home + 1.0), now, 0.3)], now)
+    tracker.stop([SlowedPath(Hold(home + 1.0), now, 0.3)], now)
     expected = (np.abs(velocity) / (0.98 * limits.acceleration)).max()
     assert tracker.plan.end - now < expected + 0.15
     state = np.stack(tracker.plan.sample(np.linspace(now, tracker.plan.end, 200)))

@@ -11,7 +11,7 @@ pytest.importorskip("rclpy")
 from geometry_msgs.msg import TwistStamped
 
 from quantvla_ros.bundle.schema import TWIST_NAMES, ActionSpec, CameraSpec, Interface, StateSpec
-from quantvla_ros.control.chunk_check import damage
+from quantvla_ros.control.chunk_check import chunk_error
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.control.twist import TwistLimits
 from quantvla_ros.control.window import Window
@@ -192,7 +192,7 @@ def test_a_number_that_is_damage_is_not_scaled_to_a_twist(value):
     drive, _ = twist_drive()
     actions = np.zeros((3, 7))
     actions[1, 4] = value
-    assert "'angular_y' in row 1" in damage(
+    assert "'angular_y' in row 1" in chunk_error(
         drive.points(actions), drive.limits.names, 1.0, 0.1, 1.0
     )
 
