@@ -52,6 +52,7 @@ class Reference:
         self.commanded = CommandedMotion(limits, window_s)
         self.metrics = MotionMetrics(limits)
         self._window_s = window_s
+        self._margin_s = config.transport_margin_s
         self._speeds = speeds
         self._before = self.tracker.plan  # what the newest window replaces
         self._newest: Window | None = None  # until it counts
@@ -124,8 +125,9 @@ class Reference:
         """Cut the window of the tick at ``now`` that says anything new from the knot ``first``."""
         self.commanded.note(self.tracker.plan)
         due, committed = self._due(now, first)
+        step_s, margin_s = self.knots.step_s, self._margin_s
         window = build_window(
-            committed, due, self.tracker.plan, now, first, self.knots.step_s, self._window_s
+            committed, due, self.tracker.plan, now, first, step_s, self._window_s, margin_s
         )
         self._newest = window
         return window

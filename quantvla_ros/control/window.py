@@ -28,6 +28,7 @@ class Window:
     rising; positions, velocities, accelerations [K, n] in rad or m and their derivatives. The last
     row has zero velocity and zero acceleration. ``fresh`` is the first row that earlier windows may
     not have had, which counts from the next point on: up to its time all of them say the same.
+    ``margin_s`` is the time in which it surely reaches the controller.
     """
 
     stamp: float
@@ -36,6 +37,7 @@ class Window:
     velocities: FloatArray
     accelerations: FloatArray
     fresh: int = 0
+    margin_s: float = 0.0
 
     @property
     def start(self) -> float:
@@ -46,6 +48,11 @@ class Window:
     def begin(self) -> float:
         """When it departs from the windows before it (s, ROS clock)."""
         return self.stamp + float(self.times[self.fresh])
+
+    @property
+    def patience_s(self) -> float:
+        """How long after its stamp it may be published: later it would come after it departs."""
+        return float(self.times[self.fresh]) - self.margin_s
 
     @property
     def now(self) -> PathState:
@@ -92,6 +99,7 @@ def build_window(
     first: float,
     step_s: float,
     at_least_s: float,
+    margin_s: float = 0.0,
 ) -> Window:
     """Join points that are committed already and a plan, sampled until it is at rest.
 
@@ -103,6 +111,7 @@ def build_window(
         first: time from which on ``plan`` counts, s.
         step_s: distance between points.
         at_least_s: shortest length from ``first`` on, so that an arm that holds is still told to.
+        margin_s: see `Window`.
     """
     length = max(plan.end - first, at_least_s)
     new = first + step_s * np.arange(math.ceil(length / step_s + 1e-6) + 1.0)
@@ -111,4 +120,4 @@ def build_window(
     )
     velocity[-1], acceleration[-1] = 0.0, 0.0
     times = np.concatenate([due, new]) - now
-    return Window(now, times, position, velocity, acceleration, len(due))
+    return Window(now, times, position, velocity, acceleration, len(due), margin_s)

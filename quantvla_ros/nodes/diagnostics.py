@@ -5,18 +5,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, get_args
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from quantvla_ros.nodes.qos import DIAGNOSTICS
+from quantvla_ros.serving.status import OK, Check
 
 if TYPE_CHECKING:
     from rclpy.node import Node
 
-Check = Literal["control", "inference", "inputs", "bundle"]
-CHECKS: tuple[Check, ...] = ("control", "inference", "inputs", "bundle")
-OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+CHECKS: tuple[Check, ...] = get_args(Check)
 
 
 def entry_prefix(node: Node) -> str:

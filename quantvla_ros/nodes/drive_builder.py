@@ -13,13 +13,13 @@ from trajectory_msgs.msg import JointTrajectory
 from quantvla_ros.bundle.schema import Interface
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.nodes.drive import Drive, JointDrive
+from quantvla_ros.nodes.drive import JointDrive
 from quantvla_ros.nodes.gripper import Gripper
 from quantvla_ros.nodes.gripper_builder import GripperBuilder
 from quantvla_ros.nodes.moveit_servo import MoveItServo
 from quantvla_ros.nodes.qos import COMMAND
-from quantvla_ros.nodes.startup import read_limits
 from quantvla_ros.nodes.twist_drive import TwistDrive
+from quantvla_ros.serving.startup import read_limits
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -48,7 +48,7 @@ class DriveBuilder:
         description: str,
         topic: str,
         given: Mapping[str, Mapping[str, float]],
-    ) -> Drive:
+    ) -> JointDrive | TwistDrive:
         """Make what the policy's actions drive.
 
         Args:

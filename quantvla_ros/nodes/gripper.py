@@ -13,6 +13,7 @@ from std_msgs.msg import Float64MultiArray
 
 from quantvla_ros.control.faults import Condition, FaultCode
 from quantvla_ros.nodes.qos import COMMAND
+from quantvla_ros.serving import drive
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -24,33 +25,19 @@ if TYPE_CHECKING:
 _MESSAGE = "std_msgs/msg/Float64MultiArray"
 
 
-class Gripper(Protocol):
+class Gripper(drive.Gripper, Protocol):
     """Tells a gripper's controller where one joint is to be (m or rad).
 
     Nothing is told before the wished position has left the one that the motion began with, and
     nothing takes a command back: whatever happens, the gripper keeps its grip.
 
     Attributes:
-        joint: its name.
-        watched: whether the measured position can be compared with the command at every instant.
         publishers: of commands that are messages.
         action: name of the action that takes the commands, "" without one.
-        state: what became of the newest command, for diagnostics.
     """
 
-    joint: str
-    watched: bool
     publishers: tuple[Publisher, ...]
     action: str
-
-    @property
-    def state(self) -> str:
-        """See the attributes."""
-        ...
-
-    def begin(self) -> None:
-        """Forget the motion before: neither its commands nor what became of them counts."""
-        ...
 
     def prepared(self, window: Window, column: int) -> Callable[[], None]:
         """Make the command for a window; calling the result sends what is to be sent of it."""
@@ -65,10 +52,6 @@ class Gripper(Protocol):
 
     def owns(self, goal: bytes) -> bool:
         """Whether a goal of the action is this node's."""
-        ...
-
-    def trouble(self) -> Condition | None:
-        """Return why the gripper did not do what it was told in this motion."""
         ...
 
     def absent(self) -> Condition | None:

@@ -26,6 +26,7 @@ from quantvla_ros.nodes.input_graph import IMAGE_TYPES, InputGraph, Transport, c
 from quantvla_ros.nodes.joint_intake import JointIntake, Taken
 from quantvla_ros.nodes.joint_publishers import JointPublishers
 from quantvla_ros.nodes.qos import CLOCK, JOINTS_READ, SENSOR
+from quantvla_ros.nodes.ros_clock import RosClock
 from quantvla_ros.serving.input_buffer import InputBuffer
 from quantvla_ros.serving.input_types import Frame, JointSample
 from quantvla_ros.serving.periodic import PeriodicThread
@@ -105,6 +106,7 @@ class Inputs:
             on_error: called when the thread ends by an exception.
         """
         self._node = node
+        self._now = RosClock(node).now
         self._on_error = on_error
         self._polled: list[tuple[Any, Callable[[list[Taken]], None], int]] = []
         self._thread: PeriodicThread | None = None
@@ -192,9 +194,6 @@ class Inputs:
         if isinstance(message, CompressedImage):
             return compressed_image_to_rgb(message, topic)
         return image_to_rgb(message, topic)
-
-    def _now(self) -> float:
-        return float(self._node.get_clock().now().nanoseconds) * 1e-9
 
     def _poll_topic(
         self, kind: Any, name: str, take: Callable[[list[Taken]], None], qos: QoSProfile

@@ -19,7 +19,7 @@ from std_srvs.srv import SetBool, Trigger
 from quantvla_ros.control.twist import TwistLimits
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.graph_names import subscription_names
-from quantvla_ros.nodes.servo_check import SERVO_PARAMETERS, unfit
+from quantvla_ros.serving.servo_check import SERVO_PARAMETERS, unfit
 
 if TYPE_CHECKING:
     from rclpy.client import Client

@@ -27,16 +27,16 @@ from std_srvs.srv import SetBool, Trigger
 from quantvla_ros.control.faults import Fault, RefusalCode
 from quantvla_ros.errors import BackendError, BundleError, QuantVLAError
 from quantvla_ros.nodes import parameters as node_parameters
-from quantvla_ros.nodes.diagnostics import ERROR, Diagnostics
+from quantvla_ros.nodes.diagnostics import Diagnostics
 from quantvla_ros.nodes.executor import PatientExecutor
 from quantvla_ros.nodes.manager_bond import ManagerBond
 from quantvla_ros.nodes.runtime import Runtime
 from quantvla_ros.nodes.session_builder import SessionBuilder
-from quantvla_ros.nodes.startup import RefusalError
-from quantvla_ros.nodes.status import report_changes, report_session
 from quantvla_ros.nodes.transitions import guard_transitions, logged
 from quantvla_ros.serving.parameter_model import validate
-from quantvla_ros.serving.session import PolicySession
+from quantvla_ros.serving.startup import RefusalError
+from quantvla_ros.serving.status import ERROR, report_changes, report_session
+from quantvla_ros.serving.threaded_session import ThreadedSession
 
 END_TIMEOUT_S = 10.0
 """Longest wait at the end of the process for a transition that is under way."""
@@ -50,7 +50,7 @@ of a control period."""
 
 
 class PolicyNode(LifecycleNode):
-    """Lifecycle around one ``PolicySession``: see docs/reference/ros-interface.md."""
+    """Lifecycle around one ``ThreadedSession``: see docs/reference/ros-interface.md."""
 
     def __init__(self, stop_process: Callable[[], None]) -> None:
         """Declare parameters and create what lives as long as the node.
@@ -70,7 +70,7 @@ class PolicyNode(LifecycleNode):
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._stop_process = stop_process
         self.exit_code = 0
-        self._session: PolicySession | None = None
+        self._session: ThreadedSession | None = None
         self._configuring = False
         self._latched: Fault | None = None  # outlives its session: only a reset ends it
         self.transition_lock = guard_transitions(self)
@@ -212,12 +212,12 @@ class PolicyNode(LifecycleNode):
             if report_changes(session, self.diagnostics):
                 self._report()  # a new message comes with its figures
 
-    def _log_faults(self, session: PolicySession) -> None:
+    def _log_faults(self, session: ThreadedSession) -> None:
         for fault in session.take_raised():
             self.get_logger().error(f"{fault.code.value}: {fault.text}")
 
     def _on_arm(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        def act(session: PolicySession) -> str:
+        def act(session: ThreadedSession) -> str:
             if request.data:
                 session.arm()
                 return "Armed."
@@ -228,7 +228,7 @@ class PolicyNode(LifecycleNode):
         return response
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        def act(session: PolicySession) -> str:
+        def act(session: ThreadedSession) -> str:
             session.reset_fault()
             return "The fault is reset; the node is in dry run."
 
@@ -242,7 +242,7 @@ class PolicyNode(LifecycleNode):
         response.success, response.message = self._act(lambda session: session.instruct(text))
         return response
 
-    def _act(self, action: Callable[[PolicySession], str]) -> tuple[bool, str]:
+    def _act(self, action: Callable[[ThreadedSession], str]) -> tuple[bool, str]:
         session = self._session
         if session is None:
             return False, "The node is not configured."

@@ -15,9 +15,9 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.nodes.log_directory import use_log_directory
 from quantvla_ros.nodes.offered_topic import OfferedTopic, message_class
 from quantvla_ros.nodes.offers import nothing_arrived
+from quantvla_ros.serving.log_directory import use_log_directory
 
 DEPTH = 50  # a recorder may lag behind for a moment; it must not lose what a policy saw
 _POLL_S = 0.1

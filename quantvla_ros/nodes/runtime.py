@@ -19,7 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import ok, try_shutdown
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.nodes.log_directory import use_log_directory
+from quantvla_ros.serving.log_directory import use_log_directory
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TURN_S = 0.1  # longest wait of the executor's thread for work, and so for its end

@@ -15,12 +15,20 @@ from quantvla_ros.errors import BackendError
 from quantvla_ros.inference.client import InferenceClient
 from quantvla_ros.nodes import parameters as node_parameters
 from quantvla_ros.nodes.clock_sources import ClockSources
-from quantvla_ros.nodes.diagnostics import OK, WARN, Diagnostics
+from quantvla_ros.nodes.diagnostics import Diagnostics
 from quantvla_ros.nodes.drive_builder import DriveBuilder
 from quantvla_ros.nodes.goal_watch import GoalWatch
 from quantvla_ros.nodes.inputs import Inputs
 from quantvla_ros.nodes.output_watch import OutputWatch
-from quantvla_ros.nodes.startup import (
+from quantvla_ros.nodes.ros_clock import RosClock
+from quantvla_ros.nodes.visuals import ChunkDisplay
+from quantvla_ros.serving.graph import GraphWatches
+from quantvla_ros.serving.input_buffer import InputBuffer
+from quantvla_ros.serving.instruction_gate import instruction_gate
+from quantvla_ros.serving.joint_limit_texts import MAX_JUMP, TRACKING_TOLERANCE
+from quantvla_ros.serving.parts import PolicyParts, RobotParts, SessionParts
+from quantvla_ros.serving.record import check_record_path
+from quantvla_ros.serving.startup import (
     RefusalError,
     check_cameras,
     check_chunk_length,
@@ -30,13 +38,9 @@ from quantvla_ros.nodes.startup import (
     read_observed,
     wait_for_inputs,
 )
-from quantvla_ros.nodes.visuals import ChunkDisplay
-from quantvla_ros.serving.input_buffer import InputBuffer
-from quantvla_ros.serving.instruction_gate import instruction_gate
-from quantvla_ros.serving.joint_limit_texts import MAX_JUMP, TRACKING_TOLERANCE
-from quantvla_ros.serving.record import check_record_path
-from quantvla_ros.serving.session import PolicySession
+from quantvla_ros.serving.status import OK, WARN
 from quantvla_ros.serving.supervision import jump_distances, tracking_tolerances
+from quantvla_ros.serving.threaded_session import ThreadedSession
 from quantvla_ros.serving.trained_state import TrainedState
 
 if TYPE_CHECKING:
@@ -63,7 +67,7 @@ class SessionBuilder:
             node: the policy node.
             diagnostics: its check `bundle` is filled here.
             parameters: the newest ones.
-            report: of the sessions, see ``PolicySession``.
+            report: of the sessions, see ``ThreadedSession``.
             on_error: of the sessions, too.
         """
         self._node = node
@@ -78,7 +82,7 @@ class SessionBuilder:
         self._aborted = threading.Event()
         self._starting: InferenceClient | None = None
 
-    def build(self) -> PolicySession:
+    def build(self) -> ThreadedSession:
         """Check everything, start the inference process and wait until it is warm.
 
         Raises:
@@ -127,22 +131,19 @@ class SessionBuilder:
                     raise RefusalError(error.code, text, error.check) from error
             raise
         self._report_bundle(warning, Path(os.path.expanduser(parameters.bundle)), manifest, client)
-        return PolicySession(
+        output = OutputWatch(self._node, drive.publishers, self._goals, drive.gripper)
+        joints = self._inputs.publishers
+        parts = SessionParts(
             self._parameters,
-            manifest,
-            drive,
-            tracking_tolerances(drive, given[TRACKING_TOLERANCE]),
-            client,
-            self._inputs,
-            buffer,
-            self._now,
-            clocks,
-            OutputWatch(self._node, drive.publishers, self._goals, drive.gripper),
+            RosClock(self._node),
+            PolicyParts(manifest, TrainedState(manifest, observed.continuous), client),
+            RobotParts(
+                drive, tracking_tolerances(drive, given[TRACKING_TOLERANCE]), self._inputs, buffer
+            ),
+            GraphWatches(output, clocks, joints, self._inputs.graph),
             self._display,
-            TrainedState(manifest, observed.continuous),
-            self._report,
-            self._on_error,
         )
+        return ThreadedSession(parts, self._report, self._on_error)
 
     def abort(self) -> None:
         """Make a build under way in another thread, and every later one, refuse soon."""
@@ -154,9 +155,6 @@ class SessionBuilder:
     def close(self) -> None:
         """Take no more messages; to be called before the node is destroyed."""
         self._inputs.close()
-
-    def _now(self) -> float:
-        return float(self._node.get_clock().now().nanoseconds) * 1e-9
 
     def _start_worker(self, parameters: PolicyNodeParameters) -> InferenceClient:
         client = InferenceClient(

@@ -18,8 +18,8 @@ from quantvla_ros.control.window import Window
 from quantvla_ros.nodes.conversion import seconds_to_stamp
 from quantvla_ros.nodes.gripper import Gripper
 from quantvla_ros.nodes.moveit_servo import MoveItServo
-from quantvla_ros.nodes.servo_check import SERVO_TIMEOUT_S
 from quantvla_ros.serving.input_types import JointSample
+from quantvla_ros.serving.servo_check import SERVO_TIMEOUT_S
 
 if TYPE_CHECKING:
     from rclpy.publisher import Publisher

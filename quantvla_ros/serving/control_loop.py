@@ -6,20 +6,12 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from quantvla_ros.control.config import Mode
 from quantvla_ros.control.faults import FaultCode
-from quantvla_ros.control.motion import MotionController
 from quantvla_ros.control.window import Window
-from quantvla_ros.serving.input_buffer import InputBuffer
-from quantvla_ros.serving.record import NodeRecord
+from quantvla_ros.serving.parts import SessionParts, SharedMotion
 from quantvla_ros.serving.supervision import Supervisor
-
-if TYPE_CHECKING:
-    from quantvla_ros.nodes.drive import Drive
-    from quantvla_ros.serving.parameter_model import PolicyNodeParameters
 
 OUTPUT_SHARE = 0.6
 """Share of a control period after which the window is published, for which it is made: how long
@@ -31,40 +23,14 @@ REST_TIMEOUT_S, REST_POLL_S = 5.0, 0.05
 class ControlLoop:
     """Called by the steady clock (``step``), whatever the executor and the ROS clock do."""
 
-    def __init__(
-        self,
-        motion: MotionController,
-        lock: threading.Lock,
-        drive: Drive,
-        supervisor: Supervisor,
-        buffer: InputBuffer,
-        record: NodeRecord,
-        parameters: Callable[[], PolicyNodeParameters],
-        period_s: float,
-        now: Callable[[], float],
-    ) -> None:
-        """Take the parts.
-
-        Args:
-            motion: makes the windows.
-            lock: guards ``motion``.
-            drive: publishes them.
-            supervisor: watches inputs, clock and arm.
-            buffer: of inputs; a jump of the clock makes them useless.
-            record: of what was published, and when.
-            parameters: the newest ones.
-            period_s: of the calls.
-            now: ROS clock, s.
-        """
-        self._motion = motion
-        self._lock = lock
-        self._drive = drive
+    def __init__(self, parts: SessionParts, shared: SharedMotion, supervisor: Supervisor) -> None:
+        """Take the parts, and who watches inputs, clock and arm."""
+        self._motion, self._lock, self._record = shared.controller, shared.lock, shared.record
+        self._drive, self._buffer = parts.robot.drive, parts.robot.buffer
         self._supervisor = supervisor
-        self._buffer = buffer
-        self._record = record
-        self._parameters = parameters
-        self._period = period_s
-        self._now = now
+        self._parameters = parts.parameters
+        self._period = parts.period_s
+        self._clock = parts.clock
         self._rested = threading.Event()
         self._left_at = 0.0  # the last command, steady clock, s
         self._left_stamp = -math.inf  # and the time that it says, ROS clock, s
@@ -77,21 +43,22 @@ class ControlLoop:
     def armed(self) -> None:
         """Commands are expected to leave from now on; the caller holds the lock."""
         self._drive.begin()
-        self._left_at = time.monotonic()
+        self._left_at = self._clock.steady()
 
     def wait_for_rest(self) -> None:
         """Wait; but while the ROS clock stands still nothing moves on, and the last window ends."""
-        deadline = time.monotonic() + 2.0 * self._motion.config.stop_s + REST_TIMEOUT_S
-        while not self._rested.wait(REST_POLL_S) and time.monotonic() < deadline:
-            still = self._supervisor.clock.still(time.monotonic())
+        steady = self._clock.steady
+        deadline = steady() + 2.0 * self._motion.config.stop_s + REST_TIMEOUT_S
+        while not self._rested.wait(REST_POLL_S) and steady() < deadline:
+            still = self._supervisor.clock.still(steady())
             if still > self._parameters().clock_timeout_s:
                 return
 
     def step(self, deadline: float) -> None:
         """Watch, move on, and publish `OUTPUT_SHARE` of a period after ``deadline`` (steady, s)."""
-        steady = time.monotonic()
+        steady = self._clock.steady()
         output_at = deadline + OUTPUT_SHARE * self._period
-        now = self._now()
+        now = self._clock.now()
         with self._lock:
             self._watch(now, steady)
             stamp = now + max(0.0, output_at - steady)
@@ -123,11 +90,10 @@ class ControlLoop:
         began = time.perf_counter()
         publish = self._drive.prepared(window)
         publish_ms = (time.perf_counter() - began) * 1e3
-        time.sleep(max(0.0, output_at - time.monotonic()))
+        self._clock.sleep_until(output_at)
         # By the steady clock: a simulation's may run faster than the window was made for.
-        margin = self._motion.config.transport_margin_s
-        late = time.monotonic() - expected > window.begin - window.stamp - margin
-        if late and self._drive.timed:
+        late_s = self._clock.steady() - expected
+        if late_s > window.patience_s and self._drive.timed:
             # This thread was put aside; a controller would jump to where the window departs from
             # the one before.
             with self._lock:
@@ -136,7 +102,7 @@ class ControlLoop:
             return
         began = time.perf_counter()
         publish()
-        self._left_at, self._left_stamp = time.monotonic(), window.stamp
+        self._left_at, self._left_stamp = self._clock.steady(), window.stamp
         self._record.note_publish(self._left_at)
         self._supervisor.published(window)
         publish_ms += (time.perf_counter() - began) * 1e3

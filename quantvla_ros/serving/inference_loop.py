@@ -4,33 +4,22 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.control.chunk_check import MAX_AHEAD_S
 from quantvla_ros.control.debounce import HeldFor
 from quantvla_ros.control.faults import FaultCode
-from quantvla_ros.control.motion import MotionController
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.inference.client import ChunkResult, Failure, InferenceClient
+from quantvla_ros.inference.client import ChunkResult, Failure
 from quantvla_ros.robot.action_prefix import ActionPrefix
 from quantvla_ros.robot.observation import Observation
-from quantvla_ros.serving.input_buffer import REFUSED, InputBuffer
+from quantvla_ros.serving.input_buffer import REFUSED
 from quantvla_ros.serving.input_types import Choice, Frame
+from quantvla_ros.serving.parts import SessionParts, SharedMotion
 from quantvla_ros.serving.picture_watch import PictureWatch
-from quantvla_ros.serving.record import NodeRecord
-from quantvla_ros.serving.trained_state import TrainedState
-
-if TYPE_CHECKING:
-    from quantvla_ros.nodes.drive import Drive
-    from quantvla_ros.nodes.inputs import Inputs
-    from quantvla_ros.nodes.visuals import ChunkDisplay
 
 LOOK_S = 1.0
 """Longest time between two comparisons of the cameras with the calibration."""
@@ -47,43 +36,18 @@ class InferenceLoop:
         skewed_s: for how long (s) the inputs have been fresh, but not of one instant.
     """
 
-    def __init__(
-        self,
-        manifest: BundleManifest,
-        client: InferenceClient,
-        inputs: Inputs,
-        buffer: InputBuffer,
-        motion: Callable[[], MotionController],
-        lock: threading.Lock,
-        record: NodeRecord,
-        seed: Callable[[], int],
-        display: ChunkDisplay,
-        drive: Drive,
-        continues: Callable[[], bool],
-        camera_check: Callable[[], str],
-        trained: TrainedState,
-    ) -> None:
-        """Take the parts; ``lock`` guards the motion controller that ``motion`` returns.
-
-        ``drive`` turns chunks into points of the motion; ``continues`` says whether the policy is
-        told what the arm does while it thinks; ``camera_check`` is the parameter of this name;
-        ``trained`` knows in which turn the policy saw the joints.
-        """
-        self._cameras = {camera.name: camera for camera in manifest.interface.cameras}
+    def __init__(self, parts: SessionParts, shared: SharedMotion) -> None:
+        """Take the parts."""
+        manifest = parts.policy.manifest
         self._interface = manifest.interface
-        self._client = client
-        self._inputs = inputs
-        self._buffer = buffer
-        self._motion = motion
-        self._lock = lock
-        self._record = record
-        self._seed = seed
-        self._display = display
-        self._drive = drive
-        self._continues = continues
-        self.pictures = PictureWatch(manifest.calibration, camera_check)
+        self._cameras = {camera.name: camera for camera in manifest.interface.cameras}
+        self._trained, self._client = parts.policy.trained, parts.policy.worker
+        self._inputs, self._buffer = parts.robot.inputs, parts.robot.buffer
+        self._drive, self._display = parts.robot.drive, parts.display
+        self._motion, self._lock, self._record = shared.controller, shared.lock, shared.record
+        self._parameters, self._steady = parts.parameters, parts.clock.steady
+        self.pictures = PictureWatch(manifest.calibration, lambda: parts.parameters().camera_check)
         self._looked_at = -math.inf
-        self._trained = trained
         self._counter = 0
         self._asked_generation = 0
         self._decode_ms = 0.0
@@ -108,14 +72,14 @@ class InferenceLoop:
         elif isinstance(result, Failure):
             self._fail(result, now)
         self._watch_skew(now)
-        if time.monotonic() - self._looked_at > LOOK_S:
+        if self._steady() - self._looked_at > LOOK_S:
             self.look()
         if self._client.busy:
-            self._motion().missing = "an inference is under way"
+            self._motion.missing = "an inference is under way"
         if not self._wants(now):
             return
         choice = self._buffer.choose(now)
-        self._motion().missing = choice if isinstance(choice, str) else ""
+        self._motion.missing = choice if isinstance(choice, str) else ""
         if isinstance(choice, Choice):
             self._ask(choice, now)
         elif choice == REFUSED:
@@ -124,7 +88,7 @@ class InferenceLoop:
     def _hold(self, now: float) -> None:
         """An instruction that moved the arm may be forbidden by a parameter: no fault, a hold."""
         with self._lock:
-            self._motion().drop_chunks(now)
+            self._motion.drop_chunks(now)
 
     def _watch_skew(self, now: float) -> None:
         """Find out for how long there was no synchronous set, whether one is wanted or not."""
@@ -137,7 +101,7 @@ class InferenceLoop:
 
     def look(self) -> None:
         """Compare the cameras with the calibration now, whether a chunk is wanted or not."""
-        self._looked_at = time.monotonic()
+        self._looked_at = self._steady()
         if not self.pictures.watches:
             return
         for name in self._cameras:
@@ -154,7 +118,7 @@ class InferenceLoop:
         if self.worker_lost or self._client.busy:
             return False
         with self._lock:
-            return self._motion().wants_chunk(now)
+            return self._motion.wants_chunk(now)
 
     def restart_worker(self, timeout_s: float) -> None:
         """Start a new inference process in place of a lost one.
@@ -174,7 +138,7 @@ class InferenceLoop:
             if picture is None:
                 return
             images[name] = picture
-        self._looked_at = time.monotonic()
+        self._looked_at = self._steady()
         self._decode_ms = (time.perf_counter() - started) * 1e3
         observation = Observation(
             images=images,
@@ -184,9 +148,8 @@ class InferenceLoop:
         )
         self._asked_generation = choice.generation
         try:
-            self._client.request(
-                observation, self._seed(), self._counter, self._prefix(observation, now)
-            )
+            seed = self._parameters().seed
+            self._client.request(observation, seed, self._counter, self._prefix(observation, now))
         except QuantVLAError:
             self._buffer.skipped["unfit_observation"] += 1
             return
@@ -210,11 +173,11 @@ class InferenceLoop:
         return picture
 
     def _prefix(self, observation: Observation, now: float) -> ActionPrefix | None:
-        if not self._continues():
+        if not self._parameters().realtime_chunking:
             return None
         interface = self._interface
         with self._lock:
-            rows = self._motion().committed(observation.stamp, interface.dt, interface.horizon, now)
+            rows = self._motion.committed(observation.stamp, interface.dt, interface.horizon, now)
         if rows is None:
             return None
         seen = observation.joints.astype(np.float64)
@@ -228,14 +191,13 @@ class InferenceLoop:
             result.latency_s, {"decode": self._decode_ms, **chunk.timings_ms, **steps}
         )
         with self._lock:
-            motion = self._motion()
             # The ROS clock has jumped ahead, and the control thread is yet to notice it.
-            jumped = chunk.stamp > motion.now + MAX_AHEAD_S
+            jumped = chunk.stamp > self._motion.now + MAX_AHEAD_S
             if jumped or self._asked_generation != self._buffer.generation:
                 self._buffer.skipped["outdated_chunk"] += 1
                 return
-            motion.note_latency(result.latency_s)
-            refused = motion.offer_chunk(
+            self._motion.note_latency(result.latency_s)
+            refused = self._motion.offer_chunk(
                 self._drive.points(chunk.actions), chunk.stamp, self._interface.dt
             )
         if refused is None:
@@ -244,4 +206,4 @@ class InferenceLoop:
 
     def _fail(self, failure: Failure, now: float) -> None:
         with self._lock:
-            self._motion().raise_fault(FaultCode(failure.code), failure.text, now)
+            self._motion.raise_fault(FaultCode(failure.code), failure.text, now)

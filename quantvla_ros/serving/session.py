@@ -1,135 +1,74 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything of the policy node that exists between configure and cleanup."""
+"""A policy that runs: what may be asked of it, and its two steps. Somebody else calls them.
+
+A node calls them from threads of its own (`ThreadedSession`), an evaluation one after the other.
+"""
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.control.config import Mode
 from quantvla_ros.control.debounce import HeldFor
 from quantvla_ros.control.faults import Condition, Fault
-from quantvla_ros.control.limits import FloatArray
 from quantvla_ros.control.motion import MotionController
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.inference.client import InferenceClient
-from quantvla_ros.nodes.clock_sources import ClockSources
-from quantvla_ros.nodes.output_watch import OutputWatch
-from quantvla_ros.nodes.status import session_record
 from quantvla_ros.serving.control_loop import ControlLoop
 from quantvla_ros.serving.inference_loop import InferenceLoop
-from quantvla_ros.serving.input_buffer import InputBuffer
 from quantvla_ros.serving.input_types import JointSample
 from quantvla_ros.serving.instruction_gate import answer
-from quantvla_ros.serving.periodic import PeriodicThread
-from quantvla_ros.serving.realtime import CONTROL_PRIORITY, HELPER_PRIORITY, RaisedThreads
-from quantvla_ros.serving.record import NodeRecord, write_record
+from quantvla_ros.serving.parts import SessionParts, SharedMotion
+from quantvla_ros.serving.record import NodeRecord
 from quantvla_ros.serving.supervision import Supervisor
-from quantvla_ros.serving.trained_state import TrainedState
 
-if TYPE_CHECKING:
-    from quantvla_ros.nodes.drive import Drive
-    from quantvla_ros.nodes.inputs import Inputs
-    from quantvla_ros.nodes.visuals import ChunkDisplay
-    from quantvla_ros.serving.parameter_model import PolicyNodeParameters
-
-POLL_S = 0.005
-"""How often a finished inference is looked for; every tenth time everything else is renewed."""
-REPORT_POLLS = 10
 WAITING_S = 3.0
 """An armed arm that was told what to do and still has no chunk is worth a warning."""
 
 
 class PolicySession:
-    """Owns the motion controller, the two threads and the inference process of one bundle.
+    """Everything of one bundle on one robot: motion, inference, control, supervision.
 
-    ``lock`` guards the motion controller.
+    Call ``begin``, then ``inference.step`` often and ``control.step`` once a control period.
+
+    Attributes:
+        motion: makes the windows; ``lock`` guards it.
+        record: of what was published and inferred.
+        inference: asks for chunks.
+        control: publishes windows.
+        supervisor: judges inputs, output, clock and arm.
+        buffer: of the inputs.
+        active: whether control ticks, from `begin` to `end`.
     """
 
-    def __init__(
-        self,
-        parameters: Callable[[], PolicyNodeParameters],
-        manifest: BundleManifest,
-        drive: Drive,
-        tolerances: FloatArray,
-        client: InferenceClient,
-        inputs: Inputs,
-        buffer: InputBuffer,
-        now: Callable[[], float],
-        clocks: ClockSources,
-        output: OutputWatch,
-        display: ChunkDisplay,
-        trained: TrainedState,
-        report: Callable[[], None],
-        on_error: Callable[[Exception], None],
-    ) -> None:
-        """Take the parts.
-
-        Args:
-            parameters: the newest parameters, live ones included.
-            manifest: of the bundle.
-            drive: of n axes, what the actions drive.
-            tolerances: [n] of the tracking error, see `TrackingWatch`.
-            client: started.
-            inputs: connected to ``buffer``.
-            buffer: of the state's joints.
-            now: ROS clock in s.
-            clocks: looks for others who publish the ROS clock.
-            output: looks for others who publish where the drive does.
-            display: shows the chunks.
-            trained: what the policy knows of the joints.
-            report: called every ``REPORT_POLLS * POLL_S`` while active; a timer would be dearer.
-            on_error: called when one of the threads ends by an exception.
-        """
-        first = parameters()
-        self._parameters = parameters
-        self.manifest = manifest
-        self._drive = drive
-        self._client = client
-        self.inputs = inputs
-        self.buffer = buffer
-        self._clock = now
-        self._report = report
-        self._polls = 0
-        self._on_error = on_error
-        self._period = 1.0 / first.control_rate_hz
-        self.lock = threading.Lock()
+    def __init__(self, parts: SessionParts) -> None:
+        """Take the parts; inputs are heard from now on."""
+        self._parts = parts
+        self._drive, self._inputs = parts.robot.drive, parts.robot.inputs
+        self.buffer = parts.robot.buffer
+        self.active = False
         self.motion = MotionController(
-            drive.limits, self._period, first.motion_config(), drive.speeds
+            self._drive.limits,
+            parts.period_s,
+            parts.parameters().motion_config(),
+            self._drive.speeds,
         )
-        self.record = NodeRecord(self._period)
-        self._watches = (output, clocks, inputs.graph, inputs.publishers)
-        self.inference = InferenceLoop(
-            manifest, client, inputs, buffer, lambda: self.motion, self.lock, self.record,
-            lambda: parameters().seed, display, drive, lambda: parameters().realtime_chunking,
-            lambda: parameters().camera_check, trained,
-        )  # fmt: skip
-        self.supervisor = Supervisor(
-            parameters, drive, self._period, tolerances, buffer,
-            lambda: self.inference.skewed_s, lambda: output.conflict, clocks, trained,
-            inputs.publishers,
-        )  # fmt: skip
-        self.control = ControlLoop(
-            self.motion, self.lock, drive, self.supervisor, buffer, self.record, parameters,
-            self._period, now,
-        )  # fmt: skip
-        self._threads: list[PeriodicThread] = []
-        self._raised = RaisedThreads()
+        self.lock = threading.Lock()
+        self.record = NodeRecord(parts.period_s)
+        shared = SharedMotion(self.motion, self.lock, self.record)
+        self.inference = InferenceLoop(parts, shared)
+        self.supervisor = Supervisor(parts, lambda: self.inference.skewed_s)
+        self.control = ControlLoop(parts, shared, self.supervisor)
         self._waiting = HeldFor()
-        inputs.on_joints = self._observe_joints
-        inputs.on_instruction = self._change_instruction
+        self._inputs.on_joints = self._observe_joints
+        self._inputs.on_instruction = self._change_instruction
         # What came before: else arming could be refused although all inputs are fresh.
-        if (newest := buffer.newest_joints()) is not None:
+        if (newest := self.buffer.newest_joints()) is not None:
             self._observe_joints(newest)
 
     @property
     def worker_pid(self) -> int | None:
         """Process id of the inference process, None without one."""
-        return self._client.pid
+        return self._parts.policy.worker.pid
 
     @property
     def gripper(self) -> str:
@@ -137,77 +76,30 @@ class PolicySession:
         gripper = self._drive.gripper
         return "" if gripper is None else gripper.state
 
-    @property
-    def active(self) -> bool:
-        """Whether its threads run."""
-        return bool(self._threads)
-
-    @property
-    def realtime(self) -> bool:
-        """Whether the control thread runs with real-time priority."""
-        return bool(self._threads) and self._threads[0].realtime
-
     def now(self) -> float:
         """ROS clock (s); while active without the jumps that the control thread has not seen."""
-        now = self._clock()
-        if not self._threads:
+        clock = self._parts.clock
+        now = clock.now()
+        if not self.active:
             return now
-        step_s = self._parameters().max_clock_step_s
-        return self.supervisor.clock.trusted(now, time.monotonic(), step_s)
+        step_s = self._parts.parameters().max_clock_step_s
+        return self.supervisor.clock.trusted(now, clock.steady(), step_s)
 
-    def activate(self) -> None:
-        """Start both threads, in dry run (or with the fault that is still latched)."""
+    def begin(self) -> None:
+        """Enter dry run (or the fault that is still latched)."""
+        clock = self._parts.clock
         with self.lock:
-            now = self._clock()
-            self.supervisor.clock.start(now, time.monotonic())
+            now = clock.now()
+            self.supervisor.clock.start(now, clock.steady())
             self.motion.activate(now)
         self.control.begin()
-        self._raised.begin()
-        self._threads = [
-            PeriodicThread(
-                "control", self._period, self.control.step, self._on_error, CONTROL_PRIORITY
-            ),
-            PeriodicThread(
-                "inference", POLL_S, self._inference_step, self._on_error, HELPER_PRIORITY
-            ),
-        ]
-        for thread in self._threads:
-            thread.start()
+        self.active = True
 
-    def deactivate(self) -> None:
-        """Bring the arm to rest within its limits, stop both threads, write the record.
-
-        Raises:
-            QuantVLAError: the record cannot be written.
-        """
-        if not self._threads:
-            return
-        with self.lock:
-            self.motion.deactivate(self.now())
-        self.control.wait_for_rest()
-        for thread in self._threads:
-            thread.stop()
-        self._threads = []
+    def end(self) -> None:
+        """Nobody calls the steps any more; the last window ends at rest."""
+        self.active = False
         with self.lock:
             self.motion.end()
-        self._raised.end()
-        self.record.note_pause()
-        deadline = time.monotonic() + self._parameters().inference_timeout_s
-        while self._client.busy and time.monotonic() < deadline:
-            self.inference.step(self.now())
-            time.sleep(POLL_S)
-        if path := self._parameters().record_path:
-            write_record(Path(path), session_record(self))
-
-    def close(self) -> None:
-        """Stop whatever runs and end the inference process."""
-        try:
-            self.deactivate()
-        finally:
-            self.inputs.on_joints = lambda _: None
-            self.inputs.on_instruction = lambda: None
-            self.inputs.disconnect()
-            self._client.close()
 
     def arm(self) -> None:
         """Start commanding from the measured position.
@@ -221,7 +113,7 @@ class PolicySession:
         self._drive.before_arming()
         now = self._check_arming()  # that may have taken seconds
         with self.lock:
-            self.motion.config = self._parameters().motion_config()
+            self.motion.config = self._parts.parameters().motion_config()
             self.supervisor.begin_motion()
             self.motion.arm(now)
             self.control.armed()
@@ -252,7 +144,7 @@ class PolicySession:
         Raises:
             QuantVLAError: the policy cannot know it; the arm holds then.
         """
-        self.inputs.instruct(text)
+        self._inputs.instruct(text)
         return answer(text, self.buffer.instruction_state)
 
     def reset_fault(self) -> None:
@@ -264,7 +156,7 @@ class PolicySession:
         with self.lock:
             if self.motion.fault is not None and not self.motion.at_rest:
                 self.motion.reset_fault(self.now())  # refuses, with its own sentence
-        self.inference.restart_worker(self._parameters().warmup_timeout_s)
+        self.inference.restart_worker(self._parts.parameters().warmup_timeout_s)
         with self.lock:
             self.motion.reset_fault(self.now())
 
@@ -274,7 +166,7 @@ class PolicySession:
             waits, late = self.motion.waits, self.motion.metrics.late_chunks
             why = self.motion.missing or ("they come too late" if late else "none came")
         waits = waits and bool(self.buffer.instruction)
-        return why if self._waiting.update(waits, time.monotonic()) > WAITING_S else ""
+        return why if self._waiting.update(waits, self._parts.clock.steady()) > WAITING_S else ""
 
     def take_raised(self) -> list[Fault]:
         """Return the faults raised since the last call, those behind a latched one included."""
@@ -287,17 +179,30 @@ class PolicySession:
         """Return what would refuse arming now, or stops the armed arm."""
         return self.supervisor.refusals(self.now())
 
-    def _inference_step(self, deadline: float) -> None:
-        self.inference.step(self.now())
-        self._polls += 1
-        if self._polls % REPORT_POLLS == 0:
-            self.look()
-            self._report()
+    def as_record(self) -> dict[str, object]:
+        """Return the record of everything since it was made, for a JSON file."""
+        with self.lock:
+            motion = self.motion
+            return {
+                **self.record.as_dict(),
+                "motion": motion.metrics.as_dict(),
+                "clamped": motion.clamped,
+                "limited": motion.limited,
+                "faults": {code.value: n for code, n in motion.fault_counts.items()},
+                "skipped": dict(self.buffer.skipped),
+                "chunks": self.inference.chunks,
+            }
 
     def look(self) -> None:
         """Ask the ROS graph who publishes what; not for the control thread."""
-        for watch in self._watches:
-            watch.look()
+        self._parts.graph.look()
+
+    def close(self) -> None:
+        """Hear no more inputs and end the inference process."""
+        self._inputs.on_joints = lambda _: None
+        self._inputs.on_instruction = lambda: None
+        self._inputs.disconnect()
+        self._parts.policy.worker.close()
 
     def _observe_joints(self, sample: JointSample) -> None:
         position, velocity = self._drive.measured(sample)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,16 +20,10 @@ from quantvla_ros.control.limits import FloatArray
 from quantvla_ros.control.motion import MotionController
 from quantvla_ros.control.watchdog import stale
 from quantvla_ros.control.window import Window
-from quantvla_ros.nodes.clock_sources import ClockSources
 from quantvla_ros.serving.clock_watch import ClockFault, ClockWatch
-from quantvla_ros.serving.input_buffer import InputBuffer
+from quantvla_ros.serving.drive import Drive
 from quantvla_ros.serving.input_types import JointSample
-from quantvla_ros.serving.trained_state import TrainedState
-
-if TYPE_CHECKING:
-    from quantvla_ros.nodes.drive import Drive
-    from quantvla_ros.nodes.joint_publishers import JointPublishers
-    from quantvla_ros.serving.parameter_model import PolicyNodeParameters
+from quantvla_ros.serving.parts import SessionParts
 
 REST_SPEED = 0.05
 """rad/s or m/s; a joint that is faster moves, where no velocity limit of it is known."""
@@ -53,44 +46,16 @@ def jump_distances(names: Sequence[str], given: Mapping[str, float]) -> FloatArr
 class Supervisor:
     """Owns the watches of inputs, output, clock and motion; knows nothing of topics."""
 
-    def __init__(
-        self,
-        parameters: Callable[[], PolicyNodeParameters],
-        drive: Drive,
-        period_s: float,
-        tolerances: FloatArray,
-        buffer: InputBuffer,
-        skewed_s: Callable[[], float],
-        conflict: Callable[[], Condition | None],
-        clocks: ClockSources,
-        trained: TrainedState,
-        publishers: JointPublishers,
-    ) -> None:
-        """Take what is watched.
-
-        Args:
-            parameters: the newest ones, with the thresholds.
-            drive: of n axes.
-            period_s: of the control tick.
-            tolerances: [n], see `TrackingWatch`.
-            buffer: inputs.
-            skewed_s: for how long (s) no set of inputs was of one instant.
-            conflict: who else publishes on the command topic.
-            clocks: who publishes the ROS clock.
-            trained: what the policy knows of the joints.
-            publishers: of the joint states.
-        """
-        self._trained = trained
-        self._publishers = publishers
-        self._parameters = parameters
-        self._drive = drive
-        self._buffer = buffer
+    def __init__(self, parts: SessionParts, skewed_s: Callable[[], float]) -> None:
+        """Take the parts, and for how long (s) no set of inputs was of one instant."""
+        robot = parts.robot
+        self._trained, self._drive, self._buffer = parts.policy.trained, robot.drive, robot.buffer
+        self._parameters = parts.parameters
+        self._graph = parts.graph
         self._skewed_s = skewed_s
-        self._conflict = conflict
-        self._clocks = clocks
-        self.clock = ClockWatch(clocks.simulated)
-        self._tracking = TrackingWatch(drive.limits, period_s, tolerances)
-        self._limits = LimitWatch(drive.limits)
+        self.clock = ClockWatch(parts.graph.clocks.simulated)
+        self._tracking = TrackingWatch(robot.drive.limits, parts.period_s, robot.tolerances)
+        self._limits = LimitWatch(robot.drive.limits)
 
     @property
     def tracking_ratio(self) -> float:
@@ -122,7 +87,7 @@ class Supervisor:
         if self._skewed_s() > patience:
             text = self._describe_skew(parameters.max_skew_s, patience)
             found.append((FaultCode.SKEWED_INPUTS, text))
-        conflict = self._conflict()
+        conflict = self._graph.output.conflict
         if conflict is not None:
             found.append(conflict)
         return found
@@ -132,7 +97,7 @@ class Supervisor:
 
         Two clocks do not stop an armed arm before they differ, which is a jump of the clock.
         """
-        two_clocks = self._clocks.conflict
+        two_clocks = self._graph.clocks.conflict
         return ([two_clocks] if two_clocks is not None else []) + self.conditions(now)
 
     def before_arming(self, now: float) -> list[Condition]:
@@ -157,7 +122,7 @@ class Supervisor:
     def _untrusted(self, now: float) -> list[Condition]:
         """Why the joint states are not those of one robot, and who publishes them."""
         found = self._buffer.joint_conditions(now)
-        return [(code, text + self._publishers.text) for code, text in found]
+        return [(code, text + self._graph.joints.text) for code, text in found]
 
     def at_once(self, position: FloatArray, now: float) -> Condition | None:
         """Return why a new joint state, measured at ``position`` [n], stops an armed arm at once.
@@ -173,8 +138,8 @@ class Supervisor:
         fault = self.clock.check(
             now, steady, parameters.clock_timeout_s, parameters.max_clock_step_s
         )
-        if fault is not None and self._clocks.conflict is not None:
-            fault = replace(fault, text=f"{fault.text}: {self._clocks.conflict[1]}")
+        if fault is not None and self._graph.clocks.conflict is not None:
+            fault = replace(fault, text=f"{fault.text}: {self._graph.clocks.conflict[1]}")
         return fault
 
     def watch(self, motion: MotionController, now: float) -> None:

@@ -19,7 +19,7 @@ def plan() -> Plan:
 def built(plan, before=2):
     """A window of the tick at NOW that departs 20 ms later from points at which the arm stood."""
     due = NOW + 0.02 * np.arange(1.0 - before, 1.0)
-    return build_window(plan.sample(due), due, plan, NOW, NOW + 0.02, 0.02, 0.2)
+    return build_window(plan.sample(due), due, plan, NOW, NOW + 0.02, 0.02, 0.2, 0.015)
 
 
 def test_it_begins_with_points_that_are_due_and_ends_at_rest(plan) -> None:
@@ -34,6 +34,10 @@ def test_it_begins_with_points_that_are_due_and_ends_at_rest(plan) -> None:
     wanted = plan.sample(window.stamp + window.times)
     np.testing.assert_allclose(window.positions, wanted.position, atol=1e-6)
     np.testing.assert_allclose(window.velocities[:-1], wanted.velocity[:-1], atol=1e-6)
+
+
+def test_it_may_be_late_by_what_is_left_until_it_departs_and_has_surely_come(plan) -> None:
+    assert built(plan).patience_s == pytest.approx(0.02 - 0.015, abs=1e-6)
 
 
 def test_an_arm_that_holds_is_told_to(plan) -> None:

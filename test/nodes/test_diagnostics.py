@@ -7,8 +7,9 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from support.waiting import wait_until
 
-from quantvla_ros.nodes.diagnostics import ERROR, OK, Diagnostics
+from quantvla_ros.nodes.diagnostics import Diagnostics
 from quantvla_ros.nodes.qos import DIAGNOSTICS
+from quantvla_ros.serving.status import ERROR, OK
 
 
 def test_all_checks_are_published_and_changes_are_noticed(graph):

@@ -11,7 +11,7 @@ import pytest
 from support.process_life import import_path
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.nodes.log_directory import use_log_directory
+from quantvla_ros.serving.log_directory import use_log_directory
 
 START = """
 from quantvla_ros.nodes.recorder import TopicTap

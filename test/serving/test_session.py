@@ -4,23 +4,17 @@
 from __future__ import annotations
 
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
-pytest.importorskip("rclpy")
-
-from support.joint_worlds import trained_state
+from support.session_parts import HandClock, ListDrive, session_parts
 
 from quantvla_ros.control.config import Mode
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.nodes.drive import JointDrive
-from quantvla_ros.serving.input_buffer import InputBuffer
 from quantvla_ros.serving.parameter_model import validate
-from quantvla_ros.serving.session import PolicySession
+from quantvla_ros.serving.threaded_session import ThreadedSession
 
 NOW, DT = 10.0, 0.1
 NAMES = ("elbow", "wrist")
@@ -33,53 +27,38 @@ class Rig:
     def __init__(self) -> None:
         ones = np.ones(2)
         limits = JointLimits(NAMES, -3 * ones, 3 * ones, 2 * ones, 5 * ones, 100 * ones)
-        self.now, self.stall_s = NOW, 0.0
-        self.windows, self.errors = [], []
-        self.drive = JointDrive(limits, NAMES, SimpleNamespace(), None)
-        self.drive.prepared = self.prepared
-        client = SimpleNamespace(poll=lambda: None, busy=False, running=True, close=lambda: None)
+        self.clock, self.stall_s = HandClock(NOW), 0.0
+        self.errors = []
+        self.drive = ListDrive(limits, NAMES)
+        self.drive.while_preparing = self.stall
+        self.windows = self.drive.windows
         parameters = validate({"tracking_lag_s": 5.0, "clock_timeout_s": 0.2})
-        self.period = 1.0 / parameters.control_rate_hz
-        self.buffer = InputBuffer(["front"], list(NAMES), parameters.gates)
-        self.session = lambda: PolicySession(
-            parameters=lambda: parameters,
-            manifest=SimpleNamespace(
-                interface=SimpleNamespace(cameras=[SimpleNamespace(name="front")]),
-                calibration=None,
-            ),
-            drive=self.drive,
-            tolerances=np.full(2, np.inf),
-            client=client,
-            inputs=SimpleNamespace(
-                graph=SimpleNamespace(look=lambda: None),
-                publishers=SimpleNamespace(look=lambda: None, text=""),
-            ),
-            buffer=self.buffer,
-            now=lambda: self.now,
-            clocks=SimpleNamespace(simulated=True, conflict=None, look=lambda: None),
-            output=SimpleNamespace(conflict=None, look=lambda: None),
-            display=SimpleNamespace(),
-            trained=trained_state(NAMES),
-            report=lambda: None,
-            on_error=self.errors.append,
+        parts = session_parts(
+            self.drive, NAMES, parameters, self.clock, tolerances=np.full(2, np.inf), simulated=True
         )
+        self.period, self.buffer = parts.period_s, parts.robot.buffer
+        self.inputs = parts.robot.inputs
+        self.session = lambda: ThreadedSession(parts, lambda: None, self.errors.append)
+
+    @property
+    def now(self) -> float:
+        return self.clock.time
 
     def see(self) -> None:
         self.buffer.add_frame("front", self.now - 0.01, b"picture", self.now)
         self.buffer.add_joint_state(self.now - 0.01, list(NAMES), HOME, [0.0, 0.0], self.now)
 
-    def prepared(self, window):
+    def stall(self) -> None:
         """The thread may be put aside here."""
         time.sleep(self.stall_s)
-        self.now += self.stall_s
-        return lambda: self.windows.append(window)
+        self.clock.time += self.stall_s
 
     def step(self, session) -> None:
         """One control step, which takes a period."""
         self.see()
         began = self.now
         session.control.step(time.monotonic())
-        self.now = max(self.now, began + self.period)
+        self.clock.time = max(self.now, began + self.period)
 
 
 @pytest.fixture
@@ -92,8 +71,7 @@ def moving(rig):
     """A session whose arm is under way."""
     rig.see()
     session = rig.session()
-    session.supervisor.clock.start(rig.now, time.monotonic())
-    session.motion.activate(rig.now)
+    session.begin()
     session.arm()
     rows = HOME + 0.1 * np.arange(1, 31)[:, None]
     session.motion.offer_chunk(rows, rig.now, DT)
@@ -116,18 +94,18 @@ def test_the_joint_state_that_came_before_the_session_is_enough_to_arm(rig):
 @pytest.mark.parametrize("call", ["disarm", "drop", "measure", "deactivate"])
 def test_a_far_time_between_two_ticks_does_not_reach_the_motion(rig, moving, call):
     """/clock says for a moment that it is years later, just when somebody asks for something."""
-    moving._threads = [SimpleNamespace(stop=lambda: None, realtime=False)]  # as if it were active
-    rig.now, before = rig.now + 1e9, rig.now
+    before = rig.now
+    rig.clock.time += 1e9
     if call == "disarm":
         moving.disarm()
     elif call == "drop":
-        moving.inputs.on_instruction()
+        rig.inputs.on_instruction()
     elif call == "measure":
-        moving.inputs.on_joints(rig.buffer.newest_joints())
+        rig.inputs.on_joints(rig.buffer.newest_joints())
     else:
         moving.control.wait_for_rest = lambda: None
         moving.deactivate()
-    rig.now = before
+    rig.clock.time = before
     rig.step(moving)
     assert moving.motion.now < before + 1.0
     for _ in range(100):
@@ -174,12 +152,10 @@ def test_an_arm_that_no_command_reaches_any_more_does_not_move_on_by_itself(rig,
 
 def test_what_was_still_to_be_said_is_forgotten_when_it_begins_again(rig):
     rig.see()
-    begun = []
-    rig.drive.begin = lambda: begun.append(rig.now)
     session = rig.session()
     session.activate()
     session.deactivate()
-    assert begun == [NOW]
+    assert rig.drive.begun == 1
 
 
 def test_a_refused_arm_does_not_tell_the_receiver_to_listen(rig):

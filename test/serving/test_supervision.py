@@ -3,25 +3,22 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from support.joint_worlds import observed_joints, trained_state
+from support.session_parts import ListDrive, session_parts
 
 from quantvla_ros.control.config import Mode
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.control.joint_sources import QUIET_S
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.control.motion import MotionController
-from quantvla_ros.nodes.drive import JointDrive
-from quantvla_ros.serving.input_buffer import InputBuffer
 from quantvla_ros.serving.parameter_model import PolicyNodeParameters
 from quantvla_ros.serving.supervision import Supervisor, tracking_tolerances
 
 PERIOD, DT = 0.02, 0.1
 LIMITS = JointLimits(("b", "a"), [-1.0] * 2, [1.0] * 2, [2.0] * 2, [9.0] * 2, [99.0] * 2)
-DRIVE = JointDrive(LIMITS, ("a", "b"), None, None)
+DRIVE = ListDrive(LIMITS, ("a", "b"))
 PARAMETERS = PolicyNodeParameters()
 
 
@@ -29,17 +26,16 @@ class Rig:
     """An armed arm that follows, or stays where `stuck` says; the bundle's order is a, b."""
 
     def __init__(self, std=1.0) -> None:
-        self.now, self.skewed, self.conflict = 50.0, 0.0, None
+        self.now, self.skewed = 50.0, 0.0
         self.measured, self.stuck = [0.0, 0.5], None
         self.silent = set()
         self.target = np.array([0.5, 0.0])
-        self.buffer = InputBuffer(["front"], ["a", "b"], PARAMETERS.gates)
-        self.clocks = SimpleNamespace(simulated=False, conflict=None)
-        self.supervisor = Supervisor(
-            lambda: PARAMETERS, DRIVE, PERIOD, tracking_tolerances(DRIVE, {}), self.buffer,
-            lambda: self.skewed, lambda: self.conflict, self.clocks,
-            trained_state(["a", "b"], std=std), SimpleNamespace(text=" (told by two)"),
+        self.parts = session_parts(
+            DRIVE, ["a", "b"], trained=trained_state(["a", "b"], std=std),
+            publishers=" (told by two)",
         )  # fmt: skip
+        self.buffer, self.graph = self.parts.robot.buffer, self.parts.graph
+        self.supervisor = Supervisor(self.parts, lambda: self.skewed)
         self.motion = MotionController(LIMITS, PERIOD)
         self.motion.activate(self.now)
         self.sense()
@@ -105,7 +101,8 @@ def test_silent_source(rig, source, code):
 
 
 def test_skew_and_conflict_refuse_arming_and_stop_the_arm(rig):
-    rig.skewed, rig.conflict = 9.0, (FaultCode.OUTPUT_CONFLICT, "someone else")
+    rig.skewed = 9.0
+    rig.graph.output.conflict = (FaultCode.OUTPUT_CONFLICT, "someone else")
     codes = [code for code, _ in rig.supervisor.before_arming(rig.now)]
     assert codes == [FaultCode.SKEWED_INPUTS, FaultCode.OUTPUT_CONFLICT]
     assert rig.run(1.0).code is FaultCode.SKEWED_INPUTS
@@ -183,7 +180,7 @@ def test_faults_are_raised_of_an_armed_arm_only(rig):
 def test_tolerance_of_zero_and_an_axis_that_is_not_measured_are_not_watched():
     assert tracking_tolerances(DRIVE, {"b": 0.0, "a": 0.3}).tolist() == [np.inf, 0.3]
     assert np.isnan(tracking_tolerances(DRIVE, {"b": 0.0})[1])
-    half = JointDrive(LIMITS, ("a", "b"), None, None)
+    half = ListDrive(LIMITS, ("a", "b"))
     half.watched = np.array([True, False])
     assert tracking_tolerances(half, {"a": 0.3})[1] == np.inf
 
@@ -195,14 +192,10 @@ def test_tolerance_of_zero_and_an_axis_that_is_not_measured_are_not_watched():
 )  # fmt: skip
 def test_a_moving_joint_is_named_where_the_axes_say_nothing_of_it(velocities, watched, named):
     """The tip of an `ee_delta` policy counts as resting, whatever the arm does."""
-    drive = JointDrive(LIMITS, ("a", "b"), None, None)
+    drive = ListDrive(LIMITS, ("a", "b"))
     drive.watched = np.array([True, watched])
-    buffer = InputBuffer(["front"], ["a", "b"], PARAMETERS.gates)
-    supervisor = Supervisor(
-        lambda: PARAMETERS, drive, PERIOD, tracking_tolerances(drive, {}), buffer,
-        lambda: 0.0, lambda: None, SimpleNamespace(simulated=False, conflict=None),
-        trained_state(["a", "b"]), SimpleNamespace(text=""),
-    )  # fmt: skip
+    parts = session_parts(drive, ["a", "b"])
+    supervisor, buffer = Supervisor(parts, lambda: 0.0), parts.robot.buffer
     assert supervisor.moving_joint() == ""
     buffer.add_joint_state(1.0, ["a", "b"], [0.0, 0.0], velocities, 1.0)
     assert supervisor.moving_joint() == named
@@ -220,9 +213,9 @@ def test_arming_is_refused_closer_to_the_limits_than_an_armed_arm_is_stopped(rig
 
 
 def test_two_clocks_refuse_arming_and_are_named_when_an_armed_arms_clock_jumps(rig):
-    rig.clocks.conflict = (FaultCode.CLOCK_JUMP, "2 publishers of /clock: /a, /b")
-    assert rig.supervisor.before_arming(rig.now)[0] == rig.clocks.conflict
-    assert rig.supervisor.refusals(rig.now)[0] == rig.clocks.conflict
+    rig.graph.clocks.conflict = (FaultCode.CLOCK_JUMP, "2 publishers of /clock: /a, /b")
+    assert rig.supervisor.before_arming(rig.now)[0] == rig.graph.clocks.conflict
+    assert rig.supervisor.refusals(rig.now)[0] == rig.graph.clocks.conflict
     assert rig.run(0.2) is None, "they do not differ yet"
     rig.supervisor.clock.start(10.0, 10.0)
     fault = rig.supervisor.clock_fault(15.0, 10.01)

@@ -22,10 +22,10 @@ from quantvla_ros.control.limits import JointLimits, LimitsMissingError, limits_
 from quantvla_ros.control.observed import ObservedJoints, observed_from_urdf
 from quantvla_ros.control.schedule import reserve_s
 from quantvla_ros.errors import BundleError, QuantVLAError
-from quantvla_ros.nodes.diagnostics import Check
-from quantvla_ros.nodes.inputs import Inputs
 from quantvla_ros.serving.input_buffer import InputBuffer
+from quantvla_ros.serving.inputs import StartingInputs
 from quantvla_ros.serving.joint_names import joint_mismatch
+from quantvla_ros.serving.status import Check
 
 JOINT_GRACE_S = 1.0
 """After the first joint state message: time for the joints that come in messages of their own."""
@@ -131,7 +131,7 @@ def check_fingerprint(manifest: BundleManifest, path: str, kernel: str, allow_ot
 
 
 def wait_for_inputs(
-    inputs: Inputs, buffer: InputBuffer, timeout_s: float, aborted: threading.Event
+    inputs: StartingInputs, buffer: InputBuffer, timeout_s: float, aborted: threading.Event
 ) -> None:
     """Wait for a first message of every input.
 
@@ -163,7 +163,7 @@ def wait_for_inputs(
     _check_joint_states(inputs, buffer)
 
 
-def _silent_source(inputs: Inputs, buffer: InputBuffer) -> str | None:
+def _silent_source(inputs: StartingInputs, buffer: InputBuffer) -> str | None:
     """Return the name of an input of which nothing usable has come."""
     for camera in buffer.cameras:
         if buffer.frame(camera) is None:
@@ -175,7 +175,7 @@ def _silent_source(inputs: Inputs, buffer: InputBuffer) -> str | None:
     return None
 
 
-def _why_silent(source: str, inputs: Inputs, buffer: InputBuffer, timeout_s: float) -> str:
+def _why_silent(source: str, inputs: StartingInputs, buffer: InputBuffer, timeout_s: float) -> str:
     trouble = buffer.trouble(source)
     if trouble:
         topic = inputs.graph.topic(source)
@@ -183,7 +183,7 @@ def _why_silent(source: str, inputs: Inputs, buffer: InputBuffer, timeout_s: flo
     return inputs.graph.nothing_arrived(source, timeout_s)
 
 
-def _check_joint_states(inputs: Inputs, buffer: InputBuffer) -> None:
+def _check_joint_states(inputs: StartingInputs, buffer: InputBuffer) -> None:
     _check_joints(buffer.joints, inputs.joint_topic, buffer.joint_names_seen)
     if buffer.newest_joints() is None:
         trouble = buffer.trouble("joint_states")
@@ -200,7 +200,7 @@ def _check_joints(wanted: Sequence[str], source: str, offered: Set[str]) -> None
         raise RefusalError(RefusalCode.JOINT_MISMATCH, text, "inputs")
 
 
-def check_cameras(inputs: Inputs, buffer: InputBuffer, interface: Interface) -> None:
+def check_cameras(inputs: StartingInputs, buffer: InputBuffer, interface: Interface) -> None:
     """Decode the newest frame of every camera and compare it with the policy's interface.
 
     Raises:

@@ -10,7 +10,7 @@ from support.policy_graph import manifest
 
 from quantvla_ros.backends.cpu.fingerprint import cpu_kind
 from quantvla_ros.bundle.schema import GateRecord
-from quantvla_ros.nodes.startup import (
+from quantvla_ros.serving.startup import (
     RefusalError,
     check_fingerprint,
     check_gate,

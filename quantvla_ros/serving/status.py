@@ -1,41 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is told of a session: the node's diagnostics, and the record at its end."""
+"""What diagnostics tell of a session: four checks with their figures."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Literal, Protocol
 
 from quantvla_ros.control.config import Mode
 from quantvla_ros.control.faults import FaultCode
-from quantvla_ros.nodes.diagnostics import ERROR, OK, WARN, Diagnostics
+from quantvla_ros.serving.threaded_session import ThreadedSession
 
-if TYPE_CHECKING:
-    from quantvla_ros.serving.session import PolicySession
-
-
-def session_record(session: PolicySession) -> dict[str, object]:
-    """Return the record of everything since configure, for the JSON file."""
-    with session.lock:
-        motion = session.motion
-        return {
-            **session.record.as_dict(),
-            "motion": motion.metrics.as_dict(),
-            "clamped": motion.clamped,
-            "limited": motion.limited,
-            "faults": {code.value: n for code, n in motion.fault_counts.items()},
-            "skipped": dict(session.buffer.skipped),
-            "chunks": session.inference.chunks,
-        }
+Check = Literal["control", "inference", "inputs", "bundle"]
+OK, WARN, ERROR = b"\x00", b"\x01", b"\x02"
+"""Levels, as diagnostic_msgs has them."""
 
 
-def report_changes(session: PolicySession, diagnostics: Diagnostics) -> bool:
+class Diagnostics(Protocol):
+    """Shows the newest status of each check."""
+
+    def update(self, check: Check, level: bytes, message: str) -> bool:
+        """Set level and message of one check; return whether either changed."""
+        ...
+
+    def set_values(self, check: Check, values: Mapping[str, object]) -> None:
+        """Set the figures of one check."""
+        ...
+
+
+def report_changes(session: ThreadedSession, diagnostics: Diagnostics) -> bool:
     """Renew levels and messages; return whether any changed (then publish)."""
     changed = _control(session, diagnostics)
     changed = _inference(session, diagnostics) or changed
     return _inputs(session, diagnostics) or changed
 
 
-def report_session(session: PolicySession, diagnostics: Diagnostics) -> None:
+def report_session(session: ThreadedSession, diagnostics: Diagnostics) -> None:
     """Renew everything, figures included."""
     report_changes(session, diagnostics)
     jitter = session.record.recent_jitter_ms()
@@ -90,7 +89,7 @@ def report_session(session: PolicySession, diagnostics: Diagnostics) -> None:
     )
 
 
-def _control(session: PolicySession, diagnostics: Diagnostics) -> bool:
+def _control(session: ThreadedSession, diagnostics: Diagnostics) -> bool:
     with session.lock:
         fault, mode = session.motion.fault, session.motion.mode
     if fault is not None:
@@ -103,13 +102,13 @@ def _control(session: PolicySession, diagnostics: Diagnostics) -> bool:
     return diagnostics.update("control", OK, mode.value)
 
 
-def _inference(session: PolicySession, diagnostics: Diagnostics) -> bool:
+def _inference(session: ThreadedSession, diagnostics: Diagnostics) -> bool:
     if session.inference.worker_lost:
         return diagnostics.update("inference", ERROR, "the inference process is lost")
     return diagnostics.update("inference", OK, "the inference process is ready")
 
 
-def _inputs(session: PolicySession, diagnostics: Diagnostics) -> bool:
+def _inputs(session: ThreadedSession, diagnostics: Diagnostics) -> bool:
     conditions = session.conditions()
     if conditions:
         code, text = conditions[0]
