@@ -24,7 +24,7 @@ from training.data.schema import IMAGE_SIZE
 from training.recording import Job, families, jobs, record, seed_range
 
 if TYPE_CHECKING:
-    from quantvla_ros.backends.policy import Policy
+    from quantvla_ros.backends.base import RunningPolicy
     from simulation.robot import SimulatedRobot
 
 FPS = 2  # labelled states a second of simulation time
@@ -36,7 +36,7 @@ _SEED_OFFSET = 77_000_000
 
 
 def correct_episode(
-    robot: SimulatedRobot, policy: Policy, seed: int
+    robot: SimulatedRobot, policy: RunningPolicy, seed: int
 ) -> tuple[bool, list[dict[str, Any]]]:
     """Let the policy play one episode; returns whether it succeeded, and the labelled states."""
     from calib_tools.evaluate.closed_loop import ClosedLoop

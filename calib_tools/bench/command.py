@@ -29,13 +29,14 @@ def bench(
     """
     if out is not None:
         check_file_free(out, force)
-    from quantvla_ros.backends.cpu.compiled import check_can_compile
+    from quantvla_ros.backends.base import Options
+    from quantvla_ros.backends.registry import DEFAULT, find_backend
 
-    check_can_compile()
+    find_backend(DEFAULT).check(Options(threads=threads))
     manifest = load_manifest(quantized, check_files=True)  # found out now, before the compiling
     load_manifest(against, check_files=True)
     samples = load_buffer(buffer, manifest.interface.state.names)
-    from quantvla_ros.backends.bench import bench as measure
+    from calib_tools.bench.measuring import bench as measure
 
     with Bar("measuring", 1.0) as bar:
         bar.note("Compiling both policies.")

@@ -18,7 +18,7 @@ from calib_tools.common.resources import shared_file
 from calib_tools.common.setpoints import ControllerSetup, window_trajectory
 from calib_tools.evaluate.outcome import Outcome, grounding
 from calib_tools.evaluate.smoothness import path_length, rms_jerk
-from quantvla_ros.backends.policy import Policy
+from quantvla_ros.backends.base import RunningPolicy
 from quantvla_ros.control.config import MotionConfig
 from quantvla_ros.control.limits import FloatArray, JointLimits, limits_from_urdf
 from quantvla_ros.control.motion import MotionController
@@ -75,7 +75,7 @@ class ClosedLoop:
     """
 
     robot: SimulatedRobot
-    policy: Policy
+    policy: RunningPolicy
     latency: Callable[[], float]
     config: MotionConfig = field(default_factory=MotionConfig)
     continues: bool = False

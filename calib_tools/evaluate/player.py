@@ -17,7 +17,7 @@ from calib_tools.system.trace import Frame
 from simulation.robot import SimulatedRobot
 
 if TYPE_CHECKING:
-    from quantvla_ros.backends.policy import TorchPolicy
+    from quantvla_ros.backends.policy import Policy
 
 FRAME_S = 0.1
 _GIF_BYTES = 700_000
@@ -29,7 +29,7 @@ class Player:
 
     def __init__(self) -> None:
         """Nothing is loaded yet."""
-        self._policies: dict[tuple[str, int | None], TorchPolicy] = {}
+        self._policies: dict[tuple[str, int | None], Policy] = {}
         self._robots: OrderedDict[tuple[str, tuple[str, ...]], SimulatedRobot] = OrderedDict()
 
     def play(self, job: Job) -> Outcome:
@@ -67,7 +67,7 @@ class Player:
         while self._robots:
             self._robots.popitem()[1].close()
 
-    def _policy(self, job: Job) -> TorchPolicy:
+    def _policy(self, job: Job) -> Policy:
         key = (job.variant.label, job.denoise_steps)
         if key not in self._policies:
             self._policies[key] = load_variant(job.variant, job.denoise_steps, compiled=False)

@@ -41,8 +41,8 @@ def make_record(
         speed: how fast it was.
         failures: variant, index and GIF of some failed episodes.
     """
+    from calib_tools.bench.measuring import cpu_model
     from calib_tools.demo.summary import versions
-    from quantvla_ros.backends.bench import cpu_model
     from quantvla_ros.backends.cpu.c_library import has_vnni
 
     labels = [variant.label for variant in settings.variants]

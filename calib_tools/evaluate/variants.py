@@ -18,7 +18,7 @@ from quantvla_ros.bundle.storage import bundle_hash, file_hash, load_manifest
 from quantvla_ros.errors import BundleError, QuantVLAError
 
 if TYPE_CHECKING:
-    from quantvla_ros.backends.policy import TorchPolicy
+    from quantvla_ros.backends.policy import Policy
     from quantvla_ros.bundle.schema import BundleManifest
 
 
@@ -153,7 +153,7 @@ def check_fits_robot(manifest: BundleManifest, path: Path) -> None:
         )
 
 
-def load_variant(variant: Variant, denoise_steps: int | None, compiled: bool) -> TorchPolicy:
+def load_variant(variant: Variant, denoise_steps: int | None, compiled: bool) -> Policy:
     """Load a policy on one CPU thread.
 
     Args:

@@ -12,7 +12,7 @@ from calib_tools.quantize.judging import chunks_of, draws_of, judge_chunks
 from calib_tools.quantize.measuring import Progress, Setup, measure_layers
 from calib_tools.quantize.rounding_stage import RoundedLayers
 from calib_tools.quantize.work_directory import WorkDirectory
-from quantvla_ros.backends.policy import TorchPolicy
+from quantvla_ros.backends.policy import Policy
 from quantvla_ros.quantization.gate import Thresholds, load_thresholds
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.selection import (
@@ -64,7 +64,7 @@ def saved_bytes(layer: QuantizedLinear) -> int:
 
 def choose(
     setup: Setup,
-    policy: TorchPolicy,
+    policy: Policy,
     observations: Sequence[Observation],
     names: Sequence[str],
     bits: Sequence[int],
@@ -112,7 +112,7 @@ class _SetJudge:
 
     def __init__(
         self,
-        policy: TorchPolicy,
+        policy: Policy,
         observations: Sequence[Observation],
         layers: RoundedLayers,
         progress: Progress,

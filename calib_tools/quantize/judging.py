@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from quantvla_ros.backends.base import RunningPolicy
 from quantvla_ros.backends.cpu.fingerprint import cpu_kind
-from quantvla_ros.backends.policy import TorchPolicy, load_policy
+from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.schema import BundleManifest, GateRecord
 from quantvla_ros.errors import BundleError
 from quantvla_ros.quantization.gate import Thresholds, compare, load_thresholds
@@ -23,13 +24,13 @@ DRAWS = 3  # chunks of the float policy for each sample, whose spread is no erro
 Chunks = NDArray[np.float64]
 
 
-def draws_of(policy: TorchPolicy, observations: Sequence[Observation]) -> Chunks:
+def draws_of(policy: RunningPolicy, observations: Sequence[Observation]) -> Chunks:
     """Chunks [DRAWS, N, horizon, actions] in the robot's units; the first are `chunks_of`."""
     return np.stack([chunks_of(policy, observations, GATE_SEED + k) for k in range(DRAWS)])
 
 
 def chunks_of(
-    policy: TorchPolicy, observations: Iterable[Observation], seed: int = GATE_SEED
+    policy: RunningPolicy, observations: Iterable[Observation], seed: int = GATE_SEED
 ) -> Chunks:
     """Chunks [N, horizon, actions] in the robot's units, with the noise of a seed: the gate's."""
     interface = policy.manifest.interface

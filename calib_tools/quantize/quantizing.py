@@ -32,7 +32,7 @@ from calib_tools.quantize.teaching import teach
 from calib_tools.quantize.work_directory import WorkDirectory
 from quantvla_ros.backends.cpu.c_library import load_library
 from quantvla_ros.backends.cpu.kernels import native_activation_bits
-from quantvla_ros.backends.policy import TorchPolicy, policy_of
+from quantvla_ros.backends.policy import Policy, policy_of
 from quantvla_ros.bundle.schema import GateRecord, Quantization
 from quantvla_ros.bundle.storage import (
     Bundle,
@@ -218,7 +218,7 @@ class _Run:
         self._progress("done", 1.0)
         return QuantizationReport(out, quantization, gate, corrections)
 
-    def _policy(self) -> TorchPolicy:
+    def _policy(self) -> Policy:
         return policy_of(self._bundle, self._network)
 
     def _observe_teacher(self) -> tuple[Chunks, TeacherRecord]:

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 
-from quantvla_ros.backends.policy import TorchPolicy
+from quantvla_ros.backends.policy import Policy
 from quantvla_ros.quantization.teacher import Sample, TeacherRecord, record_teacher
 from quantvla_ros.robot.chunk import draw_noise
 from quantvla_ros.robot.observation import Observation
@@ -16,11 +17,11 @@ NOISE_SEED = 7001  # noise of calibration, fixed so that the same buffer gives t
 VALIDATE_EVERY = 4  # every fourth calibration sample decides what is kept instead of fitting
 
 
-def teach(policy: TorchPolicy, calibration: Sequence[Observation]) -> TeacherRecord:
+def teach(policy: Policy, calibration: Sequence[Observation]) -> TeacherRecord:
     """Record what the float `policy` does on the calibration samples."""
     samples = [
         Sample(
-            policy.inputs(observation),
+            cast(Any, tuple(policy.inputs(observation).values())),
             torch.from_numpy(draw_noise(policy.manifest, NOISE_SEED, counter))[None],
         )
         for counter, observation in enumerate(calibration)

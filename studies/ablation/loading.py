@@ -6,12 +6,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from calib_tools.evaluate.study_file import apply_study
-from quantvla_ros.backends.policy import TorchPolicy, policy_of
+from quantvla_ros.backends.policy import Policy, policy_of
 from quantvla_ros.bundle.storage import load_bundle
 from quantvla_ros.quantization.network import load_network
 
 
-def load_made(bundle: Path, path: Path) -> TorchPolicy:
+def load_made(bundle: Path, path: Path) -> Policy:
     """Return the policy of a bundle, on integer units, or of a file of fake quantization.
 
     Args:

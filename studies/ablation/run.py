@@ -200,8 +200,8 @@ def _against(reference: Sequence[bool], won: Sequence[bool], gate_passed: bool) 
 
 
 def _circumstances() -> Row:
+    from calib_tools.bench.measuring import cpu_model
     from calib_tools.demo.summary import versions
-    from quantvla_ros.backends.bench import cpu_model
     from quantvla_ros.backends.cpu.c_library import has_vnni
 
     cpu = {"model": cpu_model(), "vnni": has_vnni(), "cores": usable_cores()}

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from quantvla_ros.backends.bench import circumstances, integer_names, percentiles, time_in_turn
-from quantvla_ros.backends.policy import TorchPolicy, load_policy
+from calib_tools.bench.measuring import circumstances, integer_names, percentiles, time_in_turn
+from quantvla_ros.backends.base import RunningPolicy
+from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.storage import bundle_hash
 from quantvla_ros.robot.observation import Observation
 
@@ -59,7 +60,7 @@ def bench_schemes(
     return {"schema": SCHEMA, **circumstances(threads), "policies": entries}
 
 
-def held_bytes(control: TorchPolicy, policy: TorchPolicy) -> dict[str, int]:
+def held_bytes(control: RunningPolicy, policy: RunningPolicy) -> dict[str, int]:
     """Bytes held, whole and for the quantized layers, and what those take in 32 and 16 bits."""
     names = integer_names(policy)
     wide = control.layer_bytes(names)

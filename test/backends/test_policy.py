@@ -31,7 +31,7 @@ def test_chunk_is_the_networks_answer_in_the_robots_units(policy):
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(parameter.half().float())
-        prefix = network.encode(*policy.inputs(observation))
+        prefix = network.encode(**policy.inputs(observation))
         x = integrate(network, torch.from_numpy(noise)[None], prefix, STEPS)[0].double().numpy()
     expected = x * [0.1, 0.1, 0.02] + [0, 0, 0.02]
     expected[:, :2] += observation.joints[:2]

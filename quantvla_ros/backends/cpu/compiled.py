@@ -9,7 +9,7 @@ step with torch.compile), and two networks in one process can never share a comp
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from torch._inductor.exc import CppCompileError, InductorError
 
 from quantvla_ros.backends.cpu.code_cache import discard_broken_library, use_cache_of_this_cpu
 from quantvla_ros.backends.cpu.compiler import check_compiler
+from quantvla_ros.backends.runner import NetworkRunner
 from quantvla_ros.errors import BackendError
 from quantvla_ros.models.mini_pi05.network import Pi05, Prefix
 
@@ -39,14 +40,12 @@ def check_can_compile() -> None:
 
 
 class _Encode(nn.Module):
-    def __init__(self, network: Pi05) -> None:
+    def __init__(self, network: Pi05, names: tuple[str, ...]) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.names = network, names
 
-    def forward(
-        self, images: Tensor, state: Tensor, tokens: Tensor, token_mask: Tensor
-    ) -> tuple[Tensor, ...]:
-        return _flat(self.network.encode(images, state, tokens, token_mask))
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return _flat(self.network.encode(**dict(zip(self.names, inputs, strict=True))))
 
 
 class _Denoise(nn.Module):
@@ -95,34 +94,35 @@ def _compile(module: nn.Module, inputs: tuple[Tensor, ...]) -> Function:
             return compiled
 
 
-class CompiledNetwork:
+class CompiledRunner(NetworkRunner):
     """`encode` and `denoise` as two compiled graphs; shapes are those of the example inputs."""
 
-    def __init__(self, network: Pi05, example: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
+    def __init__(self, network: Pi05, kernel: str, example: Mapping[str, Tensor]) -> None:
+        """Compile now (see `check_can_compile`)."""
+        super().__init__(network, kernel)
         check_can_compile()
-        config = network.config
+        config, self._names = network.config, tuple(example)
         with torch.no_grad(), warnings.catch_warnings():
             # What torch's export deprecates within itself is no news to our users.
             warnings.simplefilter("ignore", FutureWarning)
-            self._encode = _compile(_Encode(network), example)
+            self._encode = _compile(_Encode(network, self._names), tuple(example.values()))
             x_t = torch.zeros(1, config.horizon, config.action_width)
             modulation = network.modulation(torch.ones(1))
-            step = (x_t, modulation, *_flat(network.encode(*example)))
+            step = (x_t, modulation, *_flat(network.encode(**example)))
             self._denoise = _compile(_Denoise(network), step)
-        self._network = network
         self._modulations: dict[float, Tensor] = {}
 
-    def encode(self, images: Tensor, state: Tensor, tokens: Tensor, token_mask: Tensor) -> Prefix:
-        """See `Pi05.encode`."""
-        return _prefix(self._encode(images, state, tokens, token_mask))
+    def encode(self, inputs: Mapping[str, Tensor]) -> Prefix:
+        """See `Runner`."""
+        return _prefix(self._encode(*(inputs[name] for name in self._names)))
 
-    def denoise(self, x_t: Tensor, t: Tensor, prefix: Prefix) -> Tensor:
-        """See `Pi05.denoise`."""
-        velocity: Tensor = self._denoise(x_t, self._modulation(float(t)), *_flat(prefix))[0]
+    def denoise(self, x_t: Tensor, t: Tensor, context: Prefix) -> Tensor:
+        """See `Runner`."""
+        velocity: Tensor = self._denoise(x_t, self._modulation(float(t)), *_flat(context))[0]
         return velocity
 
     def _modulation(self, t: float) -> Tensor:
         """Kept: every chunk asks for the same few times, and their layers hold many weights."""
         if t not in self._modulations:
-            self._modulations[t] = self._network.modulation(torch.tensor([t]))
+            self._modulations[t] = self.network.modulation(torch.tensor([t]))
         return self._modulations[t]

@@ -7,7 +7,7 @@ import pytest
 from support.tiny_policy import save_tiny_bundle
 from torch._dynamo.utils import counters
 
-from quantvla_ros.backends.cpu.compile_beside import compiled_beside
+from calib_tools.bench.compile_beside import compiled_beside
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.errors import BundleError
 

@@ -9,7 +9,7 @@ from support.tiny_policy import tiny_network
 from torch._dynamo.utils import counters
 
 from quantvla_ros.backends.cpu import linear_operator
-from quantvla_ros.backends.cpu.compiled import CompiledNetwork
+from quantvla_ros.backends.cpu.compiled import CompiledRunner
 from quantvla_ros.backends.cpu.kernels import native_activation_bits
 from quantvla_ros.backends.cpu.packing import pack_network
 from quantvla_ros.models.mini_pi05.roles import unused_layers
@@ -21,12 +21,12 @@ from quantvla_ros.quantization.schemes import Precision
 
 def example(network):
     config = network.config
-    return (
-        torch.rand(1, config.cameras, config.image_size, config.image_size, 3),
-        torch.rand(1, config.state_width),
-        torch.ones(1, 4, dtype=torch.int64),
-        torch.ones(1, 4, dtype=torch.bool),
-    )
+    return {
+        "images": torch.rand(1, config.cameras, config.image_size, config.image_size, 3),
+        "state": torch.rand(1, config.state_width),
+        "tokens": torch.ones(1, 4, dtype=torch.int64),
+        "token_mask": torch.ones(1, 4, dtype=torch.bool),
+    }
 
 
 def test_the_cache_is_used_and_gives_each_network_its_own_weights():
@@ -38,10 +38,10 @@ def test_the_cache_is_used_and_gives_each_network_its_own_weights():
     with torch.no_grad():
         for network in networks:
             counters.clear()
-            compiled = CompiledNetwork(network, inputs)
+            compiled = CompiledRunner(network, "float32", inputs)
             hits.append(counters["aot_autograd"]["autograd_cache_hit"])
-            outputs.append(compiled.denoise(x_t, t, compiled.encode(*inputs)))
-            expected = network.denoise(x_t, t, network.encode(*inputs))
+            outputs.append(compiled.denoise(x_t, t, compiled.encode(inputs)))
+            expected = network.denoise(x_t, t, network.encode(**inputs))
             torch.testing.assert_close(outputs[-1], expected, atol=1e-5, rtol=1e-4)
     assert (outputs[0] - outputs[1]).abs().max() > 1e-3
     assert hits[1:] == [2, 2]  # the first fills the cache, unless an earlier run has
@@ -52,8 +52,8 @@ def test_each_flow_time_has_its_own_modulation():
     inputs, config = example(network), network.config
     x_t = torch.rand(1, config.horizon, config.action_width)
     with torch.no_grad():
-        compiled = CompiledNetwork(network, inputs)
-        prefix, plain = compiled.encode(*inputs), network.encode(*inputs)
+        compiled = CompiledRunner(network, "float32", inputs)
+        prefix, plain = compiled.encode(inputs), network.encode(**inputs)
         for t in (torch.tensor([time]) for time in (1.0, 0.5, 1.0, 0.5)):
             velocity = compiled.denoise(x_t, t, prefix)
             torch.testing.assert_close(
@@ -76,13 +76,13 @@ def test_packed_layers_of_every_form_compile_and_siblings_multiply_once(monkeypa
         linear = QuantizedLinear.from_codes(codes, None, form, bits, step)
         replace_module(network, f"{name}.down_proj", linear)
     inputs = example(network)
-    expected = network.encode(*inputs)
+    expected = network.encode(**inputs)
     pack_network(network, frozenset(unused_layers(network.config)))
-    compiled = CompiledNetwork(network, inputs)
+    compiled = CompiledRunner(network, "float32", inputs)
     handles = []
     for packed in linear_operator._PACKED:
         monkeypatch.setattr(packed, "apply", counted(packed, handles))
-    got = compiled.encode(*inputs)
+    got = compiled.encode(inputs)
     for a, b in zip(got.keys, expected.keys, strict=True):
         torch.testing.assert_close(a, b, atol=5e-3, rtol=1e-3)
     # No action depends on the MLP of the last layer, so the graph holds two products of the first.

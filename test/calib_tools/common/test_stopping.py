@@ -144,7 +144,7 @@ def test_evaluate_keeps_its_episodes_and_says_how_many(tmp_path):
 COMPILING = """
 import sys, time
 from pathlib import Path
-from quantvla_ros.backends.cpu.compile_beside import compiled_beside
+from calib_tools.bench.compile_beside import compiled_beside
 if __name__ == "__main__":
     with compiled_beside(Path(sys.argv[1]), 1):
         time.sleep(600)

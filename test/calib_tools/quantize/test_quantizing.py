@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from support.tiny_policy import observations, save_tiny_bundle
 
+from calib_tools.bench.measuring import bench
 from calib_tools.quantize.judging import judge_bundles
 from calib_tools.quantize.quantizing import quantize_bundle
 from calib_tools.quantize.recipe import Recipe
-from quantvla_ros.backends.bench import bench
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.storage import load_bundle, load_manifest, save_bundle
 from quantvla_ros.errors import BundleError, CalibrationBufferError, QuantVLAError

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from calib_tools.bench.compile_beside import compiled_beside
+from quantvla_ros.backends.base import RunningPolicy
 from quantvla_ros.backends.cpu.c_library import has_vnni
-from quantvla_ros.backends.cpu.compile_beside import compiled_beside
-from quantvla_ros.backends.policy import TorchPolicy, load_policy
+from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.storage import bundle_hash
 from quantvla_ros.robot.chunk import draw_noise
 from quantvla_ros.robot.observation import Observation
@@ -44,7 +45,7 @@ def cpu_model() -> str:
 
 
 def time_in_turn(
-    policies: Mapping[str, TorchPolicy],
+    policies: Mapping[str, RunningPolicy],
     observations: Sequence[Observation],
     rounds: int,
     progress: Callable[[float], None],
@@ -123,7 +124,7 @@ def _stage_medians(rows: list[dict[str, float]]) -> dict[str, float]:
     return {key: float(np.median([row[key] for row in rows])) for key in rows[0]}
 
 
-def weight_bytes(float_policy: TorchPolicy, quantized_policy: TorchPolicy) -> dict[str, int]:
+def weight_bytes(float_policy: RunningPolicy, quantized_policy: RunningPolicy) -> dict[str, int]:
     """Bytes held by both loaded backends, whole and for the layers that became integer."""
     names = integer_names(quantized_policy)
     return {
@@ -134,7 +135,7 @@ def weight_bytes(float_policy: TorchPolicy, quantized_policy: TorchPolicy) -> di
     }
 
 
-def integer_names(policy: TorchPolicy) -> list[str]:
+def integer_names(policy: RunningPolicy) -> list[str]:
     """Names of the layers that a bundle holds as integers."""
     quantization = policy.manifest.quantization
     records = [] if quantization is None else quantization.layers

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a backend is: it says what it computes, and makes a bundle ready to run. Knows no torch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantvla_ros.bundle.schema import BundleManifest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from quantvla_ros.bundle.storage import Bundle
+    from quantvla_ros.quantization.schemes import Precision
+    from quantvla_ros.robot.action_prefix import ActionPrefix
+    from quantvla_ros.robot.chunk import Chunk
+    from quantvla_ros.robot.observation import Observation
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a policy is to be run.
+
+    Attributes:
+        compiled: compile it when it is loaded; takes a minute, or seconds from a cache.
+        threads: of an inference.
+    """
+
+    compiled: bool = True
+    threads: int = 1
+
+
+class Runner(Protocol):
+    """A network that is ready to run, whole on one device.
+
+    Attributes:
+        kernel: what multiplies, for records.
+        integer_layers: how many layers multiply integers.
+        device: where inputs are to lie, as PyTorch names it.
+    """
+
+    kernel: str
+    integer_layers: int
+    device: str
+
+    def encode(self, inputs: Mapping[str, Tensor]) -> Any:
+        """Run once an observation what all steps of the flow share; see the family's `encode`."""
+        ...
+
+    def denoise(self, x_t: Tensor, t: Tensor, context: Any) -> Tensor:
+        """Velocity [B, horizon, actions] of the flow at `x_t` and time `t` [B]."""
+        ...
+
+    def weight_bytes(self) -> int:
+        """Bytes of the weight tensors really held."""
+        ...
+
+    def layer_bytes(self, names: Sequence[str]) -> int:
+        """Bytes held by the named linears, biases and scales included."""
+        ...
+
+
+class RunningPolicy(Protocol):
+    """What the worker, the gate and the evaluation need: observation in, chunk out."""
+
+    manifest: BundleManifest
+    kernel: str
+    integer_layers: int
+
+    def infer(
+        self,
+        observation: Observation,
+        noise: NDArray[np.float32],
+        prefix: ActionPrefix | None = None,
+    ) -> Chunk:
+        """Compute one chunk; the same arguments give the same chunk.
+
+        Args:
+            observation: what the robot sees.
+            noise: where the flow starts [horizon, actions].
+            prefix: what the robot does meanwhile; the chunk continues it.
+        """
+        ...
+
+    def weight_bytes(self) -> int:
+        """Bytes of the weight tensors that the backend really holds."""
+        ...
+
+    def layer_bytes(self, names: Sequence[str]) -> int:
+        """Bytes held by the named linears, biases and scales included."""
+        ...
+
+
+class Backend(ABC):
+    """One way to compute policies; a class of its own folder, with one line in the registry."""
+
+    name: str
+
+    @abstractmethod
+    def supports(self, precision: Precision) -> str | None:
+        """None if layers of this precision run here on this machine, else why not."""
+
+    @abstractmethod
+    def activation_bits(self, precisions: Sequence[Precision]) -> int:
+        """Grid of integer activations that it multiplies exactly with all these weights, bits."""
+
+    @abstractmethod
+    def target(self) -> str:
+        """What this machine is to the backend; a gate's judgement holds for one target only."""
+
+    def same_arithmetic(self, first: str, second: str) -> bool:
+        """Whether two kernels, as runners name them, give the same integers."""
+        return first == second
+
+    def check(self, options: Options) -> None:
+        """Refuse work that ends in a policy which cannot be made ready here.
+
+        Raises:
+            BackendError: says what is missing.
+        """
+        return None
+
+    def build(self, bundle: Bundle) -> Path | None:
+        """Make what this machine needs beside the bundle's weights, such as an engine.
+
+        Returns:
+            The file, or None where nothing has to be built.
+        """
+        return None
+
+    @abstractmethod
+    def load(
+        self, bundle: Bundle, network: Any, options: Options, example: Mapping[str, Tensor]
+    ) -> Runner:
+        """Make a network ready to run.
+
+        Args:
+            bundle: what the network was made of.
+            network: float or with quantized layers; taken over.
+            options: how it is to run.
+            example: inputs of the shapes and types of all that will come.
+
+        Raises:
+            BackendError: it cannot run here.
+        """
+
+    def policy(self, path: Path, options: Options) -> RunningPolicy:
+        """Load a bundle and make it ready; a backend without a network of ours has its own.
+
+        Raises:
+            BundleError: the bundle is damaged.
+            BackendError: it cannot run here.
+        """
+        from quantvla_ros.backends.policy import network_policy
+
+        return network_policy(path, self, options)

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a network as it stands; compiled and packed ones count their bytes in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from quantvla_ros.quantization.quantized_linear import QuantizedLinear
+
+
+class NetworkRunner:
+    """The two halves of a network, called in eager mode (see `Runner`)."""
+
+    device = "cpu"
+
+    def __init__(self, network: Any, kernel: str) -> None:
+        """Take a network over; `kernel` says for records what multiplies in it."""
+        self.network, self.kernel = network, kernel
+        self.integer_layers = sum(is_integer(m) for m in network.modules())
+
+    def encode(self, inputs: Mapping[str, Tensor]) -> Any:
+        """See `Runner`."""
+        return self.network.encode(**inputs)
+
+    def denoise(self, x_t: Tensor, t: Tensor, context: Any) -> Tensor:
+        """See `Runner`."""
+        velocity: Tensor = self.network.denoise(x_t, t, context)
+        return velocity
+
+    def weight_bytes(self) -> int:
+        """See `Runner`: parameters, buffers, and what modules hold in another form."""
+        return held_bytes(self.network)
+
+    def layer_bytes(self, names: Sequence[str]) -> int:
+        """See `Runner`."""
+        return sum(held_bytes(self.network.get_submodule(name)) for name in names)
+
+
+def is_integer(module: nn.Module) -> bool:
+    """Whether a module is a linear that multiplies integers, in whatever form."""
+    return isinstance(module, QuantizedLinear) or hasattr(module, "held_bytes")
+
+
+def held_bytes(module: nn.Module) -> int:
+    """Bytes of parameters, buffers and of all that modules tell by an attribute `held_bytes`."""
+    tensors = sum(t.nbytes for t in [*module.parameters(), *module.buffers()])
+    return tensors + sum(getattr(m, "held_bytes", 0) for m in module.modules())
