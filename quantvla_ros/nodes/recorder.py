@@ -16,7 +16,6 @@ from rclpy.node import Node
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.executor import spin_while
-from quantvla_ros.nodes.log_directory import use_log_directory
 from quantvla_ros.nodes.offered_topic import OfferedTopic, message_class
 from quantvla_ros.nodes.offers import nothing_arrived
 from quantvla_ros.serving.log_directory import use_log_directory

@@ -20,7 +20,6 @@ from rclpy.utilities import ok, try_shutdown
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.executor import spin_while
-from quantvla_ros.nodes.log_directory import use_log_directory
 from quantvla_ros.serving.log_directory import use_log_directory
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
