@@ -3,19 +3,30 @@
 # Variables that may be given on the command line:
 #   PYTHON       the Python that makes .venv (default: the first of 3.11, 3.12, 3.10 that works)
 #   TORCH_INDEX  a package index for PyTorch alone, for example the one with CPU-only builds
+#   WORKERS      processes that run tests at once (default: 2)
 #   DEMO_ARGS, TEST_ARGS, BENCH_ARGS   passed on to the command
 
 SHELL := /bin/bash
 BIN := .venv/bin
+WORKERS := 2
 export PYTHON TORCH_INDEX
 
-.PHONY: demo test lint format bench policy colcon venv clean
+.PHONY: demo test test-slow test-pythons lint format bench policy colcon venv clean
 
 demo: venv
 	$(BIN)/quantvla demo --out demo_out $(DEMO_ARGS)
 
+# All but what takes minutes; a file's tests stay in one process, and share what it started.
 test: venv
-	$(BIN)/python -m pytest $(TEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile $(TEST_ARGS)
+
+# What takes minutes or measures the machine, one after another.
+test-slow: venv
+	$(BIN)/python -m pytest -m slow $(TEST_ARGS)
+
+# What needs neither ROS nor the simulator, on the other supported Pythons.
+test-pythons: venv
+	.ci/check_pythons
 
 lint: venv
 	$(BIN)/ruff check .
@@ -48,7 +59,7 @@ venv:
 	@.ci/make_venv
 
 clean:
-	rm -rf .venv .venv.lock .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache \
-	    .coverage *.egg-info build install log demo_out demo_out.* bench_out
-	find quantvla_ros calib_tools training test launch -name __pycache__ -type d -prune \
-	    -exec rm -rf {} +
+	rm -rf .venv .venv-* .venv.lock .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+	    .import_linter_cache .coverage *.egg-info build install log demo_out demo_out.* bench_out
+	find quantvla_ros calib_tools simulation studies training test launch -name __pycache__ \
+	    -type d -prune -exec rm -rf {} +

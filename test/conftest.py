@@ -21,7 +21,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quantvla"))
 # Test networks are tiny: a second thread only waits, and on a busy machine it waits long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-sys.path.insert(0, str(Path(__file__).parent))  # the helpers: waiting, ros_graph
+sys.path.insert(0, str(Path(__file__).parent))  # the helpers: support/
 
 SEED = 67280421310721  # torch's own, where it is imported later
 
@@ -58,10 +58,16 @@ def ros():
 
 @pytest.fixture(scope="session")
 def control_msgs(pytestconfig):
-    """Makes control_msgs importable; what belongs on a child's PYTHONPATH, None if installed."""
+    """Makes control_msgs importable, for the processes that tests start too."""
     from support.interface_types import provide
+    from support.process_life import import_path
 
-    return provide("control_msgs", pytestconfig.cache.mkdir("interfaces"))
+    folder = provide("control_msgs", pytestconfig.cache.mkdir("interfaces"))
+    with pytest.MonkeyPatch.context() as patch:
+        if folder is not None:
+            patch.syspath_prepend(folder)
+            patch.setenv("PYTHONPATH", import_path(folder))
+        yield
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
+INSTALLED = ("torch", "runtime", "rosdep", "ros-wheels", "simulator", "test", "dev")
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>[^ ;]+)(?: ; (?P<marker>.+))?$")
 
 
@@ -129,7 +130,7 @@ def test_requirements_are_exact_and_name_what_pip_installs(name: str) -> None:
         assert "+" not in pin["version"], f"{name}: {pin['name']} has a local version"
 
 
-@pytest.mark.parametrize("name", [n for n in ("runtime", "ros-wheels", "simulator", "dev")])
+@pytest.mark.parametrize("name", [name for name in INSTALLED if name != "torch"])
 def test_constraints_agree_with_the_direct_requirements(name: str) -> None:
     constraints = {
         (pin["name"].lower(), pin["marker"]): pin["version"] for pin in pins("constraints.txt")
@@ -154,7 +155,7 @@ def test_the_pinned_version_satisfies_the_extra(extra: str) -> None:
 
 
 def test_this_environment_is_the_pinned_one() -> None:
-    for name in ("torch", "runtime", "ros-wheels", "simulator", "dev"):
+    for name in INSTALLED:
         for pin in pins(f"{name}.txt"):
             old = sys.version_info < (3, 11)
             if pin["marker"] is None or ("<" in pin["marker"]) == old:

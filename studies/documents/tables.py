@@ -2,7 +2,8 @@
 """Tables and figures in the documents, made from records and never by hand.
 
 A document asks for the table of a record by a pair of marks, ``<!-- record FILE -->`` and
-``<!-- end of record -->``; FILE is seen from the repository's root. Run as a module in the root:
+``<!-- end of record -->``; FILE is seen from the repository's root. ``<!-- headline DEMO
+EVALUATION... -->`` asks for one small table of several. Run as a module in the root:
 without an option it rewrites what stands between the marks and draws anew what was drawn from
 another record, ``--check`` only says whether all is up to date, ``--record FILE`` checks another
 record and prints its table.
@@ -32,6 +33,7 @@ from studies.ablation import table as ablation
 from studies.ablation.table import RECORD as ABLATION
 from studies.ablation.table import read_ablation
 from studies.controller import table as controller_table
+from studies.documents.headline import headline_rows
 from studies.fault_study import table as fault_table
 from studies.fuzz import table as fuzz_table
 from studies.study import read_study
@@ -40,7 +42,7 @@ from studies.timing import table as timing_table
 END = "<!-- end of record -->"
 FIGURES = {"docs/images/stops.svg": "docs/records/fault-study.json"}
 """Figure -> its record; whether a document needs the record its marks say."""
-_BEGIN = re.compile(r"<!-- record (\S+) -->\n")
+_BEGIN = re.compile(r"<!-- (record|headline) (\S+(?: \S+)*) -->\n")
 
 
 _STUDIES = (
@@ -120,15 +122,22 @@ def filled(text: str, name: str, root: Path) -> str:
         QuantVLAError: a mark lacks its other one, or a record cannot be read.
     """
     head, *rest = _BEGIN.split(text)
-    if len(rest) // 2 != text.count(END):
+    if len(rest) // 3 != text.count(END):
         raise QuantVLAError(f"{name} needs '{END}' after every '<!-- record FILE -->'.")
     parts = [head]
-    for record, section in zip(rest[::2], rest[1::2], strict=True):
+    for kind, files, section in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
+        mark = f"<!-- {kind} {files} -->"
         if END not in section:
-            raise QuantVLAError(f"{name} needs '{END}' after '<!-- record {record} -->'.")
-        after = section.split(END, 1)[1]
-        parts.append(f"<!-- record {record} -->\n{markdown(root / record)}\n{END}{after}")
+            raise QuantVLAError(f"{name} needs '{END}' after '{mark}'.")
+        records = [root / file for file in files.split()]
+        made = markdown(*records) if kind == "record" else _headline(*records)
+        parts.append(f"{mark}\n{made}\n{END}{section.split(END, 1)[1]}")
     return "".join(parts)
+
+
+def _headline(demo: Path, *evaluations: Path) -> str:
+    rows = headline_rows(read_summary(demo), [read_record(path) for path in evaluations])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def old_figures(root: Path) -> dict[Path, dict[str, Any]]:

@@ -6,17 +6,15 @@ import signal
 import subprocess
 import sys
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from support.driving import answer, make, observe
 from support.example_bundle import write_example
-from support.process_life import alive
+from support.process_life import alive, import_path
 from support.waiting import patient, wait_until
 
 from quantvla_ros.serving.realtime import take_priority
 
-TESTS = Path(__file__).parent.parent
 DEADLINE_S = 10.0
 
 # Starts a worker, asks for a chunk, prints the worker's pid and waits to be killed.
@@ -39,10 +37,9 @@ def bundle(tmp_path_factory):
 
 
 def start_node(bundle, instruction):
-    path = os.pathsep.join([str(TESTS), *(p for p in sys.path if p)])
     return subprocess.Popen(
         [sys.executable, "-c", NODE, str(bundle), instruction],
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": import_path()},
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -7,7 +7,6 @@ import os
 import signal
 
 import pytest
-from support.policy_graph import active_policy
 from support.tip_robot import PARAMETERS, TipRobot, write_tip_bundle
 from support.waiting import wait_until
 
@@ -15,18 +14,18 @@ from quantvla_ros.errors import QuantVLAError
 
 
 @pytest.fixture(scope="module")
-def robot(ros):
-    robot = TipRobot()
-    yield robot
-    robot.close()
+def make_robot(ros):
+    return TipRobot
 
 
 @pytest.fixture(scope="module")
-def policy(robot, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tip")
-    bundle = write_tip_bundle(folder / "bundle")
-    with active_policy(robot, bundle, folder, *PARAMETERS) as policy:
-        yield policy
+def bundle(tmp_path_factory):
+    return write_tip_bundle(tmp_path_factory.mktemp("tip") / "bundle")
+
+
+@pytest.fixture(scope="module")
+def parameters():
+    return PARAMETERS
 
 
 def silence_a_camera(policy):

@@ -75,8 +75,7 @@ def bundle(tmp_path_factory):
 @pytest.fixture
 def node(ros, graph, bundle, control_msgs, monkeypatch):
     """Robot and policy node, the latter configured and active, and a client of it."""
-    own = [*filter(None, [control_msgs])]
-    monkeypatch.setenv("PYTHONPATH", import_path(*own))
+    monkeypatch.setenv("PYTHONPATH", import_path())
     robot = NodeProcess("simulation.ros.robot_node", GRIPPER, "real_time_factor:=0.5")
     policy = NodeProcess(
         "quantvla_ros.nodes.policy_node",

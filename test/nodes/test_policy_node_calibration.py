@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.fake_robot import CAMERAS, SIZE
-from support.policy_graph import active_policy, write_bundle
+from support.fake_robot import CAMERAS, SIZE, FakeRobot
+from support.policy_graph import write_bundle
 from support.spelling_tokenizers import byte_tokenizer
 from support.waiting import wait_until
 
@@ -28,23 +28,32 @@ CALIBRATION = Calibration(
 )
 
 
+class RobotWithAView(FakeRobot):
+    """Its cameras show what the policy was calibrated on."""
+
+    def heal(self):
+        super().heal()
+        self.pictures = PICTURES
+
+
 @pytest.fixture(scope="module")
-def policy(robot, tmp_path_factory):
-    bundle = write_bundle(
+def make_robot(ros):
+    return RobotWithAView
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return write_bundle(
         tmp_path_factory.mktemp("bundle") / "calibrated",
         byte_tokenizer().json,
         calibration=CALIBRATION,
         tokenizer=TokenizerSpec(max_length=64),
     )
-    robot.pictures = PICTURES
-    with active_policy(robot, bundle, tmp_path_factory.mktemp("policy")) as policy:
-        yield policy
 
 
 @pytest.fixture(autouse=True)
-def pictures(robot, policy):
+def undisturbed(policy):
     policy.bring_to_dry_run()
-    robot.pictures = PICTURES
     policy.wait_for_inputs("fresh")
 
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from rosgraph_msgs.msg import Clock
-from support.policy_graph import PolicyProcess, active_policy
+from support.policy_graph import PolicyProcess
 from support.ros_graph import Graph
 from support.waiting import wait_until
 
@@ -16,48 +16,37 @@ from quantvla_ros.nodes.qos import CLOCK
 
 
 @pytest.fixture(scope="module")
-def simulated(robot, float_bundle, tmp_path_factory):
-    """A policy node on the robot's clock, active."""
-    folder = tmp_path_factory.mktemp("clock")
-    with active_policy(
-        robot,
-        float_bundle,
-        folder,
-        "use_sim_time:=true",
-        "clock_timeout_s:=0.5",
-        "max_clock_step_s:=0.5",  # a busy machine may hold the clock's messages back
-    ) as policy:
-        yield policy
-        robot.heal()
-        robot.restore_clock()
+def parameters():
+    """The node is on the robot's clock, whose messages a busy machine may hold back."""
+    return ("use_sim_time:=true", "clock_timeout_s:=0.5", "max_clock_step_s:=0.5")
 
 
 @pytest.mark.parametrize(("back", "text"), [(1000.0, "went back by"), (-500.0, "jumped ahead by")])
-def test_clock_that_jumps(simulated, robot, back, text):
-    simulated.bring_to_motion()
+def test_clock_that_jumps(policy, robot, back, text):
+    policy.bring_to_motion()
     robot.set_clock_back(back)
-    simulated.wait_for(f"CLOCK_JUMP: the ROS clock {text}")
+    policy.wait_for(f"CLOCK_JUMP: the ROS clock {text}")
     wait_until(lambda: robot.silence > 0.3 and robot.at_rest, 10, "rest")
     time.sleep(1.0)  # a window of the former time would begin a motion slowly
     assert robot.at_rest
     with pytest.raises(QuantVLAError, match="CLOCK_JUMP"):
-        simulated.client.arm()
-    simulated.client.reset_fault()
-    simulated.bring_to_motion()
+        policy.client.arm()
+    policy.client.reset_fault()
+    policy.bring_to_motion()
     robot.assert_within_limits()
-    simulated.bring_to_dry_run()
+    policy.bring_to_dry_run()
 
 
 @pytest.mark.parametrize("back", [1000.0, -500.0])
-def test_jump_in_dry_run_is_no_fault_and_inference_goes_on(simulated, robot, back):
-    simulated.wait_for("DRY_RUN")
+def test_jump_in_dry_run_is_no_fault_and_inference_goes_on(policy, robot, back):
+    policy.bring_to_dry_run()
     robot.set_clock_back(back)
-    simulated.wait_for_inputs("fresh")
-    chunks = simulated.count("inference", "chunks")
-    wait_until(lambda: simulated.count("inference", "chunks") > chunks + 2, 20, "chunks")
-    simulated.bring_to_motion()
+    policy.wait_for_inputs("fresh")
+    chunks = policy.count("inference", "chunks")
+    wait_until(lambda: policy.count("inference", "chunks") > chunks + 2, 20, "chunks")
+    policy.bring_to_motion()
     robot.assert_within_limits()
-    simulated.bring_to_dry_run()
+    policy.bring_to_dry_run()
 
 
 BOTH = r"2 publishers of /clock.*: /fake_robot, /second_robot;"
@@ -72,15 +61,15 @@ def second_clock(ros):
     other.close()
 
 
-def test_two_robots_in_one_domain_are_named_and_refuse_arming(simulated, second_clock):
-    simulated.wait_for("DRY_RUN")
-    simulated.wait_for_inputs("CLOCK_JUMP: 2 publishers of /clock")
+def test_two_robots_in_one_domain_are_named_and_refuse_arming(policy, second_clock):
+    policy.bring_to_dry_run()
+    policy.wait_for_inputs("CLOCK_JUMP: 2 publishers of /clock")
     with pytest.raises(QuantVLAError, match=f"Cannot arm: CLOCK_JUMP: {BOTH}"):
-        simulated.client.arm()
+        policy.client.arm()
     second_clock.close()
-    simulated.wait_for_inputs("fresh")
-    simulated.bring_to_motion()
-    simulated.bring_to_dry_run()
+    policy.wait_for_inputs("fresh")
+    policy.bring_to_motion()
+    policy.bring_to_dry_run()
 
 
 def test_two_robots_are_named_when_no_stamp_fits(robot, float_bundle, second_clock, tmp_path):

@@ -20,7 +20,7 @@ from support.waiting import wait_until
 def policy(robot, float_bundle, tmp_path_factory):
     """A policy node whose executor can be blocked, active."""
     folder = tmp_path_factory.mktemp("disturbed")
-    with active_policy(robot, float_bundle, folder, module="blocking_node") as policy:
+    with active_policy(robot, float_bundle, folder, module="support.blocking_node") as policy:
         yield policy
 
 

@@ -8,22 +8,17 @@ import time
 import numpy as np
 import pytest
 from support.gripper_robot import FORWARDED, GripperRobot
-from support.policy_graph import active_policy
 from support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
-def robot(ros):
-    robot = GripperRobot()
-    yield robot
-    robot.close()
+def make_robot(ros):
+    return GripperRobot
 
 
 @pytest.fixture(scope="module")
-def policy(robot, float_bundle, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("gripper")
-    with active_policy(robot, float_bundle, folder, *FORWARDED) as policy:
-        yield policy
+def parameters():
+    return FORWARDED
 
 
 def test_the_gripper_is_commanded_beside_the_trajectory(moving, robot):

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import numpy as np
 import pytest
-from support.action_gripper import EFFORT, active_with_gripper, figure
+from support.action_gripper import EFFORT, figure, gripper_parameters
 from support.waiting import wait_until
 
 from quantvla_ros.errors import QuantVLAError
@@ -16,22 +17,18 @@ RATE = 5.0  # goals a second, the default
 
 
 @pytest.fixture(scope="module")
-def robot(ros, control_msgs):
+def make_robot(ros, control_msgs):
     from support.action_gripper import ActionGripperRobot
 
-    robot = ActionGripperRobot("gripper_command")
-    yield robot
-    robot.close()
+    return partial(ActionGripperRobot, "gripper_command")
 
 
 @pytest.fixture(scope="module")
-def policy(robot, float_bundle, control_msgs, tmp_path_factory):
-    """A policy node on the robot's clock, active."""
-    folder = tmp_path_factory.mktemp("action")
-    parameters = ("use_sim_time:=true", "max_clock_step_s:=0.5")
-    with active_with_gripper(robot, float_bundle, folder, control_msgs, *parameters) as policy:
-        yield policy
-        robot.restore_clock()
+def parameters():
+    """The node is on the robot's clock."""
+    return (
+        *gripper_parameters("gripper_command"), "use_sim_time:=true", "max_clock_step_s:=0.5"
+    )  # fmt: skip
 
 
 def rest(robot):

@@ -6,26 +6,23 @@ What depends on the node alone is in test_policy_node_gripper_action.py.
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
-from support.action_gripper import EFFORT, active_with_gripper, figure
+from support.action_gripper import EFFORT, figure, gripper_parameters
 from support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
-def robot(ros, control_msgs):
+def make_robot(ros, control_msgs):
     from support.action_gripper import ActionGripperRobot
 
-    robot = ActionGripperRobot("parallel_gripper_command")
-    yield robot
-    robot.close()
+    return partial(ActionGripperRobot, "parallel_gripper_command")
 
 
 @pytest.fixture(scope="module")
-def policy(robot, float_bundle, control_msgs, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("parallel")
-    output = f"gripper_output:={robot.name}"
-    with active_with_gripper(robot, float_bundle, folder, control_msgs, output) as policy:
-        yield policy
+def parameters(robot):
+    return (*gripper_parameters(robot.kind), f"gripper_output:={robot.name}")
 
 
 def test_goals_name_the_joint_and_their_results_are_watched(moving, robot):

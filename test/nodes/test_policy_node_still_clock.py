@@ -13,7 +13,7 @@ def test_clock_that_stands_still_stops_the_arm_and_lets_the_node_end(robot, floa
     """`ros2 launch` ends the simulation and the node at once, and gives the node 5 s."""
     with active_policy(
         robot, float_bundle, tmp_path, "use_sim_time:=true", "clock_timeout_s:=0.5",
-        "max_clock_step_s:=0.5", module="resting_node",
+        "max_clock_step_s:=0.5", module="support.resting_node",
     ) as policy:  # fmt: skip
         policy.bring_to_motion()
         robot.silent.add("clock")

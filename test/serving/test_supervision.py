@@ -8,6 +8,8 @@ import pytest
 from support.joint_worlds import observed_joints, trained_state
 from support.session_parts import ListDrive, session_parts
 
+pytest.importorskip("rclpy")
+
 from quantvla_ros.control.config import Mode
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.control.joint_sources import QUIET_S

@@ -5,16 +5,12 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import pytest
 from rclpy.action import ActionClient, ActionServer, CancelResponse, GoalResponse
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from support.fake_robot import JOINTS, FakeRobot
-from support.policy_graph import active_policy
-from support.process_life import import_path
 from support.ros_graph import Graph
 from support.waiting import wait_until
 
@@ -25,27 +21,12 @@ ACTIONS = {  # the second as a robot may call it
 EFFORT = 7.0
 
 
-@contextmanager
-def active_with_gripper(robot, bundle, folder, control_msgs, *parameters):
-    """`active_policy` with the robot's type of gripper.
-
-    Args:
-        robot: an ActionGripperRobot.
-        bundle: of the policy.
-        folder: for files.
-        control_msgs: where the process finds that package, None where it is installed.
-        parameters: more of the node.
-    """
-    own = (
-        f"gripper_type:={robot.kind}", "gripper_joint:=finger", f"gripper_max_effort:={EFFORT}",
+def gripper_parameters(kind: str) -> tuple[str, ...]:
+    """Parameters of a node whose robot has this type of gripper."""
+    return (
+        f"gripper_type:={kind}", "gripper_joint:=finger", f"gripper_max_effort:={EFFORT}",
         "joint_limits.finger.max_jump:=0.0",  # it is at its goal at once
     )  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch:
-        if control_msgs is not None:
-            patch.setenv("PYTHONPATH", import_path(control_msgs))
-        process = active_policy(robot, bundle, folder, *own, *parameters)
-        with process as policy:
-            yield policy
 
 
 def figure(policy) -> str:

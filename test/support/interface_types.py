@@ -23,14 +23,14 @@ _TOOLS = ("interface_code.py", "interface_types.py")
 
 
 def provide(package: str, cache: Path) -> Path | None:
-    """Make a package of `DEFINITIONS` importable here; about 10 s the first time.
+    """Make a package of `DEFINITIONS`; about 10 s the first time.
 
     Args:
         package: such as control_msgs.
         cache: folder that outlives the test process; what is made lies in a folder of it.
 
     Returns:
-        What belongs on a child's PYTHONPATH; None where the package is installed.
+        The folder to import it from; None where the package is installed.
     """
     if importlib.util.find_spec(package) is not None:
         return None
@@ -43,8 +43,6 @@ def provide(package: str, cache: Path) -> Path | None:
                 made.rename(folder)
             except OSError:  # another test process was faster
                 assert folder.exists()
-    sys.path.insert(0, str(folder))
-    importlib.invalidate_caches()
     return folder
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import os
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +29,12 @@ from quantvla_ros.bundle.schema import (
 )
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.bundle.tokenizer import build_word_tokenizer
+from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.lifecycle_client import PolicyNodeClient
 
 HORIZON = 30
+AT_WORK = {"ARMED", "STOPPING", *(code.value for code in FaultCode)}
 LIMITS = [
     f"joint_limits.{joint}.{key}:={value}"
     for joint in fake_robot.JOINTS
@@ -120,6 +123,16 @@ class PolicyProcess:
         limits=LIMITS,
         module: str = "quantvla_ros.nodes.policy_node",
     ):
+        """Start it.
+
+        Args:
+            robot: a FakeRobot.
+            bundle: of the policy.
+            folder: for files.
+            parameters: more of the node, like `control_rate_hz:=20.0`.
+            limits: parameters with the limits of the joints.
+            module: that is run.
+        """
         self.robot = robot
         # Every node of a test process has its own name, so that it has its own services.
         self.name = f"policy_node_{next(_numbers)}"
@@ -127,7 +140,8 @@ class PolicyProcess:
         self._mode = folder / "mode"
         self.behave("ok")
         # Repeated parameters: the last one counts.
-        self.process = NodeProcess(
+        self._start = partial(
+            NodeProcess,
             module,
             f"bundle:={bundle}",
             "loader:=support.fake_policies:load",
@@ -145,6 +159,7 @@ class PolicyProcess:
                 "PYTHONPATH": import_path(),
             },
         )
+        self.process = self._start()
         self.client = PolicyNodeClient(robot.node, self.name, timeout_s=patient(30.0))
 
     def behave(self, mode: str) -> None:
@@ -189,6 +204,9 @@ class PolicyProcess:
         return int(self.client.diagnostics(check)[1].get(name, 0))
 
     def bring_to_motion(self) -> None:
+        """Arm it and wait for motion, whatever the test before left behind."""
+        if not self.process.alive or self.message.partition(":")[0] in AT_WORK:
+            self.bring_to_dry_run()
         self.wait_for("DRY_RUN")
         # A policy node that another test killed stays in the graph for a while.
         self.wait_for_inputs("fresh", 60.0)
@@ -212,8 +230,12 @@ class PolicyProcess:
         wait_until(accepted, 10, lambda: f"arming ({refusals[-1]})")
 
     def bring_to_dry_run(self) -> None:
-        """Undo whatever a test did."""
+        """Undo whatever a test did; start the node again if it ended."""
         self.behave("ok")
+        if not self.process.alive:
+            self.process.close()
+            self.process = self._start()
+            self.activate()
         self.robot.heal()
         self.robot.instruct("swing")
         self.client.arm(False)
@@ -227,6 +249,10 @@ class PolicyProcess:
             self.client.reset_fault()
         self.wait_for("DRY_RUN")
 
+    def activate(self) -> None:
+        self.client.configure()
+        self.client.activate()
+
     def close(self) -> None:
         self.process.close()
         self.client.close()
@@ -237,8 +263,7 @@ def active_policy(*arguments, **more):
     """A `PolicyProcess`, configured and active; its node ends with the block."""
     policy = PolicyProcess(*arguments, **more)
     try:
-        policy.client.configure()
-        policy.client.activate()
+        policy.activate()
         yield policy
     finally:
         policy.close()

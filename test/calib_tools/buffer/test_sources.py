@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+pytest.importorskip("mujoco")
+
 from calib_tools.buffer.sources import MINIMUM_SAMPLES, load_config
 from calib_tools.buffer.store import HELD_OUT_EVERY
 from calib_tools.demo.run import SAMPLES

@@ -57,7 +57,6 @@ def test_closing_early_ends_the_processes(tmp_path):
 def test_workers_die_with_a_killed_parent(tmp_path):
     code = (
         "import sys; from pathlib import Path\n"
-        "sys.path[:0] = sys.argv[2:]\n"
         "from support.evaluation_players import Endless, jobs\n"
         "from calib_tools.common.pool import play_in_processes\n"
         "list(play_in_processes(jobs(2, Path(sys.argv[1])), 2, Endless))\n"
