@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from calib_tools.quantize.command import quantize
     from calib_tools.quantize.recipe import Recipe
+    from quantvla_ros.backends.base import Backend
     from quantvla_ros.backends.policy import load_policy
     from quantvla_ros.bundle.storage import load_bundle
     from quantvla_ros.robot.chunk import Chunk, draw_noise
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PLACES = {
+    "Backend": "quantvla_ros.backends.base",
     "Chunk": "quantvla_ros.robot.chunk",
     "Observation": "quantvla_ros.robot.observation",
     "Recipe": "calib_tools.quantize.recipe",
@@ -31,6 +33,7 @@ _PLACES = {
 }
 
 __all__ = [
+    "Backend",
     "Chunk",
     "Observation",
     "Recipe",

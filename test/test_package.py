@@ -114,11 +114,6 @@ def test_every_source_folder_is_a_package_that_setup_finds() -> None:
             assert (path.parent / "__init__.py").is_file(), f"{path.parent} lacks __init__.py"
 
 
-def test_test_files_have_names_of_their_own() -> None:
-    names = [path.name for path in (ROOT / "test").rglob("test_*.py")]
-    assert sorted(names) == sorted(set(names))
-
-
 @pytest.mark.parametrize(
     "name", sorted(path.name for path in (ROOT / "requirements").glob("*.txt"))
 )

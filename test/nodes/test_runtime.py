@@ -86,15 +86,14 @@ def test_a_callback_that_raises_ends_the_process_with_its_error():
     assert "a callback failed" in err
 
 
-@pytest.mark.parametrize("module", ["policy_node", "sim_robot_node"])
+@pytest.mark.parametrize("module", ["quantvla_ros.nodes.policy_node", "simulation.ros.robot_node"])
 @pytest.mark.parametrize("content", ["a: [1,", "/**:\n  ros__parameters: {a: *x}\n", None])
 def test_parameter_file_that_cannot_be_read_is_one_sentence(tmp_path, module, content):
     file = tmp_path / "parameters.yaml"
     if content is not None:
         file.write_text(content)
     ended = subprocess.run(
-        [sys.executable, "-m", f"quantvla_ros.nodes.{module}",
-         "--ros-args", "--params-file", str(file)],
+        [sys.executable, "-m", module, "--ros-args", "--params-file", str(file)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ended.returncode == 1
