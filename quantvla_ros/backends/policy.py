@@ -17,7 +17,7 @@ from quantvla_ros.backends.registry import DEFAULT, find_backend
 from quantvla_ros.bundle.storage import Bundle, load_bundle
 from quantvla_ros.models.flow import integrate
 from quantvla_ros.models.guidance import PrefixGuidance
-from quantvla_ros.processing.processing import Processing, blank_observation
+from quantvla_ros.processing.processing import blank_observation, mean_std_processing
 from quantvla_ros.quantization.network import load_network
 from quantvla_ros.robot.action_prefix import ActionPrefix, check_prefix
 from quantvla_ros.robot.chunk import Chunk
@@ -35,7 +35,7 @@ class Policy:
     def __init__(self, bundle: Bundle, network: Any, backend: Backend, options: Options):
         """Make it ready; `network` is taken over."""
         self.manifest, self.network = bundle.manifest, network
-        self.processing = Processing(bundle.manifest, bundle.tokenizer)
+        self.processing = mean_std_processing(bundle.manifest, bundle.tokenizer)
         example = self.inputs(blank_observation(self.manifest.interface))
         self.runner: Runner = backend.load(bundle, network, options, example)
         self.kernel, self.integer_layers = self.runner.kernel, self.runner.integer_layers

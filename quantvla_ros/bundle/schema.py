@@ -30,12 +30,16 @@ def _length(what: str, values: list[Any], expected: int) -> None:
 
 
 class CameraSpec(_Model):
-    """One camera; height and width in pixels."""
+    """One camera slot: the size of the pictures that the policy was trained on, in pixels.
+
+    The robot's camera may have any size; the policy also runs without an `optional` one.
+    """
 
     name: str
     encoding: Literal["rgb8"]
     height: int = Field(gt=0)
     width: int = Field(gt=0)
+    optional: bool = False
 
 
 class KinematicJoint(_Model):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json as json_module
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import tokenizers
@@ -91,12 +92,18 @@ class Tokenizer:
             lost=text[min(a for _, (a, _) in behind) :].strip() if behind else "",
         )
 
-    def encode(self, text: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    def encode(
+        self, text: str, padding: Literal["left", "right"] = "right"
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Tokenize an instruction; what is longer than `max_length` is cut on the right.
 
+        Args:
+            text: the instruction.
+            padding: on which side.
+
         Returns:
-            Ids int64 [max_length], padded on the right, and a mask bool [max_length] that is true
-            where a token is.
+            Ids int64 [max_length], padded, and a mask bool [max_length] that is true where a token
+            is.
 
         Raises:
             QuantVLAError: the instruction has no token.
@@ -107,8 +114,10 @@ class Tokenizer:
         if not tokens:
             raise QuantVLAError(f"the instruction '{text}' holds no word; publish a sentence")
         ids = np.full(self.max_length, self._pad, dtype=np.int64)
-        ids[: len(tokens)] = tokens
-        return ids, np.arange(self.max_length) < len(tokens)
+        mask = np.arange(self.max_length) < len(tokens)
+        mask = mask if padding == "right" else mask[::-1].copy()
+        ids[mask] = tokens
+        return ids, mask
 
 
 def _pieces(part: tokenizers.Encoding) -> list[tuple[int, tuple[int, int]]]:

@@ -84,7 +84,7 @@ FAULTS: Mapping[FaultCode, FaultEntry] = {
     FaultCode.STALE_CAMERA: FaultEntry(
         "the newest usable frame of a camera is too old: nothing comes, or every frame is skipped "
         "for the reason that the text gives (stamp zero, in the future, repeated or going back; "
-        "another size or encoding; an unchanging picture, where that is checked)",
+        "an encoding that cannot be read; an unchanging picture, where that is checked)",
         ("max_camera_age_s", "max_future_s", "max_frozen_s"),
         "check the camera and its clock; the text names both",
         dry_run="refuses arming",
@@ -236,8 +236,8 @@ REFUSALS: Mapping[RefusalCode, RefusalEntry] = {
         "use a bundle of this robot, or rename the joints",
     ),
     RefusalCode.CAMERA_MISMATCH: RefusalEntry(
-        "a picture has another size or an encoding that cannot be read; names the camera",
-        "resize or convert the pictures before this node",
+        "a picture has an encoding that cannot be read; names the camera",
+        "convert the pictures before this node",
     ),
     RefusalCode.LIMITS_MISSING: RefusalEntry(
         "a joint has no position, velocity, acceleration or jerk limit; names both",

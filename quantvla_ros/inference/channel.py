@@ -2,8 +2,9 @@
 """Shared memory between the node and its worker: one observation in, one chunk out.
 
 The block has no name in the file system: it is a memory file that lives as long as one of the two
-processes holds it, so nothing is left behind however they end. Only one request is in flight at a
-time, and a message over the control pipe tells the other side that its half is written.
+processes holds it, so nothing is left behind however they end. It has room for the largest picture
+of each camera, of which the system gives only the pages that are written. Only one request is in
+flight at a time, and a message over the control pipe tells the other side that its half is written.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from quantvla_ros.bundle.schema import Interface
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.processing.instruction import MAX_INSTRUCTION_BYTES, too_long
 from quantvla_ros.robot.action_prefix import ActionPrefix
-from quantvla_ros.robot.observation import Observation
+from quantvla_ros.robot.observation import MOST_PIXELS, Observation
 
 _ALIGN = 64
 
@@ -49,7 +50,8 @@ def _layout(interface: Interface) -> list[_Field]:
         _Field("prefix", "<f8", chunk),
         _Field("chunk_stamp", "<f8", (1,)),
         _Field("actions", "<f8", chunk),
-        *(_Field(f"image {c.name}", "u1", (c.height, c.width, 3)) for c in interface.cameras),
+        *(_Field(f"size {c.name}", "<i8", (2,)) for c in interface.cameras),
+        *(_Field(f"image {c.name}", "u1", (3 * MOST_PIXELS,)) for c in interface.cameras),
     ]
 
 
@@ -104,15 +106,19 @@ class Channel:
         self._views["instruction"][: len(text)] = np.frombuffer(text, np.uint8)
         self._set("joints", observation.joints)
         for camera in self._interface.cameras:
-            self._set(f"image {camera.name}", observation.images[camera.name])
+            picture = observation.images.get(camera.name)
+            self._set(f"size {camera.name}", (0, 0) if picture is None else picture.shape[:2])
+            if picture is not None:
+                self._picture(camera.name)[...] = picture
 
     def read_observation(self) -> Observation:
         """Copy the observation out."""
         size = int(self._get("instruction_size")[0])
         return Observation(
             images={
-                c.name: self._get(f"image {c.name}").astype(np.uint8)
+                c.name: self._picture(c.name).copy()
                 for c in self._interface.cameras
+                if self._get(f"size {c.name}").any()
             },
             joints=self._get("joints").astype(np.float32),
             instruction=self._get("instruction")[:size].tobytes().decode(),
@@ -150,6 +156,12 @@ class Channel:
     def read_chunk(self) -> tuple[NDArray[np.float64], float]:
         """Copy the chunk out: actions [horizon, actions] and their stamp, s."""
         return self._get("actions").astype(np.float64), float(self._get("chunk_stamp")[0])
+
+    def _picture(self, camera: str) -> NDArray[np.uint8]:
+        """The camera's picture as large as the observation's: a view."""
+        height, width = (int(side) for side in self._get(f"size {camera}"))
+        flat: NDArray[Any] = self._get(f"image {camera}")
+        return flat[: 3 * height * width].reshape(height, width, 3)
 
     def _get(self, name: str) -> NDArray[np.generic]:
         return self._views[name]

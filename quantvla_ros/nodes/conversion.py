@@ -15,8 +15,7 @@ from builtin_interfaces.msg import Duration, Time
 from sensor_msgs.msg import CompressedImage, Image, JointState
 
 from quantvla_ros.errors import QuantVLAError
-
-MOST_PIXELS = 50_000_000  # of a compressed picture, which says itself how large it is
+from quantvla_ros.robot.observation import MOST_PIXELS
 
 RgbImage = npt.NDArray[np.uint8]
 

@@ -3,18 +3,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from quantvla_ros.bundle.schema import BundleManifest, Interface
 from quantvla_ros.bundle.tokenizer import Tokenizer
+from quantvla_ros.processing.scaling import Scaling
+from quantvla_ros.processing.steps import (
+    FitPictures,
+    NormalizeState,
+    Select,
+    Step,
+    Tokenize,
+    Values,
+    stack_pictures,
+)
 from quantvla_ros.robot.observation import Observation, check_observation, state_vector
 
 Inputs = dict[str, NDArray[np.generic]]
 
 
 def blank_observation(interface: Interface) -> Observation:
-    """An observation of the right shapes and no content, to compile with."""
+    """An observation of the trained shapes and no content, to compile with."""
     return Observation(
         images={c.name: np.zeros((c.height, c.width, 3), np.uint8) for c in interface.cameras},
         joints=np.zeros(len(interface.state.names), np.float32),
@@ -26,15 +38,16 @@ def blank_observation(interface: Interface) -> Observation:
 class Processing:
     """What calibration, gate, evaluation and node do alike before and after the network."""
 
-    def __init__(self, manifest: BundleManifest, tokenizer: Tokenizer) -> None:
-        """Take interface and normalization from a manifest."""
-        self._interface, self._tokenizer = manifest.interface, tokenizer
-        norm = manifest.normalization
-        self._state_mean = np.asarray(norm.state_mean, np.float32)
-        self._state_std = np.asarray(norm.state_std, np.float32)
-        self._action_mean = np.asarray(norm.action_mean, np.float64)
-        self._action_std = np.asarray(norm.action_std, np.float64)
-        action, seen = self._interface.action, self._interface.state.names
+    def __init__(self, interface: Interface, steps: Sequence[Step], actions: Scaling) -> None:
+        """Compose it.
+
+        Args:
+            interface: what observations and actions are.
+            steps: from an observation's values to the network's inputs.
+            actions: normalization of a chunk, [horizon, actions].
+        """
+        self._interface, self._steps, self._actions = interface, steps, actions
+        action, seen = interface.action, interface.state.names
         self._relative = np.asarray(action.relative, dtype=bool)
         self._observed = [
             seen.index(n)
@@ -43,40 +56,52 @@ class Processing:
         ]
 
     def inputs(self, observation: Observation) -> Inputs:
-        """What the network takes, by the names of the arguments of its `encode`, no batch axis.
+        """What the network takes, by name and without a batch axis.
 
         Raises:
             QuantVLAError: the observation is not what the interface says.
         """
         check_observation(self._interface, observation)
-        state = state_vector(self._interface, observation.joints)
-        tokens, token_mask = self._tokenizer.encode(observation.instruction)
-        return {
-            "images": np.stack([observation.images[c.name] for c in self._interface.cameras]),
-            "state": ((state - self._state_mean) / self._state_std).astype(np.float32),
-            "tokens": tokens,
-            "token_mask": token_mask,
+        values: Values = {
+            "images": observation.images,
+            "state": state_vector(self._interface, observation.joints),
+            "instruction": observation.instruction,
         }
+        for step in self._steps:
+            values = step(values)
+        return dict(values)
 
     def actions(
         self, normalized: NDArray[np.floating], observation: Observation
     ) -> NDArray[np.float64]:
         """Actions [horizon, actions] in the robot's units from a normalized chunk."""
-        known = normalized.astype(np.float64) * self._action_std + self._action_mean
-        result: NDArray[np.float64] = known + self._offset(observation)
-        return result
+        result: NDArray[np.float64] = self._actions.denormalize(normalized)
+        return result + self._offset(observation)
 
     def normalized(
-        self, actions: NDArray[np.floating], observation: Observation
+        self, actions: NDArray[np.float64], observation: Observation
     ) -> NDArray[np.float64]:
         """The way back of `actions`, for the first rows of a chunk: [K, actions]."""
-        known = len(actions)
-        rows = actions - self._offset(observation)
-        result: NDArray[np.float64] = (rows - self._action_mean[:known]) / self._action_std[:known]
-        return result
+        return self._actions.normalize(actions - self._offset(observation))
 
     def _offset(self, observation: Observation) -> NDArray[np.float64]:
-        """What the relative actions are counted from: where the robot was seen, else zero."""
+        """What relative actions are counted from: where the robot is at the prediction."""
         offset = np.zeros(len(self._relative))
         offset[self._relative] = observation.joints[self._observed]
         return offset
+
+
+def mean_std_processing(manifest: BundleManifest, tokenizer: Tokenizer) -> Processing:
+    """Square pictures in one array, mean and standard deviation, a prompt padded on the right."""
+    norm = manifest.normalization
+    steps = (
+        FitPictures(manifest.interface.cameras, "crop"),
+        stack_pictures,
+        NormalizeState(
+            Scaling.mean_std(norm.state_mean, norm.state_std), manifest.interface.state.size
+        ),
+        Tokenize(tokenizer),
+        Select(("images", "state", "tokens", "token_mask")),
+    )
+    scaling = Scaling.mean_std(norm.action_mean, norm.action_std)
+    return Processing(manifest.interface, steps, scaling)

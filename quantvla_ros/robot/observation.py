@@ -20,13 +20,17 @@ __all__ = [
     "state_vector",
 ]
 
+MOST_PIXELS = 50_000_000
+"""Of a picture; no robot's camera has more."""
+
 
 @dataclass(frozen=True)
 class Observation:
     """One synchronised group of inputs.
 
     Attributes:
-        images: uint8 [height, width, 3] in RGB by camera name.
+        images: uint8 [height, width, 3] in RGB by camera name, as large as the robot's cameras
+            give them.
         joints: float32 [len(state.names)] positions in the interface's order and units.
         instruction: what to do, in words.
         stamp: time of the observation, s.
@@ -62,21 +66,23 @@ def check_observation(interface: Interface, observation: Observation) -> None:
     """Refuse an observation that is not what the interface says.
 
     Raises:
-        QuantVLAError: a camera is missing or of another size or type, the number of joints
-            differs, or a value is not finite.
+        QuantVLAError: a camera is missing that is not optional, or gives no picture; the number of
+            joints differs; or a value is not finite.
     """
     for camera in interface.cameras:
         image = observation.images.get(camera.name)
+        if image is None and camera.optional:
+            continue
         if image is None:
             raise QuantVLAError(
                 f"camera '{camera.name}' is missing in the observation; "
                 f"it holds {sorted(observation.images)}"
             )
-        expected = (camera.height, camera.width, 3)
-        if image.shape != expected or image.dtype != np.uint8:
+        height, width, channels = image.shape if image.ndim == 3 else (0, 0, 0)
+        if channels != 3 or image.dtype != np.uint8 or not 0 < height * width <= MOST_PIXELS:
             raise QuantVLAError(
-                f"camera '{camera.name}' gave {image.dtype} {image.shape}, the policy expects "
-                f"uint8 {expected}; publish that size"
+                f"camera '{camera.name}' gave {image.dtype} {image.shape}; pictures are uint8 "
+                f"[height, width, 3] of at most {MOST_PIXELS} pixels"
             )
     names = interface.state.names
     if observation.joints.shape != (len(names),):

@@ -47,6 +47,17 @@ def observation():
     )
 
 
+def test_pictures_arrive_as_large_as_the_robots_cameras_give_them(sides, observation):
+    ours, theirs = sides
+    rng = np.random.default_rng(2)
+    for shape in ((480, 640), (5, 7), (1, 900)):
+        images = {"front": rng.integers(0, 256, (*shape, 3), np.uint8)}
+        ours.write_observation(dataclasses.replace(observation, images=images))
+        got = theirs.read_observation().images
+        assert list(got) == ["front"]  # the other one is missing, and stays so
+        np.testing.assert_array_equal(got["front"], images["front"])
+
+
 def test_an_observation_arrives_on_the_other_side(sides, observation):
     ours, theirs = sides
     ours.write_observation(observation)

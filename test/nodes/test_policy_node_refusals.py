@@ -63,15 +63,6 @@ def test_joints_that_the_robot_does_not_have(unconfigured, graph, tmp_path):
     assert "missing: elbow" in text
 
 
-def test_camera_of_another_size(unconfigured, graph, tmp_path):
-    cameras = [CameraSpec(name="front", encoding="rgb8", height=6, width=10)]
-    interface = manifest().interface.model_copy(update={"cameras": cameras})
-    text = refusal(unconfigured, graph, write_bundle(tmp_path / "b", interface=interface))
-    assert "CAMERA_MISMATCH" in text
-    assert "'front'" in text
-    assert "sends 8x8 pictures, the policy needs 10x6" in text
-
-
 def test_camera_that_sends_nothing(impatient, graph, tmp_path):
     cameras = [CameraSpec(name="head", encoding="rgb8", height=8, width=8)]
     interface = manifest().interface.model_copy(update={"cameras": cameras})

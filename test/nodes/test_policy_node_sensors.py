@@ -51,10 +51,6 @@ def test_stamps_that_cannot_be_true_stop_the_arm(moving, robot, source, kind):
     wait_until(lambda: moving.count("inputs", f"skipped_{reason}_{source}"), 10, "the count")
 
 
-def wrong_size(robot):
-    robot.picture_size = 16
-
-
 def wrong_encoding(robot):
     robot.encoding = "bayer_rggb8"
 
@@ -70,7 +66,6 @@ def not_a_number(robot):
 @pytest.mark.parametrize(
     ("disturb", "fault", "text"),
     [
-        (wrong_size, "STALE_CAMERA", "its pictures are 16x16, not 8x8"),
         (wrong_encoding, "STALE_CAMERA", "bayer_rggb8"),
         (lost_joint, "STALE_JOINT_STATE", "joint 'finger' is missing"),
         (not_a_number, "STALE_JOINT_STATE", "a position is not a finite number"),
@@ -81,6 +76,15 @@ def test_content_that_cannot_be_used_stops_the_arm(moving, robot, disturb, fault
     moving.wait_for(f"{fault}: ", 20)
     assert text in moving.message
     wait_until(lambda: robot.silence > 0.3 and robot.at_rest, 10, "rest")
+    robot.assert_within_limits()
+
+
+@pytest.mark.parametrize("shape", [(12, 20), (480, 640)])
+def test_a_camera_that_changes_its_size_changes_nothing(moving, robot, shape):
+    robot.pictures["wrist"] = np.full((*shape, 3), 90, np.uint8)
+    done = moving.count("inference", "chunks")
+    wait_until(lambda: moving.count("inference", "chunks") > done + 3, 20, "chunks")
+    assert moving.message == "ARMED"
     robot.assert_within_limits()
 
 

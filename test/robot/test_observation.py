@@ -43,7 +43,8 @@ def test_a_fitting_observation_passes(observation):
     ("change", "text"),
     [
         ({"images": {"side": np.zeros((6, 8, 3), np.uint8)}}, "camera 'front' is missing.*side"),
-        ({"images": {"front": np.zeros((8, 6, 3), np.uint8)}}, r"'front' gave uint8 \(8, 6, 3\)"),
+        ({"images": {"front": np.zeros((8, 6), np.uint8)}}, r"'front' gave uint8 \(8, 6\)"),
+        ({"images": {"front": np.zeros((0, 6, 3), np.uint8)}}, r"'front' gave uint8 \(0, 6, 3\)"),
         ({"images": {"front": np.zeros((6, 8, 3), np.float32)}}, "'front' gave float32"),
         ({"joints": np.zeros(3, np.float32)}, r"shape \(3,\), the policy expects 2: panda_joint1"),
         ({"joints": np.array([0.0, np.nan], np.float32)}, "panda_finger_joint1' is nan"),
