@@ -17,13 +17,13 @@ from calib_tools.buffer.sources import load_config
 from calib_tools.buffer.store import load_buffer
 from calib_tools.common.heard_setpoints import SETPOINTS, HeardSetpoints
 from calib_tools.common.output import write_file, write_json
+from calib_tools.common.panda_limits import panda_limits
 from calib_tools.common.resources import shared_file
 from calib_tools.common.ros_domain import own_ros_domain
 from calib_tools.common.say import Say, Stages
 from calib_tools.common.setpoints import Shares
 from calib_tools.common.stopping import Stopped
 from calib_tools.demo.summary import CalibrationSize, Summary, summarize
-from calib_tools.evaluate.closed_loop import panda_limits
 from calib_tools.system.episodes import as_records
 from calib_tools.system.policy_run import PolicyRun, run_policy
 from calib_tools.system.processes import Processes

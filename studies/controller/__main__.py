@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from calib_tools.common.panda_limits import panda_limits
 from calib_tools.common.say import Say
-from calib_tools.evaluate.closed_loop import panda_limits
 from studies.controller.recorded import record_motions
 from studies.controller.run import compare
 from studies.controller.table import KIND, is_good, markdown

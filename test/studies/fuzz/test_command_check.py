@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.motion_rig import PERIOD, Rig
 
-from calib_tools.evaluate.closed_loop import panda_limits
+from calib_tools.common.panda_limits import panda_limits
 from quantvla_ros.control.limits import JointLimits
 from studies.commanded_window import CommandedWindow
 from studies.fuzz.command_check import wrong
