@@ -133,6 +133,7 @@ def quantize(
     sequential: Annotated[
         bool, typer.Option("--sequential", help="Fit each layer behind the quantized ones.")
     ] = False,
+    target: Annotated[str, typer.Option(help="Backend that the bundle is made for.")] = "cpu",
     ray: Annotated[str | None, typer.Option(help="Ray cluster for auto, or: local.")] = None,
     force: Force = False,
     as_json: Json = False,
@@ -157,6 +158,7 @@ def quantize(
         keep_float=tuple(keep_float or ()),
         budget=budget,
         sequential=sequential,
+        target=target,
     )
     gate = run(bundle, buffer, recipe, out, force, ray)
     _print(gate.model_dump()) if as_json else show_gate(gate)
@@ -175,13 +177,16 @@ def gate(
     write: Annotated[
         bool, typer.Option("--write", help="Put the judgement into the INT8 bundle.")
     ] = False,
+    backend: Annotated[
+        str | None, typer.Option(help="What computes it; the bundle's own if none is given.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Judge an INT8 bundle against its float bundle again; exit status 1 when it fails."""
     from calib_tools.common.tables import show_gate
     from calib_tools.gate import gate as run
 
-    judged = run(quantized, bundle, buffer, write)
+    judged = run(quantized, bundle, buffer, write, backend)
     _print(judged.model_dump()) if as_json else show_gate(judged)
     if not judged.passed:
         raise typer.Exit(1)
@@ -197,6 +202,7 @@ def bench(
     out: Annotated[Path | None, typer.Option("--out", help="File for the JSON record.")] = None,
     rounds: Annotated[int, typer.Option("--rounds", min=10, help="Timed inferences each.")] = 200,
     threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")] = 1,
+    backend: Annotated[str, typer.Option(help="What computes both.")] = "cpu",
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -204,7 +210,7 @@ def bench(
     from calib_tools.bench.command import bench as run
     from calib_tools.common.tables import show_bench
 
-    measured = run(quantized, against, buffer, rounds, threads, out, force)
+    measured = run(quantized, against, buffer, rounds, threads, backend, out, force)
     _print(measured) if as_json else show_bench(measured)
 
 

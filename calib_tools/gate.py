@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calib_tools.quantize.command import fitting_buffer
+from quantvla_ros.backends.registry import DEFAULT, find_backend
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.bundle.manifest_file import MANIFEST, write_manifest
 from quantvla_ros.bundle.storage import load_manifest
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from quantvla_ros.bundle.schema import GateRecord
 
 
-def gate(quantized: Path, bundle: Path, buffer: Path, write: bool = False) -> GateRecord:
+def gate(
+    quantized: Path, bundle: Path, buffer: Path, write: bool = False, backend: str | None = None
+) -> GateRecord:
     """Judge again with the package's thresholds, on this machine.
 
     Args:
@@ -23,6 +26,7 @@ def gate(quantized: Path, bundle: Path, buffer: Path, write: bool = False) -> Ga
         bundle: its float bundle.
         buffer: calibration buffer.
         write: put the judgement into the INT8 bundle, in place of the one it has.
+        backend: what computes it; None for the one that the bundle was judged on.
 
     Raises:
         QuantVLAError: a bundle or the buffer cannot be used.
@@ -30,10 +34,12 @@ def gate(quantized: Path, bundle: Path, buffer: Path, write: bool = False) -> Ga
     if write:
         check_writable(quantized / MANIFEST)
     manifest = load_manifest(quantized)
+    backend = backend or (manifest.gate.backend if manifest.gate else DEFAULT)
+    find_backend(backend)
     samples = fitting_buffer(quantized, manifest, buffer)
     from calib_tools.quantize.judging import judge_bundles
 
-    judged = judge_bundles(bundle, quantized, samples.held_out)
+    judged = judge_bundles(bundle, quantized, samples.held_out, backend)
     if write:
         write_manifest(quantized, manifest.model_copy(update={"gate": judged}))
     return judged

@@ -19,6 +19,7 @@ def bench(
     buffer: Path,
     rounds: int,
     threads: int,
+    backend: str,
     out: Path | None,
     force: bool,
 ) -> dict[str, Any]:
@@ -30,9 +31,9 @@ def bench(
     if out is not None:
         check_file_free(out, force)
     from quantvla_ros.backends.base import Options
-    from quantvla_ros.backends.registry import DEFAULT, find_backend
+    from quantvla_ros.backends.registry import find_backend
 
-    find_backend(DEFAULT).check(Options(threads=threads))
+    find_backend(backend).check(Options(threads=threads))
     manifest = load_manifest(quantized, check_files=True)  # found out now, before the compiling
     load_manifest(against, check_files=True)
     samples = load_buffer(buffer, manifest.interface.state.names)
@@ -46,6 +47,7 @@ def bench(
             samples.samples,
             rounds,
             threads,
+            backend,
             lambda done: bar.show(done, f"{rounds} inferences of each policy"),
         )
     record = {"command": command_line("quantvla"), **record}

@@ -18,14 +18,14 @@ from quantvla_ros.parent_process import tie_to_parent
 
 
 @contextmanager
-def compiled_beside(path: Path, threads: int) -> Iterator[None]:
+def compiled_beside(path: Path, backend: str, threads: int) -> Iterator[None]:
     """Compile the bundle `path` during the block, for as many CPU threads as it will run with.
 
     The block ends when the helper is done. A helper that fails costs time only: the load compiles
     then, or says what is wrong.
     """
     helper = multiprocessing.get_context("spawn").Process(
-        target=_compile, args=(path, threads, os.getpid()), daemon=True
+        target=_compile, args=(path, backend, threads, os.getpid()), daemon=True
     )
     try:
         helper.start()
@@ -37,7 +37,7 @@ def compiled_beside(path: Path, threads: int) -> Iterator[None]:
             helper.join()
 
 
-def _compile(path: Path, threads: int, parent: int) -> None:
+def _compile(path: Path, backend: str, threads: int, parent: int) -> None:
     """In the helper: it would compile on for minutes without anybody who waits for it."""
     tie_to_parent(parent)
-    load_policy(path, "cpu", True, threads)
+    load_policy(path, backend, True, threads)

@@ -20,6 +20,7 @@ from calib_tools.bench.compile_beside import compiled_beside
 from quantvla_ros.backends.base import RunningPolicy
 from quantvla_ros.backends.cpu.c_library import has_vnni
 from quantvla_ros.backends.policy import load_policy
+from quantvla_ros.backends.registry import DEFAULT
 from quantvla_ros.bundle.storage import bundle_hash
 from quantvla_ros.robot.chunk import draw_noise
 from quantvla_ros.robot.observation import Observation
@@ -84,6 +85,7 @@ def bench(
     observations: Sequence[Observation],
     rounds: int = 200,
     threads: int = 1,
+    backend: str = DEFAULT,
     progress: Callable[[float], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Time both policies, compiled, in turn.
@@ -94,15 +96,16 @@ def bench(
         observations: real observations, used in turn.
         rounds: timed inferences of each.
         threads: CPU threads of an inference.
+        backend: what computes both.
         progress: called with the share done.
 
     Returns:
         A record: schema, versions, cpu, raw samples in ms, percentiles, speedup (ratio of the
         medians), stages, weight bytes of the loaded backends.
     """
-    with compiled_beside(float_path, threads):
-        quantized = load_policy(quantized_path, "cpu", True, threads)
-    control = load_policy(float_path, "cpu", True, threads)
+    with compiled_beside(float_path, backend, threads):
+        quantized = load_policy(quantized_path, backend, True, threads)
+    control = load_policy(float_path, backend, True, threads)
     policies = {"float_compiled": control, "int8": quantized}
     samples, stages = time_in_turn(policies, observations, rounds, progress)
     latency = {name: percentiles(values) for name, values in samples.items()}
@@ -110,6 +113,7 @@ def bench(
         "schema": SCHEMA,
         "bundles": {"float": bundle_hash(float_path), "int8": bundle_hash(quantized_path)},
         **circumstances(threads),
+        "backend": backend,
         "kernel": quantized.kernel,
         "integer_layers": quantized.integer_layers,
         "latency_ms": latency,

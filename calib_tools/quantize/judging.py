@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantvla_ros.backends.base import RunningPolicy
-from quantvla_ros.backends.cpu.fingerprint import cpu_kind
 from quantvla_ros.backends.policy import load_policy
+from quantvla_ros.backends.registry import DEFAULT, find_backend
 from quantvla_ros.bundle.schema import BundleManifest, GateRecord
 from quantvla_ros.errors import BundleError
 from quantvla_ros.quantization.gate import Thresholds, compare, load_thresholds
@@ -49,8 +49,11 @@ def judge_chunks(
     observations: Sequence[Observation],
     thresholds: Thresholds,
     kernel: str,
+    backend: str = "reference",
 ) -> GateRecord:
     """Judge `chunks_of` a quantized policy against `draws_of` its float policy.
+
+    `kernel` of the backend computed the former.
 
     Raises:
         CalibrationBufferError: too few observations.
@@ -63,7 +66,7 @@ def judge_chunks(
         joints = np.stack([o.joints for o in observations])[:, index]
         offset = np.where(np.asarray(interface.action.relative), joints, 0.0)[:, None]
     normalized = [(chunks - offset - mean) / std for chunks in (draws, quantized)]
-    return compare(
+    record = compare(
         draws,
         quantized,
         (normalized[0], normalized[1]),
@@ -71,26 +74,28 @@ def judge_chunks(
         interface.dt,
         thresholds,
         kernel,
-        cpu_kind(),
+        find_backend(backend).target(),
     )
+    return record.model_copy(update={"backend": backend})
 
 
 def judge_bundles(
     float_path: Path,
     quantized_path: Path,
     observations: Sequence[Observation],
+    backend: str = DEFAULT,
     thresholds: Thresholds | None = None,
 ) -> GateRecord:
-    """Judge a quantized bundle on this machine's integer kernel.
+    """Judge a quantized bundle as a backend computes it on this machine.
 
     Raises:
         BundleError: a bundle is damaged, or the second one is not quantized.
         CalibrationBufferError: too few observations.
     """
-    quantized = load_policy(quantized_path, "cpu", compiled=False)
+    quantized = load_policy(quantized_path, backend, compiled=False)
     if quantized.manifest.quantization is None:
         raise BundleError(f"bundle {quantized_path} is not quantized; the gate needs one that is")
-    reference = load_policy(float_path, "cpu", compiled=False)
+    reference = load_policy(float_path, "reference", compiled=False)
     return judge_chunks(
         reference.manifest,
         draws_of(reference, observations),
@@ -98,4 +103,5 @@ def judge_bundles(
         observations,
         thresholds or load_thresholds(),
         quantized.kernel,
+        backend,
     )

@@ -30,9 +30,9 @@ from calib_tools.quantize.recipe import Recipe, check_groups
 from calib_tools.quantize.rounding_stage import Progress, RoundedLayers, condition, round_all
 from calib_tools.quantize.teaching import teach
 from calib_tools.quantize.work_directory import WorkDirectory
-from quantvla_ros.backends.cpu.c_library import load_library
-from quantvla_ros.backends.cpu.kernels import native_activation_bits
+from quantvla_ros.backends.base import Options
 from quantvla_ros.backends.policy import Policy, policy_of
+from quantvla_ros.backends.registry import find_backend
 from quantvla_ros.bundle.schema import GateRecord, Quantization
 from quantvla_ros.bundle.storage import (
     Bundle,
@@ -65,7 +65,7 @@ class QuantizationReport:
     Attributes:
         path: the bundle written.
         quantization: scheme, layout, layers and coefficients as the bundle holds them.
-        gate: judgement on the held-out samples with this machine's integer kernel.
+        gate: judgement on the held-out samples, as the target computes on this machine.
         corrections: what ATM and OHB fitted and kept.
     """
 
@@ -112,7 +112,8 @@ def quantize_bundle(
     """
     recipe.check(ray)
     prepare_output(out, force)
-    load_library()  # the gate runs on it at the end
+    target = find_backend(recipe.target)
+    target.check(Options(compiled=False))  # the gate runs on it at the end
     progress("load the float bundle", 0.0)
     bundle = load_bundle(bundle_path)
     if bundle.manifest.quantization is not None:
@@ -121,7 +122,7 @@ def quantize_bundle(
     network = adopt(bundle.manifest, bundle.tensors)
     bundle = dataclasses.replace(bundle, tensors={})
     names = _select(network, recipe)
-    bits = native_activation_bits(*recipe.precisions().values())
+    bits = target.activation_bits(list(recipe.precisions().values()))
     settings = {
         "bundle": bundle_hash(bundle_path),
         "buffer": buffer_hash,
@@ -215,6 +216,7 @@ class _Run:
         if self._recipe.searches:
             beside[SENSITIVITY_FILE] = json_text(chosen.record)
         save_bundle(out, manifest, tensors, self._bundle.tokenizer.json, force, beside)
+        find_backend(self._recipe.target).build(out)
         self._progress("done", 1.0)
         return QuantizationReport(out, quantization, gate, corrections)
 
@@ -272,12 +274,14 @@ class _Run:
         return action_errors(self._network, self._layers, chosen.bits, teacher, self._work, part)
 
     def _judge(self, draws: Chunks) -> GateRecord:
-        """Run the quantized policy on integer units; takes the network over."""
-        policy = policy_of(self._bundle, self._network, "cpu")
+        """Run the quantized policy as the target does; takes the network over."""
+        target = self._recipe.target
+        policy = policy_of(self._bundle, self._network, target)
         got = chunks_of(policy, self._data.held_out)
         return judge_chunks(
-            policy.manifest, draws, got, self._data.held_out, load_thresholds(), policy.kernel
-        )
+            policy.manifest, draws, got, self._data.held_out, load_thresholds(), policy.kernel,
+            target,
+        )  # fmt: skip
 
     def _part(self, start: str, end: str) -> Progress:
         low, high = _SHARES[start], _SHARES[end]

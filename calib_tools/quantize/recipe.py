@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from quantvla_ros.backends.registry import DEFAULT, find_backend
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.layouts import AUTO, select_layers
 from quantvla_ros.quantization.schemes import Activation, Precision, check_scheme, precision
@@ -33,6 +34,7 @@ class Recipe:
         keep_float: patterns of layers that stay float.
         budget: bytes of all weights, met by mixing 8 bits, 4 bits and float.
         sequential: GPTQ sees the inputs that the already quantized layers give.
+        target: backend that the bundle is for; it says which activations it multiplies.
         corrections: "alpha" for ATM and "beta" for OHB; fewer of them in studies only.
     """
 
@@ -46,6 +48,7 @@ class Recipe:
     keep_float: tuple[str, ...] = ()
     budget: int | None = None
     sequential: bool = False
+    target: str = DEFAULT
     corrections: tuple[str, ...] = ("alpha", "beta")
 
     def check(self, ray: str | None = None) -> None:
@@ -93,7 +96,10 @@ class Recipe:
             raise QuantVLAError(
                 "--budget with --layout none has nothing to quantize; give a layout"
             )
-        self.precisions()
+        backend = find_backend(self.target)
+        for held in self.precisions().values():
+            if why := backend.supports(held):
+                raise QuantVLAError(f"backend '{self.target}' cannot run this: {why}")
 
     @property
     def searches(self) -> bool:

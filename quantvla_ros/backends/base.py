@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -99,13 +100,20 @@ class RunningPolicy(Protocol):
 
 
 class Backend(ABC):
-    """One way to compute policies; a class of its own folder, with one line in the registry."""
+    """One way to compute policies: a folder of its own and one line in the registry.
+
+    Its module must import fast: the node looks at it in its own process. What multiplies is loaded
+    by `policy`, in the inference process.
+
+    Attributes:
+        name: as the registry has it.
+    """
 
     name: str
 
-    @abstractmethod
     def supports(self, precision: Precision) -> str | None:
-        """None if layers of this precision run here on this machine, else why not."""
+        """None if layers of this precision run on this machine, else why not."""
+        return None
 
     @abstractmethod
     def activation_bits(self, precisions: Sequence[Precision]) -> int:
@@ -127,11 +135,11 @@ class Backend(ABC):
         """
         return None
 
-    def build(self, bundle: Bundle) -> Path | None:
-        """Make what this machine needs beside the bundle's weights, such as an engine.
+    def build(self, path: Path) -> Path | None:
+        """Make what this machine needs beside the weights of the bundle at `path`, as an engine.
 
         Returns:
-            The file, or None where nothing has to be built.
+            What was made, in the folder that `engine_folder` tells; None where there is nothing.
         """
         return None
 
@@ -150,6 +158,11 @@ class Backend(ABC):
         Raises:
             BackendError: it cannot run here.
         """
+
+    def engine_folder(self, path: Path) -> Path:
+        """Where what `build` makes for this machine lies in the bundle at `path`."""
+        kind = hashlib.sha256(f"{self.name} {self.target()}".encode()).hexdigest()[:12]
+        return path / "engines" / f"{self.name}-{kind}"
 
     def policy(self, path: Path, options: Options) -> RunningPolicy:
         """Load a bundle and make it ready; a backend without a network of ours has its own.

@@ -1,48 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The backends by name: this package's own, and those of other packages by their entry points."""
+"""The backends there are: this package's own, and those of other installed packages."""
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-
 from quantvla_ros.backends.base import Backend
-from quantvla_ros.errors import BackendError
+from quantvla_ros.registry import Registry
 
-GROUP = "quantvla_ros.backends"
-_OWN = {
-    "cpu": "quantvla_ros.backends.cpu.backend:CpuBackend",
-    "reference": "quantvla_ros.backends.reference.backend:ReferenceBackend",
-}
 DEFAULT = "cpu"
+BACKENDS: Registry[Backend] = Registry(
+    kind="backend",
+    group="quantvla_ros.backends",
+    bundled={
+        "cpu": "quantvla_ros.backends.cpu.backend:BACKEND",
+        "reference": "quantvla_ros.backends.reference.backend:BACKEND",
+    },
+)
 
 
-def backend_names() -> list[str]:
-    """Names of all backends that are installed; imports none of them."""
-    return [*_OWN, *sorted(set(_others()) - set(_OWN))]
-
-
-@cache
 def find_backend(name: str) -> Backend:
-    """The backend of a name.
+    """The backend of this name; only its module is imported, which loads no heavy library.
 
     Raises:
-        BackendError: there is none, or it cannot be imported.
+        QuantVLAError: there is no such backend, or it cannot be imported.
     """
-    try:
-        if name in _OWN:
-            module, _, attribute = _OWN[name].partition(":")
-            kind = getattr(import_module(module), attribute)
-        elif name in _others():
-            kind = _others()[name].load()
-        else:
-            raise BackendError(f"unknown backend '{name}'; known: {', '.join(backend_names())}")
-    except (ImportError, AttributeError) as error:
-        raise BackendError(f"the backend '{name}' cannot be imported ({error})") from error
-    backend: Backend = kind()
-    return backend
-
-
-def _others() -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=GROUP)}
+    return BACKENDS.find(name)

@@ -244,8 +244,8 @@ class GateRecord(_Model):
     `error_share` is the mean over the samples of their chunk error as a share of the float policy's
     own spread (None in older bundles, which were judged by `chunk_mae`). Chunk errors are in rad
     over the arm's joints; `gripper_flips` counts commands whose sign changed, of
-    `samples * gripper_commands`; `mae_per_action` is in each action's own unit; `kernel` is what
-    computed the quantized chunks, on a CPU of the kind `cpu` (empty: unknown).
+    `samples * gripper_commands`; `mae_per_action` is in each action's own unit; `kernel` of
+    `backend` computed the quantized chunks on the machine `cpu`, as that backend calls it.
     """
 
     passed: bool
@@ -260,6 +260,7 @@ class GateRecord(_Model):
     mae_per_action: dict[str, float]
     thresholds: dict[str, float]
     beyond_spread: BeyondSpread
+    backend: str = "cpu"
     kernel: str
     cpu: str = ""
 

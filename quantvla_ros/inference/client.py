@@ -19,7 +19,6 @@ from quantvla_ros.robot.action_prefix import ActionPrefix, check_prefix
 from quantvla_ros.robot.chunk import Chunk
 from quantvla_ros.robot.observation import Observation, check_observation
 
-DEFAULT_LOADER = "quantvla_ros.backends.policy:load_policy"
 _END_S = 0.02  # a killed process closes its pipe a moment before its status can be read
 
 
@@ -62,24 +61,21 @@ class InferenceClient:
         threads: int,
         timeout_s: float,
         compiled: bool = True,
-        loader: str = DEFAULT_LOADER,
     ) -> None:
         """Remember what to run; `start` runs it.
 
         Args:
             bundle: directory of the bundle.
-            backend: as `loader` takes it.
+            backend: name of the one that computes.
             threads: of the numerical libraries in the worker.
             timeout_s: an inference that takes longer ends the worker.
-            compiled: as `loader` takes it.
-            loader: `module:function` that makes the policy in the worker.
+            compiled: whether the policy is compiled when it is loaded.
         """
         self._start = Start(
             bundle=str(Path(bundle).absolute()),
             backend=backend,
             compiled=compiled,
             threads=threads,
-            loader=loader,
         )
         self._timeout_s = timeout_s
         self._lock = threading.Lock()

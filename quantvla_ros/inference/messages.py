@@ -20,14 +20,13 @@ class _Message(BaseModel):
 
 
 class Start(_Message):
-    """Node to worker, once: what to load. `loader` is `module:function`."""
+    """Node to worker, once: what to load, on which backend."""
 
     kind: Literal["start"] = "start"
     bundle: str
     backend: str
     compiled: bool
     threads: int
-    loader: str
 
 
 class Ready(_Message):

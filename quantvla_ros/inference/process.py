@@ -174,6 +174,6 @@ def _signal_name(number: int) -> str:
 def _environment(threads: int) -> dict[str, str]:
     environment = dict(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-    # Read when the numerical libraries are loaded, before the loader can set anything.
+    # Read when the numerical libraries are loaded, before the worker can set anything.
     environment["OMP_NUM_THREADS"] = str(threads)
     return environment

@@ -6,22 +6,22 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
-import importlib
 import os
 import select
 import signal
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from quantvla_ros.backends.base import Options, RunningPolicy
+from quantvla_ros.backends.registry import find_backend
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import load_manifest
-from quantvla_ros.errors import BackendError, BundleError, QuantVLAError
+from quantvla_ros.errors import BundleError, QuantVLAError
 from quantvla_ros.inference.channel import Channel, chunk_checksum
 from quantvla_ros.inference.messages import Done, Failed, Ready, Request, Start, receive, send
 from quantvla_ros.robot.chunk import draw_noise
@@ -103,21 +103,12 @@ def _work(connection: Connection, memory: int) -> None:
         send(connection, _answer(policy, manifest, channel, request))
 
 
-def _load(start: Start) -> Any:
-    module, _, function = start.loader.partition(":")
-    try:
-        loader: Callable[..., Any] = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise BackendError(
-            f"the loader '{start.loader}' cannot be imported ({error}); "
-            "give it as 'module:function'"
-        ) from error
-    return loader(
-        Path(start.bundle), backend=start.backend, compiled=start.compiled, threads=start.threads
-    )
+def _load(start: Start) -> RunningPolicy:
+    options = Options(start.compiled, start.threads)
+    return find_backend(start.backend).policy(Path(start.bundle), options)
 
 
-def _warm_up(policy: Any, manifest: BundleManifest) -> list[float]:
+def _warm_up(policy: RunningPolicy, manifest: BundleManifest) -> list[float]:
     """Run synthetic observations; the first ones compile and fill caches."""
     interface, times = manifest.interface, []
     joints = np.asarray(manifest.normalization.state_mean, np.float32)
@@ -139,7 +130,7 @@ def _warm_up(policy: Any, manifest: BundleManifest) -> list[float]:
 
 
 def _answer(
-    policy: Any, manifest: BundleManifest, channel: Channel, request: Request
+    policy: RunningPolicy, manifest: BundleManifest, channel: Channel, request: Request
 ) -> Done | Failed:
     try:
         noise = draw_noise(manifest, request.seed, request.counter)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quantvla_ros.backends.registry import find_backend
 from quantvla_ros.bundle.storage import bundle_hash
 from quantvla_ros.control.faults import RefusalCode
 from quantvla_ros.errors import BackendError
@@ -94,6 +95,7 @@ class SessionBuilder:
         parameters = self._parameters()
         manifest = read_bundle(parameters.bundle)
         interface = manifest.interface
+        find_backend(parameters.backend)  # refused here and not by a process that ends
         warning = check_gate(manifest, parameters.bundle, parameters.allow_failed_gate)
         check_chunk_length(interface, parameters.motion_config(), 1 / parameters.control_rate_hz)
         check_record_path(parameters.record_path)
@@ -163,7 +165,6 @@ class SessionBuilder:
             parameters.threads,
             parameters.inference_timeout_s,
             parameters.compiled,
-            parameters.loader,
         )
         self._starting = client
         try:
@@ -185,7 +186,11 @@ class SessionBuilder:
         assert client.ready is not None
         try:
             return check_fingerprint(
-                manifest, parameters.bundle, client.ready.kernel, parameters.allow_failed_gate
+                manifest,
+                parameters.bundle,
+                parameters.backend,
+                client.ready.kernel,
+                parameters.allow_failed_gate,
             )
         except RefusalError:
             client.close()

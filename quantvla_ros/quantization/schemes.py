@@ -13,7 +13,6 @@ from quantvla_ros.errors import QuantVLAError
 Activation = Literal["dynamic", "static", "float"]
 
 WEIGHT_BITS = (2, 3, 4, 8)  # 2 and 3 are for studies; they are stored as 4 bits
-GROUP_STEP = 4  # the integer kernels read four inputs side by side
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,8 @@ class Precision:
                 "8-bit weights have one scale per output channel; leave the group size out, or "
                 "choose a scheme with 4-bit weights"
             )
-        if self.group <= 0 or self.group % GROUP_STEP:
-            raise QuantVLAError(
-                f"a group of {self.group} inputs is not possible; give a multiple of {GROUP_STEP}"
-            )
+        if self.group <= 0:
+            raise QuantVLAError(f"a group of {self.group} inputs is not possible; give a size")
 
     @property
     def packed(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
+from quantvla_ros.backends.registry import DEFAULT
 from quantvla_ros.control.config import MotionConfig
 from quantvla_ros.control.twist import TwistLimits
 from quantvla_ros.errors import QuantVLAError
@@ -48,10 +49,10 @@ class PolicyNodeParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     bundle: str = _parameter("", "Directory of the policy bundle. Required.")
-    backend: Literal["cpu", "reference"] = _parameter(
-        "cpu",
-        "How an INT8 bundle computes: `cpu` on integer units, `reference` slowly in float on the "
-        "integer grid, as a yardstick.",
+    backend: str = _parameter(
+        DEFAULT,
+        "What computes: `cpu` multiplies on integer units, `reference` slowly in float on the "
+        "integer grid, as a yardstick; other packages add theirs.",
     )
     compiled: bool = _parameter(
         True, "Compile the policy when the node is configured; without it start-up is faster."
@@ -68,10 +69,6 @@ class PolicyNodeParameters(BaseModel):
     )
     allow_failed_gate: bool = _parameter(
         False, "Run an INT8 bundle that has not passed its gate, with a warning at every start."
-    )
-    loader: str = _parameter(
-        "quantvla_ros.backends.policy:load_policy",
-        "Advanced: `module:function` that the inference process calls to load the policy.",
     )
     warmup_timeout_s: float = _parameter(
         300.0, "Longest wait for the policy to load, compile and warm up.", unit="s", gt=0, le=3600

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from quantvla_ros.backends.cpu.fingerprint import cpu_kind, same_arithmetic
+from quantvla_ros.backends.registry import find_backend
 from quantvla_ros.bundle.schema import BundleManifest, Interface
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.control.config import MotionConfig
@@ -98,12 +98,15 @@ def check_gate(manifest: BundleManifest, path: str, allow_failed: bool) -> str:
     )
 
 
-def check_fingerprint(manifest: BundleManifest, path: str, kernel: str, allow_other: bool) -> str:
+def check_fingerprint(
+    manifest: BundleManifest, path: str, backend: str, kernel: str, allow_other: bool
+) -> str:
     """Return a warning (empty for none) about a gate that judged something else than runs now.
 
     Args:
         manifest: of the bundle.
         path: of the bundle.
+        backend: name of the one that runs it.
         kernel: what the inference process runs.
         allow_other: run it all the same.
 
@@ -113,19 +116,20 @@ def check_fingerprint(manifest: BundleManifest, path: str, kernel: str, allow_ot
     gate = manifest.gate
     if manifest.quantization is None or gate is None:
         return ""
-    here = cpu_kind()
-    if gate.cpu in ("", here) and same_arithmetic(gate.kernel, kernel):
+    running = find_backend(backend)
+    here = running.target()
+    if (gate.backend, gate.cpu) == (backend, here) and running.same_arithmetic(gate.kernel, kernel):
         return ""
     text = (
-        f"The gate of '{path}' judged kernel '{gate.kernel}' on CPU '{gate.cpu or 'not recorded'}'"
-        f"; here runs '{kernel}' on '{here}'"
+        f"The gate of '{path}' judged kernel '{gate.kernel}' of backend '{gate.backend}' on "
+        f"'{gate.cpu}'; here runs '{kernel}' of '{backend}' on '{here}'"
     )
     if allow_other:
         return f"FINGERPRINT_MISMATCH: {text}; it runs because allow_failed_gate is set."
     raise RefusalError(
         RefusalCode.FINGERPRINT_MISMATCH,
-        f"{text}: judge it on this machine by `quantvla gate {path} FLOAT_BUNDLE BUFFER --write`, "
-        "or set allow_failed_gate.",
+        f"{text}: judge it on this machine by `quantvla gate {path} FLOAT_BUNDLE BUFFER "
+        f"--backend {backend} --write`, or set allow_failed_gate.",
         "bundle",
     )
 

@@ -25,16 +25,17 @@ from studies.driven_system import COMMANDS, DrivenSystem
 from studies.fault_study.scenarios import SCENARIOS, Scene
 from studies.fault_study.stop import measure
 from studies.fault_study.wave_policy import (
+    BACKEND,
     FREQUENCY_HZ,
     INSTRUCTION,
-    LOADER,
     MODE_VARIABLE,
     next_fastest,
+    with_wave,
 )
 
 BUNDLE = "policies/panda"
 PARAMETERS = {
-    "loader": LOADER,
+    "backend": BACKEND.name,
     # The chunk under way must outlast whatever is to be raised: else it runs out first.
     "inference_timeout_s": 0.25,
     "execute_steps": 4,
@@ -70,7 +71,7 @@ def study(
 
     with tempfile.TemporaryDirectory() as scratch, own_ros_domain() as environment:
         mode = Path(scratch) / "mode"
-        environment[MODE_VARIABLE] = str(mode)
+        environment = {**with_wave(environment), MODE_VARIABLE: str(mode)}
         mode.write_text("")
         with (
             Processes(logs, environment) as processes,

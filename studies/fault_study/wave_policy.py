@@ -6,18 +6,27 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quantvla_ros.backends.base import Backend, Options, Runner
 from quantvla_ros.bundle.storage import load_manifest
+from quantvla_ros.errors import BackendError
 from quantvla_ros.processing.trained_range import FARTHEST
 from quantvla_ros.robot.action_prefix import ActionPrefix
 from quantvla_ros.robot.chunk import Chunk
 from quantvla_ros.robot.observation import Observation
 
-LOADER = f"{__name__}:load"
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from quantvla_ros.bundle.storage import Bundle
+    from quantvla_ros.quantization.schemes import Precision
+
 MODE_VARIABLE = "QUANTVLA_FAULT_STUDY_MODE"
 INSTRUCTION = "put the butter in the basket"
 """The policy does not look at it; the node does, and follows none that the bundle cannot know."""
@@ -77,7 +86,40 @@ class WavePolicy:
         """Return nothing: it has no weights."""
         return 0
 
+    def layer_bytes(self, names: Sequence[str]) -> int:
+        """Return nothing: it has no layers."""
+        return 0
 
-def load(path: Path, backend: str, compiled: bool, threads: int) -> WavePolicy:
-    """Return the policy, as the node's parameter `loader` wants it."""
-    return WavePolicy(path)
+
+class WaveBackend(Backend):
+    """The backend `wave`, which needs no network."""
+
+    name = "wave"
+
+    def activation_bits(self, precisions: Sequence[Precision]) -> int:
+        """See `Backend`."""
+        return 8
+
+    def target(self) -> str:
+        """See `Backend`: a script is the same everywhere."""
+        return "any"
+
+    def load(
+        self, bundle: Bundle, network: Any, options: Options, example: Mapping[str, Tensor]
+    ) -> Runner:
+        """Refuse: there is no network."""
+        raise BackendError("the backend 'wave' runs no network")
+
+    def policy(self, path: Path, options: Options) -> WavePolicy:
+        """See `Backend`."""
+        return WavePolicy(path)
+
+
+BACKEND = WaveBackend()
+
+
+def with_wave(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which processes find the backend `wave`."""
+    root = Path(__file__).parents[2]
+    places = [root / "studies" / "entry_points", root, environment.get("PYTHONPATH", "")]
+    return {**environment, "PYTHONPATH": os.pathsep.join(map(str, filter(None, places)))}

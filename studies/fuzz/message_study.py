@@ -22,7 +22,7 @@ from calib_tools.system.processes import Child, Processes
 from calib_tools.system.trace import TRAJECTORY_TYPE
 from quantvla_ros.errors import QuantVLAError
 from studies.driven_system import COMMANDS, DrivenSystem
-from studies.fault_study.wave_policy import INSTRUCTION, LOADER
+from studies.fault_study.wave_policy import BACKEND, INSTRUCTION, with_wave
 from studies.fuzz.command_check import wrong
 from studies.fuzz.damaged_messages import CLOCK_TYPE, damaged
 
@@ -64,10 +64,10 @@ def study_messages(cases: int, seed: int, logs: Path, say: Callable[[str], None]
     with (
         tempfile.TemporaryDirectory() as scratch,
         own_ros_domain() as environment,
-        Processes(logs, environment) as processes,
+        Processes(logs, with_wave(environment)) as processes,
         robot_and_policy(
             processes, "fuzz", shared_file(BUNDLE), Path(scratch) / "record.json", topics,
-            {}, say, compiled=False, more={"loader": LOADER},
+            {}, say, compiled=False, more={"backend": BACKEND.name},
         ) as (operator, children),
     ):  # fmt: skip
         study = _Study(operator, children)

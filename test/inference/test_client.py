@@ -214,17 +214,17 @@ def test_the_worker_leaves_signals_to_the_node(client, number):
 
 
 @pytest.mark.parametrize(
-    ("loader", "kind", "text"),
+    ("backend", "kind", "text"),
     [
         ("damaged", BundleError, "is damaged"),
-        ("broken", BackendError, "RuntimeError: no backend cpu, compiled False, 1 threads"),
+        ("broken", BackendError, "RuntimeError: compiled False, 1 threads"),
         ("crashing", BackendError, "SIGABRT while it was starting"),
-        ("unknown", BackendError, "loader 'support.worker_policies:unknown' cannot be imported"),
+        ("unknown", BackendError, "unknown backend 'unknown'; known here: .*cpu.*hold"),
     ],
 )
-def test_a_start_that_fails_says_why_and_leaves_nothing(bundle, loader, kind, text):
+def test_a_start_that_fails_says_why_and_leaves_nothing(bundle, backend, kind, text):
     before = descriptors()
-    client = make(bundle, loader)
+    client = make(bundle, backend)
     with pytest.raises(kind, match=text):
         client.start()
     assert not client.running

@@ -63,7 +63,7 @@ def test_the_worker_is_nice_has_its_threads_and_no_ros(bundle):
     assert niceness == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 5)
     assert threads == 1
     assert not ros
-    assert not torch  # only a loader that needs it loads it
+    assert not torch  # only a backend that needs it loads it
 
 
 def test_a_node_with_real_time_priority_does_not_hand_it_on(bundle):

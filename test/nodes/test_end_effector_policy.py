@@ -80,7 +80,7 @@ def node(ros, graph, bundle, control_msgs, monkeypatch):
     policy = NodeProcess(
         "quantvla_ros.nodes.policy_node",
         f"bundle:={bundle}",
-        "loader:=support.fake_policies:load_lifting",
+        "backend:=lifting",
         "compiled:=false",
         f"twist_frame:={BASE_LINK}",
         GRIPPER,

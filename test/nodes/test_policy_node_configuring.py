@@ -40,9 +40,7 @@ def configuring(policy):
 @pytest.fixture
 def warming(robot, float_bundle, tmp_path):
     """A policy node whose inference process never gets ready, and the id of that process."""
-    policy = PolicyProcess(
-        robot, float_bundle, tmp_path, "loader:=support.fake_policies:slow_start"
-    )
+    policy = PolicyProcess(robot, float_bundle, tmp_path, "backend:=slow_start")
     with configuring(policy):
         pid = policy.process.process.pid
         # In its first moment it is a copy of the node, in the node's group.

@@ -10,7 +10,6 @@ from support.gate_records import QUANTIZATION, gate_record
 from support.policy_graph import LIMITS, PolicyProcess, manifest, write_bundle
 from support.waiting import wait_until
 
-from quantvla_ros.backends.cpu.fingerprint import cpu_kind
 from quantvla_ros.bundle.schema import CameraSpec
 from quantvla_ros.errors import QuantVLAError
 
@@ -100,19 +99,19 @@ def test_quantized_bundle_without_a_passed_gate(unconfigured, graph, tmp_path):
 
 
 def test_quantized_bundle_that_failed_its_gate(unconfigured, graph, tmp_path):
-    gate = gate_record(passed=False, cpu=cpu_kind(), chunk_mae=0.4, thresholds={"chunk_mae": 0.01})
+    gate = gate_record(passed=False, cpu="a script", chunk_mae=0.4, thresholds={"chunk_mae": 0.01})
     bundle = write_bundle(tmp_path / "b", quantization=QUANTIZATION, gate=gate)
     text = refusal(unconfigured, graph, bundle)
     assert "GATE_FAILED" in text and str(bundle) in text
 
 
-def test_gate_of_another_cpu(unconfigured, graph, tmp_path):
-    gate = gate_record(cpu="another CPU")
+def test_gate_of_another_machine(unconfigured, graph, tmp_path):
+    gate = gate_record(backend="swinging", cpu="another machine")
     bundle = write_bundle(tmp_path / "b", quantization=QUANTIZATION, gate=gate)
     text = refusal(unconfigured, graph, bundle)
     assert "FINGERPRINT_MISMATCH" in text
-    assert "'another CPU'" in text and cpu_kind() in text
-    here = gate.model_copy(update={"cpu": cpu_kind()})
+    assert "on 'another machine'" in text and "'swinging' on 'a script'" in text
+    here = gate.model_copy(update={"cpu": "a script"})
     bundle = write_bundle(tmp_path / "here", quantization=QUANTIZATION, gate=here)
     graph.set_parameter(unconfigured.name, "bundle", str(bundle))
     unconfigured.client.configure()
@@ -133,7 +132,7 @@ def test_camera_whose_stamps_are_zero(impatient, graph, float_bundle, robot):
 
 
 def test_worker_that_starts_too_slowly(unconfigured, graph, float_bundle):
-    graph.set_parameter(unconfigured.name, "loader", "support.fake_policies:slow_start")
+    graph.set_parameter(unconfigured.name, "backend", "slow_start")
     graph.set_parameter(unconfigured.name, "warmup_timeout_s", 2.0)
     try:
         text = refusal(unconfigured, graph, float_bundle)
@@ -141,17 +140,17 @@ def test_worker_that_starts_too_slowly(unconfigured, graph, float_bundle):
         assert "not ready within 2 s" in text
     finally:
         graph.set_parameter(unconfigured.name, "warmup_timeout_s", 120.0)
-        graph.set_parameter(unconfigured.name, "loader", "support.fake_policies:load")
+        graph.set_parameter(unconfigured.name, "backend", "swinging")
 
 
 def test_worker_that_dies_during_configure(unconfigured, graph, float_bundle):
-    graph.set_parameter(unconfigured.name, "loader", "support.fake_policies:dying")
+    graph.set_parameter(unconfigured.name, "backend", "dying")
     try:
         text = refusal(unconfigured, graph, float_bundle)
         assert "BACKEND_ERROR" in text
         assert "SIGKILL" in text
     finally:
-        graph.set_parameter(unconfigured.name, "loader", "support.fake_policies:load")
+        graph.set_parameter(unconfigured.name, "backend", "swinging")
 
 
 @pytest.mark.parametrize(
@@ -182,10 +181,18 @@ def test_joint_without_an_acceleration_limit(robot, float_bundle, tmp_path):
         policy.close()
 
 
-def test_loader_that_fails(unconfigured, graph, float_bundle):
-    graph.set_parameter(unconfigured.name, "loader", "support.fake_policies:nothing")
+@pytest.mark.parametrize(
+    ("backend", "said"),
+    [
+        ("no_such", "unknown backend 'no_such'; known here: "),
+        ("not_there", "the backend 'not_there' cannot be loaded from 'support.fake_policies:"),
+    ],
+)
+def test_backend_that_there_is_not(unconfigured, graph, float_bundle, backend, said):
+    graph.set_parameter(unconfigured.name, "backend", backend)
     try:
         text = refusal(unconfigured, graph, float_bundle)
-        assert "BACKEND_ERROR" in text
+        assert "PARAMETER_INVALID" in text
+        assert said in text
     finally:
-        graph.set_parameter(unconfigured.name, "loader", "support.fake_policies:load")
+        graph.set_parameter(unconfigured.name, "backend", "swinging")

@@ -75,7 +75,6 @@ def test_quantized_bundle_needs_a_passed_gate(changes, accepted):
     [
         (cpu_kind(), "avx2 u7s8, 7-bit activations", True),
         (cpu_kind(), "onednn u8s8, 7-bit activations", True),
-        ("", "avx2 u7s8, 7-bit activations", True),
         ("another kind", "avx2 u7s8, 7-bit activations", False),
         (cpu_kind(), "reference", False),
         (cpu_kind(), "avx2 u7s8, 8-bit activations", False),
@@ -84,14 +83,14 @@ def test_quantized_bundle_needs_a_passed_gate(changes, accepted):
 def test_gate_holds_for_the_cpu_and_the_kernel_that_it_judged(cpu, kernel, fits):
     bundle = manifest(quantization=QUANTIZATION, gate=gate(True, cpu=cpu))
     if fits:
-        assert check_fingerprint(bundle, "b", kernel, allow_other=False) == ""
+        assert check_fingerprint(bundle, "b", "cpu", kernel, allow_other=False) == ""
         return
     with pytest.raises(RefusalError, match="FINGERPRINT_MISMATCH") as refusal:
-        check_fingerprint(bundle, "b", kernel, allow_other=False)
+        check_fingerprint(bundle, "b", "cpu", kernel, allow_other=False)
     assert kernel in str(refusal.value) and cpu_kind() in str(refusal.value)
-    warning = check_fingerprint(bundle, "b", kernel, allow_other=True)
+    warning = check_fingerprint(bundle, "b", "cpu", kernel, allow_other=True)
     assert warning.startswith("FINGERPRINT_MISMATCH: ")
 
 
 def test_float_bundle_has_no_fingerprint():
-    assert check_fingerprint(manifest(), "b", "float32", allow_other=False) == ""
+    assert check_fingerprint(manifest(), "b", "cpu", "float32", allow_other=False) == ""

@@ -13,10 +13,8 @@ ANSWER_S = 10.0  # on an idle machine
 TIMEOUT_S = 200.0  # the client's own: whatever comes sooner has not come by it
 
 
-def make(bundle, loader="hold", timeout_s=TIMEOUT_S):
-    return InferenceClient(
-        bundle, "cpu", 1, timeout_s, compiled=False, loader=f"support.worker_policies:{loader}"
-    )
+def make(bundle, backend="hold", timeout_s=TIMEOUT_S):
+    return InferenceClient(bundle, backend, 1, timeout_s, compiled=False)
 
 
 def observe(instruction="hold", value=0.25):

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from support.scripted_backend import ScriptedBackend
 from support.worker_damage import damage_memory, damage_pipe
 
 from quantvla_ros.bundle.storage import load_manifest
@@ -66,15 +67,18 @@ class FakePolicy:
         return 0
 
 
-def load(path, backend="cpu", compiled=True, threads=1):
+@ScriptedBackend
+def swinging(path, options):
     return FakePolicy(path)
 
 
-def dying(path, backend="cpu", compiled=True, threads=1):
+@ScriptedBackend
+def dying(path, options):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def slow_start(path, backend="cpu", compiled=True, threads=1):
+@ScriptedBackend
+def slow_start(path, options):
     time.sleep(600)
 
 
@@ -87,7 +91,8 @@ class LiftingPolicy(FakePolicy):
         return Chunk(actions, observation.stamp, {"denoise": 1.0})
 
 
-def load_lifting(path, backend="cpu", compiled=True, threads=1):
+@ScriptedBackend
+def lifting(path, options):
     return LiftingPolicy(path)
 
 
@@ -98,5 +103,6 @@ class CruisingPolicy(FakePolicy):
         return np.tile([*CRUISE, 0.5], (self.manifest.interface.horizon, 1))
 
 
-def load_cruising(path, backend="cpu", compiled=True, threads=1):
+@ScriptedBackend
+def cruising(path, options):
     return CruisingPolicy(path)

@@ -144,7 +144,7 @@ class PolicyProcess:
             NodeProcess,
             module,
             f"bundle:={bundle}",
-            "loader:=support.fake_policies:load",
+            "backend:=swinging",
             "compiled:=false",
             "inference_timeout_s:=1.5",
             "execute_steps:=4",

@@ -19,7 +19,7 @@ from quantvla_ros.nodes.twist_drive import SERVO_TIMEOUT_S
 
 LINEAR, ANGULAR = 0.3, 1.2  # m/s^2, rad/s^2: so low that a stop without a ramp shows
 PARAMETERS = (
-    "loader:=support.fake_policies:load_cruising",
+    "backend:=cruising",
     "gripper_type:=forward_command",
     f"max_linear_acceleration:={LINEAR}",
     f"max_angular_acceleration:={ANGULAR}",

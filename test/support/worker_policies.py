@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Policies for a real worker process that answer at once or fail on demand.
 
-Give them to the worker as loader `support.worker_policies:<name>` with test/ on the import path.
+Each is a backend, for a worker with test/ on its import path (see `scripted_backend`).
 They hold every joint where the observation has it; the instruction says what goes wrong:
 "nan", "slow", "hang", "raise", "exit", "shape", "garbage" (something else is in the shared memory),
 "noise" (bytes that are no message), "block" and "crumbs" (no memory is left); anything else is
@@ -15,6 +15,7 @@ import sys
 import time
 
 import numpy as np
+from support.scripted_backend import ScriptedBackend
 from support.worker_damage import damage_memory, damage_pipe, run_out_of_memory
 
 from quantvla_ros.bundle.storage import load_manifest
@@ -93,30 +94,37 @@ class ProcessPolicy(HoldingPolicy):
         return actions
 
 
-def hold(path, backend, compiled, threads):
+@ScriptedBackend
+def hold(path, options):
     return HoldingPolicy(path)
 
 
-def echo(path, backend, compiled, threads):
+@ScriptedBackend
+def echo(path, options):
     return EchoPolicy(path)
 
 
-def process(path, backend, compiled, threads):
+@ScriptedBackend
+def process(path, options):
     return ProcessPolicy(path)
 
 
-def damaged(path, backend, compiled, threads):
+@ScriptedBackend
+def damaged(path, options):
     raise BundleError(f"{path} is damaged")
 
 
-def broken(path, backend, compiled, threads):
-    raise RuntimeError(f"no backend {backend}, compiled {compiled}, {threads} threads")
+@ScriptedBackend
+def broken(path, options):
+    raise RuntimeError(f"compiled {options.compiled}, {options.threads} threads")
 
 
-def hanging(path, backend, compiled, threads):
+@ScriptedBackend
+def hanging(path, options):
     while True:
         time.sleep(60)
 
 
-def crashing(path, backend, compiled, threads):
+@ScriptedBackend
+def crashing(path, options):
     os.abort()

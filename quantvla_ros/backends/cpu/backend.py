@@ -1,24 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The backend `cpu`: integer products by our kernels or oneDNN, the rest compiled by inductor."""
+"""The backend `cpu`: integer products by our kernels or oneDNN, the rest compiled by inductor.
+
+Imports torch only to load, so that the node can ask what machine this is without it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from quantvla_ros.backends.base import Backend, Options
-from quantvla_ros.backends.cpu.c_library import load_library
-from quantvla_ros.backends.cpu.compiled import CompiledRunner, check_can_compile
 from quantvla_ros.backends.cpu.fingerprint import cpu_kind, same_arithmetic
-from quantvla_ros.backends.cpu.kernels import native_activation_bits
-from quantvla_ros.backends.cpu.packing import pack_network, packed_kernel
-from quantvla_ros.backends.runner import NetworkRunner
-from quantvla_ros.bundle.storage import Bundle
-from quantvla_ros.models.mini_pi05.roles import unused_layers
-from quantvla_ros.quantization.quantized_linear import QuantizedLinear, quantized_layers
-from quantvla_ros.quantization.schemes import Precision
+from quantvla_ros.errors import BackendError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from quantvla_ros.backends.runner import NetworkRunner
+    from quantvla_ros.bundle.storage import Bundle
+    from quantvla_ros.quantization.schemes import Precision
+
+GROUP_STEP = 4  # the kernels read four inputs side by side
 
 
 class CpuBackend(Backend):
@@ -27,11 +29,15 @@ class CpuBackend(Backend):
     name = "cpu"
 
     def supports(self, precision: Precision) -> str | None:
-        """See `Backend`: there is a kernel for every precision, if need be a slow one."""
+        """See `Backend`: groups of inputs that the kernels can read."""
+        if precision.group is not None and precision.group % GROUP_STEP:
+            return f"a group of {precision.group} inputs; give a multiple of {GROUP_STEP}"
         return None
 
     def activation_bits(self, precisions: Sequence[Precision]) -> int:
         """See `Backend`: 7 without VNNI where weights have 8 bits, else 8."""
+        from quantvla_ros.backends.cpu.kernels import native_activation_bits
+
         return native_activation_bits(*precisions)
 
     def target(self) -> str:
@@ -43,7 +49,10 @@ class CpuBackend(Backend):
         return same_arithmetic(first, second)
 
     def check(self, options: Options) -> None:
-        """See `Backend`."""
+        """See `Backend`: the C kernels and, for compiled policies, inductor."""
+        from quantvla_ros.backends.cpu.c_library import load_library
+        from quantvla_ros.backends.cpu.compiled import check_can_compile
+
         load_library()
         if options.compiled:
             check_can_compile()
@@ -52,16 +61,19 @@ class CpuBackend(Backend):
         self, bundle: Bundle, network: Any, options: Options, example: Mapping[str, Tensor]
     ) -> NetworkRunner:
         """See `Backend`: packs the integer layers, then compiles."""
-        layers, kernel = quantized_layers(network), "float32"
-        if layers:
-            pack_network(network, frozenset(unused_layers(network.config)))
-            kernel = packed_kernel(network) + _activations(list(layers.values()))
+        from quantvla_ros.backends.cpu.compiled import CompiledRunner
+        from quantvla_ros.backends.cpu.packing import pack_network
+        from quantvla_ros.backends.runner import NetworkRunner
+        from quantvla_ros.models.mini_pi05.roles import unused_layers
+        from quantvla_ros.quantization.quantized_linear import quantized_layers
+
+        for name, layer in quantized_layers(network).items():
+            if why := self.supports(layer.precision):
+                raise BackendError(f"layer '{name}' does not run on backend 'cpu': {why}")
+        kernel = pack_network(network, frozenset(unused_layers(network.config)))
         if options.compiled:
             return CompiledRunner(network, kernel, example)
         return NetworkRunner(network, kernel)
 
 
-def _activations(layers: list[QuantizedLinear]) -> str:
-    """The activation grid for the record of kernels; nothing where all activations are float."""
-    bits = {m.activation_bits for m in layers if m.precision.activation != "float"}
-    return f", {bits.pop()}-bit activations" if bits else ""
+BACKEND = CpuBackend()

@@ -50,7 +50,7 @@ class PackedLinear(nn.Module):
         return held
 
 
-def pack_network(network: nn.Module, unused: frozenset[str] = frozenset()) -> int:
+def pack_network(network: nn.Module, unused: frozenset[str] = frozenset()) -> str:
     """Swap every quantized layer of `network` for its packed form.
 
     Args:
@@ -59,7 +59,7 @@ def pack_network(network: nn.Module, unused: frozenset[str] = frozenset()) -> in
             them for nothing.
 
     Returns:
-        The number of layers packed.
+        Names of the kernels for records, with the activation grid; "float32" without such layers.
 
     Raises:
         BackendError: this CPU does not multiply a layer's integers exactly.
@@ -72,7 +72,7 @@ def pack_network(network: nn.Module, unused: frozenset[str] = frozenset()) -> in
             rows = slice(start, start + layers[name].scale.shape[0])
             replace_module(network, name, PackedLinear(packed, handle, rows, layers[name]))
             start = rows.stop
-    return len(layers)
+    return _kernel(network, list(layers.values())) if layers else "float32"
 
 
 def _groups(layers: dict[str, QuantizedLinear], unused: frozenset[str]) -> list[list[str]]:
@@ -100,7 +100,8 @@ def _form(layer: QuantizedLinear) -> tuple[object, ...]:
     return layer.precision, layer.activation_bits, layer.rotation, step
 
 
-def packed_kernel(network: nn.Module) -> str:
-    """Names of the kernels that a packed network runs, for records."""
-    layers = [m for m in network.modules() if isinstance(m, PackedLinear)]
-    return " and ".join(sorted({layer.packed.name for layer in layers}))
+def _kernel(network: nn.Module, layers: list[QuantizedLinear]) -> str:
+    packed = [m.packed.name for m in network.modules() if isinstance(m, PackedLinear)]
+    bits = {m.activation_bits for m in layers if m.precision.activation != "float"}
+    grid = f", {bits.pop()}-bit activations" if bits else ""
+    return " and ".join(sorted(set(packed))) + grid

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The backend `reference`."""
+"""The backend `reference`; imports torch only to load."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from quantvla_ros.backends.base import Backend, Options
-from quantvla_ros.backends.runner import NetworkRunner
-from quantvla_ros.bundle.storage import Bundle
-from quantvla_ros.quantization.quantized_linear import quantized_layers
-from quantvla_ros.quantization.schemes import Precision
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from quantvla_ros.backends.runner import NetworkRunner
+    from quantvla_ros.bundle.storage import Bundle
+    from quantvla_ros.quantization.schemes import Precision
 
 
 class ReferenceBackend(Backend):
@@ -20,12 +21,8 @@ class ReferenceBackend(Backend):
 
     name = "reference"
 
-    def supports(self, precision: Precision) -> str | None:
-        """See `Backend`: everything runs."""
-        return None
-
     def activation_bits(self, precisions: Sequence[Precision]) -> int:
-        """See `Backend`: float32 holds every grid that the bundles have."""
+        """See `Backend`: float32 holds every grid that a bundle has."""
         return 8
 
     def target(self) -> str:
@@ -36,4 +33,10 @@ class ReferenceBackend(Backend):
         self, bundle: Bundle, network: Any, options: Options, example: Mapping[str, Tensor]
     ) -> NetworkRunner:
         """See `Backend`."""
+        from quantvla_ros.backends.runner import NetworkRunner
+        from quantvla_ros.quantization.quantized_linear import quantized_layers
+
         return NetworkRunner(network, "reference" if quantized_layers(network) else "float32")
+
+
+BACKEND = ReferenceBackend()

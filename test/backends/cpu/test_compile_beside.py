@@ -16,7 +16,7 @@ from quantvla_ros.errors import BundleError
 def test_what_the_helper_compiled_is_found_in_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
     save_tiny_bundle(tmp_path / "bundle")
-    with compiled_beside(tmp_path / "bundle", threads=1):
+    with compiled_beside(tmp_path / "bundle", "cpu", threads=1):
         pass
     counters.clear()
     load_policy(tmp_path / "bundle", "cpu", True, threads=1)
@@ -26,10 +26,13 @@ def test_what_the_helper_compiled_is_found_in_the_cache(tmp_path, monkeypatch):
 
 def test_an_error_in_the_block_ends_the_helper_at_once(tmp_path):
     save_tiny_bundle(tmp_path / "bundle")
-    with pytest.raises(BundleError, match="damaged"), compiled_beside(tmp_path / "bundle", 1):
+    with (
+        pytest.raises(BundleError, match="damaged"),
+        compiled_beside(tmp_path / "bundle", "cpu", 1),
+    ):
         raise BundleError("damaged")
 
 
 def test_a_helper_that_fails_does_not_fail_the_block(tmp_path, capfd):
-    with compiled_beside(tmp_path / "nothing", threads=1):
+    with compiled_beside(tmp_path / "nothing", "cpu", threads=1):
         pass

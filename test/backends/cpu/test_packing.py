@@ -12,7 +12,7 @@ from quantvla_ros.models.flow import integrate
 from quantvla_ros.models.mini_pi05.roles import layer_roles, unused_layers
 from quantvla_ros.quantization.layouts import select_layers
 from quantvla_ros.quantization.modules import replace_module
-from quantvla_ros.quantization.quantized_linear import QuantizedLinear
+from quantvla_ros.quantization.quantized_linear import QuantizedLinear, quantized_layers
 from quantvla_ros.quantization.rounding.nearest import round_nearest
 from quantvla_ros.quantization.schemes import Precision
 
@@ -38,8 +38,9 @@ def requantize(network, name, precision, step=None, rotation=None):
 
 def assert_packed_like_reference(reference):
     packed = copy.deepcopy(reference)
-    count = pack_network(packed, frozenset(unused_layers(CONFIG)))
-    assert count == sum(isinstance(m, PackedLinear) for m in packed.modules())
+    kernel = pack_network(packed, frozenset(unused_layers(CONFIG)))
+    assert kernel and not quantized_layers(packed)
+    assert any(isinstance(m, PackedLinear) for m in packed.modules())
     inputs, start = network_inputs(), noise()
     expected = integrate(reference, start, reference.encode(*inputs), STEPS)
     got = integrate(packed, start, packed.encode(*inputs), STEPS)

@@ -146,7 +146,7 @@ import sys, time
 from pathlib import Path
 from calib_tools.bench.compile_beside import compiled_beside
 if __name__ == "__main__":
-    with compiled_beside(Path(sys.argv[1]), 1):
+    with compiled_beside(Path(sys.argv[1]), "cpu", 1):
         time.sleep(600)
 """
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from calib_tools.common.resources import shared_file
+from quantvla_ros.backends.base import Options
 from quantvla_ros.robot.observation import Observation
-from studies.fault_study.wave_policy import MODE_VARIABLE, load, next_fastest
+from studies.fault_study.wave_policy import BACKEND, MODE_VARIABLE, next_fastest
 
 NOISE = np.zeros((1, 1), np.float32)
 
@@ -16,7 +17,7 @@ def policy(tmp_path, monkeypatch):
     mode = tmp_path / "mode"
     mode.write_text("")
     monkeypatch.setenv(MODE_VARIABLE, str(mode))
-    policy = load(shared_file("policies/panda"), "cpu", False, 1)
+    policy = BACKEND.policy(shared_file("policies/panda"), Options())
     return policy, mode
 
 
