@@ -7,7 +7,7 @@ import importlib.util
 import os
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -29,6 +29,7 @@ _REMEDIES = {
 }
 _PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 _MEMORY_GB = 2.0
+_MARKS = {"good": "[green]good[/]", "note": "[yellow]note[/]", "bad": "[red]bad[/]"}
 
 
 @dataclass(frozen=True)
@@ -210,3 +211,18 @@ def _shared_memory() -> list[Finding]:
             )
         ]
     return [Finding("shared memory", "good", f"{left} files of Fast DDS")]
+
+
+def show_examination(findings: Sequence[Finding]) -> None:
+    """Print what the doctor found, and how to mend it."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table()
+    for column in ("check", "", "found", "way out"):
+        table.add_column(column, overflow="fold")
+    for finding in findings:
+        text, remedy = escape(finding.text), escape(finding.remedy)
+        table.add_row(finding.name, _MARKS[finding.status], text, remedy)
+    Console().print(table)

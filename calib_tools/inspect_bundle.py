@@ -6,6 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.markup import escape
+
+from calib_tools.common.tables import add_row, listed_corrections, new_table
 from quantvla_ros.bundle.storage import bundle_hash, load_manifest
 from quantvla_ros.bundle.tensors import tensor_header
 
@@ -67,3 +71,41 @@ def _tensor_bytes(path: Path) -> dict[str, int]:
         begin, end = entry["data_offsets"]
         totals[entry["dtype"]] = totals.get(entry["dtype"], 0) + end - begin
     return totals
+
+
+def show_inspection(found: dict[str, Any]) -> None:
+    """Print what is inside a bundle."""
+    console = Console()
+    table = new_table(f"Bundle {escape(found['path'])}", "", "")
+    table.columns[1].justify = "left"
+    add_row(table, "sha256 of bundle.yaml", found["sha256"])
+    add_row(table, "family", found["family"])
+    add_row(table, "cameras", ", ".join(f"{n} {s}" for n, s in found["cameras"].items()))
+    tip = f" and the position of {found['tip']}" if found["tip"] else ""
+    add_row(table, "state", ", ".join(found["state"]) + tip)
+    add_row(table, "action", f"{found['action']['kind']}: {', '.join(found['action']['names'])}")
+    add_row(table, "chunk", f"{found['horizon']} steps of {found['dt_s']:g} s")
+    add_row(table, "denoise steps", str(found["denoise_steps"]))
+    add_row(table, "files", ", ".join(f"{n} {s:,} bytes" for n, s in found["files"].items()))
+    add_row(table, "tensors", ", ".join(f"{n} {s:,} bytes" for n, s in found["tensors"].items()))
+    quantization = found["quantization"]
+    if quantization:
+        bits = quantization["activation_bits"]
+        add_row(table, "scheme", f"{quantization['scheme']}, activations of {bits} bits")
+        add_row(table, "layout", quantization["layout"])
+        add_row(table, "corrections kept", listed_corrections(quantization["corrections_kept"]))
+        add_row(table, "calibration buffer", quantization["calibration_sha256"])
+    else:
+        add_row(table, "quantization", "none (float)")
+    if known := found["calibration"]:
+        add_row(table, "calibrated instructions", "\n".join(known["instructions"]))
+    gate = found["gate"]
+    add_row(table, "gate", "none" if gate is None else "passed" if gate["passed"] else "failed")
+    console.print(table)
+    if quantization:
+        layers = new_table("Layers", "role", "precision", "layers", "weights")
+        for row in quantization["layers"]:
+            add_row(
+                layers, row["role"], row["precision"], str(row["layers"]), f"{row['weights']:,}"
+            )
+        console.print(layers)

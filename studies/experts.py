@@ -25,8 +25,6 @@ _EXAMPLE = """example:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Play the experts and write the record."""
-    from simulation.tasks.registry import TASKS
-
     parser = study_parser(KIND, "How many scenes the scripted experts solve.", _EXAMPLE)
     parser.add_argument("--seeds", type=int, default=200, help="scenes of each task family")
     options = parser.parse_args(arguments)
@@ -34,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("--seeds must be 1 or more")
 
     def measure(say: Any) -> dict[str, Any]:
+        from simulation.tasks.registry import TASKS
+
         context = multiprocessing.get_context("spawn")
         rows = []
         jobs = [(family, options.seeds) for family in TASKS]

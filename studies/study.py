@@ -6,7 +6,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,29 @@ def study_parser(kind: str, text: str, example: str) -> argparse.ArgumentParser:
     return parser
 
 
+@contextmanager
+def study_command(kind: str) -> Iterator[None]:
+    """Let a study end as every command does.
+
+    Raises:
+        SystemExit: it could not be done (1) or a signal stopped it (128 + its number); one
+            sentence says why.
+    """
+    try:
+        with stops_on_signals(), told(_name(kind)):
+            yield
+    except Stopped as stop:
+        say(f"{_name(kind)}: {stop.text}.")
+        raise
+
+
 def run_study(
     kind: str,
     options: argparse.Namespace,
     arguments: Sequence[str] | None,
     measure: Callable[[Say], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Measure and write the record.
+    """Measure and write the record; a study that is stopped writes nothing.
 
     Args:
         kind: the study's module.
@@ -52,19 +69,19 @@ def run_study(
         SystemExit: it could not be done (1) or a signal stopped it (128 + its number); one
             sentence says why.
     """
-    try:
-        with stops_on_signals(), told(_name(kind)):
-            check_file_free(options.out, options.force)
-            check_writable(options.logs / "log")
-            machine = _machine()
+    with study_command(kind):
+        check_file_free(options.out, options.force)
+        check_writable(options.logs / "log")
+        machine = _machine()
+        try:
             found = measure(lambda text: print(text, file=sys.stderr, flush=True))
-            command = command_line("python", "-m", kind, arguments=arguments)
-            about = {"kind": kind, "schema": SCHEMA, "command": command, "machine": machine}
-            record = {**about, **found}
-            write_json(options.out, record)
-    except Stopped as stop:
-        say(f"{_name(kind)}: {stop.text}; nothing was written")
-        raise
+        except Stopped as stop:
+            stop.text += "; nothing was written"
+            raise
+        command = command_line("python", "-m", kind, arguments=arguments)
+        about = {"kind": kind, "schema": SCHEMA, "command": command, "machine": machine}
+        record = {**about, **found}
+        write_json(options.out, record)
     return record
 
 

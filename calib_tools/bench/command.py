@@ -50,7 +50,7 @@ def bench(
             backend,
             lambda done: bar.show(done, f"{rounds} inferences of each policy"),
         )
-    record = {"command": command_line("quantvla"), **record}
+    record = {"command": command_line(), **record}
     if out is not None:
         write_json(out, record)
     return record

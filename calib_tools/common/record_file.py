@@ -16,12 +16,19 @@ def command_line(*program: str, arguments: Sequence[str] | None = None) -> list[
     """The command as a user types it; of absolute paths the last name, the rest is this machine's.
 
     Args:
-        program: how it is started.
+        program: how it is started; `quantvla`, or `python -m MODULE`, when not given.
         arguments: what follows; `sys.argv` when None or empty.
     """
     words = arguments or sys.argv[1:]
     said = [Path(word).name if Path(word).is_absolute() else word for word in words]
-    return [*program, *said]
+    return [*(program or _program()), *said]
+
+
+def _program() -> list[str]:
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    module = "" if spec is None else spec.name.removesuffix(".__main__")
+    inside = not module or module.startswith("calib_tools.")
+    return ["quantvla"] if inside else ["python", "-m", module]
 
 
 def read_record_file(

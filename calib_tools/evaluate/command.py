@@ -12,7 +12,7 @@ from calib_tools.evaluate.plan import NO_SHIFT
 from calib_tools.evaluate.record import RECORD
 from calib_tools.evaluate.run import evaluate
 from calib_tools.evaluate.settings import MEASURED, make_settings
-from calib_tools.evaluate.variants import parse_variants
+from calib_tools.evaluate.variants import ReadChange, parse_variants
 from quantvla_ros.backends.cpu.compiler import check_compiler
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.errors import QuantVLAError
@@ -35,8 +35,9 @@ def run_evaluation(
     workers: int | None,
     ray: str | None,
     gifs: int,
+    read_change: ReadChange | None = None,
 ) -> dict[str, Any]:
-    """Check what was asked for and do it; see `quantvla evaluate --help`.
+    """Check what was asked for and do it; see `quantvla evaluate --help` and `parse_variants`.
 
     Raises:
         QuantVLAError: what the user can mend.
@@ -48,7 +49,7 @@ def run_evaluation(
         check_compiler()
     if over_ros and ray is not None:
         raise QuantVLAError("--over-ros runs on this machine alone; leave out --ray.")
-    variants = parse_variants(bundles)
+    variants = parse_variants(bundles, read_change)
     settings = make_settings(
         variants,
         tasks or list(TASKS),

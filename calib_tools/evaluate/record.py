@@ -49,7 +49,7 @@ def make_record(
     return {
         "schema": SCHEMA,
         "kind": KIND,
-        "command": command_line("quantvla"),
+        "command": command_line(),
         "settings": settings.model_dump(mode="json"),
         "latency_ms": dict(latency_ms),
         "cpu": {"model": cpu_model(), "vnni": has_vnni(), "cores": usable_cores()},

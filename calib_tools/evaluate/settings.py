@@ -135,7 +135,7 @@ def make_settings(
         variants=[
             VariantId(
                 label=v.label,
-                rounding=v.rounding,
+                rounding=v.change.identity if v.change else "",
                 bundle_sha256=v.sha256,
                 realtime_chunking=v.continues,
             )
@@ -186,10 +186,10 @@ def _check_names(tasks: Sequence[str], shifts: Sequence[str]) -> None:
 
 
 def _check_ros(variants: Sequence[Variant], shifts: Sequence[str], chosen: Preset) -> None:
-    rounded = [variant.label for variant in variants if variant.rounding]
-    if rounded:
+    changed = [variant.label for variant in variants if variant.change]
+    if changed:
         raise QuantVLAError(
-            f"'{rounded[0]}' is fake-quantized and the node runs bundles only; leave out "
+            f"'{changed[0]}' is a changed bundle and the node runs bundles as they are; leave out "
             "--over-ros."
         )
     if list(shifts) != [NO_SHIFT] or chosen.shifts or chosen.denoise_steps is not None:

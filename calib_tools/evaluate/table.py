@@ -4,9 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
+from calib_tools.common.tables import show_grids
 from calib_tools.evaluate.aggregate import ALL
+from calib_tools.evaluate.record import RECORD
 
 Row = list[str]
 
@@ -116,3 +121,14 @@ def summary_line(record: Mapping[str, Any]) -> str:
         said = ", ".join(f"{who}: {what}" for who, what in decisions["decisions"].items())
         text += f"; sequential rule after {decisions['episodes']} episodes of each: {said}"
     return text + "."
+
+
+def show_evaluation(record: Mapping[str, Any], out: Path) -> None:
+    """Print the tables."""
+    show_grids(
+        ("Closed-loop success", SUCCESS_HEAD, success_rows(record)),
+        ("Second less first, in points", PAIR_HEAD, pair_rows(record)),
+    )
+    console = Console()
+    console.print(summary_line(record), markup=False, highlight=False)
+    console.print(f"Record: {out / RECORD}", markup=False, highlight=False)

@@ -1,25 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is compared: bundles, fake-quantized ones, and bundles run in another way.
+"""What is compared: bundles, and `BUNDLE@rtc`, the same bundle with real-time chunking.
 
-`BUNDLE@rtn4-all` and `BUNDLE@STUDY_FILE` are fake-quantized, `BUNDLE@rtc` runs with real-time
-chunking, and `BUNDLE@rtn4-all@rtc` is both.
+A caller may allow more: `BUNDLE@CHANGE` is a float bundle whose network is changed before it plays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from calib_tools.evaluate.rounding import fake_quantize, parse_rounding
-from calib_tools.evaluate.study_head import SUFFIX, read_head
-from quantvla_ros.bundle.storage import bundle_hash, file_hash, load_manifest
+from quantvla_ros.bundle.storage import bundle_hash, load_manifest
 from quantvla_ros.errors import BundleError, QuantVLAError
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from quantvla_ros.backends.policy import Policy
     from quantvla_ros.bundle.schema import BundleManifest
+
+
+class Change(Protocol):
+    """What is done to a float network before it plays; workers get it by pickle."""
+
+    @property
+    def label(self) -> str:
+        """How tables name it, behind the bundle's name."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Tells it from every other change; records keep it."""
+        ...
+
+    def apply(self, network: nn.Module) -> None:
+        """Change the network in place.
+
+        Raises:
+            QuantVLAError: its file is damaged, or another one than when the evaluation began.
+        """
+        ...
+
+
+ReadChange = Callable[[str, Path, str], Change]
+"""Makes a change of the words behind `@`, the bundle's directory and the bundle's sha256."""
 
 
 @dataclass(frozen=True)
@@ -29,57 +54,56 @@ class Variant:
     Attributes:
         label: how tables name it; unlike those of all other variants.
         bundle: its directory.
-        rounding: such as "rtn4-all" (see `rounding`), or the sha256 of the study; empty for the
-            bundle as it is.
         sha256: of the bundle.
-        study: file of a fake-quantized form of the bundle (see `study_file`).
+        change: of its network; None for the bundle as it is.
         continues: whether it runs with real-time chunking.
     """
 
     label: str
     bundle: Path
-    rounding: str
     sha256: str
-    study: Path | None = None
+    change: Change | None = None
     continues: bool = False
 
 
 CHUNKING = "rtc"
 
 
-def parse_variants(arguments: Sequence[str]) -> list[Variant]:
+def parse_variants(
+    arguments: Sequence[str], read_change: ReadChange | None = None
+) -> list[Variant]:
     """Find the bundles and check that they can drive the simulated robot.
 
     Args:
-        arguments: `BUNDLE`, `BUNDLE@ROUNDING` or `BUNDLE@STUDY_FILE` each, and `@rtc` after it.
+        arguments: `BUNDLE` or, with `read_change`, `BUNDLE@CHANGE` each, and `@rtc` after it.
+        read_change: raises QuantVLAError for a change that it does not know.
 
     Raises:
-        QuantVLAError: no bundle, a damaged one, one for another robot, an unknown rounding, a
-            study of another bundle, a variant given twice.
+        QuantVLAError: no bundle, a damaged one, one for another robot, an unknown change, a
+            variant given twice.
     """
     if not arguments:
         raise QuantVLAError("There is nothing to evaluate; give at least one bundle.")
     parsed = [_split(argument) for argument in arguments]
     names = _names({path.resolve() for path, _, _ in parsed})
     variants = []
-    for path, rounding, continues in parsed:
+    for path, wanted, continues in parsed:
         manifest = load_manifest(path, check_files=True)
         check_fits_robot(manifest, path)
-        if rounding and manifest.quantization is not None:
+        if wanted and read_change is None:
+            raise QuantVLAError(
+                f"Unknown way '@{wanted}' to run '{path}'; write @{CHUNKING} for real-time "
+                "chunking, or nothing."
+            )
+        if wanted and manifest.quantization is not None:
             raise BundleError(
-                f"The bundle '{path}' is quantized already; '@{rounding}' needs a float bundle."
+                f"The bundle '{path}' is quantized already; '@{wanted}' needs a float bundle."
             )
         full, sha256 = path.resolve(), bundle_hash(path)
-        name = names[full]
-        study = None
-        if rounding.endswith(SUFFIX):
-            study = Path(rounding).resolve()
-            _check_study(study, path, sha256)
-            rounding, label = file_hash(study), f"{name}@{study.stem}"
-        else:
-            label = f"{name}@{rounding}" if rounding else name
+        change = read_change(wanted, path, sha256) if wanted and read_change else None
+        label = f"{names[full]}@{change.label}" if change else names[full]
         label += f"@{CHUNKING}" if continues else ""
-        variants.append(Variant(label, full, rounding, sha256, study, continues))
+        variants.append(Variant(label, full, sha256, change, continues))
     labels = [variant.label for variant in variants]
     for label in labels:
         if labels.count(label) > 1:
@@ -96,7 +120,7 @@ def _names(paths: Collection[Path]) -> dict[Path, str]:
 
 
 def _split(argument: str) -> tuple[Path, str, bool]:
-    """Bundle, rounding and chunking; a directory that exists is a bundle whatever its name is."""
+    """Bundle, change and chunking; a directory that exists is a bundle whatever its name is."""
     if Path(argument).is_dir():
         return Path(argument), "", False
     rest = argument.removesuffix(f"@{CHUNKING}")
@@ -104,16 +128,7 @@ def _split(argument: str) -> tuple[Path, str, bool]:
     head, mark, tail = rest.rpartition("@")
     if not mark or Path(rest).is_dir():
         return Path(rest), "", continues
-    if not tail.endswith(SUFFIX):
-        parse_rounding(tail)
     return Path(head), tail, continues
-
-
-def _check_study(study: Path, path: Path, sha256: str) -> None:
-    if read_head(study).bundle_sha256 != sha256:
-        raise QuantVLAError(
-            f"The study '{study}' was made from another bundle than '{path}'; give that one."
-        )
 
 
 def check_fits_robot(manifest: BundleManifest, path: Path) -> None:
@@ -166,7 +181,6 @@ def load_variant(variant: Variant, denoise_steps: int | None, compiled: bool) ->
     """
     import torch
 
-    from calib_tools.evaluate.study_file import apply_study
     from quantvla_ros.backends.policy import policy_of
     from quantvla_ros.bundle.storage import load_bundle
     from quantvla_ros.quantization.network import load_network
@@ -179,15 +193,8 @@ def load_variant(variant: Variant, denoise_steps: int | None, compiled: bool) ->
         )
     bundle = load_bundle(variant.bundle)
     network = load_network(bundle)
-    if variant.study is not None:
-        if file_hash(variant.study) != variant.rounding:
-            raise BundleError(
-                f"The study '{variant.study}' was changed since the evaluation began; start again "
-                "with another --out."
-            )
-        apply_study(network, variant.study)
-    elif variant.rounding:
-        fake_quantize(network, *parse_rounding(variant.rounding))
+    if variant.change is not None:
+        variant.change.apply(network)
     policy = policy_of(bundle, network, "cpu", compiled)
     if denoise_steps is not None:
         policy.manifest = policy.manifest.model_copy(update={"denoise_steps": denoise_steps})

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from typing import Any
 from calib_tools.buffer.store import HELD_OUT_EVERY, BufferDescription
 from calib_tools.common.output import check_file_free, write_file
 from calib_tools.report import plots
-from calib_tools.report.ablation import ablation_sections, is_ablation
 from calib_tools.report.bundle_data import read_bundle
 from calib_tools.report.evaluation import evaluation_sections, is_evaluation
 from calib_tools.report.quantization import gate_section, is_bundle, quantization_sections
@@ -30,13 +30,10 @@ def write_report(run: Path, out: Path, force: bool) -> None:
         QuantVLAError: `out` exists, or the run directory holds nothing to report.
     """
     check_file_free(out, force)
-    if why_not_at_home():  # matplotlib would print a paragraph about it
-        os.environ.setdefault("MPLCONFIGDIR", str(cache_directory("matplotlib")))
+    prepare_plots()
     if is_evaluation(run):
         title = "Closed-loop evaluation"
-        page = _fill(title, run.resolve().name, None, [], evaluation_sections(run))
-    elif is_ablation(run):
-        page = _fill("Ablation", run.resolve().name, None, [], ablation_sections(run))
+        page = fill_page(title, run.resolve().name, evaluation_sections(run))
     elif is_bundle(run):
         page = _of_bundle(run)
     else:
@@ -44,26 +41,33 @@ def write_report(run: Path, out: Path, force: bool) -> None:
     write_file(out, page)
 
 
+def prepare_plots() -> None:
+    """Let figures be drawn quietly; before the first one."""
+    if why_not_at_home():  # matplotlib would print a paragraph about it
+        os.environ.setdefault("MPLCONFIGDIR", str(cache_directory("matplotlib")))
+
+
 def _of_bundle(path: Path) -> str:
     data = read_bundle(path)
     verdict = gate_section(data)
     parts = [*([verdict] if verdict else []), *quantization_sections(data)]
-    return _fill("Quantized policy", path.resolve().name, None, [], parts)
+    return fill_page("Quantized policy", path.resolve().name, parts)
 
 
 def render(data: RunData) -> str:
     """The page of a demo as HTML."""
     title = "From live camera topics to an INT8 policy"
-    return _fill(title, data.name, data.summary, data.pictures, sections(data))
+    return fill_page(title, data.name, sections(data), data.summary, data.pictures)
 
 
-def _fill(
+def fill_page(
     title: str,
     name: str,
-    summary: dict[str, Any] | None,
-    pictures: list[bytes],
-    parts: list[Section],
+    parts: Sequence[Section],
+    summary: dict[str, Any] | None = None,
+    pictures: Sequence[bytes] = (),
 ) -> str:
+    """A page as HTML: its title, the name of what it is about, GIFs and sections."""
     from jinja2 import Environment
 
     template = resources.files("calib_tools.report").joinpath(_TEMPLATE).read_text(encoding="utf-8")

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from quantvla_ros.models.blocks import Attention
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
-from quantvla_ros.quantization.transforms.study import StudyLinear
 from quantvla_ros.quantization.transforms.temperature import fold_into_gain
 
 
@@ -22,10 +21,10 @@ def scale_rows(layer: nn.Module, factor: Tensor) -> None:
         if isinstance(layer, QuantizedLinear):
             layer.scale.mul_(factor[:, None])
         else:
-            assert isinstance(layer, nn.Linear | StudyLinear)
+            assert isinstance(layer.weight, Tensor)
             layer.weight.mul_(factor[:, None])
         bias = layer.bias
-        if bias is not None:
+        if isinstance(bias, Tensor):
             bias.mul_(factor)
 
 

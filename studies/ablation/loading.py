@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from calib_tools.evaluate.study_file import apply_study
 from quantvla_ros.backends.policy import Policy, policy_of
 from quantvla_ros.bundle.storage import load_bundle
 from quantvla_ros.quantization.network import load_network
+from studies.fake_quantization.file import apply_study
 
 
 def load_made(bundle: Path, path: Path) -> Policy:

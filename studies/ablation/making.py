@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from calib_tools.buffer.store import CalibrationBuffer
 from calib_tools.common.output import read_json, write_json
-from calib_tools.evaluate.study_head import SUFFIX
 from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.bundle.storage import WEIGHTS, bundle_hash, file_hash
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.gate import load_thresholds
 from quantvla_ros.quantization.layouts import AUTO
 from studies.ablation.catalogue import AblationVariant
+from studies.fake_quantization.head import SUFFIX
 
 if TYPE_CHECKING:
     from calib_tools.quantize.judging import Chunks
@@ -146,8 +146,8 @@ class Workshop:
         }
 
     def _studied(self, variant: AblationVariant, progress: Progress) -> dict[str, Any]:
-        from calib_tools.evaluate.study_file import save_study
         from studies.ablation.study import make_study
+        from studies.fake_quantization.file import save_study
 
         assert not isinstance(variant.how, Recipe)
         samples = self.samples

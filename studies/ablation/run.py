@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`quantvla ablate`: make the variants, judge them in open and in closed loop, write the record."""
+"""Make the variants, judge them in open and in closed loop, write the record."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from studies.ablation.fresh_samples import FreshSamples, Show, summarized
 from studies.ablation.making import Workshop
 from studies.ablation.steps import written
 from studies.ablation.table import KIND, RECORD, SCHEMA
+from studies.fake_quantization.changes import read_change
 
 CLOSED_LOOP = "closed_loop"
 
@@ -87,7 +88,7 @@ def ablate(
     record = {
         "schema": SCHEMA,
         "kind": KIND,
-        "command": command_line("quantvla"),
+        "command": command_line(),
         **plan,
         "samples": {"calibration": len(samples.calibration), "held_out": len(samples.held_out)},
         "fresh": spread,
@@ -161,7 +162,7 @@ class _ClosedLoop:
         """By setting, whether each episode of the plan was solved."""
         won = {}
         for setting in self._settings:
-            variants = parse_variants([argument])
+            variants = parse_variants([argument], read_change)
             wanted = make_settings(variants, self.tasks, self._episodes, setting=setting)
             place = self._out / CLOSED_LOOP / setting / f"{name}-{self._episodes}"
             try:

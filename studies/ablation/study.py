@@ -28,10 +28,10 @@ from quantvla_ros.quantization.observe import observe_inputs
 from quantvla_ros.quantization.rounding.codes import dequantize
 from quantvla_ros.quantization.schemes import Precision
 from quantvla_ros.quantization.teacher import TeacherRecord
-from quantvla_ros.quantization.transforms.duquant import DuQuant
-from quantvla_ros.quantization.transforms.study import StudyLinear
 from quantvla_ros.robot.observation import Observation
 from studies.ablation.catalogue import Study
+from studies.fake_quantization.duquant import DuQuant
+from studies.fake_quantization.layer import StudyLinear
 
 KERNEL = "fake quantization"
 DUQUANT = "duquant"

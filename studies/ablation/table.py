@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from calib_tools.common.record_file import read_record_file
+from calib_tools.common.tables import show_grids
 from calib_tools.evaluate.table import percent, points
 from studies.ablation.bootstrap import ratio_interval
 from studies.ablation.steps import Step, compare, steps
 
 Row = list[str]
 
-RECORD, KIND, SCHEMA = "ablation.json", "quantvla ablate", 1
+RECORD, KIND, SCHEMA = "ablation.json", "studies.ablation", 1
 
 OPEN_HEAD = [
     "variant", "numbers", "layers", "mean error, mrad", "share of own spread", "largest, mrad",
@@ -43,7 +46,7 @@ def read_ablation(path: Path) -> dict[str, Any]:
     Raises:
         QuantVLAError: it is missing, damaged, something else, or of another version.
     """
-    return read_record_file(path, KIND, SCHEMA, KIND, "run the ablation again")
+    return read_record_file(path, KIND, SCHEMA, f"python -m {KIND}", "run the ablation again")
 
 
 def open_rows(record: Mapping[str, Any]) -> list[Row]:
@@ -239,3 +242,16 @@ def summary_line(record: Mapping[str, Any]) -> str:
             f"variants below float, gate and success agree on {agree}."
         )
     return " ".join(parts)
+
+
+def show(record: Mapping[str, Any], out: Path) -> None:
+    """Print the tables."""
+    show_grids(
+        ("Action error on held-out samples", OPEN_HEAD, open_rows(record)),
+        ("Action error on fresh samples", FRESH_HEAD, fresh_rows(record)),
+        ("Each part's share of the error", FRESH_STEP_HEAD, fresh_step_rows(record)),
+        ("Closed-loop success", CLOSED_HEAD, closed_rows(record)),
+        ("Each part's share of success", STEP_HEAD, step_rows(record)),
+    )
+    lines = [summary_line(record), same_networks(record), f"Record: {out / RECORD}"]
+    Console().print("\n".join(filter(None, lines)), markup=False, highlight=False)

@@ -7,10 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from calib_tools.common.panda_limits import panda_limits
 from calib_tools.common.say import Say
-from studies.controller.recorded import record_motions
-from studies.controller.run import compare
 from studies.controller.table import KIND, is_good, markdown
 from studies.study import run_study, study_parser
 
@@ -33,6 +30,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     def measure(say: Say) -> dict[str, Any]:
+        from calib_tools.common.panda_limits import panda_limits
+        from studies.controller.recorded import record_motions
+        from studies.controller.run import compare
+
         motions = record_motions(options.bundle, options.episodes, say)
         return {
             "episodes": len(motions),

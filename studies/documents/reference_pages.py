@@ -46,7 +46,11 @@ def write(root: Path) -> list[Path]:
 
 def main(arguments: Sequence[str] | None = None, root: Path = REPOSITORY) -> int:
     """Entry of ``python -m studies.documents.reference_pages``; the exit status."""
-    parser = argparse.ArgumentParser(prog="studies.documents.reference_pages", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="studies.documents.reference_pages",
+        description=__doc__,
+        epilog="example: python -m studies.documents.reference_pages --check",
+    )
     parser.add_argument("--check", action="store_true", help="change nothing, only compare")
     if not parser.parse_args(arguments).check:
         for path in write(root):

@@ -18,9 +18,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calib_tools.bench import table as bench_table
-from calib_tools.bench.table import RECORD as BENCH
-from calib_tools.bench.table import read_bench
 from calib_tools.common.output import write_file
 from calib_tools.demo.summary_table import read_summary, render
 from calib_tools.evaluate import table
@@ -36,6 +33,9 @@ from studies.controller import table as controller_table
 from studies.documents.headline import headline_rows
 from studies.fault_study import table as fault_table
 from studies.fuzz import table as fuzz_table
+from studies.scheme_bench import table as bench_table
+from studies.scheme_bench.table import RECORD as BENCH
+from studies.scheme_bench.table import read_bench
 from studies.study import read_study
 from studies.timing import table as timing_table
 
@@ -158,7 +158,11 @@ def old_figures(root: Path) -> dict[Path, dict[str, Any]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry of ``python -m studies.documents.tables``; the exit status."""
-    parser = argparse.ArgumentParser(prog="studies.documents.tables", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="studies.documents.tables",
+        description=__doc__,
+        epilog="example: python -m studies.documents.tables --check",
+    )
     parser.add_argument("--check", action="store_true", help="change nothing, only compare")
     parser.add_argument("--record", type=Path, help="check and show this record instead")
     options = parser.parse_args(arguments)

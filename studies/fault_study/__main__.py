@@ -11,7 +11,6 @@ from calib_tools.common.output import write_file
 from calib_tools.common.say import Say
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.control.faults import FaultCode
-from studies.fault_study.run import study
 from studies.fault_study.scenarios import SCENARIOS
 from studies.fault_study.table import KIND, figure, is_good, markdown
 from studies.study import run_study, study_parser
@@ -39,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     codes = [FaultCode(name) for name in options.fault or [c.value for c in SCENARIOS]]
 
     def measure(say: Say) -> dict[str, Any]:
+        from studies.fault_study.run import study
+
         if options.figure is not None:
             check_writable(options.figure)
         stops, kills = study(codes, options.kills, options.logs, say)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`quantvla bench-schemes`: every scheme beside compiled float, of a policy or of a large network.
+"""Every scheme beside compiled float, of a policy or of a large network.
 
 The bundles are made first, each in a process of its own whose time and peak memory are written
 down; a bundle that is there already is not made again. Then all are timed in turn in one run.
@@ -17,7 +17,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from calib_tools.bench.table import KIND, RECORD, SCHEMA
 from calib_tools.common.failures import sentence
 from calib_tools.common.output import claim_directory, read_json, write_json
 from calib_tools.common.progress import Bar
@@ -34,6 +33,7 @@ from quantvla_ros.parent_process import tie_to_parent
 from quantvla_ros.quantization.schemes import SCHEMES, check_scheme
 from quantvla_ros.robot.observation import Observation
 from studies.random_policy import random_observations, save_random_bundle
+from studies.scheme_bench.table import KIND, RECORD, SCHEMA
 
 _BUNDLES, _MADE = "bundles", "made"
 _RANDOM_CALIBRATION, _RANDOM_HELD_OUT = 15, 8  # 11 to fit on: 2651 tokens for 2560 inputs
@@ -91,7 +91,7 @@ def bench_schemes(
     record = {
         "schema": SCHEMA,
         "kind": KIND,
-        "command": command_line("quantvla"),
+        "command": command_line(),
         "network": _network(subject.bundle, bundle is None),
         "quantization": made,
         **timed,

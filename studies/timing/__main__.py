@@ -10,9 +10,6 @@ from typing import Any
 
 from calib_tools.common.say import Say
 from studies.study import run_study, study_parser
-from studies.timing.cameras import study_cameras
-from studies.timing.jitter import study_jitter
-from studies.timing.soak import study_soak
 from studies.timing.table import KIND, markdown
 
 _TEXT = """\
@@ -53,10 +50,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _study(options: argparse.Namespace, seconds: float, say: Say) -> dict[str, Any]:
     if options.study == "cameras":
+        from studies.timing.cameras import study_cameras
+
         return {"rows": study_cameras(seconds, options.logs, say)}
     if options.study == "jitter":
+        from studies.timing.jitter import study_jitter
+
         rows = study_jitter(options.bundle, options.rate, seconds, options.logs, say)
         return {"rows": rows}
+    from studies.timing.soak import study_soak
+
     return study_soak(options.bundle, options.rate, seconds, options.logs, say)
 
 

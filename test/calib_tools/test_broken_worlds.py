@@ -6,6 +6,7 @@ Inputs that do not exist show that a refusal came first: a command that had begu
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import os
@@ -24,6 +25,7 @@ from support.process_life import import_path
 from calib_tools.cli import main
 from quantvla_ros.backends.cpu import compiler
 
+STUDIES = {"bench-schemes": "studies.scheme_bench", "ablate": "studies.ablation"}
 COMMANDS = {
     "record": "record --config {config} --out {out}",
     "select": "select nothing --config {config} --out {out}",
@@ -57,6 +59,9 @@ def refused(monkeypatch, capsys) -> Callable[..., str]:
 
     def run(command: Callable[[], object], *words: object) -> str:
         monkeypatch.setattr(sys, "argv", ["quantvla", *map(str, words)])
+        if words and words[0] in STUDIES:
+            study = importlib.import_module(f"{STUDIES[words[0]]}.__main__")
+            command = functools.partial(study.main, sys.argv[2:])
         with pytest.raises(SystemExit) as ended:
             command()
         assert ended.value.code == 1
@@ -90,7 +95,8 @@ def left(world: Path) -> set[str]:
 def test_an_output_that_cannot_be_written(world, refused, name, place):
     out = place.format(world=world)
     said = refused(main, *words(COMMANDS[name], world, out))
-    assert said.startswith(f"quantvla: '{out}") and "cannot be written (" in said
+    program = STUDIES.get(name, "quantvla").rpartition(".")[2]
+    assert said.startswith(f"{program}: '{out}") and "cannot be written (" in said
     assert left(world) == {"config.yaml", "file"}
 
 

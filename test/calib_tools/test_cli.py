@@ -19,8 +19,6 @@ COMMANDS = [
     "quantize",
     "gate",
     "bench",
-    "bench-schemes",
-    "ablate",
     "evaluate",
     "report",
     "inspect",

@@ -38,7 +38,7 @@ def test_record_is_written_whole_and_read_again(tmp_path, capsys):
     ("error", "status", "said"),
     [
         (QuantVLAError("No robot."), 1, "some_study: No robot.\n"),
-        (Stopped(signal.SIGINT), 130, "some_study: Stopped by SIGINT; nothing was written\n"),
+        (Stopped(signal.SIGINT), 130, "some_study: Stopped by SIGINT; nothing was written.\n"),
     ],
 )
 def test_study_that_ends_early_writes_nothing(tmp_path, capsys, error, status, said):
@@ -61,7 +61,7 @@ def test_study_stops_on_sigterm(tmp_path, capsys):
             lambda say: os.kill(os.getpid(), signal.SIGTERM) or {},
         )
     assert ended.value.code == 128 + signal.SIGTERM
-    assert capsys.readouterr().err == "some_study: Stopped by SIGTERM; nothing was written\n"
+    assert capsys.readouterr().err == "some_study: Stopped by SIGTERM; nothing was written.\n"
 
 
 def test_older_record_stays_without_force(tmp_path):

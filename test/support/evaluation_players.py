@@ -58,7 +58,7 @@ def settings(labels=("float",), episodes: int = 4, **more) -> Settings:
 
 def jobs(count: int, folder: Path) -> list[Job]:
     """Jobs of a made-up variant; players below write into `folder`."""
-    variant = Variant("float", folder, "", "0" * 64)
+    variant = Variant("float", folder, "0" * 64)
     return [
         Job(variant, PlannedEpisode(i, "pick_place", "none", i, 0, -1), 0.1, None, 12.0)
         for i in range(count)

@@ -22,7 +22,7 @@ def played(tmp_path, monkeypatch):
     for label in ("float", "new/int8"):
         folder = tmp_path / label.replace("/", "_")
         folder.mkdir()
-        variants.append(Variant(label, folder, "", f"{label:0>64}"))
+        variants.append(Variant(label, folder, f"{label:0>64}"))
     settings = make_settings(variants, ["pick_place"], EPISODES)
     return lambda gifs: evaluate(variants, settings, tmp_path / "out", workers=1, gifs=gifs)
 

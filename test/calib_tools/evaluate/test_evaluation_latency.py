@@ -22,14 +22,20 @@ MEASURED = settings(latency="measured")
 @pytest.fixture
 def variant(tmp_path):
     bundle = save_tiny_bundle(tmp_path / "tiny")
-    return Variant("tiny", bundle, "", bundle_hash(bundle))
+    return Variant("tiny", bundle, bundle_hash(bundle))
+
+
+class Unplayable:
+    """A change of a bundle that nobody may apply."""
+
+    label, identity = "odd", "0" * 64
+
+    def apply(self, network):
+        raise AssertionError("a change has the latency of its bundle")
 
 
 def fake(variant, label="tiny@odd"):
-    """A fake-quantized form of the bundle, whose study cannot be loaded."""
-    return dataclasses.replace(
-        variant, label=label, rounding="0" * 64, study=variant.bundle / "nothing.safetensors"
-    )
+    return dataclasses.replace(variant, label=label, change=Unplayable())
 
 
 def test_more_denoise_steps_take_longer(variant):

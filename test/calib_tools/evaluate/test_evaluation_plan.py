@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,8 +15,10 @@ from quantvla_ros.errors import QuantVLAError
 from simulation.shifts import SHIFTS
 from simulation.tasks.registry import make_task
 
-FLOAT = Variant("float", Path("float"), "", "0" * 64)
-ROUNDED = Variant("float@rtn4-all", Path("float"), "rtn4-all", "0" * 64)
+FLOAT = Variant("float", Path("float"), "0" * 64)
+CHANGED = Variant(
+    "float@odd", Path("float"), "0" * 64, SimpleNamespace(label="odd", identity="odd")
+)
 
 
 def test_each_scene_is_played_with_two_goals_and_beginnings_are_balanced():
@@ -80,7 +83,7 @@ def test_presets_name_shifts_that_there_are():
         ({"latency": "nan"}, "--latency is 'nan'"),
         ({"way": "ros", "shifts": ["dim_light"]}, "--over-ros plays the normal setting"),
         ({"way": "ros", "setting": "hard"}, "--over-ros plays the normal setting"),
-        ({"way": "ros", "variants": [ROUNDED]}, "'float@rtn4-all' is fake-quantized"),
+        ({"way": "ros", "variants": [CHANGED]}, "'float@odd' is a changed bundle"),
     ],
 )
 def test_what_cannot_be_played_is_refused_in_one_sentence(changed, sentence):

@@ -59,7 +59,7 @@ def test_an_evaluation_on_ray_goes_on_after_a_stop(tmp_path, monkeypatch):
     variants = []
     for label in ("float", "int8"):
         (tmp_path / label).mkdir()
-        variants.append(Variant(label, tmp_path / label, "", f"{label:0>64}"))
+        variants.append(Variant(label, tmp_path / label, f"{label:0>64}"))
     settings = make_settings(variants, ["pick_place"], 8)
     out = tmp_path / "out"
 

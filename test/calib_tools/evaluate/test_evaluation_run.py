@@ -27,7 +27,7 @@ from quantvla_ros.errors import QuantVLAError
 def made_up(folder: Path, episodes: int = 6, labels=("float", "int8"), **more):
     """Variants whose players write into `folder`, and settings for them."""
     folder.mkdir(exist_ok=True)
-    variants = [Variant(label, folder, "", f"{label:0>64}") for label in labels]
+    variants = [Variant(label, folder, f"{label:0>64}") for label in labels]
     return variants, make_settings(variants, ["pick_place"], episodes, **more)
 
 

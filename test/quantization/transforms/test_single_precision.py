@@ -27,13 +27,13 @@ from torch import nn
 from quantvla_ros.models.mini_pi05.roles import layer_roles
 from quantvla_ros.quantization.observe import observe_inputs
 from quantvla_ros.quantization.transforms.base import seen_input
-from quantvla_ros.quantization.transforms.duquant import DuQuant, DuQuantLinear
 from quantvla_ros.quantization.transforms.rotation import (
     HadamardRotation,
     RotatedLinear,
     block_for,
 )
 from quantvla_ros.quantization.transforms.smoothquant import FLOOR
+from studies.fake_quantization.duquant import DuQuant, DuQuantLinear
 
 TOLERANCE = 1e-5  # of the output
 OF_TERMS = 1e-6

@@ -13,11 +13,11 @@ from support.evaluation_players import Weak
 from calib_tools.evaluate import run as evaluation_run
 from calib_tools.evaluate import variants as variants_module
 from calib_tools.quantize.recipe import Recipe
-from calib_tools.report.page import write_report
 from quantvla_ros.bundle.storage import WEIGHTS, file_hash, load_manifest
 from quantvla_ros.errors import QuantVLAError
 from studies.ablation import making, run
 from studies.ablation.catalogue import Study, budget_between, catalogue, choose
+from studies.ablation.page import write_page
 from studies.ablation.table import closed_rows, open_rows, read_ablation
 from studies.documents import tables as document_tables
 
@@ -139,7 +139,7 @@ def test_what_cannot_be_made_is_told_and_the_rest_goes_on(
 def test_a_directory_of_something_else_is_refused(tmp_path, record, tiny_buffer, tiny_bundle):
     out, _ = record
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(QuantVLAError, match="was not begun by `quantvla ablate`"):
+    with pytest.raises(QuantVLAError, match=r"was not begun by `studies\.ablation`"):
         run.ablate(tiny_bundle, tiny_buffer, CHOSEN, [], [], 0, 1, tmp_path)
     with pytest.raises(QuantVLAError, match="already quantized"):
         run.ablate(out / "variants" / "mixed", tiny_buffer, CHOSEN, [], [], 0, 1, tmp_path / "x")
@@ -150,7 +150,7 @@ def test_documents_and_the_report_show_it(record, tmp_path):
     text = document_tables.markdown(out / run.RECORD)
     assert "| w3a8-rtn | normal | 20 of 40 | 50.0 % |" in text
     assert "Setting normal: 40 paired episodes, 1 of 3 variants below float" in text
-    write_report(out, tmp_path / "page.html", force=False)
+    write_page(out, tmp_path / "page.html", force=False)
     page = (tmp_path / "page.html").read_text()
     assert "w3a8-rtn" in page and page.count("<svg") == 1
     damaged = Path(tmp_path / "ablation.json")

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from calib_tools.buffer.store import load_buffer
-from calib_tools.report.page import write_report
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.robot.chunk import draw_noise
 from studies.ablation import fresh_samples, run
 from studies.ablation.bootstrap import mean_interval, ratio_interval
+from studies.ablation.page import write_page
 from studies.ablation.table import fresh_rows, fresh_step_rows
 from studies.documents import tables as document_tables
 
@@ -72,7 +72,7 @@ def test_tables_the_documents_and_the_report_show_it(ablated, tmp_path):
     assert step[:2] == ["w4a8-rtn to w4a8-gptq", "GPTQ"]
     text = document_tables.markdown(out / run.RECORD)
     assert "| float, other noise | 70 |" in text and "| w4a8-rtn to w4a8-gptq | GPTQ |" in text
-    write_report(out, tmp_path / "page.html", force=False)
+    write_page(out, tmp_path / "page.html", force=False)
     assert "Action error on fresh samples" in (tmp_path / "page.html").read_text()
 
 

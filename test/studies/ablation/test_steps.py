@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from calib_tools.common.output import write_json
-from calib_tools.common.tables import show_ablation
-from calib_tools.report.page import write_report
 from quantvla_ros.bundle.storage import WEIGHTS, file_hash
 from quantvla_ros.quantization.gate import load_thresholds
 from studies.ablation.catalogue import AblationVariant, Study, catalogue
 from studies.ablation.making import MADE, VARIANTS, Workshop
+from studies.ablation.page import write_page
 from studies.ablation.run import _against, _alone
 from studies.ablation.steps import Step, compare, steps, written
 from studies.ablation.table import (
@@ -23,6 +22,7 @@ from studies.ablation.table import (
     closed_rows,
     open_rows,
     same_networks,
+    show,
     step_rows,
     summary_line,
 )
@@ -62,7 +62,7 @@ def variant(name: str, won: str | None, **more) -> dict:
 def made_up(*variants: dict) -> dict:
     return {
         "schema": 1,
-        "kind": "quantvla ablate",
+        "kind": "studies.ablation",
         "bundle": "ab" * 32,
         "samples": {"calibration": 24, "held_out": 8},
         "cpu": {"model": "a CPU", "vnni": True, "cores": 2},
@@ -169,7 +169,7 @@ def test_documents_and_the_terminal_show_the_parts(tmp_path, record, capsys, mon
     row = "| w4a8-all to w4a8-rtn | layout | normal | 10.0 % | 70.0 % | +60.0 | +17.1 to +80.9 |"
     same = "w4a8-duquant is the same network as w4a8-rtn."
     assert row in text and text.endswith(f"\n\n{same}")
-    show_ablation(record, tmp_path)
+    show(record, tmp_path)
     shown = capsys.readouterr().out
     assert "w4a8-all to w4a8-rtn" in shown and same in shown
 
@@ -211,7 +211,7 @@ def test_the_report_shows_the_parts(tmp_path, record):
     record["variants"].append(variant("w4a8-gptq", None, sha256="aa"))
     for name, content in (("new", record), ("old", without(record, NEW_KEYS))):
         write_json(tmp_path / name / RECORD, content)
-        write_report(tmp_path / name, tmp_path / f"{name}.html", force=False)
+        write_page(tmp_path / name, tmp_path / f"{name}.html", force=False)
     new, old = ((tmp_path / f"{name}.html").read_text() for name in ("new", "old"))
     assert "w4a8-all to w4a8-rtn" in new and "w4a8-gptq is the same network as w4a8-clip." in new
     assert "share of success" not in old and "same network" not in old

@@ -8,14 +8,15 @@ import torch
 from support.tiny_policy import network_inputs, noise, observations, save_tiny_bundle
 
 from calib_tools.evaluate import variants as variants_module
-from calib_tools.evaluate.study_file import save_study
 from calib_tools.evaluate.variants import load_variant, parse_variants
 from quantvla_ros.bundle.storage import bundle_hash
 from quantvla_ros.errors import BundleError, QuantVLAError
 from quantvla_ros.models.flow import integrate
-from quantvla_ros.quantization.transforms.study import StudyLinear
 from studies.ablation.catalogue import BOTH, Study
 from studies.ablation.study import KERNEL, make_study
+from studies.fake_quantization.changes import read_change
+from studies.fake_quantization.file import save_study
+from studies.fake_quantization.layer import StudyLinear
 
 SAMPLES = observations(24)
 ATTENTION = "action_expert.layers.0.self_attn.q_proj"
@@ -51,7 +52,7 @@ def test_what_was_judged_is_what_is_played(path, tmp_path, monkeypatch, study):
     file = tmp_path / "odd.safetensors"
     save_study(file, made.network, path, bundle_hash(path))
     assert [p.name for p in tmp_path.iterdir()] == ["odd.safetensors"]
-    (variant,) = parse_variants([f"{path}@{file}"])
+    (variant,) = parse_variants([f"{path}@{file}"], read_change)
     assert variant.label == "float@odd"
     policy = load_variant(variant, None, compiled=False)
     torch.testing.assert_close(chunk(policy.network), chunk(made.network), rtol=1e-4, atol=1e-4)
@@ -76,12 +77,12 @@ def test_a_study_is_refused_with_another_bundle_and_when_changed(path, tmp_path,
     save_study(file, studied(path, 4, 8).network, path, bundle_hash(path))
     other = save_tiny_bundle(tmp_path / "other", seed=1)
     with pytest.raises(QuantVLAError, match="made from another bundle"):
-        parse_variants([f"{other}@{file}"])
+        parse_variants([f"{other}@{file}"], read_change)
     with pytest.raises(QuantVLAError, match="is no study"):
-        parse_variants([f"{path}@{path / 'weights.safetensors'}"])
+        parse_variants([f"{path}@{path / 'weights.safetensors'}"], read_change)
     with pytest.raises(QuantVLAError, match="is no study"):
-        parse_variants([f"{path}@{tmp_path / 'nothing.safetensors'}"])
-    (variant,) = parse_variants([f"{path}@{file}"])
+        parse_variants([f"{path}@{tmp_path / 'nothing.safetensors'}"], read_change)
+    (variant,) = parse_variants([f"{path}@{file}"], read_change)
     save_study(file, studied(path, 3, 8).network, path, bundle_hash(path))
     with pytest.raises(BundleError, match="was changed since the evaluation began"):
         load_variant(variant, None, compiled=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`quantvla bench-schemes` on a random network that is tiny; compiling is left out."""
+"""A scheme bench on a random network that is tiny; compiling is left out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from calib_tools.bench import table as bench_table
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.manifest_file import write_manifest
 from quantvla_ros.bundle.storage import load_manifest
@@ -27,6 +26,7 @@ from studies.random_policy import (
 )
 from studies.scheme_bench import bench as measuring
 from studies.scheme_bench import command as module
+from studies.scheme_bench import table as bench_table
 
 TINY = SMOLVLA_SIZED.model_copy(
     update={

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report's sections of an ablation."""
+"""One HTML file, readable offline, of an ablation: `python -m studies.ablation.page`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from calib_tools.common.output import check_file_free, write_file
 from calib_tools.report.evaluation_plots import forest_figure
+from calib_tools.report.page import fill_page, prepare_plots
 from calib_tools.report.section import Section
 from studies.ablation import table
 from studies.ablation.table import RECORD
+from studies.study import study_command
 
 _STEPS = (
     "Success with a part less success without it, all else alike, on the same episodes, in points. "
@@ -23,11 +28,6 @@ _FRESH = (
     "The last row is the float policy against itself with another noise."
 )
 _FRESH_STEPS = "Mean error with a part over that without it, all else alike, on the same samples."
-
-
-def is_ablation(directory: Path) -> bool:
-    """Whether a directory holds the record of an ablation."""
-    return (directory / RECORD).is_file()
 
 
 def ablation_sections(directory: Path) -> list[Section]:
@@ -69,3 +69,33 @@ def _closed(record: Mapping[str, Any]) -> Section:
     return Section(
         "Closed-loop success", text, table.CLOSED_HEAD, table.closed_rows(record), figures
     )
+
+
+def write_page(ablation: Path, out: Path, force: bool) -> None:
+    """Make the page of the ablation in a directory.
+
+    Raises:
+        QuantVLAError: `out` exists, or the record is damaged or of another version.
+    """
+    check_file_free(out, force)
+    prepare_plots()
+    write_file(out, fill_page("Ablation", ablation.resolve().name, ablation_sections(ablation)))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the page; the exit status is 0 when it is there."""
+    kind = "studies.ablation.page"
+    parser = argparse.ArgumentParser(
+        prog=kind, description=__doc__, epilog=f"example: python -m {kind} ablation --out page.html"
+    )
+    parser.add_argument("ablation", type=Path, help="directory of an ablation")
+    parser.add_argument("--out", type=Path, required=True, help="HTML file to write")
+    parser.add_argument("--force", action="store_true", help="replace an older page")
+    options = parser.parse_args(arguments)
+    with study_command(kind):
+        write_page(options.ablation, options.out, options.force)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -45,5 +45,6 @@ def read_head(path: Path) -> StudyHead:
         return StudyHead(head["bundle_sha256"], head["layers"])
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise QuantVLAError(
-            f"'{path}' is no study of fake quantization; make one with `quantvla ablate`."
+            f"'{path}' is no study of fake quantization; make one with "
+            "`python -m studies.ablation`."
         ) from error

@@ -16,14 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from calib_tools.common.output import whole_file
-from calib_tools.evaluate.study_head import KEY, KIND, read_head
 from quantvla_ros.bundle.storage import load_bundle
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.build import float_network
 from quantvla_ros.quantization.modules import linear_at, replace_module
-from quantvla_ros.quantization.transforms.duquant import DuQuantLinear
 from quantvla_ros.quantization.transforms.rotation import RotatedLinear
-from quantvla_ros.quantization.transforms.study import StudyLinear
+from studies.fake_quantization.duquant import DuQuantLinear
+from studies.fake_quantization.head import KEY, KIND, read_head
+from studies.fake_quantization.layer import StudyLinear
 
 _PARTS = ("smoothing", "first", "order", "second")  # of DuQuant's transform
 

@@ -4,7 +4,7 @@
 Smoothing, a rotation in blocks, a zigzag permutation of the channels, and a second rotation
 (Lin et al. 2024; block 64 and smoothing 0.15 in arXiv 2602.20309). The rotations are arbitrary
 orthogonal matrices and run online before every layer, so the integer backends do not offer them:
-a conditioned layer is evaluated with `study.StudyLinear`.
+a conditioned layer is evaluated with `layer.StudyLinear`.
 
 The original searches its rotations on the tokens themselves. Here a channel's size is estimated
 from what calibration keeps: the channels' correlation, scaled to their observed peaks.

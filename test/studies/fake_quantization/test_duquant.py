@@ -9,7 +9,7 @@ from torch import nn
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.observe import observe_inputs
 from quantvla_ros.quantization.transforms.base import seen_input
-from quantvla_ros.quantization.transforms.duquant import (
+from studies.fake_quantization.duquant import (
     DuQuant,
     DuQuantLinear,
     greedy_rotation,

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of `quantvla quantize`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from calib_tools.common.options import BufferDir, BundleDir, Force, Json, Out, print_json
+from quantvla_ros.errors import QuantVLAError
+
+
+def quantize(
+    bundle: BundleDir,
+    buffer: BufferDir,
+    out: Out,
+    scheme: Annotated[str, typer.Option(help="w8a8, w4a8, w8a16 or w4a16.")] = "w8a8",
+    layout: Annotated[
+        str, typer.Option(help="none, llm, dit, llm+dit, llm+dit_mlp; auto measures and chooses.")
+    ] = "llm+dit_mlp",
+    base: Annotated[str, typer.Option(help="Rounding: rtn, clip or gptq.")] = "gptq",
+    condition: Annotated[
+        list[str] | None, typer.Option(help="smoothquant or hadamard; repeat it for both.")
+    ] = None,
+    activations: Annotated[str, typer.Option(help="dynamic or static ranges.")] = "dynamic",
+    static_range: Annotated[
+        str, typer.Option("--range", help="Static ranges: absmax, percentile or mse.")
+    ] = "mse",
+    group: Annotated[int | None, typer.Option(help="Inputs a scale of 4-bit weights.")] = None,
+    keep_float: Annotated[
+        list[str] | None, typer.Option(help="Pattern of layers that stay float; repeatable.")
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="Bytes of all weights: mixes 8, 4 bits and float.")
+    ] = None,
+    sequential: Annotated[
+        bool, typer.Option("--sequential", help="Fit each layer behind the quantized ones.")
+    ] = False,
+    target: Annotated[str, typer.Option(help="Backend that the bundle is made for.")] = "cpu",
+    ray: Annotated[str | None, typer.Option(help="Ray cluster for auto, or: local.")] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Make a quantized bundle of a float bundle and judge it; goes on after a stop.
+
+    Exit status 1 when it fails its gate.
+    """
+    from calib_tools.common.tables import show_gate
+    from calib_tools.quantize.command import quantize as run
+    from calib_tools.quantize.recipe import Recipe
+    from quantvla_ros.quantization.gate import failures
+
+    recipe = Recipe(
+        scheme=scheme,
+        layout=layout,
+        base=base,
+        condition=tuple(condition or ()),
+        activations=activations,
+        range=static_range,
+        group=group,
+        keep_float=tuple(keep_float or ()),
+        budget=budget,
+        sequential=sequential,
+        target=target,
+    )
+    gate = run(bundle, buffer, recipe, out, force, ray)
+    print_json(gate.model_dump()) if as_json else show_gate(gate)
+    if not gate.passed:
+        raise QuantVLAError(
+            f"The bundle '{out}' is written, but it failed its gate ({'; '.join(failures(gate))}); "
+            "policy_node refuses it. Take another scheme or layout, or more samples."
+        )

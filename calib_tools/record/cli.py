@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command lines of `quantvla record` and `quantvla select`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from calib_tools.common.options import Force, Json, Out, print_json
+
+Config = Annotated[
+    Path, typer.Option("--config", help="Sources of the samples, as config/calibration.yaml.")
+]
+Samples = Annotated[int, typer.Option("--samples", help="Samples wanted.")]
+ForPolicy = Annotated[
+    Path | None,
+    typer.Option("--bundle", help="Policy: instructions that it cannot know are left out."),
+]
+
+
+def record(
+    config: Config,
+    out: Out,
+    samples: Samples = 64,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=1, help="Longest recording, s.")
+    ] = 300.0,
+    bundle: ForPolicy = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Record a calibration buffer from live topics; Ctrl-C or SIGTERM keeps what was recorded."""
+    from calib_tools.buffer.sources import load_config
+    from calib_tools.record.live import record as run
+    from calib_tools.record.table import show_selection
+
+    description = run(load_config(config), out, samples, timeout, force, bundle)
+    print_json(description.model_dump(mode="json")) if as_json else show_selection(out, description)
+
+
+def select(
+    bags: Annotated[list[Path], typer.Argument(help="rosbag2 directories (mcap or sqlite3).")],
+    config: Config,
+    out: Out,
+    samples: Samples = 64,
+    bundle: ForPolicy = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Make a calibration buffer from bags, through the code that records live."""
+    from calib_tools.buffer.sources import load_config
+    from calib_tools.record.select import select as run
+    from calib_tools.record.table import show_selection
+
+    description = run(bags, load_config(config), out, samples, force, bundle)
+    print_json(description.model_dump(mode="json")) if as_json else show_selection(out, description)

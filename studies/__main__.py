@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m studies`: the list of all studies."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+STUDIES = (
+    "ablation", "controller", "documents.reference_pages", "documents.tables", "evaluation",
+    "experts", "fault_study", "fuzz", "scheme_bench", "timing",
+)  # fmt: skip
+
+
+def about(study: str) -> str:
+    """First line of a study's docstring, read without importing it."""
+    place = Path(__file__).parent.joinpath(*study.split("."))
+    source = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    text = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or ""
+    return text.partition("\n")[0]
+
+
+def main() -> None:
+    """Print the studies and what each is about."""
+    print("Our own experiments; `python -m studies.NAME --help` says more of each.\n")
+    for study in STUDIES:
+        print(f"  studies.{study:<26} {about(study)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+from calib_tools.common.resources import shared_file
+from calib_tools.evaluate.settings import make_settings
+from calib_tools.evaluate.variants import load_variant, parse_variants
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.models.mini_pi05.roles import layer_roles
+from quantvla_ros.quantization.layouts import select_layers
+from studies.fake_quantization.changes import read_change
+from studies.fake_quantization.nearest import fake_quantize, parse_rounding, round_to_nearest
+
+PANDA = shared_file("policies/panda")
+
+
+def test_rounding_puts_each_row_on_its_own_symmetric_grid():
+    weight = torch.tensor([[0.7, -0.34, 0.04, 0.0], [7.0, 1.4, -7.0, 0.6], [0.0, 0.0, 0.0, 0.0]])
+    rounded = round_to_nearest(weight, 4)
+    expected = [[0.7, -0.3, 0.0, 0.0], [7.0, 1.0, -7.0, 1.0], [0.0, 0.0, 0.0, 0.0]]
+    assert torch.allclose(rounded, torch.tensor(expected))
+    generator = torch.Generator().manual_seed(0)
+    wild = torch.randn(5, 300, generator=generator)
+    step = wild.abs().amax(dim=1, keepdim=True) / 7
+    assert ((round_to_nearest(wild, 4) - wild).abs() <= step / 2 + 1e-6).all()
+    assert all(len(row.unique()) <= 15 for row in round_to_nearest(wild, 4))
+
+
+@pytest.mark.parametrize("layout", ["all", "llm+dit_mlp"])
+def test_exactly_the_layers_of_the_layout_are_rounded(layout):
+    from support.tiny_policy import tiny_network
+
+    network, before = tiny_network(), tiny_network().state_dict()
+    names = fake_quantize(network, 4, layout)
+    roles = layer_roles(network)
+    assert names == (list(roles) if layout == "all" else select_layers(roles, layout))
+    linears = [n for n, m in network.named_modules() if isinstance(m, nn.Linear)]
+    assert (set(names) == set(linears)) == (layout == "all")
+    changed = {n for n, value in network.state_dict().items() if not torch.equal(value, before[n])}
+    assert changed == {f"{name}.weight" for name in names}
+
+
+@pytest.mark.parametrize("name", ["rtn9-all", "rtn4", "rtn4-none", "rtn4-everything", "gptq4-all"])
+def test_an_unknown_rounding_is_refused(name):
+    with pytest.raises(QuantVLAError, match="Unknown rounding"):
+        parse_rounding(name)
+    with pytest.raises(QuantVLAError, match="Unknown rounding"):
+        parse_variants([f"{PANDA}@{name}"], read_change)
+
+
+def test_variants_are_named_by_their_bundles(tmp_path):
+    float_, rounded = parse_variants([str(PANDA), f"{PANDA}@rtn4-llm+dit_mlp"], read_change)
+    assert (float_.label, rounded.label) == ("panda", "panda@rtn4-llm+dit_mlp")
+    assert float_.sha256 == rounded.sha256
+
+
+def test_a_variant_is_loaded_with_its_rounding_and_its_steps(tmp_path):
+    from quantvla_ros.bundle.storage import load_bundle
+
+    variant = parse_variants([f"{PANDA}@rtn4-all"], read_change)[0]
+    policy = load_variant(variant, 2, compiled=False)
+    assert policy.manifest.denoise_steps == 2
+    name, _ = next(iter(layer_roles(policy.network).items()))
+    original = load_bundle(PANDA).tensors[f"{name}.weight"]
+    weight = policy.network.get_submodule(name).weight
+    assert torch.equal(weight, round_to_nearest(original, 4))
+
+
+def test_real_time_chunking_comes_after_the_change():
+    (both,) = parse_variants([f"{PANDA}@rtn4-all@rtc"], read_change)
+    assert (both.label, both.continues) == ("panda@rtn4-all@rtc", True)
+    assert pickle.loads(pickle.dumps(both)) == both  # as it travels to a worker
+    settings = make_settings([both], ["push"], 2)
+    assert settings.variants[0].rounding == "rtn4-all"
