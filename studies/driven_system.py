@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from calib_tools.buffer.messages import RawMessage, decode
-from calib_tools.common.heard_setpoints import SETPOINTS, HeardSetpoints
 from calib_tools.common.panda_limits import panda_limits
+from calib_tools.system.heard_setpoints import SETPOINTS, HeardSetpoints
 from calib_tools.system.processes import Child
 from quantvla_ros.errors import QuantVLAError
 from studies.commanded_window import CommandedWindow, commanded_window

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from calib_tools.common.cores import usable_cores
-from calib_tools.common.statistics import Rate
+from calib_tools.common.progress import Report
+from calib_tools.evaluate.statistics import Rate
 from studies.study import run_study, study_parser
 
 KIND, RECORD = "studies.experts", "experts.json"
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.seeds < 1:
         parser.error("--seeds must be 1 or more")
 
-    def measure(say: Any) -> dict[str, Any]:
+    def measure(report: Report) -> dict[str, Any]:
         from simulation.tasks.registry import TASKS
 
         context = multiprocessing.get_context("spawn")
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         jobs = [(family, options.seeds) for family in TASKS]
         with context.Pool(min(len(jobs), usable_cores())) as pool:
             for row in pool.imap(play, jobs):
-                say(f"{row['task']}: {row['solved']} of {options.seeds}")
+                report(f"{row['task']}: {row['solved']} of {options.seeds}")
                 rows.append(row)
         return {"seeds": options.seeds, "rows": rows}
 

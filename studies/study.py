@@ -14,8 +14,8 @@ from typing import Any
 from calib_tools.common.cores import usable_cores
 from calib_tools.common.failures import told
 from calib_tools.common.output import check_file_free, write_json
+from calib_tools.common.progress import Report
 from calib_tools.common.record_file import command_line, read_record_file
-from calib_tools.common.say import Say
 from calib_tools.common.stopping import Stopped, say, stops_on_signals
 from quantvla_ros.bundle.directory import check_writable
 
@@ -55,7 +55,7 @@ def run_study(
     kind: str,
     options: argparse.Namespace,
     arguments: Sequence[str] | None,
-    measure: Callable[[Say], dict[str, Any]],
+    measure: Callable[[Report], dict[str, Any]],
 ) -> dict[str, Any]:
     """Measure and write the record; a study that is stopped writes nothing.
 

@@ -24,11 +24,10 @@ import typer
 
 from calib_tools.common.cores import usable_cores
 from calib_tools.common.failures import told
-from calib_tools.quantize.making_table import KIND
 from quantvla_ros.backends.cpu.fingerprint import cpu_kind
 from quantvla_ros.bundle.directory import check_writable
-from studies.study import SCHEMA
 from training.data.files import write_json
+from training.making_table import KIND, SCHEMA
 from training.processes import end_with_parent
 
 BUNDLE = Path("policies/panda")

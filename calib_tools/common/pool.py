@@ -12,7 +12,7 @@ from multiprocessing import connection
 from typing import Any, Generic, cast
 
 from calib_tools.common.failures import sentence
-from calib_tools.evaluate.jobs import AnyResult, AnyWork, Lost, MakePlayer
+from calib_tools.common.work import AnyResult, AnyWork, MakePlayer, RetryCounter
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.parent_process import tie_to_parent
 
@@ -73,7 +73,7 @@ def play_in_processes(
         RuntimeError: a player failed; the text holds its traceback.
     """
     waiting = deque(jobs)
-    lost = Lost()
+    lost = RetryCounter()
     crew: list[_Worker[AnyWork, AnyResult]] = []
     try:
         for _ in range(min(workers, len(jobs))):

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from calib_tools.common.failures import sentence
-from calib_tools.evaluate.jobs import AnyResult, AnyWork, Lost, MakePlayer, WorkPlayer
+from calib_tools.common.work import AnyResult, AnyWork, MakePlayer, RetryCounter, WorkPlayer
 from quantvla_ros.errors import QuantVLAError
 
 LOCAL = "local"
@@ -63,7 +63,7 @@ def play_on_ray(
         slots = max(1, int(ray.cluster_resources().get("CPU", 1)))
         waiting = deque(jobs)
         running: dict[Any, AnyWork] = {}
-        lost = Lost()
+        lost = RetryCounter()
         while waiting or running:
             while waiting and len(running) < slots:
                 job = waiting.popleft()

@@ -15,16 +15,17 @@ import yaml
 from calib_tools.buffer.messages import RawMessage, decode
 from calib_tools.buffer.sources import load_config
 from calib_tools.buffer.store import load_buffer
-from calib_tools.common.heard_setpoints import SETPOINTS, HeardSetpoints
 from calib_tools.common.output import write_file, write_json
 from calib_tools.common.panda_limits import panda_limits
+from calib_tools.common.progress import Report
 from calib_tools.common.resources import shared_file
 from calib_tools.common.ros_domain import own_ros_domain
-from calib_tools.common.say import Say, Stages
 from calib_tools.common.setpoints import Shares
 from calib_tools.common.stopping import Stopped
+from calib_tools.demo.stages import Stages
 from calib_tools.demo.summary import CalibrationSize, Summary, summarize
 from calib_tools.system.episodes import as_records
+from calib_tools.system.heard_setpoints import SETPOINTS, HeardSetpoints
 from calib_tools.system.policy_run import PolicyRun, run_policy
 from calib_tools.system.processes import Processes
 from quantvla_ros.backends.cpu.compiler import check_compiler
@@ -96,50 +97,50 @@ def _run(
     with Processes(logs, environment) as processes:
         with stages.stage(
             "record", "The float policy moves the robot; samples are recorded"
-        ) as say:
+        ) as report:
             runs["float"] = run_policy(
                 processes,
                 "float",
                 places["float"],
                 places["records"] / "float_node.json",
                 max(episodes, _RECORDED_EPISODES),
-                say,
+                report,
                 compiled=False,  # the buffer does not need it, and the demo's user waits for it
                 recorder_arguments=record,
             )
-            say(_successes(runs["float"]))
+            report(_successes(runs["float"]))
         tool = _Tool(processes)
-        with stages.stage("quantize", f"INT8: scheme {SCHEME}, layout {LAYOUT}") as say:
+        with stages.stage("quantize", f"INT8: scheme {SCHEME}, layout {LAYOUT}") as report:
             what = [places["float"], places["buffer"], "--scheme", SCHEME, "--layout", LAYOUT]
-            tool.run("quantize", [*what, "--out", places["int8"]], say)
+            tool.run("quantize", [*what, "--out", places["int8"]], report)
             quantized = load_manifest(places["int8"])
             assert quantized.quantization is not None and quantized.gate is not None
             layers = sum(r.precision != "float" for r in quantized.quantization.layers)
-            say(f"{layers} integer layers")
-        with stages.stage("gate", "INT8 judged against float on held-out samples") as say:
-            tool.run("gate", [places["int8"], places["float"], places["buffer"]], say)
-            say(f"passed, mean difference {quantized.gate.chunk_mae:.5f} rad")
-        with stages.stage("bench", "Latency of INT8 beside compiled float") as say:
+            report(f"{layers} integer layers")
+        with stages.stage("gate", "INT8 judged against float on held-out samples") as report:
+            tool.run("gate", [places["int8"], places["float"], places["buffer"]], report)
+            report(f"passed, mean difference {quantized.gate.chunk_mae:.5f} rad")
+        with stages.stage("bench", "Latency of INT8 beside compiled float") as report:
             file = places["records"] / "bench.json"
             what = [places["int8"], "--against", places["float"], "--buffer", places["buffer"]]
-            tool.run("bench", [*what, "--rounds", str(_ROUNDS), "--out", file], say)
+            tool.run("bench", [*what, "--rounds", str(_ROUNDS), "--out", file], report)
             bench = json.loads(file.read_text(encoding="utf-8"))
-            say(f"speedup {bench['speedup']:.2f}")
-        with stages.stage("int8", "The INT8 policy moves the robot") as say:
+            report(f"speedup {bench['speedup']:.2f}")
+        with stages.stage("int8", "The INT8 policy moves the robot") as report:
             runs["int8"] = run_policy(
                 processes,
                 "int8",
                 places["int8"],
                 places["records"] / "int8_node.json",
                 episodes,
-                say,
+                report,
                 compiled=True,
             )
-            say(_successes(runs["int8"]))
-    with stages.stage("report", "Report") as say:
+            report(_successes(runs["int8"]))
+    with stages.stage("report", "Report") as report:
         buffer = load_buffer(places["buffer"])
         size = CalibrationSize(samples=len(buffer.calibration), held_out=len(buffer.held_out))
-        _write_records(draft, quantized, runs, say)
+        _write_records(draft, quantized, runs, report)
         summary = summarize(
             TASK,
             quantized,
@@ -151,7 +152,7 @@ def _run(
             {**stages.durations_s, "total": time.monotonic() - started},
         )
         write_json(draft / "summary.json", summary.as_json())
-        say("the page is made")
+        report("the page is made")
         from calib_tools.report.page import write_report
 
         write_report(draft, draft / "report.html", force=False)
@@ -164,18 +165,18 @@ class _Tool:
     def __init__(self, processes: Processes) -> None:
         self._processes = processes
 
-    def run(self, command: str, arguments: list[Any], say: Say) -> None:
+    def run(self, command: str, arguments: list[Any], report: Report) -> None:
         child = self._processes.start(command, "calib_tools.cli", command, *arguments)
         while child.status is None:  # it shows how far it is; a slow machine takes its time
-            say(child.last_line)
+            report(child.last_line)
             time.sleep(_POLL_S)
         child.wait(0.0)
 
 
 def _write_records(
-    draft: Path, quantized: BundleManifest, runs: dict[str, PolicyRun], say: Say
+    draft: Path, quantized: BundleManifest, runs: dict[str, PolicyRun], report: Report
 ) -> None:
-    from calib_tools.common.chunk_pairs import chunk_pairs
+    from calib_tools.demo.chunk_pairs import chunk_pairs
     from calib_tools.system.animation import animation, compose
     from calib_tools.system.trace import read_trace, thinned
 
@@ -183,7 +184,7 @@ def _write_records(
     write_json(
         records / "episodes.json", {name: as_records(run.episodes) for name, run in runs.items()}
     )
-    say("pictures")
+    report("pictures")
     trace = read_trace(runs["int8"].arrivals, quantized.interface.action.names)
     if not any(frame.instruction for frame in trace.frames):
         raise QuantVLAError("No pictures arrived while the INT8 policy moved the robot.")
@@ -201,7 +202,7 @@ def _write_records(
     last = len(frames) - 1
     for i in range(_PICTURES):
         compose(frames[i * last // (_PICTURES - 1)]).save(pictures / f"{i + 1}.png")
-    say("chunks")
+    report("chunks")
     held_out = load_buffer(draft / "buffer", quantized.interface.state.names).held_out
     pairs = chunk_pairs(draft / "float", draft / "int8", held_out[:_CHUNKS])
     write_json(records / "chunks.json", pairs)

@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from calib_tools.common.circumstances import versions
 from calib_tools.common.setpoints import Shares
 from calib_tools.system.episodes import Episode
 from quantvla_ros.bundle.schema import BundleManifest
 
 SCHEMA = 1
-_PACKAGES = ("torch", "numpy", "mujoco", "ros-jazzy-rclpy", "ros-jazzy-rmw-fastrtps-cpp")
 
 
 class _Model(BaseModel):
@@ -134,23 +132,6 @@ class Summary(_Model):
     def as_json(self) -> dict[str, Any]:
         """Plain values under the keys of summary.json."""
         return self.model_dump(mode="json", by_alias=True)
-
-
-def versions() -> dict[str, str]:
-    """Versions of what computed; a package that is not installed is left out."""
-    found = {"quantvla_ros": _own_version(), "python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def _own_version() -> str:
-    from quantvla_ros import __version__
-
-    return __version__
 
 
 def count(episodes: Sequence[Episode]) -> EpisodeCount:

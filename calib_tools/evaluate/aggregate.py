@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from statistics import fmean, median
 from typing import Any, get_args
 
-from calib_tools.common.statistics import Paired, Rate
 from calib_tools.evaluate.outcome import Grounding, Outcome
 from calib_tools.evaluate.plan import PlannedEpisode
+from calib_tools.evaluate.statistics import Paired, Rate
 from calib_tools.evaluate.store import Key
 
 ALL = "all"

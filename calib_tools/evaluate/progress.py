@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 from calib_tools.common.progress import Bar
-from calib_tools.common.statistics import Rate
 from calib_tools.evaluate.outcome import Outcome
+from calib_tools.evaluate.statistics import Rate
 from calib_tools.evaluate.store import Key
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from calib_tools.common.cores import usable_cores
+from calib_tools.common.circumstances import circumstances
 from calib_tools.common.record_file import command_line, read_record_file
 from calib_tools.evaluate.aggregate import aggregates, comparisons
 from calib_tools.evaluate.outcome import Outcome
@@ -41,10 +41,6 @@ def make_record(
         speed: how fast it was.
         failures: variant, index and GIF of some failed episodes.
     """
-    from calib_tools.bench.measuring import cpu_model
-    from calib_tools.demo.summary import versions
-    from quantvla_ros.backends.cpu.c_library import has_vnni
-
     labels = [variant.label for variant in settings.variants]
     return {
         "schema": SCHEMA,
@@ -52,8 +48,7 @@ def make_record(
         "command": command_line(),
         "settings": settings.model_dump(mode="json"),
         "latency_ms": dict(latency_ms),
-        "cpu": {"model": cpu_model(), "vnni": has_vnni(), "cores": usable_cores()},
-        "versions": versions(),
+        **circumstances(),
         "speed": dict(speed),
         "decisions": asdict(last_look) if last_look is not None else None,
         "aggregates": aggregates(labels, plan, finished),

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from calib_tools.common.statistics import Paired, Rate
+from calib_tools.evaluate.statistics import Paired, Rate
 
 LOOKS = 5
 ALPHA = 0.05

@@ -10,7 +10,7 @@ from pathlib import Path
 from calib_tools.common.cores import usable_cores
 from calib_tools.common.pool import play_in_processes
 from calib_tools.common.ray_cluster import play_on_ray
-from calib_tools.evaluate.jobs import WorkPlayer
+from calib_tools.common.work import WorkPlayer
 from calib_tools.quantize.heap import trim_heap
 from calib_tools.quantize.rounding_stage import RoundedLayers
 from calib_tools.quantize.work_directory import WorkDirectory

@@ -11,8 +11,8 @@ from calib_tools.buffer.instructions import refusal_for
 from calib_tools.buffer.messages import RawMessage
 from calib_tools.buffer.sources import CalibrationConfig
 from calib_tools.buffer.store import BufferDescription, write_buffer
-from calib_tools.common.progress import CollectorProgress
 from calib_tools.common.stopping import asked_to_stop
+from calib_tools.record.progress import CollectorProgress
 from quantvla_ros.bundle.directory import prepare_output
 from quantvla_ros.errors import QuantVLAError
 

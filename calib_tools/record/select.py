@@ -11,7 +11,7 @@ from calib_tools.buffer.collector import Collector
 from calib_tools.buffer.instructions import refusal_for
 from calib_tools.buffer.sources import CalibrationConfig
 from calib_tools.buffer.store import BufferDescription, write_buffer
-from calib_tools.common.progress import CollectorProgress
+from calib_tools.record.progress import CollectorProgress
 from quantvla_ros.bundle.directory import prepare_output
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from calib_tools.common.say import Say
+from calib_tools.common.progress import Report
 from calib_tools.system.processes import Child
 from quantvla_ros.errors import QuantVLAError
 
@@ -38,7 +38,7 @@ class Episode:
 
 
 def run_episodes(
-    operator: Operator, children: list[Child], count: int, arrivals: list[Arrival], say: Say
+    operator: Operator, children: list[Child], count: int, arrivals: list[Arrival], report: Report
 ) -> list[Episode]:
     """Run episodes one after the other; the policy node is active and in dry run.
 
@@ -47,7 +47,7 @@ def run_episodes(
         children: processes that must live through it.
         count: how many.
         arrivals: watched messages are appended here.
-        say: shows what happens.
+        report: shows what happens.
 
     Raises:
         QuantVLAError: a child ended, or the node refused to arm.
@@ -56,7 +56,7 @@ def run_episodes(
     for number in range(count):
         operator.instruct("")
         state = operator.reset_scene()
-        say(f"episode {number + 1} of {count}: '{state['instruction']}'")
+        report(f"episode {number + 1} of {count}: '{state['instruction']}'")
         episodes.append(run_episode(operator, children, state["instruction"], arrivals))
     operator.instruct("")
     return episodes

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calib_tools.common.progress import Report
 from calib_tools.common.resources import shared_file
-from calib_tools.common.say import Say
 from calib_tools.system.episodes import Episode, run_episodes
 from calib_tools.system.processes import Child, Processes
 from calib_tools.system.trace import WATCHED
@@ -48,7 +48,7 @@ def run_policy(
     bundle: Path,
     record_path: Path,
     episodes: int,
-    say: Say,
+    report: Report,
     compiled: bool,
     recorder_arguments: Sequence[str | Path] = (),
 ) -> PolicyRun:
@@ -60,7 +60,7 @@ def run_policy(
         bundle: what the node runs.
         record_path: where the node writes its record.
         episodes: how many.
-        say: shows what happens.
+        report: shows what happens.
         compiled: whether the policy is compiled, as on a robot.
         recorder_arguments: when given, `quantvla` runs with them during the episodes, and gets
             Ctrl-C after the last one.
@@ -70,17 +70,15 @@ def run_policy(
     """
     arrivals: list[Arrival] = []
     seed = {"seed": str(FIRST_SEED)}
-    with robot_and_policy(processes, name, bundle, record_path, WATCHED, seed, say, compiled) as (
-        operator,
-        children,
-    ):
+    system = robot_and_policy(processes, name, bundle, record_path, WATCHED, seed, report, compiled)
+    with system as (operator, children):
         recorder = None
         if recorder_arguments:
             recorder = processes.start("record", "calib_tools.cli", *recorder_arguments)
             _wait_for_recorder(recorder)
-        done = run_episodes(operator, children, episodes, arrivals, say)
+        done = run_episodes(operator, children, episodes, arrivals, report)
         if recorder is not None:
-            say("the buffer is written")
+            report("the buffer is written")
             recorder.interrupt()
             recorder.wait(_RECORDER_S)
     return PolicyRun(done, arrivals, json.loads(record_path.read_text(encoding="utf-8")))
@@ -94,7 +92,7 @@ def robot_and_policy(
     record_path: Path,
     topics: Mapping[str, tuple[str, ...]],
     robot_parameters: Mapping[str, str],
-    say: Say,
+    report: Report,
     compiled: bool = True,
     more: Mapping[str, object] | None = None,
     node_module: str = "quantvla_ros.nodes.policy_node",
@@ -108,7 +106,7 @@ def robot_and_policy(
         record_path: where it writes its record at the end.
         topics: to watch (see `Operator`).
         robot_parameters: of the simulated robot.
-        say: shows what happens.
+        report: shows what happens.
         compiled: whether the policy is compiled, as on a robot; takes minutes on a busy machine.
         more: further parameters of the policy node.
         node_module: runs the policy node, as that of the package or with changes for a study.
@@ -133,9 +131,9 @@ def robot_and_policy(
     )
     with Operator(topics) as operator:
         operator.instruct("")
-        say("the simulated robot starts")
+        report("the simulated robot starts")
         _wait_for_robot(operator, robot)
-        say("the policy node loads" + (" and compiles" if compiled else "") + " the policy")
+        report("the policy node loads" + (" and compiles" if compiled else "") + " the policy")
         _while_alive(lambda: operator.policy.configure(_CONFIGURE_S), [robot, node])
         operator.policy.activate()
         operator.tap.subscribe(_TOPICS_S)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib_tools.buffer.messages import RawMessage, decode, decode_image
-from calib_tools.common.heard_setpoints import SETPOINTS
+from calib_tools.system.heard_setpoints import SETPOINTS
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.recorder import Arrival

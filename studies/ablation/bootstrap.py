@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from calib_tools.common.statistics import LEVEL
+from calib_tools.evaluate.statistics import LEVEL
 
 RESAMPLED = 10_000
 _SEED = 1

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from calib_tools.common.cores import usable_cores
+from calib_tools.common.circumstances import circumstances
 from calib_tools.common.output import claim_directory, write_json
 from calib_tools.common.progress import Bar
 from calib_tools.common.record_file import command_line
-from calib_tools.common.statistics import Paired, Rate
 from calib_tools.common.stopping import goes_on
 from calib_tools.evaluate.run import evaluate
 from calib_tools.evaluate.settings import make_settings
+from calib_tools.evaluate.statistics import Paired, Rate
 from calib_tools.evaluate.variants import parse_variants
 from calib_tools.quantize.command import fitting_buffer
 from quantvla_ros.bundle.directory import check_writable
@@ -92,7 +92,7 @@ def ablate(
         **plan,
         "samples": {"calibration": len(samples.calibration), "held_out": len(samples.held_out)},
         "fresh": spread,
-        **_circumstances(),
+        **circumstances(),
         "tasks": closed.tasks,
         "episodes": episodes,
         "float": {setting: _alone(won) for setting, won in floats.items()},
@@ -198,12 +198,3 @@ def _against(reference: Sequence[bool], won: Sequence[bool], gate_passed: bool) 
         "below_float": below,
         "gate_agrees": gate_passed != below,
     }
-
-
-def _circumstances() -> Row:
-    from calib_tools.bench.measuring import cpu_model
-    from calib_tools.demo.summary import versions
-    from quantvla_ros.backends.cpu.c_library import has_vnni
-
-    cpu = {"model": cpu_model(), "vnni": has_vnni(), "cores": usable_cores()}
-    return {"cpu": cpu, "versions": versions()}

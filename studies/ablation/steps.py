@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from calib_tools.common.statistics import Paired
+from calib_tools.evaluate.statistics import Paired
 
 CORRECTIONS = {"atm": "ATM", "ohb": "OHB", "both": "ATM and OHB"}
 _PARTS = [

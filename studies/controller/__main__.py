@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from calib_tools.common.say import Say
+from calib_tools.common.progress import Report
 from studies.controller.table import KIND, is_good, markdown
 from studies.study import run_study, study_parser
 
@@ -29,16 +29,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--episodes", type=int, default=4, help="of pick_place (4)")
     options = parser.parse_args(arguments)
 
-    def measure(say: Say) -> dict[str, Any]:
+    def measure(report: Report) -> dict[str, Any]:
         from calib_tools.common.panda_limits import panda_limits
         from studies.controller.recorded import record_motions
         from studies.controller.run import compare
 
-        motions = record_motions(options.bundle, options.episodes, say)
+        motions = record_motions(options.bundle, options.episodes, report)
         return {
             "episodes": len(motions),
             "count": sum(len(motion.windows) for motion in motions),
-            "rows": compare(motions, panda_limits(), say),
+            "rows": compare(motions, panda_limits(), report),
         }
 
     record = run_study(KIND, options, arguments, measure)

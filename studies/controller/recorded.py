@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from calib_tools.common.say import Say
+from calib_tools.common.progress import Report
 from calib_tools.common.setpoints import window_trajectory
 from calib_tools.evaluate.closed_loop import ClosedLoop
 from calib_tools.evaluate.plan import FIRST_SEED
@@ -36,13 +36,13 @@ class Motion:
         return Motion([(at, _from_fresh_on(window)) for at, window in self.windows])
 
 
-def record_motions(bundle: Path, episodes: int, say: Say) -> list[Motion]:
+def record_motions(bundle: Path, episodes: int, report: Report) -> list[Motion]:
     """Play so many episodes of pick_place in process; each window takes up to 8 ms to come."""
     robot, policy = SimulatedRobot("pick_place"), load_policy(bundle, compiled=False)
     rng = np.random.default_rng(0)
     motions = []
     for number in range(episodes):
-        say(f"episode {number + 1} of {episodes}")
+        report(f"episode {number + 1} of {episodes}")
         heard: list[tuple[float, Window]] = []
 
         def note(now: float, window: Window, heard: list[tuple[float, Window]] = heard) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from calib_tools.common.say import Say
+from calib_tools.common.progress import Report
 from calib_tools.common.setpoints import ControllerSetup, Shares, replay
 from quantvla_ros.control.limits import JointLimits
 from simulation.controller_release import RELEASES
@@ -20,7 +20,7 @@ STATE_AGE_S = 0.01
 _SEED = 0
 
 
-def compare(motions: Sequence[Motion], limits: JointLimits, say: Say) -> list[dict[str, Any]]:
+def compare(motions: Sequence[Motion], limits: JointLimits, report: Report) -> list[dict[str, Any]]:
     """Return a row for each kind of windows, release, option and rate: shares of the limits.
 
     The option `interpolate_from_desired_state` is on, or off with a state that is
@@ -34,7 +34,7 @@ def compare(motions: Sequence[Motion], limits: JointLimits, say: Say) -> list[di
     for (kind, played), release, desired in product(
         kinds.items(), RELEASES.values(), (True, False)
     ):
-        say(f"{kind}: {release.name}, option {'on' if desired else 'off'}")
+        report(f"{kind}: {release.name}, option {'on' if desired else 'off'}")
         for rate in RATES_HZ:
             setup = ControllerSetup(release, rate, desired, 0.0 if desired else STATE_AGE_S)
             largest = Shares()

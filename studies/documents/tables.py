@@ -23,7 +23,6 @@ from calib_tools.demo.summary_table import read_summary, render
 from calib_tools.evaluate import table
 from calib_tools.evaluate.record import RECORD as EVALUATION
 from calib_tools.evaluate.record import read_record
-from calib_tools.quantize import making_table
 from quantvla_ros.errors import QuantVLAError
 from studies import experts as expert_study
 from studies.ablation import table as ablation
@@ -38,6 +37,7 @@ from studies.scheme_bench.table import RECORD as BENCH
 from studies.scheme_bench.table import read_bench
 from studies.study import read_study
 from studies.timing import table as timing_table
+from training import making_table
 
 END = "<!-- end of record -->"
 FIGURES = {"docs/images/stops.svg": "docs/records/fault-study.json"}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from calib_tools.common.output import write_file
-from calib_tools.common.say import Say
+from calib_tools.common.progress import Report
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.control.faults import FaultCode
 from studies.fault_study.scenarios import SCENARIOS
@@ -37,12 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     codes = [FaultCode(name) for name in options.fault or [c.value for c in SCENARIOS]]
 
-    def measure(say: Say) -> dict[str, Any]:
+    def measure(report: Report) -> dict[str, Any]:
         from studies.fault_study.run import study
 
         if options.figure is not None:
             check_writable(options.figure)
-        stops, kills = study(codes, options.kills, options.logs, say)
+        stops, kills = study(codes, options.kills, options.logs, report)
         return {"stops": stops, "kills": kills}
 
     record = run_study(KIND, options, arguments, measure)

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from calib_tools.buffer.messages import RawMessage, decode
-from calib_tools.common.heard_setpoints import SETPOINTS
+from calib_tools.common.progress import Report
 from calib_tools.common.resources import shared_file
 from calib_tools.common.ros_domain import own_ros_domain
-from calib_tools.common.say import Say
+from calib_tools.system.heard_setpoints import SETPOINTS
 from calib_tools.system.policy_run import robot_and_policy
 from calib_tools.system.processes import Child, Processes
 from calib_tools.system.trace import JOINT_STATE_TYPE, TRAJECTORY_TYPE
@@ -52,7 +52,7 @@ _PERIOD_S = 1 / FREQUENCY_HZ
 
 
 def study(
-    codes: Sequence[FaultCode], kills: int, logs: Path, say: Say
+    codes: Sequence[FaultCode], kills: int, logs: Path, report: Report
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Provoke the faults, then kill the inference process at random moments.
 
@@ -62,7 +62,7 @@ def study(
         codes: which faults, in order.
         kills: how many.
         logs: directory for the processes' logs.
-        say: shows what happens.
+        report: shows what happens.
 
     Raises:
         QuantVLAError: a process ended, or something that must come did not.
@@ -77,14 +77,14 @@ def study(
             Processes(logs, environment) as processes,
             robot_and_policy(
                 processes, "study", shared_file(BUNDLE), Path(scratch) / "record.json", _TOPICS,
-                {}, say, compiled=False, more=PARAMETERS,
+                {}, report, compiled=False, more=PARAMETERS,
             ) as (operator, children),
         ):  # fmt: skip
             disturber = Disturber(operator.tap.node)
             study = _Study(Scene(operator, disturber, mode), children)
             try:
-                stops = [study.provoke(code, say) for code in codes]
-                return stops, [study.kill(number, kills, say) for number in range(kills)]
+                stops = [study.provoke(code, report) for code in codes]
+                return stops, [study.kill(number, kills, report) for number in range(kills)]
             finally:
                 disturber.heal()
 
@@ -97,20 +97,20 @@ class _Study(DrivenSystem):
         self._scene = scene
         self._measured = np.full(len(self.limits.names), np.inf)
 
-    def kill(self, number: int, of: int, say: Say) -> dict[str, Any]:
+    def kill(self, number: int, of: int, report: Report) -> dict[str, Any]:
         """Provoke WORKER_DIED at a random moment of the wave."""
-        say(f"kill {number + 1} of {of}")
+        report(f"kill {number + 1} of {of}")
         row = self.provoke(FaultCode.WORKER_DIED, lambda _: None, at_random=True)
         del row["curve"]
         return row
 
-    def provoke(self, code: FaultCode, say: Say, at_random: bool = False) -> dict[str, Any]:
+    def provoke(self, code: FaultCode, report: Report, at_random: bool = False) -> dict[str, Any]:
         """Bring the arm to motion, provoke the fault, wait for rest, reset, and move again.
 
         The fault should meet the arm where its wave is fastest; or `at_random` anywhere on it.
         """
         scenario = SCENARIOS[code]
-        say(f"{code.value}: {scenario.text}")
+        report(f"{code.value}: {scenario.text}")
         self._bring_to_motion()
         scenario.prepare(self._scene)
         now = self._scene.disturber.time

@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from calib_tools.common.say import Say
+from calib_tools.common.progress import Report
 from studies.fuzz.file_study import FAILED, study_files
 from studies.fuzz.table import KIND, markdown
 from studies.study import run_study, study_parser
@@ -35,14 +35,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     kinds = options.kind or [MESSAGES, *FILES]
 
-    def measure(say: Say) -> dict[str, Any]:
+    def measure(report: Report) -> dict[str, Any]:
         rows = []
         if MESSAGES in kinds:
             from studies.fuzz.message_study import study_messages
 
-            rows.append(study_messages(options.cases, options.seed, options.logs, say))
+            rows.append(study_messages(options.cases, options.seed, options.logs, report))
         files = [kind for kind in kinds if kind != MESSAGES]
-        rows += study_files(files, options.cases, options.seed, say) if files else []
+        rows += study_files(files, options.cases, options.seed, report) if files else []
         return {"seed": options.seed, "kinds": rows}
 
     record = run_study(KIND, options, arguments, measure)

@@ -9,13 +9,13 @@ import resource
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from calib_tools.common.progress import Report
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.parent_process import tie_to_parent
 from studies.fuzz.files import Attempt, attempts, make_samples
@@ -25,14 +25,14 @@ MEMORY = 12 << 30  # bytes of address space; a damaged size must not bring the m
 ACCEPTED, REFUSED, FAILED = "accepted", "refused", "failed"
 
 
-def study_files(kinds: list[str], cases: int, seed: int, say: Callable[[str], None]) -> list[Any]:
+def study_files(kinds: list[str], cases: int, seed: int, report: Report) -> list[Any]:
     """Damage and open files of each kind.
 
     Args:
         kinds: keys of `attempts`.
         cases: of each kind.
         seed: of the damages; the case with the same number gets the same damage.
-        say: shows how far it is.
+        report: shows how far it is.
 
     Returns:
         A row for each kind: how many were accepted and refused, and every failure with its number.
@@ -40,15 +40,13 @@ def study_files(kinds: list[str], cases: int, seed: int, say: Callable[[str], No
     with tempfile.TemporaryDirectory() as directory:
         samples = Path(directory)
         os.environ["OMP_NUM_THREADS"] = "1"  # on networks this small a second thread only waits
-        say("sound files are made")
+        report("sound files are made")
         make_samples(samples, kinds)
         known = attempts(samples)
-        return [study(kind, known[kind], cases, seed, say) for kind in kinds]
+        return [study(kind, known[kind], cases, seed, report) for kind in kinds]
 
 
-def study(
-    kind: str, attempt: Attempt, cases: int, seed: int, say: Callable[[str], None]
-) -> dict[str, Any]:
+def study(kind: str, attempt: Attempt, cases: int, seed: int, report: Report) -> dict[str, Any]:
     """Try `attempt` (picklable) with the numbers 0 to `cases`; returns its row (see above)."""
     outcomes: Counter[str] = Counter()
     failures: list[dict[str, Any]] = []
@@ -67,7 +65,7 @@ def study(
                 failures.append({"case": number, **outcome["what"]})
             number += 1
             if number % 100 == 0:
-                say(f"{kind}: {number} of {cases}, {len(failures)} failures")
+                report(f"{kind}: {number} of {cases}, {len(failures)} failures")
         worker.end()
     return {
         "kind": kind,

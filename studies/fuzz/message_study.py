@@ -6,7 +6,6 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ import numpy as np
 
 from calib_tools.buffer.messages import RawMessage, decode
 from calib_tools.buffer.sources import IMAGE_TYPES, JOINT_STATE_TYPE, STRING_TYPE
+from calib_tools.common.progress import Report
 from calib_tools.common.resources import shared_file
 from calib_tools.common.ros_domain import own_ros_domain
 from calib_tools.system.policy_run import robot_and_policy
@@ -44,14 +44,14 @@ BATCH = 20
 _PERIOD_S = 0.02
 
 
-def study_messages(cases: int, seed: int, logs: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def study_messages(cases: int, seed: int, logs: Path, report: Report) -> dict[str, Any]:
     """Publish so many damaged messages, half of them while the arm moves and half in dry run.
 
     Args:
         cases: how many.
         seed: of the damages.
         logs: directory for the processes' logs.
-        say: shows how far it is.
+        report: shows how far it is.
 
     Returns:
         A row: the cases after which nothing had stopped ("accepted": the message was skipped, or
@@ -67,11 +67,11 @@ def study_messages(cases: int, seed: int, logs: Path, say: Callable[[str], None]
         Processes(logs, with_wave(environment)) as processes,
         robot_and_policy(
             processes, "fuzz", shared_file(BUNDLE), Path(scratch) / "record.json", topics,
-            {}, say, compiled=False, more={"backend": BACKEND.name},
+            {}, report, compiled=False, more={"backend": BACKEND.name},
         ) as (operator, children),
     ):  # fmt: skip
         study = _Study(operator, children)
-        return study.run(cases, np.random.default_rng(seed), say)
+        return study.run(cases, np.random.default_rng(seed), report)
 
 
 class _Study(DrivenSystem):
@@ -85,9 +85,7 @@ class _Study(DrivenSystem):
         self._faults: Counter[str] = Counter()
         self._failures: list[dict[str, Any]] = []
 
-    def run(
-        self, cases: int, rng: np.random.Generator, say: Callable[[str], None]
-    ) -> dict[str, Any]:
+    def run(self, cases: int, rng: np.random.Generator, report: Report) -> dict[str, Any]:
         self.operator.instruct(INSTRUCTION)
         self.wait(lambda: len(self._sound) == len(SOURCES), "message on every topic")
         stopped = 0
@@ -102,7 +100,7 @@ class _Study(DrivenSystem):
             fault = self._judge(first, moving)
             stopped += count if fault else 0
             if first % 200 == 0:
-                say(
+                report(
                     f"messages: {first} of {cases}, {sum(self._faults.values())} stops, "
                     f"{len(self._failures)} failures"
                 )

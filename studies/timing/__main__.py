@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from calib_tools.common.say import Say
+from calib_tools.common.progress import Report
 from studies.study import run_study, study_parser
 from studies.timing.table import KIND, markdown
 
@@ -40,27 +40,27 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"{options.study} needs --bundle")
     seconds = options.seconds or _SECONDS[options.study]
 
-    def measure(say: Say) -> dict[str, Any]:
-        found = _study(options, seconds, say)
+    def measure(report: Report) -> dict[str, Any]:
+        found = _study(options, seconds, report)
         return {"study": options.study, "rate_hz": options.rate, **found}
 
     print(markdown(run_study(KIND, options, arguments, measure)))
     return 0
 
 
-def _study(options: argparse.Namespace, seconds: float, say: Say) -> dict[str, Any]:
+def _study(options: argparse.Namespace, seconds: float, report: Report) -> dict[str, Any]:
     if options.study == "cameras":
         from studies.timing.cameras import study_cameras
 
-        return {"rows": study_cameras(seconds, options.logs, say)}
+        return {"rows": study_cameras(seconds, options.logs, report)}
     if options.study == "jitter":
         from studies.timing.jitter import study_jitter
 
-        rows = study_jitter(options.bundle, options.rate, seconds, options.logs, say)
+        rows = study_jitter(options.bundle, options.rate, seconds, options.logs, report)
         return {"rows": rows}
     from studies.timing.soak import study_soak
 
-    return study_soak(options.bundle, options.rate, seconds, options.logs, say)
+    return study_soak(options.bundle, options.rate, seconds, options.logs, report)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from calib_tools.common.progress import Report
 from calib_tools.common.resources import shared_file
 from calib_tools.common.ros_domain import own_ros_domain
-from calib_tools.common.say import Say
 from calib_tools.system.processes import Processes
 from studies.timing.shares import shares
 
@@ -21,11 +21,11 @@ MODULE = "quantvla_ros.nodes.camera_stream"
 _EXTRA_S = 90.0
 
 
-def study_cameras(seconds: float, logs: Path, say: Say) -> list[dict[str, Any]]:
+def study_cameras(seconds: float, logs: Path, report: Report) -> list[dict[str, Any]]:
     """Stream for `seconds` with and without the profile; returns a row of each."""
     rows = []
     for name, profile in (("shipped profile", True), ("middleware's defaults", False)):
-        say(f"{name}: two cameras of {WIDTH}x{HEIGHT} at {RATE_HZ:.0f} Hz for {seconds:.0f} s")
+        report(f"{name}: two cameras of {WIDTH}x{HEIGHT} at {RATE_HZ:.0f} Hz for {seconds:.0f} s")
         published, ages = _stream(seconds, profile, logs)
         for camera, values in ages.items():
             rows.append({"profile": name, "camera": camera, **figures(published, values)})

@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from calib_tools.common.heard_setpoints import SETPOINTS
-from calib_tools.common.say import Say
+from calib_tools.common.progress import Report
+from calib_tools.system.heard_setpoints import SETPOINTS
 from calib_tools.system.processes import Child
 from calib_tools.system.trace import TRAJECTORY_TYPE
 from studies.timing.moving_arm import NODE, moving_arm
@@ -23,7 +23,7 @@ _TOPICS = {SETPOINTS: (TRAJECTORY_TYPE,)}
 
 
 def study_jitter(
-    bundle: Path, rate_hz: float, seconds: float, logs: Path, say: Say
+    bundle: Path, rate_hz: float, seconds: float, logs: Path, report: Report
 ) -> list[dict[str, Any]]:
     """Run the node as it is, an empty loop beside it, and then the node plainly.
 
@@ -38,12 +38,12 @@ def study_jitter(
         path = Path(scratch) / "empty.json"
         options = ("--rate", str(rate_hz), "--seconds", str(seconds), "--out", path)
         for name, module in (("as shipped", NODE), ("without measures", PLAIN)):
-            say(f"{name}: {seconds:.0f} s at {rate_hz:.0f} Hz")
-            with moving_arm(bundle, rate_hz, logs, say, module, _TOPICS) as (arm, record):
+            report(f"{name}: {seconds:.0f} s at {rate_hz:.0f} Hz")
+            with moving_arm(bundle, rate_hz, logs, report, module, _TOPICS) as (arm, record):
                 if module == NODE:
                     empty = Child("empty loop", EMPTY, options, logs / "empty_loop.log")
                     empty.start(os.environ)
-                arm.run(seconds, 10.0, lambda gone: say(f"{gone:.0f} of {seconds:.0f} s"))
+                arm.run(seconds, 10.0, lambda gone: report(f"{gone:.0f} of {seconds:.0f} s"))
                 realtime = arm.figures.get("realtime", "")
                 arm.take(0.0)
                 setpoints = arm.setpoints.shares(arm.limits)._asdict()

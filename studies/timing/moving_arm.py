@@ -12,8 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from calib_tools.common.progress import Report
 from calib_tools.common.ros_domain import own_ros_domain
-from calib_tools.common.say import Say
 from calib_tools.system.policy_run import robot_and_policy
 from calib_tools.system.processes import Child, Processes
 from studies.driven_system import DrivenSystem
@@ -76,7 +76,7 @@ def moving_arm(
     bundle: Path,
     rate_hz: float,
     logs: Path,
-    say: Say,
+    report: Report,
     node_module: str = NODE,
     topics: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Iterator[tuple[MovingArm, dict[str, Any]]]:
@@ -86,7 +86,7 @@ def moving_arm(
         bundle: policy.
         rate_hz: control rate.
         logs: directory for the processes' logs.
-        say: shows what happens.
+        report: shows what happens.
         node_module: runs the policy node.
         topics: to hear (see `Operator`).
     """
@@ -97,7 +97,7 @@ def moving_arm(
             own_ros_domain() as environment,
             Processes(logs, environment) as processes,
             robot_and_policy(
-                processes, node_module.rpartition(".")[2], bundle, path, topics, {}, say,
+                processes, node_module.rpartition(".")[2], bundle, path, topics, {}, report,
                 more={"control_rate_hz": float(rate_hz)}, node_module=node_module,
             ) as (operator, (robot, node)),
         ):  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from calib_tools.common.say import Say
+from calib_tools.common.progress import Report
 from studies.timing.moving_arm import MovingArm, moving_arm
 
 SOURCES = ("wrist", "joint_states")
@@ -19,17 +19,17 @@ SETTLED_S = 300.0  # caches are full by then
 
 
 def study_soak(
-    bundle: Path, rate_hz: float, seconds: float, logs: Path, say: Say
+    bundle: Path, rate_hz: float, seconds: float, logs: Path, report: Report
 ) -> dict[str, Any]:
     """Run for `seconds`; returns samples of memory and handles, their growth, and late windows."""
     samples: list[dict[str, Any]] = []
     drop_outs = 0
-    with moving_arm(bundle, rate_hz, logs, say) as (arm, record):
+    with moving_arm(bundle, rate_hz, logs, report) as (arm, record):
 
         def look(gone: float) -> None:
             nonlocal drop_outs
             samples.append(_sample(arm, gone))
-            say(f"{gone / 60:.1f} of {seconds / 60:.0f} min, {drop_outs} drop-outs")
+            report(f"{gone / 60:.1f} of {seconds / 60:.0f} min, {drop_outs} drop-outs")
             if gone > (drop_outs + 1) * DROP_OUT_EVERY_S:
                 _drop_out(arm, SOURCES[drop_outs % len(SOURCES)])
                 drop_outs += 1

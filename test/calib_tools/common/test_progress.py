@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 from calib_tools.buffer.collector import Collector
-from calib_tools.common.progress import Bar, CollectorProgress
+from calib_tools.common.progress import Bar
+from calib_tools.record.progress import CollectorProgress
 
 
 def test_a_log_gets_lines_and_not_each_step(capsys):

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import pytest
 from pydantic import ValidationError
 
+from calib_tools.common.circumstances import versions
 from calib_tools.common.setpoints import Shares
-from calib_tools.demo.summary import CalibrationSize, Summary, summarize, versions
+from calib_tools.demo.summary import CalibrationSize, Summary, summarize
 from calib_tools.system.episodes import Episode
 
 # What `quantvla demo` promises to its readers, in this order.

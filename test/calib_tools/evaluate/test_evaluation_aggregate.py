@@ -4,10 +4,10 @@ from __future__ import annotations
 import pytest
 from support.evaluation_players import outcome
 
-from calib_tools.common.statistics import Paired, Rate
 from calib_tools.evaluate.aggregate import aggregates, comparisons
 from calib_tools.evaluate.outcome import grounding
 from calib_tools.evaluate.plan import plan_episodes
+from calib_tools.evaluate.statistics import Paired, Rate
 
 PLAN = plan_episodes({"a": [0], "b": [0]}, ["none"], 4, 0)
 

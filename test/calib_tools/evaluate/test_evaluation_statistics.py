@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calib_tools.common.statistics import Paired, Rate
+from calib_tools.evaluate.statistics import Paired, Rate
 
 COUNTS = st.integers(0, 300)
 TABLES = st.builds(Paired, COUNTS, COUNTS, COUNTS, COUNTS).filter(lambda table: table.count > 0)

@@ -11,8 +11,8 @@ import pytest
 
 from calib_tools.bench.command import bench
 from calib_tools.buffer.store import load_buffer
-from calib_tools.common.chunk_pairs import chunk_pairs
 from calib_tools.common.tables import gate_rows
+from calib_tools.demo.chunk_pairs import chunk_pairs
 from calib_tools.gate import gate
 from calib_tools.inspect_bundle import inspect_bundle
 from calib_tools.quantize.command import quantize

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 RECORD = "policy-making.json"
-KIND = "training.make_policy"
+KIND, SCHEMA = "training.make_policy", 1
 
 
 def markdown(record: Mapping[str, Any]) -> str:

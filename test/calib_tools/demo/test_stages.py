@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from calib_tools.common.say import Stages
+from calib_tools.demo.stages import Stages
 
 
 def test_stages_are_numbered_named_and_timed(capsys):

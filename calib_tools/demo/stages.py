@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-Say = Callable[[str], None]
+from calib_tools.common.progress import Report
 
 
 class Stages:
@@ -27,7 +27,7 @@ class Stages:
         self.durations_s: dict[str, float] = {}
 
     @contextmanager
-    def stage(self, name: str, title: str) -> Iterator[Say]:
+    def stage(self, name: str, title: str) -> Iterator[Report]:
         """Run one stage; the function given takes a line about what happens now."""
         self._number += 1
         label = f"[{self._number}/{self._total}] {title}"
@@ -37,13 +37,13 @@ class Stages:
                 self._console.print(_escape(label), highlight=False)
             last = ""
 
-            def say(text: str) -> None:
+            def report(text: str) -> None:
                 nonlocal last
                 last = text
                 spent = time.monotonic() - start
                 status.update(f"{_escape(label)}  [dim]{spent:.0f} s  {_escape(text)}[/]")
 
-            yield say
+            yield report
         spent = time.monotonic() - start
         self.durations_s[name] = spent
         self._console.print(
