@@ -13,8 +13,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from calib_tools.common.circumstances import cpu_model
 from calib_tools.common.cores import usable_cores
 from quantvla_ros.backends.cpu.compiler import REMEDY, compiler_name, why_not_compiling
+from quantvla_ros.backends.cpu.fingerprint import cpu_flags
 from quantvla_ros.cache_directory import cache_directory, why_not_at_home
 from quantvla_ros.errors import QuantVLAError
 
@@ -78,23 +80,9 @@ def _packages() -> list[Finding]:
     return findings
 
 
-def cpu_flags(cpuinfo: str) -> set[str]:
-    """Flags of the first processor in the text of /proc/cpuinfo (empty on other machines)."""
-    for line in cpuinfo.splitlines():
-        if line.startswith(("flags", "Features")):
-            return set(line.partition(":")[2].split())
-    return set()
-
-
 def _processor() -> list[Finding]:
-    path = Path("/proc/cpuinfo")
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    model = next(
-        (ln.partition(":")[2].strip() for ln in text.splitlines() if "model name" in ln), ""
-    )
-    flags = cpu_flags(text)
-    cores = usable_cores()
-    findings = [Finding("processor", "good", f"{model or platform.machine()}, {cores} cores")]
+    flags = cpu_flags()
+    findings = [Finding("processor", "good", f"{cpu_model()}, {usable_cores()} cores")]
     if flags & {"avx512_vnni", "avx_vnni"}:
         findings.append(Finding("integer units", "good", "VNNI: activations of 8 bits"))
     elif "avx2" in flags:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from calib_tools.bench.compile_beside import compiled_beside
+from calib_tools.common.circumstances import cpu_model
 from quantvla_ros.backends.base import RunningPolicy
 from quantvla_ros.backends.cpu.c_library import has_vnni
 from quantvla_ros.backends.policy import load_policy
@@ -33,16 +34,6 @@ def percentiles(samples: Sequence[float]) -> dict[str, float]:
     """p50, p95 and p99 of `samples`."""
     p50, p95, p99 = np.percentile(np.asarray(samples), [50, 95, 99])
     return {"p50": float(p50), "p95": float(p95), "p99": float(p99)}
-
-
-def cpu_model() -> str:
-    """The processor's name as the kernel tells it."""
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def time_in_turn(

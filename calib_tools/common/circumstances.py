@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import platform
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from calib_tools.common.cores import usable_cores
@@ -15,11 +16,20 @@ _PACKAGES = ("torch", "numpy", "mujoco", "ros-jazzy-rclpy", "ros-jazzy-rmw-fastr
 
 def circumstances() -> dict[str, Any]:
     """The processor and the versions, as records hold them."""
-    from calib_tools.bench.measuring import cpu_model
     from quantvla_ros.backends.cpu.c_library import has_vnni
 
     cpu = {"model": cpu_model(), "vnni": has_vnni(), "cores": usable_cores()}
     return {"cpu": cpu, "versions": versions()}
+
+
+def cpu_model() -> str:
+    """The processor's name as the kernel tells it."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def versions() -> dict[str, str]:

@@ -40,17 +40,6 @@ def test_a_missing_package_of_the_runtime_is_bad_and_of_the_simulator_a_note(mon
             assert f"{name}==" in runtime, f"{name} does not come from there"
 
 
-@pytest.mark.parametrize(
-    ("text", "flag"),
-    [
-        ("processor: 0\nflags\t\t: fpu avx2 avx512_vnni\n", "avx512_vnni"),
-        ("Features : fp asimd asimddp\n", "asimddp"),
-    ],
-)
-def test_cpu_flags(text, flag):
-    assert flag in doctor.cpu_flags(text)
-
-
 def test_available_memory():
     assert doctor.available_gb("MemTotal: 9 kB\nMemAvailable:    2000000 kB\n") == 2.048
     assert doctor.available_gb("") is None
