@@ -12,6 +12,7 @@ from rich.markup import escape
 from calib_tools.common.tables import add_row, listed_corrections, new_table
 from quantvla_ros.bundle.storage import bundle_hash, load_manifest
 from quantvla_ros.bundle.tensors import tensor_header
+from quantvla_ros.robot.action_space import ActionGroup, ActionSpace
 
 
 def inspect_bundle(path: Path) -> dict[str, Any]:
@@ -28,10 +29,10 @@ def inspect_bundle(path: Path) -> dict[str, Any]:
         "sha256": bundle_hash(path),
         "family": manifest.family,
         "architecture": manifest.architecture,
-        "cameras": {c.name: f"{c.width}x{c.height} {c.encoding}" for c in interface.cameras},
-        "state": interface.state.names,
+        "cameras": {c.name: f"{c.width}x{c.height}" for c in interface.cameras},
+        "state": {e.name: e.unit for e in interface.state.entries},
         "tip": interface.state.kinematics.tip if interface.state.kinematics else None,
-        "action": {"kind": interface.action.kind, "names": interface.action.names},
+        "action": [_group(interface.action, group) for group in interface.action.groups],
         "dt_s": interface.dt,
         "horizon": interface.horizon,
         "denoise_steps": manifest.denoise_steps,
@@ -43,13 +44,18 @@ def inspect_bundle(path: Path) -> dict[str, Any]:
             "scheme": quantization.scheme,
             "layout": quantization.layout,
             "activation_bits": quantization.activation_bits,
-            "corrections_kept": quantization.kept,
+            "corrections_kept": quantization.corrections_kept,
             "calibration_sha256": quantization.calibration_sha256,
             "layers": _layers_by_role(quantization.layers),
         },
         "calibration": manifest.calibration.model_dump() if manifest.calibration else None,
         "gate": manifest.gate.model_dump() if manifest.gate else None,
     }
+
+
+def _group(action: ActionSpace, group: ActionGroup) -> dict[str, Any]:
+    members = [e for e in action.entries if e.group == group.name]
+    return vars(group) | {"entries": {e.name: e.unit for e in members}}
 
 
 def _layers_by_role(layers: list[Any]) -> list[dict[str, Any]]:

@@ -14,17 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from quantvla_ros.bundle.schema import (
-    ActionSpec,
     BundleManifest,
-    CameraSpec,
-    Interface,
     NoiseSpec,
     Normalization,
-    StateSpec,
     TokenizerSpec,
 )
 from quantvla_ros.models.mini_pi05.network import Pi05Config
+from quantvla_ros.robot.action_space import ActionGroup, ActionSpace
+from quantvla_ros.robot.interface import CameraSlot, Interface, StateSpace
 from quantvla_ros.robot.observation import Observation
+from quantvla_ros.robot.units import entries
 
 JOINTS = [f"joint_{i:02}" for i in range(32)]
 CAMERAS = ("front", "wrist", "side")
@@ -78,20 +77,16 @@ def save_random_bundle(path: Path, config: Pi05Config = SMOLVLA_SIZED, seed: int
 
 
 def _manifest(config: Pi05Config) -> BundleManifest:
-    count, units = len(JOINTS), ["rad"] * len(JOINTS)
+    count, joints = len(JOINTS), entries(JOINTS, "rad", "arm")
     size = config.image_size
     return BundleManifest(
-        schema_version=1,
-        family="pi05",
+        schema_version=2,
+        family="mini_pi05",
         architecture=config.model_dump(mode="json"),
         interface=Interface(
-            cameras=[
-                CameraSpec(name=name, encoding="rgb8", height=size, width=size) for name in CAMERAS
-            ],
-            state=StateSpec(names=JOINTS, units=units, kinematics=None),
-            action=ActionSpec(
-                names=JOINTS, units=units, kind="joint_position", relative=[False] * count
-            ),
+            cameras=tuple(CameraSlot(name, size, size) for name in CAMERAS),
+            state=StateSpace(joints, count),
+            action=ActionSpace((ActionGroup("arm", "arm", "joint_position"),), joints, count),
             dt=0.05,
             horizon=config.horizon,
         ),

@@ -14,19 +14,18 @@ from torch import Tensor
 from calib_tools.common.failures import told
 from quantvla_ros.bundle.directory import prepare_output
 from quantvla_ros.bundle.schema import (
-    ActionSpec,
     BundleManifest,
-    CameraSpec,
-    Interface,
     NoiseSpec,
     Normalization,
-    StateSpec,
     TokenizerSpec,
 )
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.mini_pi05.network import Pi05Config
-from quantvla_ros.robot.observation import kinematics_from_urdf
+from quantvla_ros.robot.action_space import ActionGroup, ActionSpace
+from quantvla_ros.robot.interface import CameraSlot, Interface, StateSpace
+from quantvla_ros.robot.kinematics import kinematics_from_urdf
+from quantvla_ros.robot.units import entries
 from training.data.schema import HORIZON, JOINTS
 from training.dataset import ARM, Statistics
 from training.language import MAX_LENGTH, tokenizer_json
@@ -34,24 +33,20 @@ from training.starting_point import CHECKPOINT, STATISTICS
 
 STEP_S = 0.1
 DENOISE_STEPS = 5
-UNITS = ["rad"] * ARM + ["m"]
+GROUPS = (
+    ActionGroup("arm", "arm", "joint_delta"),
+    ActionGroup("gripper", "gripper", "joint_position"),
+)
 
 
 def interface(urdf: str) -> Interface:
     """What the bundled policy expects of the robot."""
+    joints = entries(JOINTS[:ARM], "rad", "arm") + entries(JOINTS[ARM:], "m", "gripper")
+    kinematics = kinematics_from_urdf(urdf, "panda_link0", "panda_grip_site")
     return Interface(
-        cameras=[
-            CameraSpec(name=name, encoding="rgb8", height=96, width=96)
-            for name in ("front", "wrist")
-        ],
-        state=StateSpec(
-            names=list(JOINTS),
-            units=UNITS,
-            kinematics=kinematics_from_urdf(urdf, "panda_link0", "panda_grip_site"),
-        ),
-        action=ActionSpec(
-            names=list(JOINTS), units=UNITS, kind="joint_delta", relative=[True] * ARM + [False]
-        ),
+        cameras=tuple(CameraSlot(name, 96, 96) for name in ("front", "wrist")),
+        state=StateSpace(joints, len(joints) + 3, kinematics),
+        action=ActionSpace(GROUPS, joints, len(joints)),
         dt=STEP_S,
         horizon=HORIZON,
     )
@@ -81,8 +76,8 @@ def save_policy(
     from simulation.urdf import panda_urdf
 
     manifest = BundleManifest(
-        schema_version=1,
-        family="pi05",
+        schema_version=2,
+        family="mini_pi05",
         architecture=config.model_dump(mode="json"),
         interface=interface(panda_urdf()),
         normalization=Normalization(

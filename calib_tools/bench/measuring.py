@@ -23,7 +23,7 @@ from quantvla_ros.backends.cpu.c_library import has_vnni
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.backends.registry import DEFAULT
 from quantvla_ros.bundle.storage import bundle_hash
-from quantvla_ros.robot.chunk import draw_noise
+from quantvla_ros.processing.noise import draw_noise
 from quantvla_ros.robot.observation import Observation
 
 WARM_UP = 5

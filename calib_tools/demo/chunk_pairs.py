@@ -22,7 +22,7 @@ def chunk_pairs(
         chunks [horizon][actions] in the robot's units.
     """
     from quantvla_ros.backends.policy import load_policy
-    from quantvla_ros.robot.chunk import draw_noise
+    from quantvla_ros.processing.noise import draw_noise
 
     reference = load_policy(float_path, "cpu", compiled=False)
     quantized = load_policy(quantized_path, "cpu", compiled=False)

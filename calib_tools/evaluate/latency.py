@@ -44,8 +44,8 @@ def latencies_ms(settings: Settings, variants: Sequence[Variant], out: Path) -> 
 
 def measure_ms(variant: Variant, denoise_steps: int | None) -> float:
     """Median of `ROUNDS` inferences on one thread, compiled as in the node, ms."""
+    from quantvla_ros.processing.noise import draw_noise
     from quantvla_ros.processing.processing import blank_observation
-    from quantvla_ros.robot.chunk import draw_noise
 
     policy = load_variant(variant, denoise_steps, compiled=True)
     observation = blank_observation(policy.manifest.interface)

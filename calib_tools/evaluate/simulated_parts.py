@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from calib_tools.common.setpoints import ControllerSetup, window_trajectory
 from quantvla_ros.backends.base import RunningPolicy
-from quantvla_ros.bundle.schema import Interface
 from quantvla_ros.control.limits import FloatArray, JointLimits
 from quantvla_ros.control.window import Window
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.inference.client import ChunkResult
+from quantvla_ros.processing.noise import draw_noise
 from quantvla_ros.robot.action_prefix import ActionPrefix
-from quantvla_ros.robot.chunk import draw_noise
+from quantvla_ros.robot.interface import Interface
 from quantvla_ros.robot.observation import Observation
 from quantvla_ros.serving.drive import JointAxes
 from quantvla_ros.serving.input_buffer import InputBuffer

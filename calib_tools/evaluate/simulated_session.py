@@ -15,9 +15,9 @@ from calib_tools.evaluate.simulated_parts import (
     SimulatedInputs,
 )
 from quantvla_ros.backends.base import RunningPolicy
-from quantvla_ros.bundle.schema import Interface
 from quantvla_ros.control.faults import Condition
 from quantvla_ros.control.limits import FloatArray
+from quantvla_ros.robot.interface import Interface
 from quantvla_ros.serving.graph import GraphWatches
 from quantvla_ros.serving.input_buffer import InputBuffer
 from quantvla_ros.serving.joint_limit_texts import MAX_JUMP, TRACKING_TOLERANCE

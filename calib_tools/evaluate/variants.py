@@ -161,7 +161,7 @@ def check_fits_robot(manifest: BundleManifest, path: Path) -> None:
                 f"The {what} of bundle '{path}' have {detail}: the simulated robot has "
                 f"{', '.join(JOINT_NAMES)}; give a bundle that was made for it."
             )
-    if interface.action.kind == "ee_delta":
+    if interface.action.moves_tip:
         raise BundleError(
             f"The bundle '{path}' commands the tool's pose and the simulated robot takes joint "
             "positions; give a bundle that was made for it."

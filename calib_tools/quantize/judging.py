@@ -14,8 +14,8 @@ from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.backends.registry import DEFAULT, find_backend
 from quantvla_ros.bundle.schema import BundleManifest, GateRecord
 from quantvla_ros.errors import BundleError
+from quantvla_ros.processing.noise import draw_noise
 from quantvla_ros.quantization.gate import Thresholds, compare, load_thresholds
-from quantvla_ros.robot.chunk import draw_noise
 from quantvla_ros.robot.observation import Observation
 
 GATE_SEED = 20602203  # noise of the gate; fixed, so that a judgement repeats
@@ -62,10 +62,9 @@ def judge_chunks(
     mean, std = np.asarray(norm.action_mean), np.asarray(norm.action_std)
     offset: NDArray[np.float64] | float = 0.0
     if observations:
-        index = [interface.state.names.index(name) for name in interface.action.names]
-        joints = np.stack([o.joints for o in observations])[:, index]
-        offset = np.where(np.asarray(interface.action.relative), joints, 0.0)[:, None]
-    normalized = [(chunks - offset - mean) / std for chunks in (draws, quantized)]
+        offset = interface.observed(np.stack([o.joints for o in observations]))[:, None]
+    own_units = (interface.action.from_si(chunks) for chunks in (draws, quantized))
+    normalized = [(chunks - offset - mean) / std for chunks in own_units]
     record = compare(
         draws,
         quantized,

@@ -205,7 +205,7 @@ class _Run:
             layers=records,
             alpha=corrections.alpha,
             beta=corrections.beta,
-            kept=corrections.kept,
+            corrections_kept=corrections.kept,
             calibration_sha256=self._data.sha256,
         )
         self._progress("write the bundle", _SHARES["judge"])

@@ -9,8 +9,8 @@ from typing import Any, cast
 import torch
 
 from quantvla_ros.backends.policy import Policy
+from quantvla_ros.processing.noise import draw_noise
 from quantvla_ros.quantization.teacher import Sample, TeacherRecord, record_teacher
-from quantvla_ros.robot.chunk import draw_noise
 from quantvla_ros.robot.observation import Observation
 
 NOISE_SEED = 7001  # noise of calibration, fixed so that the same buffer gives the same bundle

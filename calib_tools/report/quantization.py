@@ -119,7 +119,7 @@ def _corrections(data: BundleData, found: Mapping[str, Any] | None) -> list[Sect
     if not quantization.alpha:
         return []
     figures = [plots.correction_figure(quantization.alpha, quantization.beta)]
-    text = f"Kept: {listed_corrections(quantization.kept)}."
+    text = f"Kept: {listed_corrections(quantization.corrections_kept)}."
     if found is not None:
         text += (
             f" Left the neutral band: {listed_corrections(found['fitted'])}. Action error on the "

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quantvla_ros.bundle.schema import Interface
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.processing.instruction import MAX_INSTRUCTION_BYTES, too_long
 from quantvla_ros.robot.action_prefix import ActionPrefix
+from quantvla_ros.robot.interface import Interface
 from quantvla_ros.robot.observation import MOST_PIXELS, Observation
 
 _ALIGN = 64

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from multiprocessing.connection import Pipe
 
-from quantvla_ros.bundle.schema import Interface
 from quantvla_ros.errors import BackendError, BundleError
 from quantvla_ros.inference.channel import Channel
 from quantvla_ros.inference.messages import Failed, Ready, Start, limit_wait, receive, send
+from quantvla_ros.robot.interface import Interface
 
 _POLL_S = 0.05
 _CLOSE_S = 1.0  # the worker may be inferring when it is asked to end

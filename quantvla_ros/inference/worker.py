@@ -24,7 +24,7 @@ from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import BundleError, QuantVLAError
 from quantvla_ros.inference.channel import Channel, chunk_checksum
 from quantvla_ros.inference.messages import Done, Failed, Ready, Request, Start, receive, send
-from quantvla_ros.robot.chunk import draw_noise
+from quantvla_ros.processing.noise import draw_noise
 from quantvla_ros.robot.observation import Observation
 
 NICENESS = 5

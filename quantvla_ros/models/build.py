@@ -14,7 +14,7 @@ from quantvla_ros.errors import BundleError
 from quantvla_ros.models.mini_pi05.network import Pi05, Pi05Config
 from quantvla_ros.validation import first_problem
 
-FAMILIES = {"pi05": (Pi05, Pi05Config)}
+FAMILIES = {"mini_pi05": (Pi05, Pi05Config)}
 
 
 def read_architecture(manifest: BundleManifest) -> Pi05Config:

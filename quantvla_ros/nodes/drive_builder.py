@@ -10,7 +10,6 @@ import numpy as np
 from geometry_msgs.msg import TwistStamped
 from trajectory_msgs.msg import JointTrajectory
 
-from quantvla_ros.bundle.schema import Interface
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.drive import JointDrive
@@ -19,6 +18,7 @@ from quantvla_ros.nodes.gripper_builder import GripperBuilder
 from quantvla_ros.nodes.moveit_servo import MoveItServo
 from quantvla_ros.nodes.qos import COMMAND
 from quantvla_ros.nodes.twist_drive import TwistDrive
+from quantvla_ros.robot.interface import Interface
 from quantvla_ros.serving.startup import read_limits
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class DriveBuilder:
         joints = interface.action.joints
         limits = read_limits(interface, description, topic, given) if joints else _NO_JOINT
         self._gripper = self._grippers.build(interface, parameters, limits)
-        if interface.action.kind == "ee_delta":
+        if interface.action.moves_tip:
             return self._twists(interface, parameters, limits)
         publisher = self._publisher("joint_trajectory", JointTrajectory)
         return JointDrive(limits, tuple(interface.state.names), publisher, self._gripper)

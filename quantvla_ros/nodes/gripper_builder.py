@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from rclpy.exceptions import InvalidTopicNameException
 from rclpy.validate_topic_name import validate_topic_name
 
-from quantvla_ros.bundle.schema import Interface
 from quantvla_ros.control.goal_pacing import GoalPacer
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.errors import QuantVLAError
@@ -16,6 +15,7 @@ from quantvla_ros.nodes.gripper import ForwardGripper, Gripper
 from quantvla_ros.nodes.gripper_action import ActionGripper
 from quantvla_ros.nodes.gripper_goals import GripperGoals
 from quantvla_ros.nodes.gripper_messages import GripperMessages
+from quantvla_ros.robot.interface import Interface
 from quantvla_ros.serving.gripper_types import DEFAULT_NAMES, ActionType
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _joint(interface: Interface, parameters: PolicyNodeParameters) -> str | None
         QuantVLAError: the parameters do not fit the bundle or each other.
     """
     joints, kind, given = interface.action.joints, parameters.gripper_type, parameters.gripper_joint
-    if interface.action.kind == "ee_delta":
+    if interface.action.moves_tip:
         if joints and kind == "trajectory":
             raise QuantVLAError(
                 f"The policy moves the tip and the gripper's joint '{joints[0]}', and parameter "

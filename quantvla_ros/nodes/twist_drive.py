@@ -10,7 +10,6 @@ import numpy as np
 from geometry_msgs.msg import TwistStamped
 from numpy.typing import NDArray
 
-from quantvla_ros.bundle.schema import TWIST_NAMES, Interface
 from quantvla_ros.control.chunk_check import MAX_ACTION
 from quantvla_ros.control.limits import FloatArray, JointLimits
 from quantvla_ros.control.twist import TwistLimits, joined, limited_twist, twist_axes
@@ -18,6 +17,8 @@ from quantvla_ros.control.window import Window
 from quantvla_ros.nodes.conversion import seconds_to_stamp
 from quantvla_ros.nodes.gripper import Gripper
 from quantvla_ros.nodes.moveit_servo import MoveItServo
+from quantvla_ros.robot.action_space import TWIST_NAMES
+from quantvla_ros.robot.interface import Interface
 from quantvla_ros.serving.input_types import JointSample
 from quantvla_ros.serving.servo_check import SERVO_TIMEOUT_S
 

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from visualization_msgs.msg import Marker
 
-from quantvla_ros.bundle.schema import Interface, Kinematics
 from quantvla_ros.nodes.conversion import seconds_to_duration, seconds_to_stamp
 from quantvla_ros.nodes.qos import COMMAND
-from quantvla_ros.robot.observation import forward_kinematics
+from quantvla_ros.robot.chain import Kinematics
+from quantvla_ros.robot.interface import Interface
+from quantvla_ros.robot.kinematics import forward_kinematics
 
 if TYPE_CHECKING:
     from rclpy.node import Node

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from quantvla_ros.bundle.schema import BundleManifest, Interface
+from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.tokenizer import Tokenizer
 from quantvla_ros.processing.scaling import Scaling
 from quantvla_ros.processing.steps import (
@@ -20,6 +20,7 @@ from quantvla_ros.processing.steps import (
     Values,
     stack_pictures,
 )
+from quantvla_ros.robot.interface import Interface
 from quantvla_ros.robot.observation import Observation, check_observation, state_vector
 
 Inputs = dict[str, NDArray[np.generic]]
@@ -47,13 +48,6 @@ class Processing:
             actions: normalization of a chunk, [horizon, actions].
         """
         self._interface, self._steps, self._actions = interface, steps, actions
-        action, seen = interface.action, interface.state.names
-        self._relative = np.asarray(action.relative, dtype=bool)
-        self._observed = [
-            seen.index(n)
-            for n, relative in zip(action.names, action.relative, strict=True)
-            if relative
-        ]
 
     def inputs(self, observation: Observation) -> Inputs:
         """What the network takes, by name and without a batch axis.
@@ -74,21 +68,17 @@ class Processing:
     def actions(
         self, normalized: NDArray[np.floating], observation: Observation
     ) -> NDArray[np.float64]:
-        """Actions [horizon, actions] in the robot's units from a normalized chunk."""
-        result: NDArray[np.float64] = self._actions.denormalize(normalized)
-        return result + self._offset(observation)
+        """Actions [horizon, actions] in SI from a normalized chunk [horizon, width]."""
+        action = self._interface.action
+        known = self._actions.denormalize(normalized[:, : len(action.entries)])
+        return action.to_si(known + self._interface.observed(observation.joints))
 
     def normalized(
         self, actions: NDArray[np.float64], observation: Observation
     ) -> NDArray[np.float64]:
         """The way back of `actions`, for the first rows of a chunk: [K, actions]."""
-        return self._actions.normalize(actions - self._offset(observation))
-
-    def _offset(self, observation: Observation) -> NDArray[np.float64]:
-        """What relative actions are counted from: where the robot is at the prediction."""
-        offset = np.zeros(len(self._relative))
-        offset[self._relative] = observation.joints[self._observed]
-        return offset
+        rows = self._interface.action.from_si(actions)
+        return self._actions.normalize(rows - self._interface.observed(observation.joints))
 
 
 def mean_std_processing(manifest: BundleManifest, tokenizer: Tokenizer) -> Processing:

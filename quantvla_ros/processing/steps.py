@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from quantvla_ros.bundle.schema import CameraSpec
 from quantvla_ros.bundle.tokenizer import Tokenizer
 from quantvla_ros.processing.fitting import Fit, fit_picture
 from quantvla_ros.processing.scaling import Scaling
+from quantvla_ros.robot.interface import CameraSlot
 
 Values = Mapping[str, Any]
 Step = Callable[[Values], Values]
@@ -31,7 +31,7 @@ class FitPictures:
         fit: see `fit_picture`.
     """
 
-    cameras: Sequence[CameraSpec]
+    cameras: Sequence[CameraSlot]
     fit: Fit
 
     def __call__(self, values: Values) -> Values:

@@ -24,7 +24,7 @@ from quantvla_ros.bundle.schema import BeyondSpread, GateRecord
 from quantvla_ros.errors import CalibrationBufferError
 
 if TYPE_CHECKING:
-    from quantvla_ros.bundle.schema import ActionSpec
+    from quantvla_ros.robot.action_space import ActionSpace
 
 Array = NDArray[np.float64]
 
@@ -74,7 +74,7 @@ def compare(
     draws: Array,
     quantized: Array,
     normalized: tuple[Array, Array],
-    action: ActionSpec,
+    action: ActionSpace,
     dt: float,
     thresholds: Thresholds,
     kernel: str,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quantvla_ros.bundle.schema import Interface
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.robot.interface import Interface
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class ActionPrefix:
     """The beginning of the chunk asked for, as the chunk in execution has it.
 
     Attributes:
-        actions: float64 [K, actions], 1 <= K <= horizon, in the robot's units as in `Chunk`; row
+        actions: float64 [K, actions], 1 <= K <= horizon, in SI as in `Chunk`; row
             ``k`` is due at the observation's ``stamp + (k + 1) * dt``.
         committed: the first so many rows are executed whatever comes; the others are what the
             chunk in execution goes on to ask for.
@@ -34,7 +34,7 @@ def check_prefix(interface: Interface, prefix: ActionPrefix) -> None:
         QuantVLAError: it has no row, too many rows or rows of another width, more rows are
             committed than there are, or a value is not finite.
     """
-    shape, width = np.shape(prefix.actions), len(interface.action.names)
+    shape, width = np.shape(prefix.actions), len(interface.action.entries)
     if len(shape) != 2 or shape[1] != width or not 1 <= shape[0] <= interface.horizon:
         raise QuantVLAError(
             f"a prefix of actions has shape {shape}, the policy takes 1 to {interface.horizon} "

@@ -3,18 +3,20 @@
 
 from __future__ import annotations
 
+import math
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quantvla_ros.bundle.schema import KinematicJoint, Kinematics
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.robot.chain import KinematicJoint, Kinematics, Vector3
 
 Array = NDArray[np.float64]
 
-_TYPES = {
+_TYPES: dict[str, Literal["revolute", "prismatic", "fixed"]] = {
     "revolute": "revolute",
     "continuous": "revolute",
     "prismatic": "prismatic",
@@ -82,7 +84,7 @@ def kinematics_from_urdf(xml: str, base: str, tip: str) -> Kinematics:
         element = parent_joint.pop(link)
         chain.append(_joint(element))
         link = _link(element, "parent")
-    return Kinematics(base=base, tip=tip, joints=chain[::-1])
+    return Kinematics(base, tip, tuple(chain[::-1]))
 
 
 def _link(joint: ET.Element, end: str) -> str:
@@ -106,31 +108,30 @@ def _joint(element: ET.Element) -> KinematicJoint:
     length = float(np.linalg.norm(direction))
     if length == 0:
         raise QuantVLAError(f"joint '{name}' of the robot description has an axis of length zero")
-    return KinematicJoint.model_validate(
-        {
-            "name": None if kind == "fixed" else name,
-            "type": _TYPES[kind],
-            "xyz": _numbers(origin, "xyz", "0 0 0", name),
-            "rpy": _numbers(origin, "rpy", "0 0 0", name),
-            "axis": (direction / length).tolist(),
-        }
+    x, y, z = (direction / length).tolist()
+    return KinematicJoint(
+        name=None if kind == "fixed" else name,
+        type=_TYPES[kind],
+        xyz=_numbers(origin, "xyz", "0 0 0", name),
+        rpy=_numbers(origin, "rpy", "0 0 0", name),
+        axis=(x, y, z),
     )
 
 
-def _numbers(element: ET.Element | None, key: str, default: str, joint: str) -> list[float]:
+def _numbers(element: ET.Element | None, key: str, default: str, joint: str) -> Vector3:
     text = default if element is None else element.get(key, default)
     try:
-        values = [float(part) for part in text.split()]
+        x, y, z = map(float, text.split())
     except ValueError:
-        values = []
-    if len(values) != 3 or not np.isfinite(values).all():
+        x = y = z = math.nan
+    if not np.isfinite((x, y, z)).all():
         raise QuantVLAError(
             f"joint '{joint}' of the robot description has {key}=\"{text}\", expected three numbers"
         )
-    return values
+    return x, y, z
 
 
-def _rpy_matrix(rpy: list[float]) -> Array:
+def _rpy_matrix(rpy: Vector3) -> Array:
     """Roll, pitch, yaw about the fixed axes x, y, z, as URDF defines them."""
     x, y, z = np.eye(3)
     result: Array = _axis_matrix(z, rpy[2]) @ _axis_matrix(y, rpy[1]) @ _axis_matrix(x, rpy[0])

@@ -8,17 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from quantvla_ros.bundle.schema import Interface
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.robot.kinematics import forward_kinematics, kinematics_from_urdf
-
-__all__ = [
-    "Observation",
-    "check_observation",
-    "forward_kinematics",
-    "kinematics_from_urdf",
-    "state_vector",
-]
+from quantvla_ros.robot.interface import Interface
+from quantvla_ros.robot.kinematics import forward_kinematics
 
 MOST_PIXELS = 50_000_000
 """Of a picture; no robot's camera has more."""
@@ -31,7 +23,7 @@ class Observation:
     Attributes:
         images: uint8 [height, width, 3] in RGB by camera name, as large as the robot's cameras
             give them.
-        joints: float32 [len(state.names)] positions in the interface's order and units.
+        joints: float32 [len(state.names)] positions in the interface's order, in SI (rad, m).
         instruction: what to do, in words.
         stamp: time of the observation, s.
     """
@@ -47,18 +39,18 @@ def state_vector(interface: Interface, joints: NDArray[np.float32]) -> NDArray[n
 
     Args:
         interface: of the bundle.
-        joints: [len(state.names)] in its order.
+        joints: [len(state.names)] in its order, in SI.
 
     Returns:
-        float32 [len(state.names)], with kinematics followed by the tip's position (3), m, base
-        frame.
+        float32 [len(state.names)] in the policy's units, with kinematics followed by the tip's
+        position (3), m, base frame.
     """
-    values: NDArray[np.float32] = np.array(joints, dtype=np.float32)
-    spec = interface.state
-    if spec.kinematics is None:
+    state = interface.state
+    values: NDArray[np.float32] = state.from_si(joints).astype(np.float32)
+    if state.kinematics is None:
         return values
-    positions = dict(zip(spec.names, values.astype(float).tolist(), strict=True))
-    xyz, _ = forward_kinematics(spec.kinematics, positions)
+    positions = dict(zip(state.names, joints.astype(float).tolist(), strict=True))
+    xyz, _ = forward_kinematics(state.kinematics, positions)
     return np.concatenate([values, xyz.astype(np.float32)])
 
 

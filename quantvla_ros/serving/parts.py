@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from quantvla_ros.bundle.schema import BundleManifest, Interface
+from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.control.limits import FloatArray
 from quantvla_ros.control.motion import MotionController
 from quantvla_ros.inference.client import Result
 from quantvla_ros.robot.action_prefix import ActionPrefix
+from quantvla_ros.robot.interface import Interface
 from quantvla_ros.robot.observation import Observation
 from quantvla_ros.serving.clock import Clock
 from quantvla_ros.serving.drive import Drive

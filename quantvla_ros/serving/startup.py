@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from quantvla_ros.backends.registry import find_backend
-from quantvla_ros.bundle.schema import BundleManifest, Interface
+from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.control.config import MotionConfig
 from quantvla_ros.control.faults import RefusalCode
@@ -22,6 +22,7 @@ from quantvla_ros.control.limits import JointLimits, LimitsMissingError, limits_
 from quantvla_ros.control.observed import ObservedJoints, observed_from_urdf
 from quantvla_ros.control.schedule import reserve_s
 from quantvla_ros.errors import BundleError, QuantVLAError
+from quantvla_ros.robot.interface import Interface
 from quantvla_ros.serving.input_buffer import InputBuffer
 from quantvla_ros.serving.inputs import StartingInputs
 from quantvla_ros.serving.joint_names import joint_mismatch

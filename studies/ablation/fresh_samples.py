@@ -132,7 +132,7 @@ class FreshSamples:
         from studies.ablation.loading import load_made
 
         policy = load_made(self.bundle, path)
-        arm = np.array([unit == "rad" for unit in policy.manifest.interface.action.units])
+        arm = policy.manifest.interface.action.of_type("arm")
         return chunks_of(policy, self._each(show), _SEED + draw)[..., arm]
 
     def _each(self, show: Show) -> Iterator[Observation]:

@@ -68,7 +68,7 @@ class WavePolicy:
         action, state = interface.action, interface.state.names
         index = [state.index(name) for name in action.names]
         centre = np.array(self.manifest.normalization.state_mean)[index]
-        moves = np.array([unit == "rad" for unit in action.units])
+        moves = action.of_type("arm")
         due = observation.stamp + interface.dt * np.arange(1, interface.horizon + 1)
         wave = AMPLITUDE_RAD * np.sin(2 * np.pi * FREQUENCY_HZ * due)
         actions = centre + np.outer(wave, moves)

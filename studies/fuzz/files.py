@@ -48,7 +48,7 @@ def _bundle(samples: Path, rng: np.random.Generator, scratch: Path) -> None:
     from quantvla_ros.backends.policy import load_policy
     from quantvla_ros.bundle.manifest_file import MANIFEST, seal
     from quantvla_ros.bundle.storage import FILES, file_hash
-    from quantvla_ros.robot.chunk import draw_noise
+    from quantvla_ros.processing.noise import draw_noise
     from studies.fuzz.sound_files import observation
 
     names = ("float", "int4")

@@ -9,8 +9,8 @@ from support.tiny_policy import HORIZON, JOINTS, STEPS, observations, save_tiny_
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.flow import integrate
+from quantvla_ros.processing.noise import draw_noise
 from quantvla_ros.robot.action_prefix import ActionPrefix
-from quantvla_ros.robot.chunk import draw_noise
 
 
 @pytest.fixture(scope="module")

@@ -27,17 +27,17 @@ def test_a_manifest_is_read_as_it_was_written(directory):
     assert read_manifest(directory) == example_manifest()
 
 
-@pytest.mark.parametrize("version", [b"2", b"0", b"'1.1'"])
+@pytest.mark.parametrize("version", [b"1", b"0", b"'1.1'"])
 def test_an_unknown_schema_is_named_together_with_the_known_ones(directory, version):
-    rewrite(directory, b"schema_version: 1", b"schema_version: " + version)
-    text = re.escape(f"schema_version {version.decode()} and this package knows 1;")
+    rewrite(directory, b"schema_version: 2", b"schema_version: " + version)
+    text = re.escape(f"schema_version {version.decode()} and this package knows 2;")
     with pytest.raises(BundleError, match=text):
         read_manifest(directory)
 
 
 def test_an_unknown_schema_is_named_whatever_its_seal(directory):
     path = directory / MANIFEST
-    path.write_text(path.read_text().replace("schema_version: 1", "schema_version: 7"))
+    path.write_text(path.read_text().replace("schema_version: 2", "schema_version: 7"))
     with pytest.raises(BundleError, match="schema_version 7"):
         read_manifest(directory)
 

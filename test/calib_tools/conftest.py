@@ -132,23 +132,21 @@ def config() -> CalibrationConfig:
 def tiny_bundle(tmp_path_factory) -> Path:
     """A float bundle with random weights for the robot of the streams above; do not change it."""
     import torch
+    from support.spaces import DELTA_ARM, GRIPPER, action_space, state_space
 
     from quantvla_ros.bundle.schema import (
-        ActionSpec,
         BundleManifest,
-        CameraSpec,
-        Interface,
         NoiseSpec,
         Normalization,
-        StateSpec,
         TokenizerSpec,
     )
     from quantvla_ros.bundle.storage import save_bundle
     from quantvla_ros.bundle.tokenizer import build_word_tokenizer
     from quantvla_ros.models.mini_pi05.network import Pi05, Pi05Config
+    from quantvla_ros.robot.interface import CameraSlot, Interface
 
     words = ["put", "the", "milk", "in", "basket"]
-    horizon, units = 4, ["rad", "rad", "m"]
+    horizon, groups = 4, ((DELTA_ARM, "rad", JOINTS[:2]), (GRIPPER, "m", JOINTS[2:]))
     config = Pi05Config(
         vocabulary=len(words) + 2,
         cameras=2,
@@ -171,18 +169,13 @@ def tiny_bundle(tmp_path_factory) -> Path:
     torch.manual_seed(0)
     network = Pi05(config)
     manifest = BundleManifest(
-        schema_version=1,
-        family="pi05",
+        schema_version=2,
+        family="mini_pi05",
         architecture=config.model_dump(mode="json"),
         interface=Interface(
-            cameras=[
-                CameraSpec(name=name, encoding="rgb8", height=48, width=48)
-                for name in ("front", "wrist")
-            ],
-            state=StateSpec(names=JOINTS, units=units, kinematics=None),
-            action=ActionSpec(
-                names=JOINTS, units=units, kind="joint_delta", relative=[True, True, False]
-            ),
+            cameras=tuple(CameraSlot(name, 48, 48) for name in ("front", "wrist")),
+            state=state_space(*groups),
+            action=action_space(*groups),
             dt=0.1,
             horizon=horizon,
         ),

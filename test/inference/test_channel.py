@@ -3,24 +3,20 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from support.example_bundle import HORIZON, JOINTS, example_interface
 
-from quantvla_ros.bundle.schema import CameraSpec
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.inference.channel import MAX_INSTRUCTION_BYTES, Channel, chunk_checksum
 from quantvla_ros.robot.action_prefix import ActionPrefix
+from quantvla_ros.robot.interface import CameraSlot
 from quantvla_ros.robot.observation import Observation
 
-INTERFACE = example_interface().model_copy(
-    update={
-        "cameras": [
-            CameraSpec(name="front", encoding="rgb8", height=5, width=7),
-            CameraSpec(name="wrist", encoding="rgb8", height=3, width=2),
-        ]
-    }
+INTERFACE = replace(
+    example_interface(), cameras=(CameraSlot("front", 5, 7), CameraSlot("wrist", 3, 2))
 )
 
 

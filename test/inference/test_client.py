@@ -17,8 +17,8 @@ from support.waiting import patient, wait_until
 
 from quantvla_ros.errors import BackendError, BundleError, QuantVLAError
 from quantvla_ros.inference.client import ChunkResult, Failure
+from quantvla_ros.processing.noise import draw_noise
 from quantvla_ros.robot.action_prefix import ActionPrefix
-from quantvla_ros.robot.chunk import draw_noise
 from quantvla_ros.robot.observation import Observation
 
 

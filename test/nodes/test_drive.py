@@ -9,8 +9,8 @@ import pytest
 pytest.importorskip("rclpy")
 
 from geometry_msgs.msg import TwistStamped
+from support.spaces import ARM, GRIPPER, action_space, state_space, twist
 
-from quantvla_ros.bundle.schema import TWIST_NAMES, ActionSpec, CameraSpec, Interface, StateSpec
 from quantvla_ros.control.chunk_check import chunk_error
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.control.twist import TwistLimits
@@ -19,6 +19,7 @@ from quantvla_ros.nodes.conversion import stamp_to_seconds
 from quantvla_ros.nodes.drive import JointDrive
 from quantvla_ros.nodes.gripper import ForwardGripper
 from quantvla_ros.nodes.twist_drive import HALT_S, TwistDrive
+from quantvla_ros.robot.interface import CameraSlot, Interface
 from quantvla_ros.serving.input_types import JointSample
 
 PERIOD = 0.02
@@ -53,22 +54,18 @@ def window(columns):
     return Window(5.0, np.array([0.0, 0.04, 0.06]), rows, rows + 1, rows + 2)
 
 
-def interface(units, names=("finger",)):
+def interface(units):
+    gripper = (GRIPPER, "m", ["finger"])
     return Interface(
-        cameras=[CameraSpec(name="front", encoding="rgb8", height=4, width=4)],
-        state=StateSpec(names=["elbow", "finger"], units=["rad", "m"], kinematics=None),
-        action=ActionSpec(
-            names=[*TWIST_NAMES, *names],
-            units=units + ["m"] * len(names),
-            kind="ee_delta",
-            relative=[False] * (6 + len(names)),
-        ),
+        cameras=(CameraSlot("front", 4, 4),),
+        state=state_space((ARM, "rad", ["elbow"]), gripper),
+        action=action_space(*twist(*units), gripper),
         dt=0.1,
         horizon=4,
     )
 
 
-PER_SECOND, PER_STEP = ["m/s"] * 3 + ["rad/s"] * 3, ["m"] * 3 + ["rad"] * 3
+PER_SECOND, PER_STEP = ("m/s", "rad/s"), ("m", "rad")
 SAMPLE = JointSample(4.0, np.array([0.7, 0.03]), np.array([0.1, 0.2]))
 
 

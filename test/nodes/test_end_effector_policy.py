@@ -16,21 +16,17 @@ from std_msgs.msg import String
 from support.policy_graph import manifest
 from support.process_life import import_path
 from support.ros_graph import NodeProcess
+from support.spaces import ARM, action_space, state_space, twist
+from support.spaces import GRIPPER as FINGERS
 from support.waiting import wait_until
 
-from quantvla_ros.bundle.schema import (
-    TWIST_NAMES,
-    ActionSpec,
-    CameraSpec,
-    Interface,
-    Normalization,
-    StateSpec,
-)
+from quantvla_ros.bundle.schema import Normalization
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.bundle.tokenizer import build_word_tokenizer
 from quantvla_ros.nodes import qos
 from quantvla_ros.nodes.conversion import joint_state_to_arrays, stamp_to_seconds
 from quantvla_ros.nodes.lifecycle_client import PolicyNodeClient
+from quantvla_ros.robot.interface import CameraSlot, Interface
 from simulation.robot import JOINT_NAMES
 from simulation.urdf import BASE_LINK
 
@@ -46,21 +42,15 @@ def bundle(tmp_path_factory):
     """A policy that lifts the tip and closes the gripper half; its code is in fake_policies."""
     import torch
 
-    n, width = len(JOINT_NAMES), len(TWIST_NAMES) + 1
+    n, gripper = len(JOINT_NAMES), (FINGERS, "m", [FINGER])
     spec = Interface(
-        cameras=[
-            CameraSpec(name=c, encoding="rgb8", height=96, width=96) for c in ("front", "wrist")
-        ],
-        state=StateSpec(names=list(JOINT_NAMES), units=["rad"] * 7 + ["m"], kinematics=None),
-        action=ActionSpec(
-            names=[*TWIST_NAMES, FINGER],
-            units=["m/s"] * 3 + ["rad/s"] * 3 + ["m"],
-            kind="ee_delta",
-            relative=[False] * width,
-        ),
+        cameras=tuple(CameraSlot(name, 96, 96) for name in ("front", "wrist")),
+        state=state_space((ARM, "rad", JOINT_NAMES[:7]), gripper),
+        action=action_space(*twist(), gripper),
         dt=0.1,
         horizon=HORIZON,
     )
+    width = spec.action.width
     normalization = Normalization(
         state_mean=[0.0] * n,
         state_std=[1.0] * n,

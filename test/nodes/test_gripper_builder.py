@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from quantvla_ros.nodes.qos import COMMAND
 from quantvla_ros.serving.parameter_model import validate
 
 ARM = manifest().interface
-TIP = ARM.model_copy(update={"action": tip_action()})
+TIP = replace(ARM, action=tip_action())
 ONES = np.ones(3)
 LIMITS = JointLimits(tuple(ARM.action.joints), -ONES, ONES, ONES, ONES, ONES)
 FINGER = {"gripper_joint": "finger"}

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from sensor_msgs.msg import CompressedImage
 from support.fake_robot import JOINTS
@@ -10,8 +12,8 @@ from support.gate_records import QUANTIZATION, gate_record
 from support.policy_graph import LIMITS, PolicyProcess, manifest, write_bundle
 from support.waiting import wait_until
 
-from quantvla_ros.bundle.schema import CameraSpec
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.robot.interface import CameraSlot
 
 
 @pytest.fixture(scope="module")
@@ -63,16 +65,16 @@ def test_joints_that_the_robot_does_not_have(unconfigured, graph, tmp_path):
 
 
 def test_camera_that_sends_nothing(impatient, graph, tmp_path):
-    cameras = [CameraSpec(name="head", encoding="rgb8", height=8, width=8)]
-    interface = manifest().interface.model_copy(update={"cameras": cameras})
+    cameras = (CameraSlot("head", 8, 8),)
+    interface = replace(manifest().interface, cameras=cameras)
     text = refusal(impatient, graph, write_bundle(tmp_path / "b", interface=interface))
     assert "Nothing arrived on /head/image_raw in 1.5 s: it has no publisher; is its" in text
 
 
 def test_camera_that_publishes_something_else(impatient, graph, tmp_path, stranger):
     stranger.publisher(CompressedImage, "chest/image_raw")
-    cameras = [CameraSpec(name="chest", encoding="rgb8", height=8, width=8)]
-    interface = manifest().interface.model_copy(update={"cameras": cameras})
+    cameras = (CameraSlot("chest", 8, 8),)
+    interface = replace(manifest().interface, cameras=cameras)
     bundle = write_bundle(tmp_path / "b", interface=interface)
     # On a busy machine a node may find another one later than in its time for inputs.
     wait_until(

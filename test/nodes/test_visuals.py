@@ -8,21 +8,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from quantvla_ros.bundle.schema import KinematicJoint, Kinematics
 from quantvla_ros.nodes.conversion import duration_to_seconds, stamp_to_seconds
 from quantvla_ros.nodes.visuals import ChunkDisplay, chunk_message, path_marker
+from quantvla_ros.robot.chain import KinematicJoint, Kinematics
 
 ACTIONS = np.array([[0.0, 0.5], [np.pi / 2, 0.25]])
 NAMES = ("turn", "slide")
 CHAIN = Kinematics(
     base="world",
     tip="tip",
-    joints=[
-        KinematicJoint(name="turn", type="revolute", xyz=[0, 0, 1], rpy=[0, 0, 0], axis=[0, 0, 1]),
-        KinematicJoint(
-            name="slide", type="prismatic", xyz=[0, 0, 0], rpy=[0, 0, 0], axis=[1, 0, 0]
-        ),
-    ],
+    joints=(
+        KinematicJoint("turn", "revolute", (0, 0, 1), (0, 0, 0), (0, 0, 1)),
+        KinematicJoint("slide", "prismatic", (0, 0, 0), (0, 0, 0), (1, 0, 0)),
+    ),
 )
 
 

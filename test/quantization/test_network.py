@@ -52,7 +52,7 @@ def save(path, network, layout, scheme="w4a8", keep_float=(), change=lambda reco
         layers=change([record(network, name, role) for name, role in roles.items()]),
         alpha={},
         beta={},
-        kept=[],
+        corrections_kept=[],
         calibration_sha256="",
     )
     manifest = tiny_manifest().model_copy(update={"quantization": quantization})

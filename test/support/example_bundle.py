@@ -3,42 +3,37 @@
 
 from __future__ import annotations
 
+from support.spaces import DELTA_ARM, GRIPPER, action_space, state_space
+
 from quantvla_ros.bundle.schema import (
-    ActionSpec,
     BundleManifest,
-    CameraSpec,
-    Interface,
-    KinematicJoint,
-    Kinematics,
     NoiseSpec,
     Normalization,
-    StateSpec,
     TokenizerSpec,
 )
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.bundle.tokenizer import build_word_tokenizer
+from quantvla_ros.robot.chain import KinematicJoint, Kinematics
+from quantvla_ros.robot.interface import CameraSlot, Interface
 
 JOINTS = ["panda_joint1", "panda_finger_joint1"]
 HORIZON = 4
+GROUPS = (DELTA_ARM, "rad", JOINTS[:1]), (GRIPPER, "m", JOINTS[1:])
 KINEMATICS = Kinematics(
     base="base",
     tip="tip",
-    joints=[
-        KinematicJoint(
-            name="panda_joint1", type="revolute", xyz=[0, 0, 0.5], rpy=[0, 0, 0], axis=[0, 0, 1]
-        ),
-        KinematicJoint(name=None, type="fixed", xyz=[0.3, 0, 0], rpy=[0, 0, 0], axis=[1, 0, 0]),
-    ],
+    joints=(
+        KinematicJoint("panda_joint1", "revolute", (0, 0, 0.5), (0, 0, 0), (0, 0, 1)),
+        KinematicJoint(None, "fixed", (0.3, 0, 0), (0, 0, 0), (1, 0, 0)),
+    ),
 )
 
 
 def example_interface(kinematics=KINEMATICS):
     return Interface(
-        cameras=[CameraSpec(name="front", encoding="rgb8", height=6, width=8)],
-        state=StateSpec(names=JOINTS, units=["rad", "m"], kinematics=kinematics),
-        action=ActionSpec(
-            names=JOINTS, units=["rad", "m"], kind="joint_delta", relative=[True, False]
-        ),
+        cameras=(CameraSlot("front", height=6, width=8),),
+        state=state_space(*GROUPS, kinematics=kinematics),
+        action=action_space(*GROUPS),
         dt=0.1,
         horizon=HORIZON,
     )
@@ -47,8 +42,8 @@ def example_interface(kinematics=KINEMATICS):
 def example_manifest(**changes):
     size = len(JOINTS) + 3
     values = {
-        "schema_version": 1,
-        "family": "pi05",
+        "schema_version": 2,
+        "family": "mini_pi05",
         "architecture": {"width": 256, "stem_channels": [48, 96]},
         "interface": example_interface(),
         "normalization": Normalization(

@@ -6,8 +6,8 @@ from __future__ import annotations
 from quantvla_ros.bundle.schema import BeyondSpread, GateRecord, Quantization
 
 QUANTIZATION = Quantization(
-    scheme="w8a8", layout="llm+dit_mlp", activation_bits=7, layers=[], alpha={}, beta={}, kept=[],
-    calibration_sha256="",
+    scheme="w8a8", layout="llm+dit_mlp", activation_bits=7, layers=[], alpha={}, beta={},
+    corrections_kept=[], calibration_sha256="",
 )  # fmt: skip
 
 
@@ -18,8 +18,9 @@ def gate_record(**changes) -> GateRecord:
         worst_sample=0, worst_cosine_error=0.0,
     )  # fmt: skip
     values = {
-        "passed": True, "samples": 8, "chunk_mae": 0.0, "chunk_max": 0.0, "cosine": 1.0,
-        "gripper_flips": 0, "gripper_commands": 1, "jerk_ratio": 1.0, "mae_per_action": {},
-        "thresholds": {}, "beyond_spread": beyond, "kernel": "fake",
+        "passed": True, "samples": 8, "error_share": 0.0, "chunk_mae": 0.0, "chunk_max": 0.0,
+        "cosine": 1.0, "gripper_flips": 0, "gripper_commands": 1, "jerk_ratio": 1.0,
+        "mae_per_action": {}, "thresholds": {}, "beyond_spread": beyond, "kernel": "fake",
+        "cpu": "fake",
     }  # fmt: skip
     return GateRecord(**{**values, **changes})

@@ -13,18 +13,13 @@ import numpy as np
 from support import fake_robot
 from support.process_life import import_path
 from support.ros_graph import NodeProcess
+from support.spaces import ARM, action_space, state_space
 from support.waiting import patient, wait_until
 
 from quantvla_ros.bundle.schema import (
-    ActionSpec,
     BundleManifest,
-    CameraSpec,
-    Interface,
-    KinematicJoint,
-    Kinematics,
     NoiseSpec,
     Normalization,
-    StateSpec,
     TokenizerSpec,
 )
 from quantvla_ros.bundle.storage import save_bundle
@@ -32,6 +27,8 @@ from quantvla_ros.bundle.tokenizer import build_word_tokenizer
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.lifecycle_client import PolicyNodeClient
+from quantvla_ros.robot.chain import KinematicJoint, Kinematics
+from quantvla_ros.robot.interface import CameraSlot, Interface
 
 HORIZON = 30
 AT_WORK = {"ARMED", "STOPPING", *(code.value for code in FaultCode)}
@@ -47,27 +44,18 @@ LIMITS = [
 
 def manifest(joints=fake_robot.JOINTS, **changes) -> BundleManifest:
     n = len(joints)
-    chain = [
-        KinematicJoint(name=j, type="revolute", xyz=[0, 0, 0.1], rpy=[0, 0, 0], axis=[0, 1, 0])
-        for j in joints
-    ]
+    chain = tuple(KinematicJoint(j, "revolute", (0, 0, 0.1), (0, 0, 0), (0, 1, 0)) for j in joints)
+    groups = (ARM, "rad", joints)
     values = {
-        "schema_version": 1,
-        "family": "pi05",
+        "schema_version": 2,
+        "family": "mini_pi05",
         "architecture": {},
         "interface": Interface(
-            cameras=[
-                CameraSpec(name=c, encoding="rgb8", height=fake_robot.SIZE, width=fake_robot.SIZE)
-                for c in fake_robot.CAMERAS
-            ],
-            state=StateSpec(
-                names=list(joints),
-                units=["rad"] * n,
-                kinematics=Kinematics(base="l0", tip="l3", joints=chain),
+            cameras=tuple(
+                CameraSlot(name, fake_robot.SIZE, fake_robot.SIZE) for name in fake_robot.CAMERAS
             ),
-            action=ActionSpec(
-                names=list(joints), units=["rad"] * n, kind="joint_position", relative=[False] * n
-            ),
+            state=state_space(groups, kinematics=Kinematics("l0", "l3", chain)),
+            action=action_space(groups),
             dt=0.1,
             horizon=HORIZON,
         ),

@@ -5,24 +5,23 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from support.spaces import DELTA_ARM, GRIPPER, action_space, state_space
 
 from quantvla_ros.bundle.schema import (
-    ActionSpec,
     BundleManifest,
-    CameraSpec,
-    Interface,
     NoiseSpec,
     Normalization,
-    StateSpec,
     TokenizerSpec,
 )
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.bundle.tokenizer import build_word_tokenizer
 from quantvla_ros.models.mini_pi05.network import Pi05, Pi05Config
+from quantvla_ros.robot.interface import CameraSlot, Interface
 from quantvla_ros.robot.observation import Observation
 
 SIZE, HORIZON, STEPS = 32, 6, 3
-JOINTS, UNITS = ["shoulder", "elbow", "finger"], ["rad", "rad", "m"]
+JOINTS = ["shoulder", "elbow", "finger"]
+GROUPS = (DELTA_ARM, "rad", JOINTS[:2]), (GRIPPER, "m", JOINTS[2:])
 WORDS = ["put", "the", "milk", "butter", "in", "basket"]
 CONFIG = Pi05Config(
     vocabulary=len(WORDS) + 2,
@@ -58,18 +57,13 @@ def tiny_network(seed: int = 0) -> Pi05:
 def tiny_manifest() -> BundleManifest:
     count = len(JOINTS)
     return BundleManifest(
-        schema_version=1,
-        family="pi05",
+        schema_version=2,
+        family="mini_pi05",
         architecture=CONFIG.model_dump(mode="json"),
         interface=Interface(
-            cameras=[
-                CameraSpec(name=name, encoding="rgb8", height=SIZE, width=SIZE)
-                for name in ("front", "wrist")
-            ],
-            state=StateSpec(names=JOINTS, units=UNITS, kinematics=None),
-            action=ActionSpec(
-                names=JOINTS, units=UNITS, kind="joint_delta", relative=[True, True, False]
-            ),
+            cameras=tuple(CameraSlot(name, SIZE, SIZE) for name in ("front", "wrist")),
+            state=state_space(*GROUPS),
+            action=action_space(*GROUPS),
             dt=0.1,
             horizon=HORIZON,
         ),

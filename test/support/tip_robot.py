@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ from geometry_msgs.msg import TwistStamped
 from support.fake_robot import JOINTS
 from support.gripper_robot import EVERY, GripperRobot
 from support.policy_graph import HORIZON, manifest, write_bundle
+from support.spaces import GRIPPER, action_space, twist
 
-from quantvla_ros.bundle.schema import TWIST_NAMES, ActionSpec, Normalization
+from quantvla_ros.bundle.schema import Normalization
 from quantvla_ros.nodes.conversion import stamp_to_seconds
 from quantvla_ros.nodes.twist_drive import SERVO_TIMEOUT_S
+from quantvla_ros.robot.action_space import ActionSpace
 
 LINEAR, ANGULAR = 0.3, 1.2  # m/s^2, rad/s^2: so low that a stop without a ramp shows
 PARAMETERS = (
@@ -30,14 +33,9 @@ BASE = "l0"
 Twists = list[tuple[float, np.ndarray]]
 
 
-def tip_action() -> ActionSpec:
+def tip_action() -> ActionSpace:
     """Twists of the tip and the finger's position."""
-    return ActionSpec(
-        names=[*TWIST_NAMES, JOINTS[-1]],
-        units=["m/s"] * 3 + ["rad/s"] * 3 + ["rad"],
-        kind="ee_delta",
-        relative=[False] * (len(TWIST_NAMES) + 1),
-    )
+    return action_space(*twist(), (GRIPPER, "rad", JOINTS[-1:]))
 
 
 def write_tip_bundle(path: Path) -> Path:
@@ -51,7 +49,7 @@ def write_tip_bundle(path: Path) -> Path:
         action_mean=[[0.0] * width] * HORIZON,
         action_std=[[1.0] * width] * HORIZON,
     )
-    interface = plain.interface.model_copy(update={"action": action})
+    interface = replace(plain.interface, action=action)
     return write_bundle(path, interface=interface, normalization=normalization)
 
 

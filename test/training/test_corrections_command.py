@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def correct(bundle, out, seeds="5:7"):
 def changed(bundle, path, **interface):
     """The bundle with another interface to the robot."""
     whole = load_bundle(bundle)
-    other = whole.manifest.interface.model_copy(update=interface)
+    other = replace(whole.manifest.interface, **interface)
     manifest = whole.manifest.model_copy(update={"interface": other})
     return save_bundle(path, manifest, whole.tensors, (bundle / TOKENIZER).read_text())
 

@@ -14,8 +14,8 @@ from support.tiny_run import start, tiny_config
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.storage import load_bundle
 from quantvla_ros.models.mini_pi05.network import Pi05
+from quantvla_ros.processing.noise import draw_noise
 from quantvla_ros.processing.processing import blank_observation
-from quantvla_ros.robot.chunk import draw_noise
 from training.data.finish import finish
 from training.data.parts import part_path, write_part
 from training.dataset import Statistics

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -51,15 +52,15 @@ def test_bundles_that_cannot_be_evaluated_are_refused(tmp_path, tiny_bundle):
 
 def test_cameras_that_the_robot_does_not_have_are_named(tmp_path, tiny_bundle):
     from calib_tools.evaluate.variants import check_fits_robot
-    from quantvla_ros.bundle.schema import CameraSpec
     from quantvla_ros.bundle.storage import load_manifest
+    from quantvla_ros.robot.interface import CameraSlot
 
     manifest = load_manifest(PANDA)
 
     def with_cameras(*cameras):
-        found = [CameraSpec(name=n, encoding="rgb8", height=h, width=w) for n, h, w in cameras]
+        found = [CameraSlot(name=n, height=h, width=w) for n, h, w in cameras]
         return manifest.model_copy(
-            update={"interface": manifest.interface.model_copy(update={"cameras": found})}
+            update={"interface": replace(manifest.interface, cameras=tuple(found))}
         )
 
     check_fits_robot(manifest, PANDA)

@@ -18,10 +18,10 @@ from calib_tools.quantize.layer_records import round_to_disk
 from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.backends.policy import load_policy, policy_of
 from quantvla_ros.bundle.storage import load_bundle
+from quantvla_ros.processing.noise import draw_noise
 from quantvla_ros.quantization.corrections import attentions
 from quantvla_ros.quantization.fit import fit_corrections
 from quantvla_ros.quantization.folding import fold_temperature
-from quantvla_ros.robot.chunk import draw_noise
 
 SAMPLES = observations(24)
 WRONG = {

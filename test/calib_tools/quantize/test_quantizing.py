@@ -12,9 +12,9 @@ from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.storage import load_bundle, load_manifest, save_bundle
 from quantvla_ros.errors import BundleError, CalibrationBufferError, QuantVLAError
+from quantvla_ros.processing.noise import draw_noise
 from quantvla_ros.processing.pictures import unlike
 from quantvla_ros.quantization.gate import load_thresholds
-from quantvla_ros.robot.chunk import draw_noise
 
 SAMPLES = observations(24)
 CALIBRATION, HELD_OUT = SAMPLES[:14], SAMPLES[14:]

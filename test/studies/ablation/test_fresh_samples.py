@@ -9,7 +9,7 @@ import pytest
 from calib_tools.buffer.store import load_buffer
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.robot.chunk import draw_noise
+from quantvla_ros.processing.noise import draw_noise
 from studies.ablation import fresh_samples, run
 from studies.ablation.bootstrap import mean_interval, ratio_interval
 from studies.ablation.page import write_page
@@ -36,9 +36,8 @@ def test_each_sample_has_the_error_that_the_two_policies_have_on_it(
     rows = {row["name"]: row["fresh"] for row in record["variants"]}
     float_policy = load_policy(tiny_bundle, "cpu", compiled=False)
     variant = load_policy(out / "variants" / "w4a8-gptq", "cpu", compiled=False)
-    units = float_policy.manifest.interface.action.units
-    arm = [place for place, unit in enumerate(units) if unit == "rad"]
-    assert 0 < len(arm) < len(units)
+    arm = float_policy.manifest.interface.action.of_type("arm")
+    assert 0 < arm.sum() < len(arm)
     samples = [sample for path in fresh_buffers for sample in load_buffer(path).samples]
     errors = rows["w4a8-gptq"]["errors_mrad"]
     assert len(errors) == len(samples) == 70

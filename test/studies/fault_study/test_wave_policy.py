@@ -30,7 +30,7 @@ def test_wave_moves_the_arm_and_not_the_fingers(policy):
     interface = policy[0].manifest.interface
     assert chunk.actions.shape == (interface.horizon, len(interface.action.names))
     moves = np.ptp(chunk.actions, axis=0) > 0
-    assert moves.tolist() == [unit == "rad" for unit in interface.action.units]
+    assert moves.tolist() == interface.action.of_type("arm").tolist()
 
 
 @pytest.mark.parametrize("time_s", [0.0, 12.3, 99.99])

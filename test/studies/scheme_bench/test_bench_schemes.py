@@ -40,7 +40,7 @@ def save_quantized(path, scheme):
         layers=records,
         alpha={},
         beta={},
-        kept=[],
+        corrections_kept=[],
         calibration_sha256="",
     )
     manifest = tiny_manifest().model_copy(update={"quantization": quantization})

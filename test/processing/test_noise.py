@@ -5,7 +5,7 @@ import numpy as np
 from support.example_bundle import HORIZON, JOINTS, example_manifest
 
 from quantvla_ros.bundle.schema import NoiseSpec
-from quantvla_ros.robot.chunk import draw_noise
+from quantvla_ros.processing.noise import draw_noise
 
 
 def test_noise_repeats_and_differs_by_seed_and_counter():

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a policy's actions mean: names, units, groups, kinds, and the way to SI and back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantvla_ros.robot.units import Entry
+
+Kind = Literal["joint_position", "joint_delta", "ee_delta"]
+GroupType = Literal["arm", "gripper", "tip"]
+
+TWIST_NAMES = ("linear_x", "linear_y", "linear_z", "angular_x", "angular_y", "angular_z")
+_TWIST_UNITS = (("m/s",) * 3 + ("rad/s",) * 3, ("m",) * 3 + ("rad",) * 3)
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ActionGroup:
+    """Actions that mean the same kind of motion.
+
+    Attributes:
+        name: what its entries call it, such as ``arm`` or ``left_gripper``.
+        type: arm: joints that follow a trajectory; gripper: joints that open and close; tip: the
+            end effector.
+        kind: ``joint_position``: where joints are to be; ``joint_delta``: the same, counted from
+            where the joints were observed when the chunk was predicted; ``ee_delta``: how the tip
+            moves, in its base's frame, as a velocity or as a way in one step.
+    """
+
+    name: str
+    type: GroupType
+    kind: Kind
+
+    def __post_init__(self) -> None:
+        """Refuse a kind that the group cannot carry out."""
+        if (self.type == "tip") != (self.kind == "ee_delta"):
+            raise ValueError(
+                f"action group '{self.name}' is of type {self.type} and kind {self.kind}; "
+                "ee_delta is the kind of a tip and of nothing else"
+            )
+
+
+@dataclass(frozen=True)
+class ActionSpace:
+    """The actions of a policy in the order of its output.
+
+    Attributes:
+        groups: of the entries, each used by at least one.
+        entries: n names with unit and map.
+        width: columns of the network's output; the robot uses the first n, the rest is padding.
+    """
+
+    groups: tuple[ActionGroup, ...]
+    entries: tuple[Entry, ...]
+    width: int
+
+    def __post_init__(self) -> None:
+        """Refuse names that are listed twice, unknown groups and tips that nothing can move."""
+        check_entries("action", self.entries, self.width)
+        names = [group.name for group in self.groups]
+        check_unique("action group", names)
+        if {e.group for e in self.entries} != set(names):
+            odd = sorted({e.group for e in self.entries} ^ set(names))[0]
+            raise ValueError(f"action group '{odd}' stands in the groups or in an entry, not both")
+        if tips := [group.name for group in self.groups if group.type == "tip"]:
+            self._check_tip(tips)
+        for given in self.entries[6 * len(tips) :]:
+            if given.si not in ("rad", "m"):
+                raise ValueError(f"action '{given.name}' is a joint's and maps to {given.si}")
+
+    def _check_tip(self, tips: list[str]) -> None:
+        twist, rest = self.entries[:6], self.entries[6:]
+        if (
+            len(tips) > 1
+            or any(group.type == "arm" for group in self.groups)
+            or tuple(e.name for e in twist) != TWIST_NAMES
+            or any((e.group in tips) != (e in twist) for e in self.entries)
+            or tuple(e.si for e in twist) not in _TWIST_UNITS
+            or any(e.offset for e in twist)
+            or len(rest) > 1
+        ):
+            raise ValueError(
+                f"actions of kind ee_delta are {', '.join(TWIST_NAMES)} in units of m/s and rad/s "
+                "or of m and rad a step, of one tip, and at most one gripper's joint after them"
+            )
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all entries."""
+        return [e.name for e in self.entries]
+
+    @property
+    def units(self) -> list[str]:
+        """SI units of all entries, those of a chunk."""
+        return [e.si for e in self.entries]
+
+    @property
+    def moves_tip(self) -> bool:
+        """Whether the policy moves the end effector and not the arm's joints."""
+        return any(group.type == "tip" for group in self.groups)
+
+    @property
+    def joints(self) -> list[str]:
+        """The actions that are joints: all of them, or the gripper of an end-effector policy."""
+        return [e.name for e in self.entries if self.group_of(e).type != "tip"]
+
+    @property
+    def relative(self) -> NDArray[np.bool_]:
+        """Which actions [n] are offsets from the observed state."""
+        return np.array([self.group_of(e).kind == "joint_delta" for e in self.entries])
+
+    def group_of(self, given: Entry) -> ActionGroup:
+        """The group of an entry."""
+        return next(group for group in self.groups if group.name == given.group)
+
+    def of_type(self, *types: GroupType) -> NDArray[np.bool_]:
+        """Which actions [n] belong to a group of one of the types."""
+        return np.array([self.group_of(e).type in types for e in self.entries])
+
+    def columns(self, group: str) -> list[int]:
+        """Places of a group's actions."""
+        return [place for place, e in enumerate(self.entries) if e.group == group]
+
+    def to_si(self, values: NDArray[np.floating]) -> Array:
+        """Actions [..., n] in SI from the policy's units."""
+        return to_si(self.entries, values)
+
+    def from_si(self, values: NDArray[np.floating]) -> Array:
+        """Actions [..., n] in the policy's units from SI."""
+        return from_si(self.entries, values)
+
+
+def to_si(entries: tuple[Entry, ...], values: NDArray[np.floating]) -> Array:
+    """Values [..., n] in SI, float64; exact where the policy's unit is SI."""
+    scale, offset = _maps(entries)
+    return np.asarray(values * scale + offset)
+
+
+def from_si(entries: tuple[Entry, ...], values: NDArray[np.floating]) -> Array:
+    """Values [..., n] in the entries' own units, float64."""
+    scale, offset = _maps(entries)
+    return np.asarray((values - offset) / scale)
+
+
+def _maps(entries: tuple[Entry, ...]) -> tuple[Array, Array]:
+    return np.array([e.scale for e in entries]), np.array([e.offset for e in entries])
+
+
+def check_unique(what: str, names: list[str]) -> None:
+    """Refuse a name that is listed twice.
+
+    Raises:
+        ValueError: naming it.
+    """
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise ValueError(f"{what} '{twice[0]}' is listed twice")
+
+
+def check_entries(what: str, entries: tuple[Entry, ...], width: int, more: int = 0) -> None:
+    """Refuse no entries, a name that is listed twice, and more values than the network takes.
+
+    Raises:
+        ValueError: saying which.
+    """
+    if not entries:
+        raise ValueError(f"{what} has no entries")
+    check_unique(what, [e.name for e in entries])
+    if width < len(entries) + more:
+        raise ValueError(f"{what}.width is {width}, below its {len(entries) + more} values")

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a policy observes and commands.
+
+These are plain dataclasses, so that the robot's room needs numpy alone; a bundle's manifest holds
+them and pydantic reads and writes them as they stand (`__pydantic_config__` refuses other keys).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantvla_ros.robot.action_space import (
+    ActionGroup,
+    ActionSpace,
+    check_entries,
+    check_unique,
+    from_si,
+)
+from quantvla_ros.robot.chain import KinematicJoint, Kinematics
+from quantvla_ros.robot.units import Entry
+
+
+@dataclass(frozen=True)
+class CameraSlot:
+    """One picture that the policy takes; the robot's camera may be of any size.
+
+    Attributes:
+        name: of the slot.
+        height: of the pictures that the policy was trained on, pixels.
+        width: the same.
+        optional: whether the policy also runs without it.
+    """
+
+    name: str
+    height: int
+    width: int
+    optional: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a size that is none."""
+        if self.height < 1 or self.width < 1:
+            raise ValueError(f"camera '{self.name}' has a size of {self.width} x {self.height}")
+
+
+@dataclass(frozen=True)
+class StateSpace:
+    """The proprioception; the tip's position (m, base frame) is appended with `kinematics`.
+
+    Attributes:
+        entries: n joints with unit and map.
+        kinematics: chain to the tip, or None.
+        width: columns of the network's input; what follows the state is padding.
+    """
+
+    entries: tuple[Entry, ...]
+    width: int
+    kinematics: Kinematics | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse names that are listed twice and a chain with joints that are not observed."""
+        check_entries("state", self.entries, self.width, self.size - len(self.entries))
+        for given in self.entries:
+            if given.si not in ("rad", "m"):
+                raise ValueError(f"state '{given.name}' is a joint's and maps to {given.si}")
+        for joint in self.kinematics.joints if self.kinematics else ():
+            if joint.name is not None and joint.name not in self.names:
+                raise ValueError(f"kinematics needs joint '{joint.name}', which is no state")
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the joints."""
+        return [e.name for e in self.entries]
+
+    @property
+    def size(self) -> int:
+        """Length of the state vector: the joints and, with kinematics, the tip's position."""
+        return len(self.entries) + (3 if self.kinematics else 0)
+
+    def from_si(self, joints: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Joints [..., n] in the policy's units from SI."""
+        return from_si(self.entries, joints)
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What the policy observes and commands; `dt` is the step of a chunk, s."""
+
+    cameras: tuple[CameraSlot, ...]
+    state: StateSpace
+    action: ActionSpace
+    dt: float
+    horizon: int
+
+    def __post_init__(self) -> None:
+        """Refuse parts that contradict each other."""
+        if not self.cameras:
+            raise ValueError("cameras has no entries")
+        check_unique("camera", [camera.name for camera in self.cameras])
+        if not (math.isfinite(self.dt) and self.dt > 0):
+            raise ValueError(f"dt is {self.dt}, it must be above 0")
+        if self.horizon < 1:
+            raise ValueError(f"horizon is {self.horizon}, it must be above 0")
+        observed = {e.name: e for e in self.state.entries}
+        for given, relative in zip(self.action.entries, self.action.relative, strict=True):
+            seen = observed.get(given.name)
+            if relative and (seen is None or seen.map != given.map):
+                raise ValueError(
+                    f"action '{given.name}' is counted from the observed state, and no state of "
+                    "that name has its unit and map"
+                )
+
+    def observed(self, joints: NDArray[np.floating]) -> NDArray[np.float64]:
+        """What relative actions are counted from: joints [..., states] in SI, else zero.
+
+        Returns:
+            float64 [..., actions] in the policy's units.
+        """
+        values, names = self.state.from_si(joints), self.state.names
+        base = np.zeros((*values.shape[:-1], len(self.action.entries)))
+        for place, relative in enumerate(self.action.relative):
+            if relative:
+                base[..., place] = values[..., names.index(self.action.names[place])]
+        return base
+
+
+_PARTS: tuple[Any, ...] = (
+    *(Entry, ActionGroup, ActionSpace, KinematicJoint, Kinematics, CameraSlot, StateSpace),
+    Interface,
+)
+for _part in _PARTS:
+    _part.__pydantic_config__ = {"extra": "forbid"}
