@@ -41,7 +41,7 @@ def test_the_chain_runs_from_base_to_tip():
     assert [j.type for j in joints] == ["revolute", "revolute", "prismatic", "fixed"]
     assert joints[0].axis == (0, 0, 1)
     assert joints[0].rpy[2] == pytest.approx(np.pi / 2)
-    assert joints[2].xyz == [0, 0, 0]
+    assert joints[2].xyz == (0, 0, 0)
 
 
 def test_at_zero_only_the_origins_count():
