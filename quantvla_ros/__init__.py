@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from quantvla_ros.backends.base import Backend
     from quantvla_ros.backends.policy import load_policy
     from quantvla_ros.bundle.storage import load_bundle
-    from quantvla_ros.robot.chunk import Chunk, draw_noise
+    from quantvla_ros.processing.noise import draw_noise
+    from quantvla_ros.robot.chunk import Chunk
     from quantvla_ros.robot.observation import Observation
 
 __version__ = "0.1.0"
@@ -26,7 +27,7 @@ _PLACES = {
     "Chunk": "quantvla_ros.robot.chunk",
     "Observation": "quantvla_ros.robot.observation",
     "Recipe": "calib_tools.quantize.recipe",
-    "draw_noise": "quantvla_ros.robot.chunk",
+    "draw_noise": "quantvla_ros.processing.noise",
     "load_bundle": "quantvla_ros.bundle.storage",
     "load_policy": "quantvla_ros.backends.policy",
     "quantize": "calib_tools.quantize.command",

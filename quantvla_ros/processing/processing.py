@@ -88,7 +88,7 @@ def mean_std_processing(manifest: BundleManifest, tokenizer: Tokenizer) -> Proce
         FitPictures(manifest.interface.cameras, "crop"),
         stack_pictures,
         NormalizeState(
-            Scaling.mean_std(norm.state_mean, norm.state_std), manifest.interface.state.size
+            Scaling.mean_std(norm.state_mean, norm.state_std), manifest.interface.state.width
         ),
         Tokenize(tokenizer),
         Select(("images", "state", "tokens", "token_mask")),
