@@ -65,7 +65,7 @@ def judge_chunks(
         offset = interface.observed(np.stack([o.joints for o in observations]))[:, None]
     own_units = (interface.action.from_si(chunks) for chunks in (draws, quantized))
     normalized = [(chunks - offset - mean) / std for chunks in own_units]
-    record = compare(
+    return compare(
         draws,
         quantized,
         (normalized[0], normalized[1]),
@@ -74,8 +74,8 @@ def judge_chunks(
         thresholds,
         kernel,
         find_backend(backend).target(),
+        backend,
     )
-    return record.model_copy(update={"backend": backend})
 
 
 def judge_bundles(

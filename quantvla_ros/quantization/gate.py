@@ -79,6 +79,7 @@ def compare(
     thresholds: Thresholds,
     kernel: str,
     cpu: str,
+    backend: str,
 ) -> GateRecord:
     """Judge chunks of the quantized policy against those of the float policy.
 
@@ -91,7 +92,8 @@ def compare(
         dt: step of the chunk, s.
         thresholds: limits.
         kernel: what computed the quantized chunks.
-        cpu: kind of CPU that did.
+        cpu: kind of machine that did.
+        backend: whose kernel it is.
 
     Raises:
         CalibrationBufferError: fewer samples than the thresholds ask for.
@@ -128,6 +130,7 @@ def compare(
         thresholds=thresholds.model_dump(),
         kernel=kernel,
         cpu=cpu,
+        backend=backend,
         beyond_spread=_beyond_spread(draws, quantized, normalized, arm, flips),
     )
     return record.model_copy(update={"passed": not failures(record)})

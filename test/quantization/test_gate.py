@@ -41,6 +41,7 @@ def judge(reference, quantized, *others):
         THRESHOLDS,
         "test",
         "a cpu",
+        "cpu",
     )
 
 

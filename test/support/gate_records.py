@@ -21,6 +21,7 @@ def gate_record(**changes) -> GateRecord:
         "passed": True, "samples": 8, "error_share": 0.0, "chunk_mae": 0.0, "chunk_max": 0.0,
         "cosine": 1.0, "gripper_flips": 0, "gripper_commands": 1, "jerk_ratio": 1.0,
         "mae_per_action": {}, "thresholds": {}, "beyond_spread": beyond, "kernel": "fake",
+        "backend": "cpu",
         "cpu": "fake",
     }  # fmt: skip
     return GateRecord(**{**values, **changes})
