@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +89,10 @@ def show_inspection(found: dict[str, Any]) -> None:
     add_row(table, "family", found["family"])
     add_row(table, "cameras", ", ".join(f"{n} {s}" for n, s in found["cameras"].items()))
     tip = f" and the position of {found['tip']}" if found["tip"] else ""
-    add_row(table, "state", ", ".join(found["state"]) + tip)
-    add_row(table, "action", f"{found['action']['kind']}: {', '.join(found['action']['names'])}")
+    add_row(table, "state", _with_units(found["state"]) + tip)
+    for group in found["action"]:
+        units = _with_units(group["entries"])
+        add_row(table, f"action {group['name']}", f"{group['kind']}: {units}")
     add_row(table, "chunk", f"{found['horizon']} steps of {found['dt_s']:g} s")
     add_row(table, "denoise steps", str(found["denoise_steps"]))
     add_row(table, "files", ", ".join(f"{n} {s:,} bytes" for n, s in found["files"].items()))
@@ -115,3 +118,12 @@ def show_inspection(found: dict[str, Any]) -> None:
                 layers, row["role"], row["precision"], str(row["layers"]), f"{row['weights']:,}"
             )
         console.print(layers)
+
+
+def _with_units(entries: dict[str, str]) -> str:
+    """Names, each unit once, after the last of its names: "a, b (rad), c (m)"."""
+    names, parts = list(entries), []
+    for name, after in zip_longest(names, names[1:]):
+        unit = entries[name]
+        parts.append(name if after and entries[after] == unit else f"{name} ({unit})")
+    return ", ".join(parts)
