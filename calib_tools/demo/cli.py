@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from calib_tools.common.simulated_robot import check_simulation
+
 
 def demo(
     out: Annotated[
@@ -20,6 +22,7 @@ def demo(
     ] = None,
 ) -> None:
     """Run the whole chain on the simulated robot, over real ROS topics, and report it."""
+    check_simulation()
     from calib_tools.demo.run import run_demo
 
     run_demo(out, 1 if quick else episodes, policy)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from calib_tools.common.options import Json, print_json
+from calib_tools.common.simulated_robot import check_simulation
 
 
 def evaluate(
@@ -40,6 +41,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure success in closed loop, all variants on the same episodes; goes on after a stop."""
+    check_simulation()
     from calib_tools.evaluate.command import run_evaluation
     from calib_tools.evaluate.table import show_evaluation
 

@@ -19,7 +19,6 @@ from calib_tools.evaluate.plan import (
 from calib_tools.evaluate.presets import Preset, preset
 from calib_tools.evaluate.variants import Variant
 from quantvla_ros.errors import QuantVLAError
-from simulation.trajectory_controller import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, RATE_HZ
 
 SCHEMA = 1
 MEASURED = "measured"
@@ -72,7 +71,7 @@ class Settings(BaseModel):
     max_seconds: float
     stop_when_decided: bool
     way: Way
-    controller_rate_hz: float = RATE_HZ
+    controller_rate_hz: float
 
     def plan(self) -> list[PlannedEpisode]:
         """The list of episodes.
@@ -100,13 +99,15 @@ def make_settings(
     setting: str = "normal",
     stop_when_decided: bool = False,
     way: Way = "in process",
-    controller_rate_hz: float = RATE_HZ,
+    controller_rate_hz: float | None = None,
 ) -> Settings:
-    """Check what a user asks for.
+    """Check what a user asks for; the simulated robot has its own rate where none is given.
 
     Raises:
         QuantVLAError: names what is unknown or out of range, and what there is instead.
     """
+    from simulation.trajectory_controller import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, RATE_HZ
+
     chosen = preset(setting)
     if episodes < GOALS_A_SCENE or episodes % GOALS_A_SCENE:
         raise QuantVLAError(
@@ -118,6 +119,8 @@ def make_settings(
     if wordings not in ("held-out", "training"):
         raise QuantVLAError(f"Unknown wordings '{wordings}'; choose held-out or training.")
     _check_latency(latency)
+    if controller_rate_hz is None:
+        controller_rate_hz = RATE_HZ
     if not LOWEST_RATE_HZ <= controller_rate_hz <= HIGHEST_RATE_HZ:
         raise QuantVLAError(
             f"--controller-rate is {controller_rate_hz:g}; give {LOWEST_RATE_HZ:g} to "

@@ -17,7 +17,7 @@ from studies.timing.shares import shares
 PROFILE = "config/fastdds.xml"
 VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 WIDTH, HEIGHT, RATE_HZ = 640, 480, 30.0
-MODULE = "quantvla_ros.nodes.camera_stream"
+MODULE = "studies.timing.camera_stream"
 _EXTRA_S = 90.0
 
 

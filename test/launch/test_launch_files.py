@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,29 @@ def test_executables_and_files_are_installed(path):
             assert (ROOT / "launch" / name).is_file()
         elif re.fullmatch(r"\w+\.yaml", name):
             assert (ROOT / "config" / name).is_file()
+
+
+SIMULATION_MISSING = """
+import importlib.abc, runpy, sys
+from unittest.mock import MagicMock
+
+class Launch(importlib.abc.MetaPathFinder):  # whose own packages only a robot has
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("launch", "launch_ros"):
+            sys.modules[name] = MagicMock(__path__=[])
+            return importlib.machinery.ModuleSpec(name, self)
+    def create_module(self, spec):
+        return sys.modules[spec.name]
+    def exec_module(self, module):
+        pass
+
+sys.meta_path.insert(0, Launch())
+sys.modules["simulation"] = None
+runpy.run_path(sys.argv[1])["generate_launch_description"]()
+"""
+
+
+def test_the_simulated_robots_launch_says_when_it_is_not_installed():
+    command = [sys.executable, "-c", SIMULATION_MISSING, ROOT / "launch" / "sim.launch.py"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert "RuntimeError: The simulated robot is not installed" in ended.stderr

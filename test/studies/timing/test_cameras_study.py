@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from quantvla_ros.nodes.camera_stream import CAMERAS
+from studies.timing.camera_stream import CAMERAS
 from studies.timing.cameras import study_cameras
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cameras that publish numbered pictures, and a reader that counts them as the policy node would.
 
-For studies: `python -m quantvla_ros.nodes.camera_stream publish|read --seconds 60 ...`
+`python -m studies.timing.camera_stream publish|read --seconds 60 ...`
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def read(seconds: float) -> dict[str, object]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Publish or read, and write what came of it as JSON."""
-    parser = argparse.ArgumentParser(prog="quantvla_ros.nodes.camera_stream", description=__doc__)
+    parser = argparse.ArgumentParser(prog="studies.timing.camera_stream", description=__doc__)
     parser.add_argument("side", choices=("publish", "read"))
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=30.0, help="pictures a second")
