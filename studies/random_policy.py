@@ -19,7 +19,7 @@ from quantvla_ros.bundle.schema import (
     Normalization,
     TokenizerSpec,
 )
-from quantvla_ros.models.mini_pi05.network import Pi05Config
+from quantvla_ros.models.mini_pi05.config import MiniPi05Config
 from quantvla_ros.robot.action_space import ActionGroup, ActionSpace
 from quantvla_ros.robot.interface import CameraSlot, Interface, StateSpace
 from quantvla_ros.robot.observation import Observation
@@ -31,7 +31,7 @@ WORDS = [f"word{i}" for i in range(64)]
 TOKENS = 48
 DENOISE_STEPS = 10
 
-SMOLVLA_SIZED = Pi05Config(
+SMOLVLA_SIZED = MiniPi05Config(
     vocabulary=49280,
     cameras=len(CAMERAS),
     image_size=128,
@@ -53,7 +53,7 @@ SMOLVLA_SIZED = Pi05Config(
 )
 
 
-def save_random_bundle(path: Path, config: Pi05Config = SMOLVLA_SIZED, seed: int = 0) -> int:
+def save_random_bundle(path: Path, config: MiniPi05Config = SMOLVLA_SIZED, seed: int = 0) -> int:
     """Write a float bundle with random weights; returns its number of parameters.
 
     Args:
@@ -65,10 +65,10 @@ def save_random_bundle(path: Path, config: Pi05Config = SMOLVLA_SIZED, seed: int
 
     from quantvla_ros.bundle.storage import save_bundle
     from quantvla_ros.bundle.tokenizer import build_word_tokenizer
-    from quantvla_ros.models.mini_pi05.network import Pi05
+    from quantvla_ros.models.mini_pi05.network import MiniPi05
 
     torch.manual_seed(seed)
-    network = Pi05(config)
+    network = MiniPi05(config)
     tensors = {name: value.half() for name, value in network.state_dict().items()}
     count = sum(parameter.numel() for parameter in network.parameters())
     del network
@@ -76,7 +76,7 @@ def save_random_bundle(path: Path, config: Pi05Config = SMOLVLA_SIZED, seed: int
     return count
 
 
-def _manifest(config: Pi05Config) -> BundleManifest:
+def _manifest(config: MiniPi05Config) -> BundleManifest:
     count, joints = len(JOINTS), entries(JOINTS, "rad", "arm")
     size = config.image_size
     return BundleManifest(

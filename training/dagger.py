@@ -30,7 +30,7 @@ from calib_tools.common.cores import usable_cores
 from calib_tools.common.failures import told
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.mini_pi05.network import Pi05Config
+from quantvla_ros.models.mini_pi05.config import MiniPi05Config
 from training import runlog
 from training.corrections import FPS, Played, play_part
 from training.data.files import replacing
@@ -187,7 +187,7 @@ class Run:
             save_policy(plan.out / "policy", *self._policy(), force=True)
             runlog.draw(plan.out)
 
-    def _policy(self) -> tuple[Pi05Config, dict[str, torch.Tensor], Statistics]:
+    def _policy(self) -> tuple[MiniPi05Config, dict[str, torch.Tensor], Statistics]:
         return self.trainer.network.config, self.trainer.average, self.statistics
 
     def _learn(self, players: Players) -> None:

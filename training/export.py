@@ -21,7 +21,7 @@ from quantvla_ros.bundle.schema import (
 )
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.mini_pi05.network import Pi05Config
+from quantvla_ros.models.mini_pi05.config import MiniPi05Config
 from quantvla_ros.robot.action_space import ActionGroup, ActionSpace
 from quantvla_ros.robot.interface import CameraSlot, Interface, StateSpace
 from quantvla_ros.robot.kinematics import kinematics_from_urdf
@@ -61,13 +61,13 @@ def export(run: Path, out: Path, force: bool) -> Path:
     if not (run / CHECKPOINT).exists():
         raise QuantVLAError(f"There is no training run with a checkpoint in {run}; train first.")
     state = torch.load(run / CHECKPOINT, weights_only=False)
-    config = Pi05Config.model_validate(state["config"])
+    config = MiniPi05Config.model_validate(state["config"])
     return save_policy(out, config, state["average"], Statistics.load(run / STATISTICS), force)
 
 
 def save_policy(
     out: Path,
-    config: Pi05Config,
+    config: MiniPi05Config,
     weights: Mapping[str, Tensor],
     statistics: Statistics,
     force: bool,

@@ -13,7 +13,7 @@ from torch import Tensor
 from quantvla_ros.bundle.storage import TOKENIZER, load_bundle
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.build import read_architecture
-from quantvla_ros.models.mini_pi05.network import Pi05Config
+from quantvla_ros.models.mini_pi05.config import MiniPi05Config
 from training.dataset import Statistics
 from training.language import tokenizer_json
 from training.widening import halved
@@ -32,13 +32,13 @@ class StartingPoint:
         statistics: the normalization that belongs to the weights.
     """
 
-    config: Pi05Config
+    config: MiniPi05Config
     weights: dict[str, Tensor]
     heads: dict[str, Tensor] | None
     statistics: Statistics
 
 
-def starting_point(path: Path, config: Pi05Config) -> StartingPoint:
+def starting_point(path: Path, config: MiniPi05Config) -> StartingPoint:
     """Read a run directory or a bundle, for a network of this configuration or of half its width.
 
     Raises:
@@ -52,7 +52,7 @@ def starting_point(path: Path, config: Pi05Config) -> StartingPoint:
 
 def _of_run(path: Path) -> StartingPoint:
     state = torch.load(path / CHECKPOINT, weights_only=False)
-    config = Pi05Config.model_validate(state["config"])
+    config = MiniPi05Config.model_validate(state["config"])
     statistics = Statistics.load(path / STATISTICS)
     return StartingPoint(config, state["average"], state["heads"], statistics)
 

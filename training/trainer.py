@@ -11,7 +11,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from quantvla_ros.models.mini_pi05.network import Pi05, Pi05Config
+from quantvla_ros.models.mini_pi05.config import MiniPi05Config
+from quantvla_ros.models.mini_pi05.network import MiniPi05
 from training.augmentation import Looks, draw_looks, grains, look
 from training.dataset import Frames, sampling_probability
 from training.grounding import GroundingHeads, flow_pair, flow_times
@@ -29,12 +30,12 @@ MAX_GRADIENT_NORM = 1.0
 BLOCKS = ("language_model.layers", "action_expert.layers", "vision_tower.layers")
 
 
-def network_config(narrow: bool = False) -> Pi05Config:
+def network_config(narrow: bool = False) -> MiniPi05Config:
     """Sizes of the bundled policy: 8 million parameters in pi0.5's shape.
 
     The narrow one has half the channels, for training that a wide one then goes on from.
     """
-    config = Pi05Config(
+    config = MiniPi05Config(
         vocabulary=vocabulary_size(),
         cameras=2,
         image_size=96,
@@ -45,7 +46,7 @@ def network_config(narrow: bool = False) -> Pi05Config:
     return halved(config) if narrow else config
 
 
-def reaches_actions(name: str, config: Pi05Config) -> bool:
+def reaches_actions(name: str, config: MiniPi05Config) -> bool:
     """Whether actions depend on a parameter: not on the last layer's after its keys and values."""
     last = f"language_model.layers.{config.layers - 1}."
     if name.startswith(last):
@@ -55,7 +56,7 @@ def reaches_actions(name: str, config: Pi05Config) -> bool:
     return not name.startswith("language_model.norm")
 
 
-def initialize(network: Pi05) -> None:
+def initialize(network: MiniPi05) -> None:
     """Start values that make short training work: open gates, large words."""
     for name, parameter in network.named_parameters():
         if name.endswith("dense.weight"):
@@ -98,7 +99,7 @@ class Trainer:
         torch.manual_seed(seed)
         self.batch_size, self.device = batch, frames.state.device
         self.rank, self.ranks, self.seed = rank, ranks, seed
-        self.network = Pi05(network_config(narrow))
+        self.network = MiniPi05(network_config(narrow))
         initialize(self.network)
         self.network.to(self.device)
         # The convolutions are a few per cent faster with the channels innermost.
@@ -200,13 +201,15 @@ class Trainer:
 
     def loss(self, b: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Flow-matching loss plus the weighted auxiliary losses."""
-        x, mask = self.network.embed_prefix(b["images"], b["state"], b["tokens"], b["mask"])
+        inputs = {name: b[name] for name in ("images", "state", "tokens")}
+        x, mask = self.network.embed({**inputs, "token_mask": b["mask"]})
         # Without `features` the second value is what the last keys and values are made of.
-        prefix, features = self.network.run_prefix(x, mask, features=False)
+        context, features = self.network.run_language_model(x, mask, features=False)
         chunk = b["chunk"].repeat_interleave(NOISE_SAMPLES, 0)
         valid = b["valid"].repeat_interleave(NOISE_SAMPLES, 0)
         x_t, velocity = flow_pair(chunk, b["noise"], b["t"])
-        predicted = self.network.denoise(x_t, b["t"], prefix.repeat(NOISE_SAMPLES))
+        constants = self.network.time_constants(b["t"])
+        predicted = self.network.step(x_t, constants, context.repeat(NOISE_SAMPLES))
         flow = ((predicted - velocity).pow(2).mean(-1) * valid).sum() / valid.sum()
         state_row = features.shape[1] - b["tokens"].shape[1] - 1
         auxiliary, parts = self.heads.loss(features, state_row, b["uv"], b["relative"])

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from quantvla_ros.models.mini_pi05.network import Pi05Config
+from quantvla_ros.models.mini_pi05.config import MiniPi05Config
 
 DOUBLED = ("width", "mlp", "expert_width", "expert_mlp", "vision_width")
 """Sizes of a configuration that are half as large in the narrow network."""
@@ -21,7 +21,7 @@ DOUBLED = ("width", "mlp", "expert_width", "expert_mlp", "vision_width")
 _SPREAD = 0.5  # of the weights' own spread: a split weight then has that of a fresh wide layer
 
 
-def halved(config: Pi05Config) -> Pi05Config:
+def halved(config: MiniPi05Config) -> MiniPi05Config:
     """The same network with half the channels; heads and their width stay."""
     halves = {name: getattr(config, name) // 2 for name in DOUBLED}
     first, second = config.stem_channels

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from calib_tools.quantize.rounding_stage import Progress, RoundedLayers
 from calib_tools.quantize.work_directory import WorkDirectory
-from quantvla_ros.models.mini_pi05.network import Pi05
+from quantvla_ros.models.family import Family, Network
 from quantvla_ros.quantization.sensitivity import ActionMeter, measure_layer
 from quantvla_ros.quantization.teacher import TeacherRecord
 
@@ -17,7 +17,8 @@ SAMPLES = 2  # enough to see which layers matter; the search looks at more
 
 
 def action_errors(
-    network: Pi05,
+    family: Family,
+    network: Network,
     layers: RoundedLayers,
     bits: Mapping[str, int],
     teacher: TeacherRecord,
@@ -27,6 +28,7 @@ def action_errors(
     """Mean absolute error of the normalized chunk with each layer alone quantized.
 
     Args:
+        family: of the network.
         network: conditioned, float; the same when this returns.
         layers: rounded.
         bits: of the layers to measure.
@@ -39,14 +41,14 @@ def action_errors(
     """
     if sum(parameter.numel() for parameter in network.parameters()) > LARGEST:
         return {}
-    meter = ActionMeter(network, teacher.validate[:SAMPLES], teacher.steps)
+    meter = ActionMeter(network, teacher.validate[:SAMPLES], teacher.flow)
     found = {}
     for done, (name, width) in enumerate(bits.items()):
         known = work.measure(name, width)
         if known is None:
             progress(f"effect of {name}", done / len(bits))
             module = layers.module(network, name, width)
-            known = asdict(measure_layer(network, name, module, meter))
+            known = asdict(measure_layer(network, name, module, family.stage(name), meter))
             work.keep_measure(name, width, known)
         found[name] = float(known["chunk"])
     return found

@@ -14,7 +14,9 @@ from calib_tools.common.work import WorkPlayer
 from calib_tools.quantize.heap import trim_heap
 from calib_tools.quantize.rounding_stage import RoundedLayers
 from calib_tools.quantize.work_directory import WorkDirectory
-from quantvla_ros.models.mini_pi05.network import Pi05
+from quantvla_ros.models.families import find_family
+from quantvla_ros.models.family import Network
+from quantvla_ros.models.flow import Flow
 from quantvla_ros.quantization.sensitivity import ActionError, ActionMeter, measure_layer
 from quantvla_ros.quantization.teacher import Sample
 
@@ -40,10 +42,11 @@ class Trial:
 class Setup:
     """What every worker needs: a conditioned float network, its rounded layers and samples."""
 
-    network: Pi05
+    family: str
+    network: Network
     layers: RoundedLayers
     samples: Sequence[Sample]
-    steps: int
+    flow: Flow
 
 
 def _mapped(file: Path) -> Setup:
@@ -63,13 +66,15 @@ class MeterPlayer:
 
         torch.set_num_threads(1)
         setup = _mapped(file)
+        self._family = find_family(setup.family)
         self._network, self._layers = setup.network, setup.layers
-        self._meter = ActionMeter(setup.network, setup.samples, setup.steps)
+        self._meter = ActionMeter(setup.network, setup.samples, setup.flow)
 
     def play(self, job: Trial, /) -> ActionError:
         """Error of the action with this layer alone quantized."""
         module = self._layers.module(self._network, job.name, job.bits)
-        return measure_layer(self._network, job.name, module, self._meter)
+        stage = self._family.stage(job.name)
+        return measure_layer(self._network, job.name, module, stage, self._meter)
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ class MakeMeter:
         return MeterPlayer(self.file)
 
 
-def _map_weights(network: Pi05, file: Path) -> None:
+def _map_weights(network: Network, file: Path) -> None:
     """Let the network's weights be those of the file, which the workers map into memory too.
 
     So memory holds them once and not twice.

@@ -28,7 +28,7 @@ from calib_tools.quantize.layer_records import layer_records, named_scheme, on_d
 from calib_tools.quantize.measuring import Setup
 from calib_tools.quantize.recipe import Recipe, check_groups
 from calib_tools.quantize.rounding_stage import Progress, RoundedLayers, condition, round_all
-from calib_tools.quantize.teaching import teach
+from calib_tools.quantize.teaching import record_teacher_run
 from calib_tools.quantize.work_directory import WorkDirectory
 from quantvla_ros.backends.base import Options
 from quantvla_ros.backends.policy import Policy, policy_of
@@ -42,11 +42,11 @@ from quantvla_ros.bundle.storage import (
     save_bundle,
 )
 from quantvla_ros.errors import BundleError, QuantVLAError
-from quantvla_ros.models.mini_pi05.network import Pi05
-from quantvla_ros.models.mini_pi05.roles import layer_roles
+from quantvla_ros.models.families import find_family
+from quantvla_ros.models.family import Family, Network
 from quantvla_ros.quantization.fit import Corrections, fit_corrections
 from quantvla_ros.quantization.gate import load_thresholds
-from quantvla_ros.quantization.layerwise import adopt, settle
+from quantvla_ros.quantization.layerwise import load_on_tensors, unrotate_float_layers
 from quantvla_ros.quantization.layouts import AUTO, check_keep_float, select_layers
 from quantvla_ros.quantization.modules import linear_at, replace_module
 from quantvla_ros.quantization.teacher import TeacherRecord
@@ -119,9 +119,9 @@ def quantize_bundle(
     if bundle.manifest.quantization is not None:
         raise BundleError(f"bundle {bundle_path} is already quantized; give the float bundle")
     data = _Data(calibration, held_out, buffer_hash)
-    network = adopt(bundle.manifest, bundle.tensors)
+    network = load_on_tensors(bundle.manifest, bundle.tensors)
     bundle = dataclasses.replace(bundle, tensors={})
-    names = _select(network, recipe)
+    names = _select(find_family(bundle.manifest.family), network, recipe)
     bits = target.activation_bits(list(recipe.precisions().values()))
     settings = {
         "bundle": bundle_hash(bundle_path),
@@ -165,7 +165,7 @@ class _Run:
     def __init__(
         self,
         bundle: Bundle,
-        network: Pi05,
+        network: Network,
         names: list[str],
         data: _Data,
         recipe: Recipe,
@@ -176,7 +176,8 @@ class _Run:
     ) -> None:
         self._bundle, self._network, self._names, self._data = bundle, network, names, data
         self._recipe, self._bits, self._work, self._ray = recipe, activation_bits, work, ray
-        self._progress, self._roles = progress, layer_roles(network)
+        self._progress, self._family = progress, find_family(bundle.manifest.family)
+        self._roles = self._family.roles(network)
         self._layers = RoundedLayers(work.path, recipe.precisions(), activation_bits)
         self._skipped: dict[str, dict[str, str]] = {}
         self._effects: dict[str, float] = {}
@@ -187,7 +188,12 @@ class _Run:
         draws, teacher = self._observe_teacher()
         chosen = self._quantize(teacher)
         self._progress("fit attention temperature and output balance", _SHARES["choose"])
-        corrections = fit_corrections(teacher, self._network, self._recipe.corrections)
+        corrections = fit_corrections(
+            teacher,
+            self._network,
+            self._family.attentions(self._network),
+            self._recipe.corrections,
+        )
         round_to_disk(self._network)
         self._progress("judge on held-out samples", _SHARES["correct"])
         # On the disk while the integer units hold their own copy of the weights.
@@ -226,23 +232,25 @@ class _Run:
     def _observe_teacher(self) -> tuple[Chunks, TeacherRecord]:
         policy = self._policy()
         draws = draws_of(policy, self._data.held_out)
-        return draws, teach(policy, self._data.calibration)
+        return draws, record_teacher_run(policy, self._data.calibration)
 
     def _quantize(self, teacher: TeacherRecord) -> Choice:
         """Condition, round, choose, and put the quantized layers in their places."""
         if not self._names:
             return Choice({}, {})
-        recipe, network = self._recipe, self._network
+        family, recipe, network = self._family, self._recipe, self._network
         self._progress("condition", _SHARES["teacher"] / 2)
-        self._skipped = condition(network, self._names, recipe.condition, teacher)
+        self._skipped = condition(family, network, self._names, recipe.condition, teacher)
         rounding = self._part("teacher", "round")
-        round_all(network, self._names, recipe, teacher, self._bits, self._work, rounding)
+        round_all(
+            self._family, network, self._names, recipe, teacher, self._bits, self._work, rounding
+        )
         chosen = self._choose(teacher)
         self._effects = self._action_errors(chosen, teacher)
         for name, width in chosen.bits.items():
             if not recipe.sequential:  # there they are in place
                 replace_module(network, name, self._layers.module(network, name, width))
-        settle(network)
+        unrotate_float_layers(network)
         round_to_disk(network)
         trim_heap()
         return chosen
@@ -251,7 +259,9 @@ class _Run:
         widths = list(self._recipe.precisions())
         if not self._recipe.searches:
             return Choice(dict.fromkeys(self._names, widths[0]), {})
-        setup = Setup(self._network, self._layers, teacher.validate, teacher.steps)
+        setup = Setup(
+            self._family.name, self._network, self._layers, teacher.validate, teacher.flow
+        )
         return choose(
             setup,
             self._policy(),
@@ -271,7 +281,9 @@ class _Run:
         if self._recipe.sequential:  # no layer is alone there
             return {}
         part = self._part("round", "choose")
-        return action_errors(self._network, self._layers, chosen.bits, teacher, self._work, part)
+        return action_errors(
+            self._family, self._network, self._layers, chosen.bits, teacher, self._work, part
+        )
 
     def _judge(self, draws: Chunks) -> GateRecord:
         """Run the quantized policy as the target does; takes the network over."""
@@ -300,9 +312,9 @@ class _Run:
         }
 
 
-def _select(network: Pi05, recipe: Recipe) -> list[str]:
+def _select(family: Family, network: Network, recipe: Recipe) -> list[str]:
     """Names of the layers to round; a pattern or a group that does not fit them is refused."""
-    roles = layer_roles(network)
+    roles = family.roles(network)
     check_keep_float(roles, recipe.layout, recipe.keep_float)
     names = select_layers(roles, recipe.layout, recipe.keep_float)
     check_groups(recipe.precisions(), lambda name: linear_at(network, name).in_features, names)

@@ -10,11 +10,13 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 from calib_tools.quantize.heap import trim_heap
 from calib_tools.quantize.recipe import Recipe
 from calib_tools.quantize.work_directory import StoredLayer, WorkDirectory, read_layer
-from quantvla_ros.models.mini_pi05.network import Pi05, Prefix
+from quantvla_ros.models.family import Family, Network
+from quantvla_ros.models.sites import Sites
 from quantvla_ros.quantization.activations import activation_limit
 from quantvla_ros.quantization.layerwise import (
     HESSIAN_SHARE,
@@ -24,7 +26,6 @@ from quantvla_ros.quantization.layerwise import (
     quantized,
     round_layer,
     rounding_error,
-    stage_of,
 )
 from quantvla_ros.quantization.layouts import ALL
 from quantvla_ros.quantization.modules import linear_at, replace_module
@@ -39,10 +40,10 @@ from quantvla_ros.quantization.transforms.smoothquant import SmoothQuant
 
 Progress = Callable[[str, float], None]
 
-PREFIX_BYTES = 150_000_000  # at most, of the first half's results that are kept
+CONTEXT_BYTES = 150_000_000  # at most, of the contexts that are kept
 PERCENTILES = (0.5, 0.99, 0.999, 0.9999)  # of an input's magnitudes, for the report
 
-_CONDITIONINGS: dict[str, Callable[[], Conditioning]] = {
+_CONDITIONINGS: dict[str, Callable[[Sites], Conditioning]] = {
     "smoothquant": SmoothQuant,
     "hadamard": HadamardRotation,
 }
@@ -51,41 +52,45 @@ _CONDITIONINGS: dict[str, Callable[[], Conditioning]] = {
 class Runs:
     """Runs the halves of a network on the samples that everything is fitted on."""
 
-    def __init__(self, network: Pi05, teacher: TeacherRecord) -> None:
-        self._network, self._teacher = network, teacher
-        self._kept: list[Prefix] = []
-        self._room = PREFIX_BYTES
+    def __init__(self, family: Family, network: Network, teacher: TeacherRecord) -> None:
+        self._family, self._network, self._teacher = family, network, teacher
+        self._kept: list[Any] = []
+        self._room = CONTEXT_BYTES
 
     def encode(self) -> None:
-        """Run the language model's half."""
+        """Run the half that runs once an observation."""
         with torch.no_grad():
             for sample in self._teacher.fit:
-                self._network.encode(*sample.inputs)
+                self._network.encode(sample.inputs)
 
-    def denoise(self) -> None:
-        """Only for when the first half changes no more: of its results as many are kept as fit."""
-        self._teacher.path.replay(self._network, self._prefixes())
+    def steps(self) -> None:
+        """Run the flow; only when the first half changes no more, as its contexts are kept."""
+        self._teacher.path.replay(self._network, self._contexts())
 
     def both(self) -> None:
         """Run both halves."""
-        prefixes = encode_each(self._network, self._teacher.fit)
-        self._teacher.path.replay(self._network, prefixes)
+        contexts = encode_each(self._network, self._teacher.fit)
+        self._teacher.path.replay(self._network, contexts)
 
     def of(self, names: Sequence[str]) -> Callable[[], None]:
         """Whatever reaches the named layers, which are all of one half."""
-        return self.denoise if stage_of(names[0]) == "denoise" else self.encode
+        return self.steps if self._family.stage(names[0]) == "step" else self.encode
 
-    def _prefixes(self) -> Iterator[Prefix]:
+    def _contexts(self) -> Iterator[Any]:
         yield from self._kept
-        for prefix in encode_each(self._network, self._teacher.fit[len(self._kept) :]):
-            self._room -= sum(t.nbytes for t in (*prefix.keys, *prefix.values, prefix.mask))
+        for context in encode_each(self._network, self._teacher.fit[len(self._kept) :]):
+            self._room -= sum(tensor.nbytes for tensor in tree_leaves(context))
             if self._room >= 0:
-                self._kept.append(prefix)
-            yield prefix
+                self._kept.append(context)
+            yield context
 
 
 def condition(
-    network: Pi05, names: Sequence[str], kinds: Sequence[str], teacher: TeacherRecord
+    family: Family,
+    network: Network,
+    names: Sequence[str],
+    kinds: Sequence[str],
+    teacher: TeacherRecord,
 ) -> dict[str, dict[str, str]]:
     """Condition the network in place by transforms, one after the other.
 
@@ -94,8 +99,8 @@ def condition(
     """
     skipped = {}
     for kind in kinds:
-        seen = observe_inputs(network, names, Runs(network, teacher).both, hessian=False)
-        transform = _CONDITIONINGS[kind]()
+        seen = observe_inputs(network, names, Runs(family, network, teacher).both, hessian=False)
+        transform = _CONDITIONINGS[kind](family.sites(network))
         transform.fit(network, seen)
         transform.fold(network)
         skipped[kind] = dict(getattr(transform, "skipped", {}))
@@ -103,7 +108,8 @@ def condition(
 
 
 def round_all(
-    network: Pi05,
+    family: Family,
+    network: Network,
     names: Sequence[str],
     recipe: Recipe,
     teacher: TeacherRecord,
@@ -114,6 +120,7 @@ def round_all(
     """Round every named layer in every precision of the recipe, into `work`.
 
     Args:
+        family: of the network.
         network: conditioned, float; stays so unless the recipe is sequential.
         names: layers.
         recipe: how.
@@ -124,8 +131,8 @@ def round_all(
     """
     held = recipe.precisions()
     limit = HESSIAN_SHARE * sum(p.nbytes for p in network.parameters())
-    parts = blocks(names) if recipe.sequential else batches(network, names, limit)
-    runs, done = Runs(network, teacher), 0
+    parts = blocks(names) if recipe.sequential else batches(network, names, limit, family.stage)
+    runs, done = Runs(family, network, teacher), 0
     for part in parts:
         if not all(work.has_layer(name, bits) for name in part for bits in held):
             progress(f"inputs of {part[0]}", done / len(names))

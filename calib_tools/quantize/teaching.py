@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
 
 import torch
 
 from quantvla_ros.backends.policy import Policy
+from quantvla_ros.models.families import find_family
 from quantvla_ros.processing.noise import draw_noise
 from quantvla_ros.quantization.teacher import Sample, TeacherRecord, record_teacher
 from quantvla_ros.robot.observation import Observation
@@ -17,15 +17,21 @@ NOISE_SEED = 7001  # noise of calibration, fixed so that the same buffer gives t
 VALIDATE_EVERY = 4  # every fourth calibration sample decides what is kept instead of fitting
 
 
-def teach(policy: Policy, calibration: Sequence[Observation]) -> TeacherRecord:
+def record_teacher_run(policy: Policy, calibration: Sequence[Observation]) -> TeacherRecord:
     """Record what the float `policy` does on the calibration samples."""
     samples = [
         Sample(
-            cast(Any, tuple(policy.inputs(observation).values())),
+            policy.inputs(observation),
             torch.from_numpy(draw_noise(policy.manifest, NOISE_SEED, counter))[None],
         )
         for counter, observation in enumerate(calibration)
     ]
     fit = [sample for i, sample in enumerate(samples) if i % VALIDATE_EVERY]
-    steps = policy.manifest.denoise_steps
-    return record_teacher(policy.network, fit, samples[::VALIDATE_EVERY], steps)
+    family, network = find_family(policy.manifest.family), policy.network
+    return record_teacher(
+        network,
+        family.attentions(network),
+        fit,
+        samples[::VALIDATE_EVERY],
+        family.flow(policy.manifest),
+    )

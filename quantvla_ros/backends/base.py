@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from quantvla_ros.bundle.storage import Bundle
+    from quantvla_ros.models.family import Network
     from quantvla_ros.quantization.schemes import Precision
     from quantvla_ros.robot.action_prefix import ActionPrefix
     from quantvla_ros.robot.chunk import Chunk
@@ -55,8 +56,8 @@ class Runner(Protocol):
         """Run once an observation what all steps of the flow share; see the family's `encode`."""
         ...
 
-    def denoise(self, x_t: Tensor, t: Tensor, context: Any) -> Tensor:
-        """Velocity [B, horizon, actions] of the flow at `x_t` and time `t` [B]."""
+    def velocity(self, x_t: Tensor, time: float, context: Any) -> Tensor:
+        """Velocity [B, horizon, actions] of the flow at `x_t` and a flow time."""
         ...
 
     def weight_bytes(self) -> int:
@@ -145,7 +146,7 @@ class Backend(ABC):
 
     @abstractmethod
     def load(
-        self, bundle: Bundle, network: Any, options: Options, example: Mapping[str, Tensor]
+        self, bundle: Bundle, network: Network, options: Options, example: Mapping[str, Tensor]
     ) -> Runner:
         """Make a network ready to run.
 

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,9 +15,10 @@ from torch import Tensor
 from quantvla_ros.backends.base import Backend, Options, Runner, RunningPolicy
 from quantvla_ros.backends.registry import DEFAULT, find_backend
 from quantvla_ros.bundle.storage import Bundle, load_bundle
-from quantvla_ros.models.flow import integrate
+from quantvla_ros.models.families import find_family
+from quantvla_ros.models.family import Network
 from quantvla_ros.models.guidance import PrefixGuidance
-from quantvla_ros.processing.processing import blank_observation, mean_std_processing
+from quantvla_ros.processing.processing import blank_observation
 from quantvla_ros.quantization.network import load_network
 from quantvla_ros.robot.action_prefix import ActionPrefix, check_prefix
 from quantvla_ros.robot.chunk import Chunk
@@ -32,10 +33,12 @@ class Policy:
         network: as the runner took it over; quantization observes and changes it.
     """
 
-    def __init__(self, bundle: Bundle, network: Any, backend: Backend, options: Options):
+    def __init__(self, bundle: Bundle, network: Network, backend: Backend, options: Options):
         """Make it ready; `network` is taken over."""
         self.manifest, self.network = bundle.manifest, network
-        self.processing = mean_std_processing(bundle.manifest, bundle.tokenizer)
+        family = find_family(self.manifest.family)
+        self._flow = family.flow(self.manifest)
+        self.processing = family.processing(bundle.manifest, bundle.tokenizer)
         example = self.inputs(blank_observation(self.manifest.interface))
         self.runner: Runner = backend.load(bundle, network, options, example)
         self.kernel, self.integer_layers = self.runner.kernel, self.runner.integer_layers
@@ -71,9 +74,10 @@ class Policy:
             mark()
             context = self.runner.encode(inputs)
             mark()
-            steps = self.manifest.denoise_steps
-            start = torch.from_numpy(noise)[None]
-            normalized = integrate(self.runner, start, context, steps, guidance, mark)
+            velocity = partial(self.runner.velocity, context=context)
+            for step in self._flow.integrate(velocity, torch.from_numpy(noise)[None], guidance):
+                normalized = step.x_next
+                mark()
             actions = self.processing.actions(normalized[0].numpy(), observation)
         mark()
         spans = (np.diff(marks) * 1e3).tolist()
@@ -88,7 +92,7 @@ class Policy:
 
 
 def policy_of(
-    bundle: Bundle, network: Any, backend: str = "reference", compiled: bool = False
+    bundle: Bundle, network: Network, backend: str = "reference", compiled: bool = False
 ) -> Policy:
     """A policy around a network that is already built; `network` is taken over.
 

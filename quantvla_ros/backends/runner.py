@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from quantvla_ros.models.family import Network
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 
 
@@ -16,19 +17,18 @@ class NetworkRunner:
 
     device = "cpu"
 
-    def __init__(self, network: Any, kernel: str) -> None:
+    def __init__(self, network: Network, kernel: str) -> None:
         """Take a network over; `kernel` says for records what multiplies in it."""
         self.network, self.kernel = network, kernel
         self.integer_layers = sum(is_integer(m) for m in network.modules())
 
     def encode(self, inputs: Mapping[str, Tensor]) -> Any:
         """See `Runner`."""
-        return self.network.encode(**inputs)
+        return self.network.encode(inputs)
 
-    def denoise(self, x_t: Tensor, t: Tensor, context: Any) -> Tensor:
+    def velocity(self, x_t: Tensor, time: float, context: Any) -> Tensor:
         """See `Runner`."""
-        velocity: Tensor = self.network.denoise(x_t, t, context)
-        return velocity
+        return self.network.velocity(x_t, time, context)
 
     def weight_bytes(self) -> int:
         """See `Runner`: parameters, buffers, and what modules hold in another form."""

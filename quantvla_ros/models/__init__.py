@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Inference-only PyTorch networks: shared blocks and one file per model family."""
+"""Networks: what a family is, shared blocks, and a folder for each bundled family."""

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
@@ -11,21 +13,20 @@ from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import Bundle
 from quantvla_ros.bundle.tensors import check_tensors
 from quantvla_ros.errors import BundleError
-from quantvla_ros.models.mini_pi05.network import Pi05, Pi05Config
+from quantvla_ros.models.families import find_family
+from quantvla_ros.models.family import Network
 from quantvla_ros.validation import first_problem
 
-FAMILIES = {"mini_pi05": (Pi05, Pi05Config)}
 
-
-def read_architecture(manifest: BundleManifest) -> Pi05Config:
-    """The sizes of the bundle's network.
+def read_architecture(manifest: BundleManifest) -> Any:
+    """The sizes of the bundle's network, of its family's type `Family.config`.
 
     Raises:
         BundleError: they are not what the family's network takes.
+        QuantVLAError: no such family is installed.
     """
-    _, config_class = FAMILIES[manifest.family]
     try:
-        return config_class.model_validate(manifest.architecture)
+        return find_family(manifest.family).config.model_validate(manifest.architecture)
     except ValidationError as error:
         problem = first_problem(error, "architecture")
         raise BundleError(
@@ -33,17 +34,17 @@ def read_architecture(manifest: BundleManifest) -> Pi05Config:
         ) from error
 
 
-def empty_network(manifest: BundleManifest) -> Pi05:
+def empty_network(manifest: BundleManifest) -> Network:
     """The bundle's float network with weights that are not yet filled in.
 
     Raises:
-        BundleError: see `read_architecture`.
+        QuantVLAError: see `read_architecture`.
     """
-    network_class, _ = FAMILIES[manifest.family]
-    return network_class(read_architecture(manifest)).eval()
+    sizes = read_architecture(manifest)
+    return find_family(manifest.family).build(sizes).eval()
 
 
-def fill(network: nn.Module, tensors: dict[str, Tensor]) -> None:
+def load_weights(network: nn.Module, tensors: dict[str, Tensor]) -> None:
     """Load a bundle's tensors; every name, shape and kind must be the network's own.
 
     Raises:
@@ -55,8 +56,8 @@ def fill(network: nn.Module, tensors: dict[str, Tensor]) -> None:
         network.load_state_dict({k: v.to(state[k].dtype) for k, v in tensors.items()})
 
 
-def float_network(bundle: Bundle) -> Pi05:
+def float_network(bundle: Bundle) -> Network:
     """The float network of a bundle that is not quantized."""
     network = empty_network(bundle.manifest)
-    fill(network, bundle.tensors)
+    load_weights(network, bundle.tensors)
     return network

@@ -5,9 +5,10 @@ Source: Black, Galliker and Levine, Real-Time Execution of Action Chunking Flow 
 inpainting with soft weights (their equation 5). Their guidance takes a vector-Jacobian product
 through the network in each step. Compiled graphs and integer kernels have no gradient, and it would
 double the time of a step. So here the estimate of the clean chunk is itself drawn to the target:
-their form with the identity as Jacobian and the guidance weight 1 / t. A row of weight 1 then runs
-straight from its noise to its target, which is just where the flow was trained to see it, and the
-other rows attend to it. The pull of a step is at most the whole way, so few steps are stable too.
+their form with the identity as Jacobian and one over the flow time left as guidance weight. A row
+of weight 1 then runs straight from its noise to its target, which is just where the flow was
+trained to see it, and the other rows attend to it. The pull of a step is at most the whole way, so
+few steps are stable too.
 """
 
 from __future__ import annotations
@@ -42,13 +43,13 @@ class PrefixGuidance:
         self._weights = prefix_weights(horizon, committed, known)[None, :, None]
         self._target = torch.nn.functional.pad(target.float(), (0, 0, 0, horizon - known))
 
-    def velocity(self, x_t: Tensor, velocity: Tensor, t: float) -> Tensor:
-        """The flow's velocity (noise minus action) with the pull added.
+    def velocity(self, x_t: Tensor, velocity: Tensor, left: float) -> Tensor:
+        """The flow's velocity with the pull added.
 
         Args:
             x_t: chunk under way [B, horizon, actions].
             velocity: of the network, there.
-            t: flow time, 1 is pure noise and 0 the action; above 0.
+            left: flow time from here to the action, with its sign; not 0.
         """
-        clean = x_t - t * velocity
-        return velocity + self._weights * (clean - self._target) / t
+        clean = x_t + left * velocity
+        return velocity + self._weights * (self._target - clean) / left

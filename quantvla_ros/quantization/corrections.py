@@ -9,7 +9,7 @@ corrected student.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -50,11 +50,6 @@ class Moments:
         return (torch.as_tensor(self.squares) / self.count).sqrt()
 
 
-def attentions(expert: nn.Module) -> dict[str, Attention]:
-    """The attention modules of an action head by name."""
-    return {name: m for name, m in expert.named_modules() if isinstance(m, Attention)}
-
-
 @contextmanager
 def _hooks(pairs: list[tuple[nn.Module, Callable[..., Any]]]) -> Iterator[None]:
     handles = [module.register_forward_hook(hook) for module, hook in pairs]
@@ -88,33 +83,42 @@ def _output_hook(moments: Moments) -> Callable[..., None]:
 
 
 def observe_attention(
-    expert: nn.Module, run: Callable[[], None]
+    attentions: Mapping[str, Attention], run: Callable[[], None]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """What `observe_logits` and `observe_outputs` give, from one run."""
+    """What `observe_logits` and `observe_outputs` give, from one run.
+
+    Args:
+        attentions: by name, see `Family.attentions`.
+        run: runs the network.
+    """
     outputs: dict[str, Tensor] = {}
 
     def watched() -> None:
-        outputs.update(observe_outputs(expert, run))
+        outputs.update(observe_outputs(attentions, run))
 
-    return observe_logits(expert, watched), outputs
+    return observe_logits(attentions, watched), outputs
 
 
-def observe_logits(expert: nn.Module, run: Callable[[], None]) -> dict[str, Tensor]:
+def observe_logits(
+    attentions: Mapping[str, Attention], run: Callable[[], None]
+) -> dict[str, Tensor]:
     """Standard deviation of the pre-softmax logits, [H] per attention, over all that `run` does.
 
     Heads whose temperatures must be equal to fold have one value (see `foldable_spread`).
     """
-    moments = {name: Moments() for name in attentions(expert)}
-    hooks = [(m.core, _logit_hook(moments[name])) for name, m in attentions(expert).items()]
+    moments = {name: Moments() for name in attentions}
+    hooks = [(m.core, _logit_hook(moments[name])) for name, m in attentions.items()]
     with torch.no_grad(), _hooks(list(hooks)):
         run()
-    return {name: foldable_spread(m, moments[name].std()) for name, m in attentions(expert).items()}
+    return {name: foldable_spread(m, moments[name].std()) for name, m in attentions.items()}
 
 
-def observe_outputs(expert: nn.Module, run: Callable[[], None]) -> dict[str, Tensor]:
+def observe_outputs(
+    attentions: Mapping[str, Attention], run: Callable[[], None]
+) -> dict[str, Tensor]:
     """Root mean square of the attention output before the residual, [1] per attention."""
-    moments = {name: Moments() for name in attentions(expert)}
-    hooks = [(m.o_proj, _output_hook(moments[name])) for name, m in attentions(expert).items()]
+    moments = {name: Moments() for name in attentions}
+    hooks = [(m.o_proj, _output_hook(moments[name])) for name, m in attentions.items()]
     with torch.no_grad(), _hooks(list(hooks)):
         run()
     return {name: m.rms() for name, m in moments.items()}

@@ -3,19 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from quantvla_ros.models.blocks import Attention
-from quantvla_ros.models.mini_pi05.network import Pi05
-from quantvla_ros.quantization.corrections import (
-    attentions,
-    match,
-    observe_attention,
-)
+from quantvla_ros.models.family import Network
+from quantvla_ros.quantization.corrections import match, observe_attention
 from quantvla_ros.quantization.folding import fold_balance, fold_temperature
 from quantvla_ros.quantization.teacher import TeacherRecord, chunks, encode_all
 from quantvla_ros.quantization.transforms.temperature import shares_gain
@@ -59,11 +55,13 @@ def _fold_beta(attention: Attention, factor: Tensor) -> None:
     fold_balance(attention, float(factor))
 
 
-def _temperatures(expert: nn.Module, alpha: dict[str, Tensor]) -> dict[str, Factors]:
+def _temperatures(
+    attentions: Mapping[str, Attention], alpha: dict[str, Tensor]
+) -> dict[str, Factors]:
     """Each head's temperature apart, from [H] per attention; one a layer where heads share it."""
     found = {}
     for layer, value in alpha.items():
-        if shares_gain(attentions(expert)[layer]):
+        if shares_gain(attentions[layer]):
             found[layer] = {f"alpha:{layer}": value}
         else:
             ones = torch.ones_like(value)
@@ -104,14 +102,14 @@ class _Judge:
     The student may change in its action head only.
     """
 
-    def __init__(self, record: TeacherRecord, student: Pi05) -> None:
+    def __init__(self, record: TeacherRecord, student: Network) -> None:
         self._record = record
         self._student = student
-        self._prefixes = encode_all(student, record.validate)
+        self._contexts = encode_all(student, record.validate)
 
     def error(self) -> float:
         record = self._record
-        got = chunks(self._student, record.validate, self._prefixes, record.steps)
+        got = chunks(self._student, record.validate, self._contexts, record.flow)
         return float((got - record.target).abs().mean())
 
 
@@ -149,45 +147,48 @@ def _keep_what_helps(
 
 
 def fit_corrections(
-    record: TeacherRecord, student: Pi05, kinds: Sequence[str] = KINDS
+    record: TeacherRecord,
+    student: Network,
+    attentions: Mapping[str, Attention],
+    kinds: Sequence[str] = KINDS,
 ) -> Corrections:
     """Fit and fold both corrections into `student`.
 
     Args:
         record: what the float network did.
         student: its quantized form, changed in place.
+        attentions: of its action head, see `Family.attentions`.
         kinds: "alpha" for ATM, "beta" for OHB; in this order whatever theirs.
     """
-    expert = student.action_expert
-    prefixes = encode_all(student, record.fit)
+    contexts = encode_all(student, record.fit)
     judge = _Judge(record, student)
     result = Corrections(error_plain=judge.error())
     best = result.error_plain
 
     def run() -> None:
-        record.path.replay(student, prefixes)
+        record.path.replay(student, contexts)
 
     def keep(
         fitted: dict[str, Factors], fold: Fold, best: float
     ) -> tuple[dict[str, Factors], float]:
         kept = {}
         for name, factors in fitted.items():
-            attention = attentions(expert)[name]
+            attention = attentions[name]
             kept[name], best = _keep_what_helps(attention, factors, fold, judge, best)
         return kept, best
 
-    plain, outputs = observe_attention(expert, run)
+    plain, outputs = observe_attention(attentions, run)
     corrected = plain
-    alpha = _temperatures(expert, match(record.logits, plain)) if "alpha" in kinds else {}
+    alpha = _temperatures(attentions, match(record.logits, plain)) if "alpha" in kinds else {}
     kept_alpha, best = keep(alpha, fold_temperature, best)
 
     if any(kept_alpha.values()):
-        corrected, outputs = observe_attention(expert, run)
+        corrected, outputs = observe_attention(attentions, run)
     beta = _balances(match(record.outputs, outputs)) if "beta" in kinds else {}
     kept_beta, best = keep(beta, _fold_beta, best)
 
-    for name in attentions(expert):
-        result.alpha[name] = _product(kept_alpha.get(name, {}), student.config.heads)
+    for name in attentions:
+        result.alpha[name] = _product(kept_alpha.get(name, {}), len(plain[name]))
         result.beta[name] = _product(kept_beta.get(name, {}), 1)[0]
     result.fitted = _names(alpha) + _names(beta)
     result.kept = _names(kept_alpha) + _names(kept_beta)
@@ -195,6 +196,6 @@ def fit_corrections(
     spreads = {"float": record.logits, "plain": plain, "corrected": corrected}
     result.logits = {
         name: {kind: values[name].tolist() for kind, values in spreads.items()}
-        for name in attentions(expert)
+        for name in attentions
     }
     return result

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.tensors import check_tensors
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.build import empty_network
-from quantvla_ros.models.mini_pi05.network import Pi05
+from quantvla_ros.models.family import Network, Stage
 from quantvla_ros.quantization.modules import linear_at, replace_module
 from quantvla_ros.quantization.observe import InputStatistics
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
@@ -27,10 +28,12 @@ from quantvla_ros.quantization.transforms.rotation import RotatedLinear
 
 HESSIAN_SHARE = 0.1  # of the float network's bytes: what all Hessians in memory may take
 
+_LIST_ENTRY = re.compile(r".*?\.\d+(?=\.)")
+
 Round = Callable[[Tensor, Precision, "InputStatistics | None"], Codes]
 
 
-def adopt(manifest: BundleManifest, tensors: dict[str, Tensor]) -> Pi05:
+def load_on_tensors(manifest: BundleManifest, tensors: dict[str, Tensor]) -> Network:
     """The float network of a bundle on the very tensors given: nothing is held twice.
 
     Raises:
@@ -45,35 +48,39 @@ def adopt(manifest: BundleManifest, tensors: dict[str, Tensor]) -> Pi05:
     return network.requires_grad_(False)
 
 
-def batches(network: nn.Module, names: Sequence[str], limit: float) -> list[list[str]]:
-    """Consecutive layers whose Hessians together stay below `limit` bytes, at least one each.
+def batches(
+    network: nn.Module, names: Sequence[str], limit: float, stage: Callable[[str], Stage]
+) -> list[list[str]]:
+    """Consecutive layers of one stage whose Hessians stay below `limit` bytes, at least one each.
 
-    A batch never joins layers of different `stage_of`.
+    Args:
+        network: where the layers are.
+        names: of the layers.
+        limit: bytes of all Hessians of a batch together.
+        stage: of a layer, see `Family.stage`.
     """
     out: list[list[str]] = []
-    used, stage = 0.0, ""
+    used = 0.0
     for name in names:
         need = 4.0 * linear_at(network, name).in_features ** 2
-        if not out or used + need > limit or stage_of(name) != stage:
+        if not out or used + need > limit or stage(name) != stage(out[-1][0]):
             out.append([])
-            used, stage = 0.0, stage_of(name)
+            used = 0.0
         out[-1].append(name)
         used += need
     return out
 
 
 def blocks(names: Sequence[str]) -> list[list[str]]:
-    """Layers of one transformer block (``x.layers.3``) together, in their order."""
+    """Layers of one transformer block (``x.layers.3``) together, in their order.
+
+    A block is an entry of a list of modules; a layer in no list is a block of its own.
+    """
     out: dict[str, list[str]] = {}
     for name in names:
-        head, dot, rest = name.partition(".layers.")
-        out.setdefault(f"{head}{dot}{rest.split('.')[0]}", []).append(name)
+        entry = _LIST_ENTRY.match(name)
+        out.setdefault(entry.group() if entry else name, []).append(name)
     return list(out.values())
-
-
-def stage_of(name: str) -> str:
-    """The part of the network that must run to reach a layer: "denoise" or "encode"."""
-    return "denoise" if name.startswith(("action_", "time_")) else "encode"
 
 
 def _nearest(weight: Tensor, precision: Precision, _: InputStatistics | None) -> Codes:
@@ -166,7 +173,7 @@ def quantized(
     )
 
 
-def settle(network: nn.Module) -> None:
+def unrotate_float_layers(network: nn.Module) -> None:
     """Turn rotated layers that stayed float back into plain ones, in place."""
     for name, layer in list(network.named_modules()):
         if isinstance(layer, RotatedLinear):

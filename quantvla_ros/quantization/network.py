@@ -6,9 +6,9 @@ from __future__ import annotations
 from quantvla_ros.bundle.schema import LayerRecord, Quantization
 from quantvla_ros.bundle.storage import Bundle
 from quantvla_ros.errors import BundleError, QuantVLAError
-from quantvla_ros.models.build import empty_network, fill
-from quantvla_ros.models.mini_pi05.network import Pi05
-from quantvla_ros.models.mini_pi05.roles import layer_roles
+from quantvla_ros.models.build import empty_network, load_weights
+from quantvla_ros.models.families import find_family
+from quantvla_ros.models.family import Network
 from quantvla_ros.quantization.layouts import AUTO, select_layers
 from quantvla_ros.quantization.modules import linear_at, replace_module
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
@@ -24,7 +24,7 @@ def layer_precision(record: LayerRecord) -> Precision | None:
     return Precision(BITS[record.precision], record.group, record.activation)
 
 
-def load_network(bundle: Bundle) -> Pi05:
+def load_network(bundle: Bundle) -> Network:
     """Build and fill the bundle's network.
 
     Raises:
@@ -33,12 +33,12 @@ def load_network(bundle: Bundle) -> Pi05:
     network = empty_network(bundle.manifest)
     quantization = bundle.manifest.quantization
     if quantization is not None:
-        roles = layer_roles(network)
+        roles = find_family(bundle.manifest.family).roles(network)
         records = {r.name: r for r in quantization.layers if r.precision != "float"}
         _check_layout(bundle, quantization, roles, set(records))
         for record in records.values():
             _make_room(bundle, network, record, quantization.activation_bits)
-    fill(network, bundle.tensors)
+    load_weights(network, bundle.tensors)
     return network
 
 
@@ -61,7 +61,7 @@ def _check_layout(
         )
 
 
-def _make_room(bundle: Bundle, network: Pi05, record: LayerRecord, activation_bits: int) -> None:
+def _make_room(bundle: Bundle, network: Network, record: LayerRecord, activation_bits: int) -> None:
     """Put an empty quantized layer where the record says."""
     linear, precision = linear_at(network, record.name), layer_precision(record)
     assert precision is not None

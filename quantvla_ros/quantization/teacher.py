@@ -7,17 +7,18 @@ that the teacher visited, so a difference is the layer's and not the drift of an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from quantvla_ros.models.flow import integrate
-from quantvla_ros.models.mini_pi05.network import Pi05, Prefix
+from quantvla_ros.models.blocks import Attention
+from quantvla_ros.models.family import Network
+from quantvla_ros.models.flow import Flow, normalized_chunk
 from quantvla_ros.quantization.corrections import observe_attention
-
-NetworkInputs = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -25,57 +26,54 @@ class Sample:
     """One calibration sample as tensors with a batch axis of one.
 
     Attributes:
-        inputs: images, state, tokens, token mask (see `Pi05.encode`).
+        inputs: by name, see `Network.encode`.
         noise: [1, horizon, actions].
     """
 
-    inputs: NetworkInputs
+    inputs: Mapping[str, Tensor]
     noise: Tensor
 
 
-def encode_each(network: Pi05, samples: Iterable[Sample]) -> Iterator[Prefix]:
-    """Prefix of every sample, one at a time: a large network's takes some 10 MB."""
+def encode_each(network: Network, samples: Iterable[Sample]) -> Iterator[Any]:
+    """Context of every sample, one at a time: a large network's takes some 10 MB."""
     for sample in samples:
         with torch.no_grad():
-            prefix = network.encode(*sample.inputs)
-        yield prefix
+            context = network.encode(sample.inputs)
+        yield context
 
 
-def encode_all(network: Pi05, samples: Iterable[Sample]) -> list[Prefix]:
+def encode_all(network: Network, samples: Iterable[Sample]) -> list[Any]:
     """The same at once, to be used again: it stays valid while only the action head changes."""
     return list(encode_each(network, samples))
 
 
 class FlowPath:
-    """Points (x_t, t) that the teacher visits for each sample."""
+    """Points (chunk under way, flow time) that the teacher visits for each sample."""
 
     def __init__(
-        self, teacher: Pi05, samples: Sequence[Sample], prefixes: Iterable[Prefix], steps: int
+        self, teacher: Network, samples: Sequence[Sample], contexts: Iterable[Any], flow: Flow
     ) -> None:
-        self.points: list[list[tuple[Tensor, Tensor]]] = []
+        self.points: list[list[tuple[Tensor, float]]] = []
         with torch.no_grad():
-            for sample, prefix in zip(samples, prefixes, strict=True):
-                x, visited = sample.noise, []
-                for step in range(steps):
-                    t = torch.full((1,), 1.0 - step / steps)
-                    visited.append((x, t))
-                    x = x - teacher.denoise(x, t, prefix) / steps
-                self.points.append(visited)
+            for sample, context in zip(samples, contexts, strict=True):
+                velocity = partial(teacher.velocity, context=context)
+                steps = flow.integrate(velocity, sample.noise)
+                self.points.append([(step.x_t, step.time) for step in steps])
 
-    def replay(self, network: Pi05, prefixes: Iterable[Prefix]) -> None:
-        """Run `network` with its own prefixes on every recorded point (observers watch)."""
-        for prefix, visited in zip(prefixes, self.points, strict=True):
-            for x, t in visited:
-                network.denoise(x, t, prefix)
+    def replay(self, network: Network, contexts: Iterable[Any]) -> None:
+        """Run `network` with its own contexts on every recorded point (observers watch)."""
+        for context, visited in zip(contexts, self.points, strict=True):
+            for x, time in visited:
+                network.velocity(x, time, context)
 
 
 def chunks(
-    network: Pi05, samples: Sequence[Sample], prefixes: Iterable[Prefix], steps: int
+    network: Network, samples: Sequence[Sample], contexts: Iterable[Any], flow: Flow
 ) -> Tensor:
     """Normalized chunks [N, horizon, actions] of all samples, each with its own noise."""
-    pairs = zip(samples, prefixes, strict=True)
+    pairs = zip(samples, contexts, strict=True)
     with torch.no_grad():
-        return torch.cat([integrate(network, s.noise, prefix, steps) for s, prefix in pairs])
+        return torch.cat([normalized_chunk(network, s.noise, c, flow) for s, c in pairs])
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class TeacherRecord:
     Attributes:
         fit: samples that everything is fitted on.
         validate: other samples, which decide what is kept.
-        steps: denoise steps.
+        flow: of the policy.
         path: where the teacher's flow goes on `fit`.
         logits: standard deviation of the logits on `fit`, [H] per attention.
         outputs: root mean square of the attention outputs on `fit`, [1] per attention.
@@ -94,7 +92,7 @@ class TeacherRecord:
 
     fit: Sequence[Sample]
     validate: Sequence[Sample]
-    steps: int
+    flow: Flow
     path: FlowPath
     logits: dict[str, Tensor]
     outputs: dict[str, Tensor]
@@ -102,14 +100,26 @@ class TeacherRecord:
 
 
 def record_teacher(
-    teacher: Pi05, fit: Sequence[Sample], validate: Sequence[Sample], steps: int
+    teacher: Network,
+    attentions: Mapping[str, Attention],
+    fit: Sequence[Sample],
+    validate: Sequence[Sample],
+    flow: Flow,
 ) -> TeacherRecord:
-    """Run the float network on both sets of samples (see `TeacherRecord`)."""
+    """Run the float network on both sets of samples (see `TeacherRecord`).
+
+    Args:
+        teacher: float.
+        attentions: of its action head, see `Family.attentions`.
+        fit: see `TeacherRecord`.
+        validate: see `TeacherRecord`.
+        flow: of the policy.
+    """
     paths = []
 
     def run() -> None:
-        paths.append(FlowPath(teacher, fit, encode_each(teacher, fit), steps))
+        paths.append(FlowPath(teacher, fit, encode_each(teacher, fit), flow))
 
-    logits, outputs = observe_attention(teacher.action_expert, run)
-    target = chunks(teacher, validate, encode_each(teacher, validate), steps)
-    return TeacherRecord(fit, validate, steps, paths[0], logits, outputs, target)
+    logits, outputs = observe_attention(attentions, run)
+    target = chunks(teacher, validate, encode_each(teacher, validate), flow)
+    return TeacherRecord(fit, validate, flow, paths[0], logits, outputs, target)

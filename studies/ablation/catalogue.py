@@ -166,7 +166,7 @@ def budget_between(manifest: BundleManifest) -> int:
     import torch
 
     from quantvla_ros.models.build import empty_network
-    from quantvla_ros.models.mini_pi05.roles import layer_roles
+    from quantvla_ros.models.families import find_family
     from quantvla_ros.quantization.layouts import select_layers
     from quantvla_ros.quantization.modules import linear_at
 
@@ -174,7 +174,7 @@ def budget_between(manifest: BundleManifest) -> int:
         network = empty_network(manifest)
     held = 2 * sum(parameter.numel() for parameter in network.parameters())
     saved = 0
-    for name in select_layers(layer_roles(network), "llm+dit_mlp"):
+    for name in select_layers(find_family(manifest.family).roles(network), "llm+dit_mlp"):
         rows, columns = linear_at(network, name).weight.shape
         saved += rows * columns * 5 // 4 - 4 * rows  # 1 byte a weight at 8 bits, 1.5 at 4
     return int(held - saved)

@@ -13,15 +13,20 @@ from pathlib import Path
 
 from calib_tools.quantize.judging import chunks_of, draws_of, judge_chunks
 from calib_tools.quantize.rounding_stage import Progress, Runs, condition
-from calib_tools.quantize.teaching import teach
+from calib_tools.quantize.teaching import record_teacher_run
 from quantvla_ros.backends.policy import policy_of
 from quantvla_ros.bundle.schema import GateRecord
 from quantvla_ros.bundle.storage import load_bundle
-from quantvla_ros.models.mini_pi05.network import Pi05
-from quantvla_ros.models.mini_pi05.roles import layer_roles
+from quantvla_ros.models.families import find_family
+from quantvla_ros.models.family import Family, Network
 from quantvla_ros.quantization.fit import Corrections, fit_corrections
 from quantvla_ros.quantization.gate import load_thresholds
-from quantvla_ros.quantization.layerwise import HESSIAN_SHARE, adopt, batches, round_layer
+from quantvla_ros.quantization.layerwise import (
+    HESSIAN_SHARE,
+    batches,
+    load_on_tensors,
+    round_layer,
+)
 from quantvla_ros.quantization.layouts import select_layers
 from quantvla_ros.quantization.modules import linear_at, replace_module
 from quantvla_ros.quantization.observe import observe_inputs
@@ -49,7 +54,7 @@ class Studied:
         layers: number of fake-quantized layers.
     """
 
-    network: Pi05
+    network: Network
     corrections: Corrections
     gate: GateRecord
     layers: int
@@ -75,28 +80,31 @@ def make_study(
         QuantVLAError: bundle or samples cannot be used.
     """
     bundle = load_bundle(path)
-    network = adopt(bundle.manifest, bundle.tensors)
-    names = select_layers(layer_roles(network), study.layout)
+    network = load_on_tensors(bundle.manifest, bundle.tensors)
+    family = find_family(bundle.manifest.family)
+    names = select_layers(family.roles(network), study.layout)
     policy = policy_of(bundle, network)
     progress("run the float policy", 0.0)
     draws = draws_of(policy, held_out)
-    teacher = teach(policy, calibration)
-    _transform(network, names, study, teacher)
-    _round(network, names, study, teacher, progress)
-    corrections = fit_corrections(teacher, network, study.corrections)
+    teacher = record_teacher_run(policy, calibration)
+    _transform(family, network, names, study, teacher)
+    _round(family, network, names, study, teacher, progress)
+    corrections = fit_corrections(teacher, network, family.attentions(network), study.corrections)
     got = chunks_of(policy, held_out)
     gate = judge_chunks(bundle.manifest, draws, got, held_out, load_thresholds(), KERNEL)
     return Studied(network, corrections, gate, len(names))
 
 
-def _transform(network: Pi05, names: list[str], study: Study, teacher: TeacherRecord) -> None:
+def _transform(
+    family: Family, network: Network, names: list[str], study: Study, teacher: TeacherRecord
+) -> None:
     if DUQUANT not in study.condition:
-        condition(network, names, study.condition, teacher)
+        condition(family, network, names, study.condition, teacher)
         return
-    runs = Runs(network, teacher)
+    runs = Runs(family, network, teacher)
     # All layers are observed before the first one changes: the transform leaves inputs alone.
     fitted = []
-    for part in batches(network, names, _limit(network)):
+    for part in batches(network, names, _limit(network), family.stage):
         # Only the size of channels is taken from the second moment; it needs no full rank.
         seen = observe_inputs(network, part, runs.both, hessian=True, full_rank=False)
         transform = DuQuant()
@@ -107,12 +115,17 @@ def _transform(network: Pi05, names: list[str], study: Study, teacher: TeacherRe
 
 
 def _round(
-    network: Pi05, names: list[str], study: Study, teacher: TeacherRecord, progress: Progress
+    family: Family,
+    network: Network,
+    names: list[str],
+    study: Study,
+    teacher: TeacherRecord,
+    progress: Progress,
 ) -> None:
     precision = Precision(study.weight_bits)
     quantile = DUQUANT_QUANTILE if DUQUANT in study.condition else 1.0
-    runs, made, done = Runs(network, teacher), {}, 0
-    for part in batches(network, names, _limit(network)):
+    runs, made, done = Runs(family, network, teacher), {}, 0
+    for part in batches(network, names, _limit(network), family.stage):
         seen = observe_inputs(network, part, runs.both, study.base == "gptq", full_rank=False)
         for name in part:
             progress(name, done / len(names))
@@ -125,5 +138,5 @@ def _round(
         replace_module(network, name, layer)
 
 
-def _limit(network: Pi05) -> float:
+def _limit(network: Network) -> float:
     return HESSIAN_SHARE * sum(parameter.nbytes for parameter in network.parameters())

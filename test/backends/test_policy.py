@@ -4,11 +4,19 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from support.tiny_policy import HORIZON, JOINTS, STEPS, observations, save_tiny_bundle, tiny_network
+from support.tiny_policy import (
+    FLOW,
+    HORIZON,
+    JOINTS,
+    STEPS,
+    observations,
+    save_tiny_bundle,
+    tiny_network,
+)
 
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.flow import integrate
+from quantvla_ros.models.flow import normalized_chunk
 from quantvla_ros.processing.noise import draw_noise
 from quantvla_ros.robot.action_prefix import ActionPrefix
 
@@ -31,8 +39,9 @@ def test_chunk_is_the_networks_answer_in_the_robots_units(policy):
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(parameter.half().float())
-        prefix = network.encode(**policy.inputs(observation))
-        x = integrate(network, torch.from_numpy(noise)[None], prefix, STEPS)[0].double().numpy()
+        context = network.encode(policy.inputs(observation))
+        normalized = normalized_chunk(network, torch.from_numpy(noise)[None], context, FLOW)
+    x = normalized[0].double().numpy()
     expected = x * [0.1, 0.1, 0.02] + [0, 0, 0.02]
     expected[:, :2] += observation.joints[:2]
     np.testing.assert_allclose(chunk.actions, expected, atol=1e-5)

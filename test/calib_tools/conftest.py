@@ -142,12 +142,13 @@ def tiny_bundle(tmp_path_factory) -> Path:
     )
     from quantvla_ros.bundle.storage import save_bundle
     from quantvla_ros.bundle.tokenizer import build_word_tokenizer
-    from quantvla_ros.models.mini_pi05.network import Pi05, Pi05Config
+    from quantvla_ros.models.mini_pi05.config import MiniPi05Config
+    from quantvla_ros.models.mini_pi05.network import MiniPi05
     from quantvla_ros.robot.interface import CameraSlot, Interface
 
     words = ["put", "the", "milk", "in", "basket"]
     horizon, groups = 4, ((DELTA_ARM, "rad", JOINTS[:2]), (GRIPPER, "m", JOINTS[2:]))
-    config = Pi05Config(
+    config = MiniPi05Config(
         vocabulary=len(words) + 2,
         cameras=2,
         image_size=48,
@@ -167,7 +168,7 @@ def tiny_bundle(tmp_path_factory) -> Path:
         stem_channels=(16, 32),
     )
     torch.manual_seed(0)
-    network = Pi05(config)
+    network = MiniPi05(config)
     manifest = BundleManifest(
         schema_version=2,
         family="mini_pi05",

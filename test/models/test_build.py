@@ -6,7 +6,7 @@ from support.tiny_policy import tiny_manifest
 
 from quantvla_ros.errors import BundleError
 from quantvla_ros.models.build import empty_network
-from quantvla_ros.quantization.layerwise import adopt
+from quantvla_ros.quantization.layerwise import load_on_tensors
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,6 @@ from quantvla_ros.quantization.layerwise import adopt
 def test_an_architecture_that_is_none_is_one_sentence(field, value):
     manifest = tiny_manifest()
     manifest = manifest.model_copy(update={"architecture": manifest.architecture | {field: value}})
-    for build in (empty_network, lambda manifest: adopt(manifest, {})):
+    for build in (empty_network, lambda manifest: load_on_tensors(manifest, {})):
         with pytest.raises(BundleError, match=rf"not valid at architecture\.{field}: .*again$"):
             build(manifest)

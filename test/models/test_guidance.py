@@ -3,9 +3,9 @@ import math
 
 import pytest
 import torch
-from support.tiny_policy import HORIZON, JOINTS, STEPS, network_inputs, noise, tiny_network
+from support.tiny_policy import FLOW, HORIZON, JOINTS, network_inputs, noise, tiny_network
 
-from quantvla_ros.models.flow import integrate
+from quantvla_ros.models.flow import Flow, normalized_chunk
 from quantvla_ros.models.guidance import PrefixGuidance, prefix_weights
 
 
@@ -28,15 +28,15 @@ def test_weights_fall_from_the_committed_rows_to_nothing(committed, known):
     assert ((weights[committed:known] > 0) & (weights[committed:known] < 1)).all()
 
 
-def run(guidance, steps=STEPS):
+def run(guidance, flow=FLOW):
     network = tiny_network()
-    return integrate(network, noise(), network.encode(*network_inputs()), steps, guidance)
+    return normalized_chunk(network, noise(), network.encode(network_inputs()), flow, guidance)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5])
 def test_committed_rows_come_out_as_they_were_given(steps):
     target = torch.randn(1, 3, len(JOINTS), generator=torch.Generator().manual_seed(3))
-    out = run(PrefixGuidance(target, 3, HORIZON), steps)
+    out = run(PrefixGuidance(target, 3, HORIZON), Flow(steps))
     torch.testing.assert_close(out[:, :3], target)
 
 
@@ -46,9 +46,9 @@ class Field:
     def __init__(self):
         self.seen = []
 
-    def denoise(self, x, t, prefix):
-        self.seen.append((float(t), x.clone()))
-        return (x - WISH) / t[:, None, None]
+    def velocity(self, x_t, time, context):
+        self.seen.append((time, x_t.clone()))
+        return (x_t - WISH) / time
 
 
 WISH = 7.0
@@ -56,7 +56,8 @@ WISH = 7.0
 
 def test_soft_rows_end_between_target_and_wish_the_earlier_the_nearer():
     target = torch.full((1, 4, 1), 3.0)
-    out = integrate(Field(), torch.zeros(1, 6, 1), None, 5, PrefixGuidance(target, 1, 6))[0, :, 0]
+    guidance = PrefixGuidance(target, 1, 6)
+    out = normalized_chunk(Field(), torch.zeros(1, 6, 1), None, Flow(5), guidance)[0, :, 0]
     assert out[0] == pytest.approx(3.0, abs=1e-6)
     assert (out[:5].diff() > 0).all()
     assert out[4:].tolist() == pytest.approx([WISH, WISH])
@@ -77,14 +78,7 @@ def test_equal_noise_gives_equal_chunks():
 
 def test_a_path_straight_to_the_target_is_what_the_network_sees():
     target, start, field = torch.full((1, 2, 1), 3.0), torch.full((1, 2, 1), -1.0), Field()
-    integrate(field, start, None, 4, PrefixGuidance(target, 2, 2))
+    normalized_chunk(field, start, None, Flow(4), PrefixGuidance(target, 2, 2))
     assert len(field.seen) == 4
     for t, x in field.seen:
         torch.testing.assert_close(x, t * start + (1 - t) * target)
-
-
-def test_each_step_is_told():
-    network, times = tiny_network(), []
-    prefix = network.encode(*network_inputs())
-    integrate(network, noise(), prefix, 4, after_step=lambda: times.append(1))
-    assert len(times) == 4

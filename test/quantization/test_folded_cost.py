@@ -11,12 +11,12 @@ import torch
 from support.network_runs import chunk, schedule, tree
 from support.normed_policy import normed_network
 from support.quantized_networks import quantize_nearest
-from support.tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_network
+from support.tiny_policy import CONFIG, FLOW, STEPS, network_inputs, noise, tiny_network
 
 from quantvla_ros.backends.cpu.kernels import native_activation_bits
 from quantvla_ros.backends.cpu.packing import pack_network
 from quantvla_ros.models.mini_pi05.roles import layer_roles
-from quantvla_ros.quantization.corrections import attentions
+from quantvla_ros.models.mini_pi05.sites import attentions
 from quantvla_ros.quantization.fit import fit_corrections
 from quantvla_ros.quantization.folding import fold_balance, fold_temperature
 from quantvla_ros.quantization.layouts import select_layers
@@ -38,7 +38,7 @@ def student_of(network, layout, bits=8):
 def folded(network, kind):
     out = copy.deepcopy(network)
     alpha = torch.full((4,), 1.2) if kind == "shared" else torch.tensor([1.2, 0.8, 1.0, 1.1])
-    for attention in attentions(out.action_expert).values():
+    for attention in attentions(out).values():
         fold_temperature(attention, alpha)
         fold_balance(attention, 0.9)
     return out
@@ -66,7 +66,7 @@ def test_a_multiplication_at_run_time_would_be_seen():
     """The comparison above can fail."""
     plain = student_of(tiny_network(), "llm+dit_mlp")
     operations = schedule(plain)
-    for attention in attentions(plain.action_expert).values():
+    for attention in attentions(plain).values():
         attention.core.register_forward_pre_hook(lambda _, a: (a[0] * 1.1, *a[1:]))
     assert len(schedule(plain)) == len(operations) + CONFIG.layers * STEPS
 
@@ -94,15 +94,15 @@ def test_both_corrections_are_fitted_and_kept_where_queries_are_normed(kind):
     """The whole fit, on a student whose attention is wrong by known factors."""
     teacher = normed_network(kind)
     student = copy.deepcopy(teacher)
-    for attention in attentions(student.action_expert).values():
+    for attention in attentions(student).values():
         fold_temperature(attention, torch.full((CONFIG.heads,), 0.8))
         fold_balance(attention, 1.15)
 
     def samples(first):
         return [Sample(network_inputs(first + i), noise(first + i)) for i in range(3)]
 
-    record = record_teacher(teacher, samples(0), samples(10), STEPS)
-    result = fit_corrections(record, student)
+    record = record_teacher(teacher, attentions(teacher), samples(0), samples(10), FLOW)
+    result = fit_corrections(record, student, attentions(student))
     assert result.error_corrected < 0.5 * result.error_plain
     name = "layers.0.self_attn"
     assert result.alpha[name] == pytest.approx([1.25] * CONFIG.heads, abs=2e-2)
@@ -123,12 +123,15 @@ def test_both_corrections_are_fitted_and_kept_where_queries_are_normed(kind):
 def test_only_what_is_asked_for_is_corrected(kinds):
     teacher = tiny_network()
     student = copy.deepcopy(teacher)
-    for attention in attentions(student.action_expert).values():
+    for attention in attentions(student).values():
         fold_temperature(attention, torch.full((CONFIG.heads,), 0.8))
         fold_balance(attention, 1.15)
     samples = [Sample(network_inputs(i), noise(i)) for i in range(4)]
     result = fit_corrections(
-        record_teacher(teacher, samples[:2], samples[2:], STEPS), student, kinds
+        record_teacher(teacher, attentions(teacher), samples[:2], samples[2:], FLOW),
+        student,
+        attentions(student),
+        kinds,
     )
     assert {name.split(":")[0] for name in result.kept} == set(kinds)
     ones = {name: [1.0] * CONFIG.heads for name in result.alpha}

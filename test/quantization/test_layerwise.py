@@ -5,20 +5,20 @@ import copy
 
 import pytest
 import torch
-from support.tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_manifest, tiny_network
+from support.tiny_policy import CONFIG, FLOW, network_inputs, noise, tiny_manifest, tiny_network
 
 from quantvla_ros.errors import BundleError
-from quantvla_ros.models.flow import integrate
-from quantvla_ros.models.mini_pi05.roles import layer_roles
+from quantvla_ros.models.flow import normalized_chunk
+from quantvla_ros.models.mini_pi05.roles import layer_roles, stage_of
+from quantvla_ros.models.mini_pi05.sites import find_sites
 from quantvla_ros.quantization.layerwise import (
-    adopt,
     base_used,
     batches,
     blocks,
+    load_on_tensors,
     round_layer,
     rounding_error,
-    settle,
-    stage_of,
+    unrotate_float_layers,
 )
 from quantvla_ros.quantization.layouts import select_layers
 from quantvla_ros.quantization.observe import observe_inputs
@@ -30,23 +30,24 @@ DOWN = "language_model.layers.0.mlp.down_proj"
 
 
 def run(network):
-    return integrate(network, noise(), network.encode(*network_inputs()), STEPS)
+    return normalized_chunk(network, noise(), network.encode(network_inputs()), FLOW)
 
 
-def test_an_adopted_network_is_the_same_and_holds_nothing_twice():
+def test_a_network_on_given_tensors_is_the_same_and_holds_nothing_twice():
     tensors = tiny_network().state_dict()
-    network = adopt(tiny_manifest(), tensors)
+    network = load_on_tensors(tiny_manifest(), tensors)
     held = dict(network.named_parameters())
     assert all(held[name].data_ptr() == value.data_ptr() for name, value in tensors.items())
     torch.testing.assert_close(run(network), run(tiny_network()), rtol=0, atol=0)
     with pytest.raises(BundleError, match="lacks tensor 'action_in_proj"):
-        adopt(tiny_manifest(), {k: v for k, v in tensors.items() if "action_in_proj" not in k})
+        del tensors["action_in_proj.weight"]
+        load_on_tensors(tiny_manifest(), tensors)
 
 
 @pytest.mark.parametrize("limit", [0.0, 4.0 * CONFIG.width**2 * 3, 1e9])
 def test_hessians_in_memory_stay_below_the_limit(limit):
     network = tiny_network()
-    parts = batches(network, NAMES, limit)
+    parts = batches(network, NAMES, limit, stage_of)
     assert [name for part in parts for name in part] == NAMES
     for part in parts:
         need = sum(4 * network.get_submodule(name).in_features ** 2 for name in part)
@@ -59,6 +60,8 @@ def test_a_block_is_a_transformer_layer():
     parts = blocks(NAMES)
     assert [len(part) for part in parts] == [7] * 4
     assert [name for part in parts for name in part] == NAMES
+    names = ["head.blocks.1.a", "head.blocks.1.inner.0.b", "head.blocks.10.a", "out"]
+    assert blocks(names) == [names[:2], names[2:3], names[3:]]
 
 
 def test_the_output_error_is_that_of_the_observed_inputs():
@@ -67,7 +70,7 @@ def test_the_output_error_is_that_of_the_observed_inputs():
     linear = network.get_submodule(DOWN)
     hook = linear.register_forward_hook(lambda _, x, __: inputs.append(x[0].flatten(0, -2)))
     seen = observe_inputs(
-        network, [DOWN], lambda: [network.encode(*network_inputs(i)) for i in range(5)], True
+        network, [DOWN], lambda: [network.encode(network_inputs(i)) for i in range(5)], True
     )[DOWN]
     hook.remove()
     x = torch.cat(inputs)
@@ -87,7 +90,7 @@ def test_where_gptq_has_nothing_to_go_by_the_base_is_clip(samples):
     linear, seen = network.get_submodule(DOWN), None
     if samples:
         inputs = [network_inputs(i) for i in range(samples)]
-        run_all = lambda: [network.encode(*given) for given in inputs]  # noqa: E731
+        run_all = lambda: [network.encode(given) for given in inputs]  # noqa: E731
         seen = observe_inputs(network, [DOWN], run_all, True, full_rank=False)[DOWN]
     enough = seen is not None and seen.count >= linear.in_features
     assert enough == (samples == 5)
@@ -98,15 +101,15 @@ def test_where_gptq_has_nothing_to_go_by_the_base_is_clip(samples):
     assert base_used(linear, None, "rtn") == "rtn"
 
 
-def test_settling_undoes_the_online_rotation():
+def test_a_layer_that_stays_float_loses_the_online_rotation():
     network = tiny_network()
     before = run(network)
     rotated = copy.deepcopy(network)
     seen = observe_inputs(rotated, NAMES, lambda: run(rotated), hessian=False)
-    transform = HadamardRotation()
+    transform = HadamardRotation(find_sites(rotated))
     transform.fit(rotated, seen)
     transform.fold(rotated)
     assert isinstance(rotated.get_submodule(DOWN), RotatedLinear)
-    settle(rotated)
+    unrotate_float_layers(rotated)
     assert not any(isinstance(m, RotatedLinear) for m in rotated.modules())
     torch.testing.assert_close(run(rotated), before, rtol=1e-4, atol=1e-4)

@@ -63,7 +63,7 @@ def save(path, network, layout, scheme="w4a8", keep_float=(), change=lambda reco
 
 def assert_same(first, second):
     inputs = network_inputs()
-    assert torch.equal(first.encode(*inputs).keys[-1], second.encode(*inputs).keys[-1])
+    assert torch.equal(first.encode(inputs).keys[-1], second.encode(inputs).keys[-1])
     assert {n: (m.precision, m.rotation) for n, m in quantized_layers(first).items()} == {
         n: (m.precision, m.rotation) for n, m in quantized_layers(second).items()
     }

@@ -6,11 +6,11 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 import torch
-from support.tiny_policy import STEPS, network_inputs, noise, tiny_network
+from support.tiny_policy import FLOW, network_inputs, noise, tiny_network
 from torch import nn
 
 from quantvla_ros.models.blocks import AdaptiveRMSNorm
-from quantvla_ros.models.flow import integrate
+from quantvla_ros.models.flow import normalized_chunk
 from quantvla_ros.models.mini_pi05.roles import layer_roles, unused_layers
 from quantvla_ros.quantization.observe import observe_inputs
 
@@ -51,13 +51,13 @@ def _widen(_, inputs):
 
 
 def everything(network, seed: int = 0):
-    """The prefix's keys, its normed output and the action chunk; values may be rotated."""
+    """The context's keys, its normed output and the action chunk; values may be rotated."""
     inputs, start = network_inputs(seed), noise(seed)
     with torch.no_grad():
-        x, mask = network.embed_prefix(*inputs)
-        prefix, features = network.run_prefix(x, mask, features=True)
-        chunk = integrate(network, start, prefix, STEPS)
-    return [*prefix.keys, features, chunk]
+        x, mask = network.embed(inputs)
+        context, features = network.run_language_model(x, mask, features=True)
+        chunk = normalized_chunk(network, start, context, FLOW)
+    return [*context.keys, features, chunk]
 
 
 def observe(network, names=None, hessian=False, count=9):
@@ -68,7 +68,7 @@ def observe(network, names=None, hessian=False, count=9):
 
     def run():
         for seed in range(count):
-            integrate(network, noise(seed), network.encode(*network_inputs(seed)), STEPS)
+            normalized_chunk(network, noise(seed), network.encode(network_inputs(seed)), FLOW)
 
     return observe_inputs(network, names, run, hessian)
 

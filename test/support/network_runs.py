@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import torch
-from support.tiny_policy import STEPS, network_inputs, noise
+from support.tiny_policy import FLOW, network_inputs, noise
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from quantvla_ros.models.flow import integrate
+from quantvla_ros.models.flow import normalized_chunk
 
 
 class Schedule(TorchDispatchMode):
@@ -25,7 +25,7 @@ class Schedule(TorchDispatchMode):
 
 def chunk(network):
     with torch.no_grad():
-        return integrate(network, noise(), network.encode(*network_inputs()), STEPS)
+        return normalized_chunk(network, noise(), network.encode(network_inputs()), FLOW)
 
 
 def schedule(network):

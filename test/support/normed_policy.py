@@ -10,13 +10,13 @@ from support.tiny_policy import CONFIG, WORDS, tiny_manifest, tiny_network
 
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.bundle.tokenizer import build_word_tokenizer
-from quantvla_ros.models.mini_pi05.network import Pi05
+from quantvla_ros.models.mini_pi05.network import MiniPi05
 
 
 def normed_network(kind):
     """The weights of `tiny_network`, and gains around 1 for the norms; None for no norm."""
     plain = tiny_network()
-    network = Pi05(CONFIG.model_copy(update={"qk_norm": kind})).eval().requires_grad_(False)
+    network = MiniPi05(CONFIG.model_copy(update={"qk_norm": kind})).eval().requires_grad_(False)
     network.load_state_dict(plain.state_dict(), strict=False)
     for name, gain in network.named_parameters():
         if "_norm." in name and ".self_attn." in name:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pi0.5 policy of a few thousand parameters with random weights, and observations for it."""
+"""A mini_pi05 policy of a few thousand parameters with random weights, and observations for it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from quantvla_ros.bundle.schema import (
 )
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.bundle.tokenizer import build_word_tokenizer
-from quantvla_ros.models.mini_pi05.network import Pi05, Pi05Config
+from quantvla_ros.models.flow import Flow
+from quantvla_ros.models.mini_pi05.config import MiniPi05Config
+from quantvla_ros.models.mini_pi05.network import MiniPi05
 from quantvla_ros.robot.interface import CameraSlot, Interface
 from quantvla_ros.robot.observation import Observation
 
 SIZE, HORIZON, STEPS = 32, 6, 3
+FLOW = Flow(STEPS)
 JOINTS = ["shoulder", "elbow", "finger"]
 GROUPS = (DELTA_ARM, "rad", JOINTS[:2]), (GRIPPER, "m", JOINTS[2:])
 WORDS = ["put", "the", "milk", "butter", "in", "basket"]
-CONFIG = Pi05Config(
+CONFIG = MiniPi05Config(
     vocabulary=len(WORDS) + 2,
     cameras=2,
     image_size=SIZE,
@@ -44,10 +47,10 @@ CONFIG = Pi05Config(
 )
 
 
-def tiny_network(seed: int = 0) -> Pi05:
+def tiny_network(seed: int = 0) -> MiniPi05:
     """Random weights everywhere, norms and gates included: zeros would hide mistakes."""
     torch.manual_seed(seed)
-    network = Pi05(CONFIG).eval()
+    network = MiniPi05(CONFIG).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(torch.randn_like(parameter) * (0.3 if parameter.ndim > 1 else 0.2))
@@ -103,12 +106,12 @@ def observations(count: int, seed: int = 0) -> list[Observation]:
     ]
 
 
-def network_inputs(seed: int = 0):
+def network_inputs(seed: int = 0) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     images = torch.randint(0, 256, (1, 2, SIZE, SIZE, 3), dtype=torch.uint8, generator=generator)
     state = torch.randn(1, len(JOINTS), generator=generator)
     tokens = torch.tensor([[2, 3, 4, 6, 3, 7, 0, 0]])
-    return images, state, tokens, tokens > 0
+    return {"images": images, "state": state, "tokens": tokens, "token_mask": tokens > 0}
 
 
 def noise(seed: int = 0) -> torch.Tensor:

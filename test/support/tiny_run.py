@@ -13,7 +13,7 @@ from typing import Any
 
 from torch.multiprocessing.spawn import spawn
 
-from quantvla_ros.models.mini_pi05.network import Pi05Config
+from quantvla_ros.models.mini_pi05.config import MiniPi05Config
 from training import train, trainer, widening
 from training.language import vocabulary_size
 from training.settings import Settings
@@ -21,8 +21,8 @@ from training.settings import Settings
 REPOSITORY = Path(__file__).parents[2]
 
 
-def tiny_config(narrow: bool = False) -> Pi05Config:
-    config = Pi05Config(
+def tiny_config(narrow: bool = False) -> MiniPi05Config:
+    config = MiniPi05Config(
         vocabulary=vocabulary_size(),
         cameras=2,
         image_size=96,

@@ -15,7 +15,7 @@ from support.tiny_policy import save_tiny_bundle
 from support.tiny_run import tiny_config
 
 from quantvla_ros.bundle.storage import TOKENIZER, WEIGHTS, bundle_hash, load_bundle, save_bundle
-from quantvla_ros.models.mini_pi05.network import Pi05
+from quantvla_ros.models.mini_pi05.network import MiniPi05
 from training import corrections, recording
 from training.corrections import main
 from training.data.reader import DataSet
@@ -31,7 +31,7 @@ def demos(tmp_path_factory):
 def driver(path, demos, seed=0):
     """A policy of random weights that moves the arm a little."""
     torch.manual_seed(seed)
-    network = Pi05(tiny_config())
+    network = MiniPi05(tiny_config())
     statistics = Statistics.of(load_frames([demos]))
     statistics.action_mean[:] = 0.0
     statistics.action_std[:] = 0.005

@@ -11,7 +11,7 @@ from support.tiny_run import tiny_config
 from typer.testing import CliRunner
 
 from quantvla_ros.bundle.storage import load_bundle
-from quantvla_ros.models.mini_pi05.network import Pi05
+from quantvla_ros.models.mini_pi05.network import MiniPi05
 from training import dagger, runlog, trainer
 from training.dataset import Statistics, joined, load_frames, part_frames
 from training.export import save_policy
@@ -25,7 +25,7 @@ def demos(tmp_path):
 @pytest.fixture
 def init(tmp_path, demos):
     torch.manual_seed(0)
-    network = Pi05(tiny_config())
+    network = MiniPi05(tiny_config())
     statistics = Statistics.of(load_frames([demos]))
     return save_policy(
         tmp_path / "init", network.config, network.state_dict(), statistics, force=False

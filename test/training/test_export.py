@@ -13,7 +13,7 @@ from support.tiny_run import start, tiny_config
 
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.storage import load_bundle
-from quantvla_ros.models.mini_pi05.network import Pi05
+from quantvla_ros.models.mini_pi05.network import MiniPi05
 from quantvla_ros.processing.noise import draw_noise
 from quantvla_ros.processing.processing import blank_observation
 from training.data.finish import finish
@@ -43,7 +43,7 @@ def bundle(run, tmp_path_factory):
 def test_weights_are_the_averaged_ones_and_no_others(run, bundle):
     state = torch.load(run / CHECKPOINT, weights_only=False)
     tensors = load_bundle(bundle).tensors
-    assert set(tensors) == set(Pi05(tiny_config()).state_dict())
+    assert set(tensors) == set(MiniPi05(tiny_config()).state_dict())
     for name, tensor in tensors.items():
         assert torch.equal(tensor, state["average"][name].half().float()), name
     assert any(not torch.equal(t, state["network"][n].half().float()) for n, t in tensors.items())

@@ -10,7 +10,7 @@ import torch
 from support.tiny_run import tiny_config
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.mini_pi05.network import Pi05
+from quantvla_ros.models.mini_pi05.network import MiniPi05
 from training import starting_point as module
 from training.starting_point import CHECKPOINT, STATISTICS, starting_point
 from training.trainer import network_config
@@ -21,14 +21,14 @@ PANDA = Path(__file__).parents[2] / "policies" / "panda"
 def test_the_bundled_policy_can_be_trained_further():
     point = starting_point(PANDA, network_config())
     assert point.heads is None
-    Pi05(point.config).load_state_dict(point.weights)
+    MiniPi05(point.config).load_state_dict(point.weights)
     assert point.statistics.state_mean.shape == (11,)
     assert point.statistics.action_std.shape == (16, 8)
     assert all(values.dtype == np.float32 for values in vars(point.statistics).values())
 
 
 def test_a_narrow_run_starts_a_wide_one(tmp_path):
-    narrow = Pi05(tiny_config(narrow=True))
+    narrow = MiniPi05(tiny_config(narrow=True))
     state = {"config": narrow.config.model_dump(), "average": narrow.state_dict(), "heads": {}}
     torch.save(state, tmp_path / CHECKPOINT)
     names = ("state_mean", "state_std", "action_mean", "action_std")

@@ -3,8 +3,8 @@ import pytest
 import torch
 from support.tiny_run import tiny_config
 
-from quantvla_ros.models.flow import integrate
-from quantvla_ros.models.mini_pi05.network import Pi05
+from quantvla_ros.models.flow import Flow, normalized_chunk
+from quantvla_ros.models.mini_pi05.network import MiniPi05
 from training.grounding import GroundingHeads
 from training.trainer import initialize
 from training.widening import DOUBLED, widen
@@ -15,7 +15,7 @@ def networks():
     torch.manual_seed(0)
     narrow_config = tiny_config(narrow=True)
     config = tiny_config()
-    narrow, wide = Pi05(narrow_config), Pi05(config)
+    narrow, wide = MiniPi05(narrow_config), MiniPi05(config)
     initialize(narrow)
     with torch.no_grad():
         for parameter in narrow.parameters():  # norms and gates away from their start values
@@ -31,7 +31,8 @@ def observation(config):
     images = torch.randint(0, 256, (2, 2, size, size, 3), generator=generator, dtype=torch.uint8)
     tokens = torch.randint(2, config.vocabulary, (2, 5), generator=generator)
     state = torch.randn(2, config.state_width, generator=generator)
-    return images, state, tokens, torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+    mask = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+    return {"images": images, "state": state, "tokens": tokens, "token_mask": mask}
 
 
 def test_a_narrow_config_is_half_of_the_wide_one_where_it_differs():
@@ -51,7 +52,9 @@ def test_the_wide_network_computes_what_the_narrow_one_does(networks):
     inputs = observation(wide.config)
     noise = torch.randn(2, wide.config.horizon, wide.config.action_width)
     with torch.no_grad():
-        expected, got = (integrate(n, noise, n.encode(*inputs), 5) for n in (narrow, wide))
+        expected, got = (
+            normalized_chunk(n, noise, n.encode(inputs), Flow(5)) for n in (narrow, wide)
+        )
     assert float((expected - noise).abs().max()) > 0.1
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
 
@@ -64,8 +67,8 @@ def test_auxiliary_heads_read_the_wide_features_alike(networks):
     heads[1].load_state_dict(state)
     with torch.no_grad():
         for head, network in zip(heads, networks, strict=True):
-            x, mask = network.embed_prefix(*inputs)
-            head.features = network.run_prefix(x, mask, features=False)[1]
+            x, mask = network.embed(inputs)
+            head.features = network.run_language_model(x, mask, features=False)[1]
         losses = [
             head.loss(head.features, 72, torch.full((2, 2, 2, 2), 0.4), torch.zeros(2, 6))[0]
             for head in heads

@@ -7,7 +7,7 @@ Imports torch only to load, so that the node can ask what machine this is withou
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from quantvla_ros.backends.base import Backend, Options
 from quantvla_ros.backends.cpu.fingerprint import cpu_kind, same_arithmetic
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from quantvla_ros.backends.runner import NetworkRunner
     from quantvla_ros.bundle.storage import Bundle
+    from quantvla_ros.models.family import Network
     from quantvla_ros.quantization.schemes import Precision
 
 GROUP_STEP = 4  # the kernels read four inputs side by side
@@ -58,21 +59,28 @@ class CpuBackend(Backend):
             check_can_compile()
 
     def load(
-        self, bundle: Bundle, network: Any, options: Options, example: Mapping[str, Tensor]
+        self, bundle: Bundle, network: Network, options: Options, example: Mapping[str, Tensor]
     ) -> NetworkRunner:
         """See `Backend`: packs the integer layers, then compiles."""
+        import torch
+
         from quantvla_ros.backends.cpu.compiled import CompiledRunner
         from quantvla_ros.backends.cpu.packing import pack_network
         from quantvla_ros.backends.runner import NetworkRunner
-        from quantvla_ros.models.mini_pi05.roles import unused_layers
+        from quantvla_ros.models.build import read_architecture
+        from quantvla_ros.models.families import find_family
         from quantvla_ros.quantization.quantized_linear import quantized_layers
 
         for name, layer in quantized_layers(network).items():
             if why := self.supports(layer.precision):
                 raise BackendError(f"layer '{name}' does not run on backend 'cpu': {why}")
-        kernel = pack_network(network, frozenset(unused_layers(network.config)))
+        family = find_family(bundle.manifest.family)
+        unused = family.unused(read_architecture(bundle.manifest))
+        kernel = pack_network(network, family.siblings(network), unused)
         if options.compiled:
-            return CompiledRunner(network, kernel, example)
+            interface = bundle.manifest.interface
+            noise = torch.zeros(1, interface.horizon, len(interface.action.names))
+            return CompiledRunner(network, kernel, example, noise)
         return NetworkRunner(network, kernel)
 
 

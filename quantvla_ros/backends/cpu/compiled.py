@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch._functorch.compile_utils import fx_graph_cse
 from torch._inductor import standalone_compile
 from torch._inductor.exc import CppCompileError, InductorError
+from torch.utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_unflatten
 
 from quantvla_ros.backends.cpu.code_cache import discard_broken_library, use_cache_of_this_cpu
 from quantvla_ros.backends.cpu.compiler import check_compiler
 from quantvla_ros.backends.runner import NetworkRunner
 from quantvla_ros.errors import BackendError
-from quantvla_ros.models.mini_pi05.network import Pi05, Prefix
+from quantvla_ros.models.family import Network
 
 Function = Callable[..., Sequence[Tensor]]
 
@@ -40,30 +42,24 @@ def check_can_compile() -> None:
 
 
 class _Encode(nn.Module):
-    def __init__(self, network: Pi05, names: tuple[str, ...]) -> None:
+    def __init__(self, network: Network, names: tuple[str, ...]) -> None:
         super().__init__()
         self.network, self.names = network, names
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        return _flat(self.network.encode(**dict(zip(self.names, inputs, strict=True))))
+        context = self.network.encode(dict(zip(self.names, inputs, strict=True)))
+        return tuple(tree_leaves(context))
 
 
-class _Denoise(nn.Module):
-    def __init__(self, network: Pi05) -> None:
+class _Step(nn.Module):
+    def __init__(self, network: Network, constants: TreeSpec, context: TreeSpec) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.constants, self.context = network, constants, context
 
-    def forward(self, x_t: Tensor, modulation: Tensor, *prefix: Tensor) -> tuple[Tensor]:
-        return (self.network.denoise_modulated(x_t, modulation, _prefix(prefix)),)
-
-
-def _flat(prefix: Prefix) -> tuple[Tensor, ...]:
-    return (*prefix.keys, *prefix.values, prefix.mask)
-
-
-def _prefix(flat: Sequence[Tensor]) -> Prefix:
-    layers = len(flat) // 2
-    return Prefix(list(flat[:layers]), list(flat[layers:-1]), flat[-1])
+    def forward(self, x_t: Tensor, *flat: Tensor) -> tuple[Tensor]:
+        count = self.constants.num_leaves
+        constants = tree_unflatten(flat[:count], self.constants)
+        return (self.network.step(x_t, constants, tree_unflatten(flat[count:], self.context)),)
 
 
 def _compile(module: nn.Module, inputs: tuple[Tensor, ...]) -> Function:
@@ -95,34 +91,37 @@ def _compile(module: nn.Module, inputs: tuple[Tensor, ...]) -> Function:
 
 
 class CompiledRunner(NetworkRunner):
-    """`encode` and `denoise` as two compiled graphs; shapes are those of the example inputs."""
+    """`encode` and `step` as two compiled graphs; shapes are those of the example inputs."""
 
-    def __init__(self, network: Pi05, kernel: str, example: Mapping[str, Tensor]) -> None:
-        """Compile now (see `check_can_compile`)."""
+    def __init__(
+        self, network: Network, kernel: str, example: Mapping[str, Tensor], noise: Tensor
+    ) -> None:
+        """Compile now (see `check_can_compile`); `noise` [1, horizon, actions] may be anything."""
         super().__init__(network, kernel)
         check_can_compile()
-        config, self._names = network.config, tuple(example)
+        self._names = tuple(example)
+        self._constants: dict[float, list[Tensor]] = {}
         with torch.no_grad(), warnings.catch_warnings():
             # What torch's export deprecates within itself is no news to our users.
             warnings.simplefilter("ignore", FutureWarning)
             self._encode = _compile(_Encode(network, self._names), tuple(example.values()))
-            x_t = torch.zeros(1, config.horizon, config.action_width)
-            modulation = network.modulation(torch.ones(1))
-            step = (x_t, modulation, *_flat(network.encode(**example)))
-            self._denoise = _compile(_Denoise(network), step)
-        self._modulations: dict[float, Tensor] = {}
+            constants, constants_form = tree_flatten(network.time_constants(torch.ones(1)))
+            context, self._context_form = tree_flatten(network.encode(example))
+            step = _Step(network, constants_form, self._context_form)
+            self._step = _compile(step, (noise, *constants, *context))
 
-    def encode(self, inputs: Mapping[str, Tensor]) -> Prefix:
+    def encode(self, inputs: Mapping[str, Tensor]) -> Any:
         """See `Runner`."""
-        return _prefix(self._encode(*(inputs[name] for name in self._names)))
+        flat = self._encode(*(inputs[name] for name in self._names))
+        return tree_unflatten(flat, self._context_form)
 
-    def denoise(self, x_t: Tensor, t: Tensor, context: Prefix) -> Tensor:
+    def velocity(self, x_t: Tensor, time: float, context: Any) -> Tensor:
         """See `Runner`."""
-        velocity: Tensor = self._denoise(x_t, self._modulation(float(t)), *_flat(context))[0]
+        velocity: Tensor = self._step(x_t, *self._constants_at(time), *tree_leaves(context))[0]
         return velocity
 
-    def _modulation(self, t: float) -> Tensor:
+    def _constants_at(self, time: float) -> list[Tensor]:
         """Kept: every chunk asks for the same few times, and their layers hold many weights."""
-        if t not in self._modulations:
-            self._modulations[t] = self.network.modulation(torch.tensor([t]))
-        return self._modulations[t]
+        if time not in self._constants:
+            self._constants[time] = tree_leaves(self.network.time_constants(torch.tensor([time])))
+        return self._constants[time]

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from quantvla_ros.backends.cpu.kernels import pack
@@ -15,15 +17,13 @@ from quantvla_ros.quantization.quantized_linear import (
     rotated,
 )
 
-# Siblings that are called on the same tensor; a compiled graph then quantizes it once and
-# multiplies once, because equal calls of a pure operator are merged.
-SIBLINGS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
-
 
 class PackedLinear(nn.Module):
     """Some output channels of a packed product.
 
-    Siblings call the same operator on the same input and cut out their own channels.
+    Siblings are called on the same tensor. They call the same operator on it and cut out their own
+    channels; a compiled graph quantizes it once and multiplies once, because equal calls of a pure
+    operator are merged.
     """
 
     bias: Tensor | None
@@ -50,11 +50,16 @@ class PackedLinear(nn.Module):
         return held
 
 
-def pack_network(network: nn.Module, unused: frozenset[str] = frozenset()) -> str:
+def pack_network(
+    network: nn.Module,
+    siblings: Sequence[tuple[str, ...]] = (),
+    unused: frozenset[str] = frozenset(),
+) -> str:
     """Swap every quantized layer of `network` for its packed form.
 
     Args:
         network: changed in place.
+        siblings: layers that are called on the same tensor, see `Family.siblings`.
         unused: layers that inference never calls; they join no siblings, which would compute
             them for nothing.
 
@@ -65,7 +70,7 @@ def pack_network(network: nn.Module, unused: frozenset[str] = frozenset()) -> st
         BackendError: this CPU does not multiply a layer's integers exactly.
     """
     layers = quantized_layers(network)
-    for group in _groups(layers, unused):
+    for group in _groups(layers, siblings, unused):
         packed = pack(product_of([layers[name] for name in group]))
         handle, start = register(packed), 0
         for name in group:
@@ -75,16 +80,16 @@ def pack_network(network: nn.Module, unused: frozenset[str] = frozenset()) -> st
     return _kernel(network, list(layers.values())) if layers else "float32"
 
 
-def _groups(layers: dict[str, QuantizedLinear], unused: frozenset[str]) -> list[list[str]]:
-    """Lists of layers to be packed together, each in the order of `SIBLINGS`."""
+def _groups(
+    layers: dict[str, QuantizedLinear], siblings: Sequence[tuple[str, ...]], unused: frozenset[str]
+) -> list[list[str]]:
+    """Lists of layers to be packed together, each in the order of its siblings."""
+    family = {name: group for group in siblings for name in group}
     remaining, groups = dict.fromkeys(layers), []
     for name in layers:
         if name not in remaining:
             continue
-        leaf = name.rpartition(".")[2]
-        parent = name.removesuffix(leaf)  # with its dot; empty for a layer of the network itself
-        siblings = next((s for s in SIBLINGS if leaf in s), (leaf,))
-        group = [f"{parent}{s}" for s in siblings if f"{parent}{s}" in remaining]
+        group = [member for member in family.get(name, (name,)) if member in remaining]
         form = _form(layers[name])
         group = [n for n in group if n not in unused and _form(layers[n]) == form]
         group = [name] if name in unused else group

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from quantvla_ros.backends.base import Backend, Options
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from quantvla_ros.backends.runner import NetworkRunner
     from quantvla_ros.bundle.storage import Bundle
+    from quantvla_ros.models.family import Network
     from quantvla_ros.quantization.schemes import Precision
 
 
@@ -30,7 +31,7 @@ class ReferenceBackend(Backend):
         return "any"
 
     def load(
-        self, bundle: Bundle, network: Any, options: Options, example: Mapping[str, Tensor]
+        self, bundle: Bundle, network: Network, options: Options, example: Mapping[str, Tensor]
     ) -> NetworkRunner:
         """See `Backend`."""
         from quantvla_ros.backends.runner import NetworkRunner

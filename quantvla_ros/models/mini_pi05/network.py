@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pi0.5 family: a prefix language model and a flow-matching action expert.
+"""A language model and a flow-matching action expert, after pi0.5.
 
 Image, state and instruction tokens pass once through the language model (`encode`). The action
-expert then refines a noisy action chunk in a few steps (`denoise`); in each of its layers it
-attends to the keys and values of the language model's layer of the same depth.
+expert then refines a noisy action chunk in a few steps (`step`); in each of its layers it attends
+to the keys and values of the language model's layer of the same depth.
 
 Two things differ from the published pi0.5 so that the family reaches down to policies of a few
-million parameters: the vision tower may start with a small convolution stem, and the robot's state
+million parameters: the vision tower starts with a small convolution stem, and the robot's state
 enters as one continuous token instead of as digits in the prompt.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from quantvla_ros.models.blocks import (
@@ -28,47 +28,13 @@ from quantvla_ros.models.blocks import (
     rotary_table,
     time_embedding,
 )
+from quantvla_ros.models.family import Network
+from quantvla_ros.models.mini_pi05.config import MiniPi05Config
 
 MASKED = -1e9  # added to the logits of padding; finite, so that a fully masked row stays finite
 
 
-class Pi05Config(BaseModel):
-    """Sizes of a pi0.5 network; what `bundle.yaml` holds under ``architecture``.
-
-    With `qk_norm` the action expert's queries and its own keys pass a norm (see `Attention`). The
-    language model's attention has none: temperatures are fitted in the expert alone.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    vocabulary: int
-    cameras: int
-    image_size: int
-    state_width: int
-    action_width: int
-    horizon: int
-    width: int = 256
-    layers: int = 4
-    heads: int = 4
-    kv_heads: int = 2
-    head_width: int = 64
-    mlp: int = 1024
-    expert_width: int = 192
-    expert_mlp: int = 768
-    vision_width: int = 192
-    vision_layers: int = 1
-    vision_heads: int = 4
-    stem_channels: tuple[int, int] = (48, 96)
-    rope_theta: float = 100.0
-    min_period: float = 4e-3
-    max_period: float = 4.0
-    # Without the norm it is not written, so bundles without one keep their bytes and their hash.
-    qk_norm: Literal["shared", "per_head"] | None = Field(
-        default=None, exclude_if=lambda kind: kind is None
-    )
-
-
-class Prefix(NamedTuple):
+class Context(NamedTuple):
     """Keys and values of the language model, one pair a layer, and the mask of real tokens.
 
     Attributes:
@@ -81,9 +47,9 @@ class Prefix(NamedTuple):
     values: list[Tensor]
     mask: Tensor
 
-    def repeat(self, times: int) -> Prefix:
-        """The same prefix for `times` action chunks an observation (used in training)."""
-        return Prefix(
+    def repeat(self, times: int) -> Context:
+        """The same context for `times` action chunks an observation (used in training)."""
+        return Context(
             [k.repeat_interleave(times, dim=0) for k in self.keys],
             [v.repeat_interleave(times, dim=0) for v in self.values],
             self.mask.repeat_interleave(times, dim=0),
@@ -93,7 +59,7 @@ class Prefix(NamedTuple):
 class VisionTower(nn.Module):
     """Convolution stem (16 pixels a token) and transformer blocks."""
 
-    def __init__(self, config: Pi05Config) -> None:
+    def __init__(self, config: MiniPi05Config) -> None:
         super().__init__()
         first, second = config.stem_channels
         width = config.vision_width
@@ -128,9 +94,9 @@ class VisionTower(nn.Module):
 
 
 class LanguageLayer(nn.Module):
-    """One layer of the prefix language model (Gemma's form)."""
+    """One layer of the language model (Gemma's form)."""
 
-    def __init__(self, config: Pi05Config) -> None:
+    def __init__(self, config: MiniPi05Config) -> None:
         super().__init__()
         self.input_layernorm = RMSNorm(config.width)
         self.self_attn = Attention(config.width, config.heads, config.kv_heads, config.head_width)
@@ -152,9 +118,9 @@ class LanguageLayer(nn.Module):
 
 
 class ExpertLayer(nn.Module):
-    """One layer of the action expert: adaptive norms, attention to prefix and own tokens."""
+    """One layer of the action expert: adaptive norms, attention to context and own tokens."""
 
-    def __init__(self, config: Pi05Config) -> None:
+    def __init__(self, config: MiniPi05Config) -> None:
         super().__init__()
         width = config.expert_width
         self.input_layernorm = AdaptiveRMSNorm(width, width)
@@ -169,15 +135,15 @@ class ExpertLayer(nn.Module):
         x: Tensor,
         modulation: Tensor,
         table: tuple[Tensor, Tensor],
-        prefix_key: Tensor,
-        prefix_value: Tensor,
+        context_key: Tensor,
+        context_value: Tensor,
         mask: Tensor,
     ) -> Tensor:
         """Map action tokens [B, C, D] to [B, C, D]; `modulation` [2, B, 3 * D] is its norms'."""
         y, gate = self.input_layernorm(x, modulation[0])
         key, value = self.self_attn.key_value(y, table)
-        key = torch.cat([prefix_key, key], dim=2)
-        value = torch.cat([prefix_value, value], dim=2)
+        key = torch.cat([context_key, key], dim=2)
+        value = torch.cat([context_value, value], dim=2)
         x = x + gate * self.self_attn.attend(self.self_attn.query(y, table), key, value, mask)
         y, gate = self.post_attention_layernorm(x, modulation[1])
         out: Tensor = x + gate * self.mlp(y)
@@ -185,9 +151,9 @@ class ExpertLayer(nn.Module):
 
 
 class LanguageModel(nn.Module):
-    """Token embedding and layers of the prefix language model."""
+    """Token embedding and layers of the language model."""
 
-    def __init__(self, config: Pi05Config) -> None:
+    def __init__(self, config: MiniPi05Config) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(config.vocabulary, config.width)
         self.layers = nn.ModuleList(LanguageLayer(config) for _ in range(config.layers))
@@ -197,7 +163,7 @@ class LanguageModel(nn.Module):
 class ActionExpert(nn.Module):
     """Layers and final norm of the action expert."""
 
-    def __init__(self, config: Pi05Config) -> None:
+    def __init__(self, config: MiniPi05Config) -> None:
         super().__init__()
         self.layers = nn.ModuleList(ExpertLayer(config) for _ in range(config.layers))
         self.norm = AdaptiveRMSNorm(config.expert_width, config.expert_width)
@@ -208,10 +174,10 @@ class ActionExpert(nn.Module):
         return torch.stack([norm.dense(condition) for norm in norms])
 
 
-class Pi05(nn.Module):
-    """A pi0.5 network for inference; the noise is an input, so runs repeat exactly."""
+class MiniPi05(Network):
+    """The network for inference; the noise is an input, so runs repeat exactly."""
 
-    def __init__(self, config: Pi05Config) -> None:
+    def __init__(self, config: MiniPi05Config) -> None:
         super().__init__()
         self.config = config
         self.vision_tower = VisionTower(config)
@@ -225,39 +191,36 @@ class Pi05(nn.Module):
         self.time_mlp_in = nn.Linear(config.expert_width, config.expert_width)
         self.time_mlp_out = nn.Linear(config.expert_width, config.expert_width)
 
-    def embed_prefix(
-        self, images: Tensor, state: Tensor, tokens: Tensor, token_mask: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Prefix tokens [B, P, D] in the order images, state, instruction, and their mask."""
-        image_tokens = self.multi_modal_projector(self.vision_tower(images))
-        state_token = self.state_out_proj(F.silu(self.state_in_proj(state)))[:, None]
-        scale = self.config.width**0.5
-        words = self.language_model.embed_tokens(tokens) * scale
+    def embed(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Tokens [B, P, D] in the order images, state, instruction, and their mask [B, P]."""
+        tokens = inputs["tokens"]
+        image_tokens = self.multi_modal_projector(self.vision_tower(inputs["images"]))
+        state_token = self.state_out_proj(F.silu(self.state_in_proj(inputs["state"])))[:, None]
+        words = self.language_model.embed_tokens(tokens) * self.config.width**0.5
         always = torch.ones(
             tokens.shape[0], image_tokens.shape[1] + 1, dtype=torch.bool, device=tokens.device
         )
         return (
             torch.cat([image_tokens, state_token, words], dim=1),
-            torch.cat([always, token_mask], dim=1),
+            torch.cat([always, inputs["token_mask"]], dim=1),
         )
 
-    def encode(self, images: Tensor, state: Tensor, tokens: Tensor, token_mask: Tensor) -> Prefix:
+    def encode(self, inputs: Mapping[str, Tensor]) -> Context:
         """Run the language model once an observation.
 
         Args:
-            images: uint8 [B, cameras, S, S, 3], RGB.
-            state: normalized state, float [B, state_width].
-            tokens: instruction, int64 [B, L].
-            token_mask: bool [B, L], False on padding.
+            inputs: "images", uint8 [B, cameras, S, S, 3], RGB; "state", normalized, float
+                [B, state_width]; "tokens" of the instruction, int64 [B, L]; "token_mask", bool
+                [B, L], False on padding.
 
         Returns:
-            The keys and values that every denoise step attends to. What the last layer does
-            after its keys and values reaches no action, so it is not computed.
+            The keys and values that every step attends to. What the last layer does after its keys
+            and values reaches no action, so it is not computed.
         """
-        x, mask = self.embed_prefix(images, state, tokens, token_mask)
-        return self.run_prefix(x, mask, features=False)[0]
+        x, mask = self.embed(inputs)
+        return self.run_language_model(x, mask, features=False)[0]
 
-    def run_prefix(self, x: Tensor, mask: Tensor, features: bool) -> tuple[Prefix, Tensor]:
+    def run_language_model(self, x: Tensor, mask: Tensor, features: bool) -> tuple[Context, Tensor]:
         """Keys and values of embedded tokens; with `features` also the normed output [B, P, D]."""
         table = rotary_table(
             torch.cumsum(mask, dim=1) - 1, self.config.head_width, self.config.rope_theta
@@ -273,41 +236,37 @@ class Pi05(nn.Module):
             key, value = layers[-1].key_value(x, table)  # type: ignore[operator]
             keys.append(key)
             values.append(value)
-        return Prefix(keys, values, mask), self.language_model.norm(x) if features else x
+        return Context(keys, values, mask), self.language_model.norm(x) if features else x
 
-    def denoise(self, x_t: Tensor, t: Tensor, prefix: Prefix) -> Tensor:
-        """Velocity of the flow (noise minus action).
-
-        Args:
-            x_t: noisy normalized chunk [B, horizon, action_width].
-            t: flow time [B], 1 is pure noise and 0 the action.
-            prefix: what `encode` returned.
-
-        Returns:
-            [B, horizon, action_width].
-        """
-        return self.denoise_modulated(x_t, self.modulation(t), prefix)
-
-    def modulation(self, t: Tensor) -> Tensor:
+    def time_constants(self, t: Tensor) -> Tensor:
         """All that the flow time [B] changes in the expert, see `ActionExpert.modulation`."""
         config = self.config
         embedded = time_embedding(t, config.expert_width, config.min_period, config.max_period)
         condition = F.silu(self.time_mlp_out(F.silu(self.time_mlp_in(embedded))))
         return self.action_expert.modulation(condition)
 
-    def denoise_modulated(self, x_t: Tensor, modulation: Tensor, prefix: Prefix) -> Tensor:
-        """`denoise` for a time whose modulation is known."""
+    def step(self, x_t: Tensor, time_constants: Tensor, context: Context) -> Tensor:
+        """Velocity of the flow (noise minus action).
+
+        Args:
+            x_t: noisy normalized chunk [B, horizon, action_width].
+            time_constants: of the flow time, where 1 is pure noise and 0 the action.
+            context: what `encode` returned.
+
+        Returns:
+            [B, horizon, action_width].
+        """
         config = self.config
         steps = torch.arange(x_t.shape[1], device=x_t.device)
-        positions = prefix.mask.sum(dim=1, keepdim=True) + steps
+        positions = context.mask.sum(dim=1, keepdim=True) + steps
         table = rotary_table(positions, config.head_width, config.rope_theta)
         seen = torch.zeros(x_t.shape[0], x_t.shape[1], device=x_t.device)
-        bias = torch.cat([torch.where(prefix.mask, 0.0, MASKED), seen], dim=1)[:, None, None, :]
+        bias = torch.cat([torch.where(context.mask, 0.0, MASKED), seen], dim=1)[:, None, None, :]
         x = self.action_in_proj(x_t)
-        norms = modulation[:-1].unflatten(0, (-1, 2))
+        norms = time_constants[:-1].unflatten(0, (-1, 2))
         layers = self.action_expert.layers
-        for layer, own, key, value in zip(layers, norms, prefix.keys, prefix.values, strict=True):
+        for layer, own, key, value in zip(layers, norms, context.keys, context.values, strict=True):
             x = layer(x, own, table, key, value, bias)
-        x, _ = self.action_expert.norm(x, modulation[-1])
+        x, _ = self.action_expert.norm(x, time_constants[-1])
         out: Tensor = self.action_out_proj(x)
         return out

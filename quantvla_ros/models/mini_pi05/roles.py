@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Roles of the pi0.5 family's linear layers: what the quantizer's layouts select from."""
+"""What the linears of a mini_pi05 network are, by their names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from quantvla_ros.models.mini_pi05.network import Pi05Config
+from quantvla_ros.models.family import Stage, siblings_by_leaf
+from quantvla_ros.models.mini_pi05.config import MiniPi05Config
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,19 @@ def layer_roles(network: nn.Module) -> dict[str, str]:
     return roles
 
 
-def unused_layers(config: Pi05Config) -> set[str]:
-    """Linears of the last language layer that no action depends on (see `Pi05.encode`)."""
+def stage_of(name: str) -> Stage:
+    """The half that reaches a linear; the time's layers belong to the steps."""
+    return "step" if name.startswith(("action_", "time_")) else "encode"
+
+
+def siblings(network: nn.Module) -> list[tuple[str, ...]]:
+    """Linears that are called on the same tensor."""
+    names = [name for name, _ in network.named_modules()]
+    return siblings_by_leaf(names, (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj")))
+
+
+def unused_layers(config: MiniPi05Config) -> frozenset[str]:
+    """Linears of the last language layer that no action depends on (see `MiniPi05.encode`)."""
     last = f"language_model.layers.{config.layers - 1}"
-    return {
-        f"{last}.self_attn.q_proj",
-        f"{last}.self_attn.o_proj",
-        f"{last}.mlp.gate_proj",
-        f"{last}.mlp.up_proj",
-        f"{last}.mlp.down_proj",
-    }
+    leaves = "self_attn.q_proj self_attn.o_proj mlp.gate_proj mlp.up_proj mlp.down_proj"
+    return frozenset(f"{last}.{leaf}" for leaf in leaves.split())

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.models.sites import Sites, ValueSite
 from quantvla_ros.quantization.modules import replace_module
 from quantvla_ros.quantization.transforms.base import TransformedLinear
 from quantvla_ros.quantization.transforms.hadamard import check_block, hadamard
 from quantvla_ros.quantization.transforms.scaling import plain_linears
-from quantvla_ros.quantization.transforms.sites import ValueSite, find_sites
 
 if TYPE_CHECKING:
     from quantvla_ros.quantization.observe import InputStatistics
@@ -66,14 +66,18 @@ class HadamardRotation:
         skipped: reason by layer, for those of the observed layers that it left alone.
     """
 
-    def __init__(self, block: int = BLOCK, layers: Sequence[str] | None = None) -> None:
-        """Take the largest block, and the layers; None takes all observed ones it is meant for.
+    def __init__(
+        self, sites: Sites, block: int = BLOCK, layers: Sequence[str] | None = None
+    ) -> None:
+        """Take the network's sites, the largest block, and the layers.
+
+        None takes all observed layers that it is meant for.
 
         A narrower layer, or one whose width the block does not divide, gets the largest power of
         two that does.
         """
         check_block(block, block)
-        self.block, self.layers = block, layers
+        self.sites, self.block, self.layers = sites, block, layers
         self.skipped: dict[str, str] = {}
         self._folded: list[ValueSite] = []
         self._online: list[str] = []
@@ -84,10 +88,9 @@ class HadamardRotation:
         Raises:
             QuantVLAError: a layer was named that this rotation is not meant for.
         """
-        sites = find_sites(network)
         self.skipped, self._folded, self._online = {}, [], []
-        online = {site.down for site in sites.gated} | set(sites.plain)
-        attended = {name: site for site in sites.values for name in site.readers}
+        online = {site.down for site in self.sites.gated} | set(self.sites.plain)
+        attended = {name: site for site in self.sites.values for name in site.readers}
         for name in statistics if self.layers is None else self.layers:
             if name in attended:
                 if attended[name] not in self._folded:

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.models.sites import GatedSite, NormSite, Sites
 from quantvla_ros.quantization.transforms.scaling import (
     divide_norm,
     divide_rows,
     multiply_columns,
     plain_linears,
 )
-from quantvla_ros.quantization.transforms.sites import GatedSite, NormSite, Sites, find_sites
 
 if TYPE_CHECKING:
     from quantvla_ros.quantization.observe import InputStatistics
@@ -58,14 +58,18 @@ class SmoothQuant:
         skipped: reason by layer, for those of the observed layers that it left alone.
     """
 
-    def __init__(self, strength: float = 0.5, layers: Sequence[str] | None = None) -> None:
-        """Take the strength, and the layers to smooth; None takes all observed ones that fold.
+    def __init__(
+        self, sites: Sites, strength: float = 0.5, layers: Sequence[str] | None = None
+    ) -> None:
+        """Take the network's sites, the strength, and the layers to smooth.
+
+        None takes all observed layers that fold.
 
         Layers that are named and do not fold are an error; otherwise they are `skipped`.
         """
         if not 0.0 <= strength <= 1.0:
             raise QuantVLAError(f"a smoothing strength of {strength} is not between 0 and 1")
-        self.strength, self.layers = strength, layers
+        self.sites, self.strength, self.layers = sites, strength, layers
         self.skipped: dict[str, str] = {}
         self._scales: dict[NormSite | GatedSite, Tensor] = {}
 
@@ -76,17 +80,16 @@ class SmoothQuant:
             QuantVLAError: a layer was named that was not observed, or whose input does not fold.
         """
         self.skipped, self._scales = {}, {}
-        sites = find_sites(network)
-        source: dict[str, NormSite | GatedSite] = {s.down: s for s in sites.gated}
-        source.update({name: s for s in sites.norms for name in s.readers})
+        source: dict[str, NormSite | GatedSite] = {s.down: s for s in self.sites.gated}
+        source.update({name: s for s in self.sites.norms for name in s.readers})
         members: dict[NormSite | GatedSite, list[str]] = {}
         for name in statistics if self.layers is None else self.layers:
             if name in source:
                 members.setdefault(source[name], []).append(name)
             elif self.layers is None:
-                self.skipped[name] = _reason(name, sites)
+                self.skipped[name] = _reason(name, self.sites)
             else:
-                raise QuantVLAError(f"{name} cannot be smoothed: {_reason(name, sites)}")
+                raise QuantVLAError(f"{name} cannot be smoothed: {_reason(name, self.sites)}")
         for site, names in members.items():
             missing = [name for name in names if name not in statistics]
             if missing:

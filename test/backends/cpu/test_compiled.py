@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from support.tiny_policy import tiny_network
+from support.tiny_policy import noise, tiny_network
 from torch._dynamo.utils import counters
 
 from quantvla_ros.backends.cpu import linear_operator
 from quantvla_ros.backends.cpu.compiled import CompiledRunner
 from quantvla_ros.backends.cpu.kernels import native_activation_bits
 from quantvla_ros.backends.cpu.packing import pack_network
-from quantvla_ros.models.mini_pi05.roles import unused_layers
+from quantvla_ros.models.mini_pi05.roles import siblings, unused_layers
 from quantvla_ros.quantization.modules import replace_module
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.rounding.nearest import round_nearest
@@ -33,31 +33,30 @@ def test_the_cache_is_used_and_gives_each_network_its_own_weights():
     networks = [tiny_network(0), tiny_network(1), tiny_network(0)]
     inputs = example(networks[0])
     x_t = torch.rand(1, networks[0].config.horizon, networks[0].config.action_width)
-    t = torch.rand(1)
     outputs, hits = [], []
     with torch.no_grad():
         for network in networks:
             counters.clear()
-            compiled = CompiledRunner(network, "float32", inputs)
+            compiled = CompiledRunner(network, "float32", inputs, noise())
             hits.append(counters["aot_autograd"]["autograd_cache_hit"])
-            outputs.append(compiled.denoise(x_t, t, compiled.encode(inputs)))
-            expected = network.denoise(x_t, t, network.encode(**inputs))
+            outputs.append(compiled.velocity(x_t, 0.3, compiled.encode(inputs)))
+            expected = network.velocity(x_t, 0.3, network.encode(inputs))
             torch.testing.assert_close(outputs[-1], expected, atol=1e-5, rtol=1e-4)
     assert (outputs[0] - outputs[1]).abs().max() > 1e-3
     assert hits[1:] == [2, 2]  # the first fills the cache, unless an earlier run has
 
 
-def test_each_flow_time_has_its_own_modulation():
+def test_each_flow_time_has_its_own_constants():
     network = tiny_network()
     inputs, config = example(network), network.config
     x_t = torch.rand(1, config.horizon, config.action_width)
     with torch.no_grad():
-        compiled = CompiledRunner(network, "float32", inputs)
-        prefix, plain = compiled.encode(inputs), network.encode(**inputs)
-        for t in (torch.tensor([time]) for time in (1.0, 0.5, 1.0, 0.5)):
-            velocity = compiled.denoise(x_t, t, prefix)
+        compiled = CompiledRunner(network, "float32", inputs, noise())
+        context, plain = compiled.encode(inputs), network.encode(inputs)
+        for time in (1.0, 0.5, 1.0, 0.5):
+            velocity = compiled.velocity(x_t, time, context)
             torch.testing.assert_close(
-                velocity, network.denoise(x_t, t, plain), atol=1e-5, rtol=1e-4
+                velocity, network.velocity(x_t, time, plain), atol=1e-5, rtol=1e-4
             )
 
 
@@ -76,9 +75,9 @@ def test_packed_layers_of_every_form_compile_and_siblings_multiply_once(monkeypa
         linear = QuantizedLinear.from_codes(codes, None, form, bits, step)
         replace_module(network, f"{name}.down_proj", linear)
     inputs = example(network)
-    expected = network.encode(**inputs)
-    pack_network(network, frozenset(unused_layers(network.config)))
-    compiled = CompiledRunner(network, "float32", inputs)
+    expected = network.encode(inputs)
+    pack_network(network, siblings(network), unused_layers(network.config))
+    compiled = CompiledRunner(network, "float32", inputs, noise())
     handles = []
     for packed in linear_operator._PACKED:
         monkeypatch.setattr(packed, "apply", counted(packed, handles))

@@ -4,12 +4,12 @@ import copy
 import pytest
 import torch
 from support.quantized_networks import quantize_nearest
-from support.tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_network
+from support.tiny_policy import CONFIG, FLOW, network_inputs, noise, tiny_network
 
 from quantvla_ros.backends.cpu.kernels import native_activation_bits
 from quantvla_ros.backends.cpu.packing import PackedLinear, pack_network
-from quantvla_ros.models.flow import integrate
-from quantvla_ros.models.mini_pi05.roles import layer_roles, unused_layers
+from quantvla_ros.models.flow import normalized_chunk
+from quantvla_ros.models.mini_pi05.roles import layer_roles, siblings, unused_layers
 from quantvla_ros.quantization.layouts import select_layers
 from quantvla_ros.quantization.modules import replace_module
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear, quantized_layers
@@ -38,12 +38,12 @@ def requantize(network, name, precision, step=None, rotation=None):
 
 def assert_packed_like_reference(reference):
     packed = copy.deepcopy(reference)
-    kernel = pack_network(packed, frozenset(unused_layers(CONFIG)))
+    kernel = pack_network(packed, siblings(packed), unused_layers(CONFIG))
     assert kernel and not quantized_layers(packed)
     assert any(isinstance(m, PackedLinear) for m in packed.modules())
     inputs, start = network_inputs(), noise()
-    expected = integrate(reference, start, reference.encode(*inputs), STEPS)
-    got = integrate(packed, start, packed.encode(*inputs), STEPS)
+    expected = normalized_chunk(reference, start, reference.encode(inputs), FLOW)
+    got = normalized_chunk(packed, start, packed.encode(inputs), FLOW)
     # Equal integers; float rounding between layers may move a value across a grid step.
     torch.testing.assert_close(got, expected, atol=5e-3, rtol=1e-3)
     return packed
@@ -76,7 +76,7 @@ def test_static_rotated_and_mixed_layers_agree_with_the_reference():
 
 def test_siblings_share_a_product_and_unused_layers_do_not_join():
     network = integer_network()
-    pack_network(network, frozenset(unused_layers(CONFIG)))
+    pack_network(network, siblings(network), unused_layers(CONFIG))
     first, last = (network.language_model.layers[i].self_attn for i in (0, -1))
     assert first.q_proj.handle == first.k_proj.handle == first.v_proj.handle
     assert last.k_proj.handle == last.v_proj.handle != last.q_proj.handle
@@ -99,7 +99,7 @@ def test_siblings_of_another_form_have_their_own_product(other):
         requantize(network, f"{attention}.{name}", Precision(8, None, "static"), STATIC)
     requantize(network, f"{attention}.k_proj", **other)
     reference = copy.deepcopy(network).get_submodule(attention)
-    pack_network(network)
+    pack_network(network, siblings(network))
     packed, x = network.get_submodule(attention), torch.randn(2, 3, CONFIG.width)
     assert packed.q_proj.handle == packed.v_proj.handle != packed.k_proj.handle
     for name in ("q_proj", "k_proj", "v_proj"):
@@ -110,7 +110,7 @@ def test_siblings_of_another_form_have_their_own_product(other):
 def test_siblings_cut_out_their_own_channels():
     reference = integer_network()
     packed = copy.deepcopy(reference)
-    pack_network(packed)
+    pack_network(packed, siblings(packed))
     x = torch.randn(2, 3, CONFIG.width)
     for name in ("q_proj", "k_proj", "v_proj"):
         expected = getattr(reference.language_model.layers[0].self_attn, name)(x)
@@ -120,7 +120,7 @@ def test_siblings_cut_out_their_own_channels():
 
 def test_held_bytes_of_siblings_add_up():
     network = integer_network()
-    pack_network(network)
+    pack_network(network, siblings(network))
     mlp = network.language_model.layers[0].mlp
     together = mlp.gate_proj.held_bytes + mlp.up_proj.held_bytes
     assert together == mlp.gate_proj.packed.held_bytes

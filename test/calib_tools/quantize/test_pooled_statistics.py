@@ -8,15 +8,15 @@ import math
 
 import pytest
 import torch
-from support.tiny_policy import CONFIG, HORIZON, SIZE, STEPS, observations, save_tiny_bundle
+from support.tiny_policy import CONFIG, FLOW, HORIZON, SIZE, STEPS, observations, save_tiny_bundle
 
 from calib_tools.quantize.quantizing import LAYERS_FILE, quantize_bundle
 from calib_tools.quantize.recipe import Recipe
-from calib_tools.quantize.teaching import VALIDATE_EVERY, teach
+from calib_tools.quantize.teaching import VALIDATE_EVERY, record_teacher_run
 from quantvla_ros.backends.policy import load_policy
-from quantvla_ros.models.flow import integrate
+from quantvla_ros.models.flow import normalized_chunk
 from quantvla_ros.models.mini_pi05.roles import unused_layers
-from quantvla_ros.quantization.corrections import attentions
+from quantvla_ros.models.mini_pi05.sites import attentions
 
 SAMPLES = observations(24)
 CALIBRATION, HELD_OUT = SAMPLES[:14], SAMPLES[14:]
@@ -66,8 +66,8 @@ def test_temperatures_are_fitted_on_the_logits_of_every_denoise_step(path, tmp_p
     """The spread of the float policy's logits, gathered here while it makes its chunks."""
     corrections = layer_report(path, tmp_path / "out", base="clip")["corrections"]
     policy = load_policy(path, "reference", compiled=False)
-    expert = attentions(policy.network.action_expert)
-    fitted = teach(policy, CALIBRATION).fit
+    expert = attentions(policy.network)
+    fitted = record_teacher_run(policy, CALIBRATION).fit
     logits = {name: [] for name in expert}
 
     def keeps(name):
@@ -83,8 +83,8 @@ def test_temperatures_are_fitted_on_the_logits_of_every_denoise_step(path, tmp_p
         attention.core.register_forward_hook(keeps(name))
     with torch.no_grad():
         for sample in fitted:
-            prefix = policy.network.encode(*sample.inputs)
-            integrate(policy.network, sample.noise, prefix, STEPS)
+            context = policy.network.encode(sample.inputs)
+            normalized_chunk(policy.network, sample.noise, context, FLOW)
     for name, steps in logits.items():
         assert len(steps) == FITTED * STEPS
         pooled, first = (

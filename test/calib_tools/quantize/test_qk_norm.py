@@ -18,8 +18,8 @@ from calib_tools.quantize.layer_records import round_to_disk
 from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.backends.policy import load_policy, policy_of
 from quantvla_ros.bundle.storage import load_bundle
+from quantvla_ros.models.mini_pi05.sites import attentions
 from quantvla_ros.processing.noise import draw_noise
-from quantvla_ros.quantization.corrections import attentions
 from quantvla_ros.quantization.fit import fit_corrections
 from quantvla_ros.quantization.folding import fold_temperature
 
@@ -43,7 +43,7 @@ def made(request, layout, tmp_path_factory):
     kind, networks = request.param, []
 
     def fit_disturbed(record, student, *rest):
-        for attention in attentions(student.action_expert).values():
+        for attention in attentions(student).values():
             fold_temperature(attention, WRONG[kind])
         networks.append(copy.deepcopy(student))
         found = fit_corrections(record, student, *rest)
@@ -79,7 +79,7 @@ def policies(made, backend):
 def test_temperatures_are_in_the_gain_that_is_loaded(made):
     bundle = load_bundle(made.path)
     assert bundle.manifest.architecture["qk_norm"] == made.kind
-    for name, attention in attentions(made.plain.action_expert).items():
+    for name, attention in attentions(made.plain).items():
         alpha = torch.tensor(bundle.manifest.quantization.alpha[name])
         assert bool((alpha != 1.0).any())
         # Layers behind the first see what those before them lost.

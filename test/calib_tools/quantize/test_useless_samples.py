@@ -43,15 +43,15 @@ def refused(path, out, match, calibration=SAMPLES[:14], **recipe):
 
 def with_hook(monkeypatch, hook):
     """The float network's layer of this file gives and takes what `hook` makes of it."""
-    real = quantizing.adopt
+    real = quantizing.load_on_tensors
 
-    def adopt(*arguments):
+    def load_on_tensors(*arguments):
         network = real(*arguments)
         norm = network.get_submodule("language_model.layers.0.post_attention_layernorm")
         norm.register_forward_hook(hook)
         return network
 
-    monkeypatch.setattr(quantizing, "adopt", adopt)
+    monkeypatch.setattr(quantizing, "load_on_tensors", load_on_tensors)
 
 
 @pytest.mark.parametrize("base", ["rtn", "gptq"])
@@ -66,7 +66,7 @@ def test_constant_activations_name_the_layer(path, tmp_path, monkeypatch):
 
 
 def test_fewer_tokens_than_a_hessian_needs_name_the_layer(path, tmp_path, monkeypatch):
-    real = quantizing.adopt
+    real = quantizing.load_on_tensors
 
     def wide(*arguments):
         network = real(*arguments)

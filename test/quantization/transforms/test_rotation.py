@@ -10,6 +10,7 @@ from torch import nn
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.mini_pi05.roles import layer_roles
+from quantvla_ros.models.mini_pi05.sites import find_sites
 from quantvla_ros.quantization.transforms.base import seen_input
 from quantvla_ros.quantization.transforms.hadamard import hadamard
 from quantvla_ros.quantization.transforms.rotation import (
@@ -19,13 +20,14 @@ from quantvla_ros.quantization.transforms.rotation import (
 )
 from quantvla_ros.quantization.transforms.smoothquant import SmoothQuant
 
+SITES = find_sites(outlier_network())
 EXPERT = "action_expert.layers.0.self_attn"
 ATTENTION = "language_model.layers.0.self_attn"
 DOWN = "action_expert.layers.1.mlp.down_proj"
 
 
 def rotated(network, names, **options):
-    out, rotation = copy.deepcopy(network), HadamardRotation(**options)
+    out, rotation = copy.deepcopy(network), HadamardRotation(find_sites(network), **options)
     rotation.fit(out, dict.fromkeys(names))
     rotation.fold(out)
     return out, rotation
@@ -53,7 +55,7 @@ def test_the_network_computes_the_same(seed, outlier, block):
 def test_smoothing_and_rotation_compose_in_single_precision(seed):
     network = outlier_network(seed, outlier=3.0)
     out = copy.deepcopy(network)
-    for step in (SmoothQuant(), HadamardRotation()):
+    for step in (SmoothQuant(SITES), HadamardRotation(SITES)):
         step.fit(out, observe(out, count=2))
         step.fold(out)
     assert max(relative_errors(network, out)) < 1e-5
@@ -116,7 +118,7 @@ def test_layers_behind_a_norm_are_left_alone_or_refused():
     _, rotation = rotated(network, [f"{ATTENTION}.q_proj", DOWN])
     assert set(rotation.skipped) == {f"{ATTENTION}.q_proj"}
     with pytest.raises(QuantVLAError, match="q_proj cannot be rotated"):
-        HadamardRotation(layers=[f"{ATTENTION}.q_proj"]).fit(network, {})
+        HadamardRotation(SITES, layers=[f"{ATTENTION}.q_proj"]).fit(network, {})
 
 
 def test_a_layer_is_not_rotated_twice():
@@ -128,4 +130,4 @@ def test_a_layer_is_not_rotated_twice():
 
 def test_a_block_that_is_no_power_of_two_is_refused():
     with pytest.raises(QuantVLAError, match="block of 48"):
-        HadamardRotation(block=48)
+        HadamardRotation(SITES, block=48)

@@ -25,6 +25,7 @@ from support.conditioned import observe, outlier_network, relative_errors
 from torch import nn
 
 from quantvla_ros.models.mini_pi05.roles import layer_roles
+from quantvla_ros.models.mini_pi05.sites import find_sites
 from quantvla_ros.quantization.observe import observe_inputs
 from quantvla_ros.quantization.transforms.base import seen_input
 from quantvla_ros.quantization.transforms.rotation import (
@@ -140,7 +141,7 @@ def test_a_channel_that_calibration_never_saw_costs_its_factor_of_digits(layer, 
 @lru_cache
 def rotated_network(seed):
     network = outlier_network(seed, outlier=3.0)
-    out, rotation = copy.deepcopy(network), HadamardRotation()
+    out, rotation = copy.deepcopy(network), HadamardRotation(find_sites(network))
     rotation.fit(out, dict.fromkeys(layer_roles(network)))
     rotation.fold(out)
     return network, out

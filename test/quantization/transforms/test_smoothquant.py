@@ -9,13 +9,15 @@ from support.conditioned import exactly, observe, outlier_network, relative_erro
 from torch import nn
 
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.models.mini_pi05.sites import find_sites
 from quantvla_ros.quantization.transforms.smoothquant import SmoothQuant, smoothing_scale
 
 LANGUAGE, EXPERT = "language_model.layers.0", "action_expert.layers.1"
+SITES = find_sites(outlier_network())
 
 
 def smoothed(network, statistics, **options):
-    out, smoothing = copy.deepcopy(network), SmoothQuant(**options)
+    out, smoothing = copy.deepcopy(network), SmoothQuant(find_sites(network), **options)
     smoothing.fit(out, statistics)
     smoothing.fold(out)
     return out, smoothing
@@ -89,13 +91,13 @@ def test_layers_that_do_not_fold_are_told_with_their_reason():
 def test_a_named_layer_that_does_not_fold_is_refused(layer, reason):
     network = outlier_network()
     with pytest.raises(QuantVLAError, match=f"{layer} cannot be smoothed: .*{reason}"):
-        SmoothQuant(layers=[layer]).fit(network, observe(network, count=2))
+        SmoothQuant(SITES, layers=[layer]).fit(network, observe(network, count=2))
 
 
 def test_a_norm_that_also_feeds_a_quantized_layer_is_refused_and_nothing_is_changed():
     network = outlier_network()
     layer = f"{LANGUAGE}.self_attn.q_proj"
-    smoothing = SmoothQuant(layers=[layer])
+    smoothing = SmoothQuant(SITES, layers=[layer])
     smoothing.fit(network, observe(network, count=2))
     network.get_submodule(f"{LANGUAGE}.self_attn").k_proj = nn.Identity()
     gain = network.get_submodule(f"{LANGUAGE}.input_layernorm").weight.clone()
@@ -114,7 +116,7 @@ def test_only_what_was_observed_is_smoothed():
 
 def test_a_layer_that_was_not_observed_is_refused():
     with pytest.raises(QuantVLAError, match="its input was not observed"):
-        SmoothQuant(layers=[f"{LANGUAGE}.mlp.down_proj"]).fit(outlier_network(), {})
+        SmoothQuant(SITES, layers=[f"{LANGUAGE}.mlp.down_proj"]).fit(outlier_network(), {})
 
 
 def test_factors_stay_within_the_floor_for_dead_channels_and_dead_weights():
@@ -128,9 +130,4 @@ def test_factors_stay_within_the_floor_for_dead_channels_and_dead_weights():
 
 def test_a_strength_outside_its_range_is_refused():
     with pytest.raises(QuantVLAError, match=r"1\.5 is not between 0 and 1"):
-        SmoothQuant(strength=1.5)
-
-
-def test_another_kind_of_network_is_refused():
-    with pytest.raises(QuantVLAError, match="Sequential"):
-        SmoothQuant().fit(nn.Sequential(), {})
+        SmoothQuant(SITES, strength=1.5)

@@ -7,10 +7,11 @@ import pytest
 import torch
 from support.network_runs import chunk
 from support.normed_policy import normed_network
-from support.tiny_policy import CONFIG, STEPS, network_inputs, noise, tiny_network
+from support.tiny_policy import CONFIG, FLOW, network_inputs, noise, tiny_network
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.quantization.corrections import attentions, match, observe_logits
+from quantvla_ros.models.mini_pi05.sites import attentions
+from quantvla_ros.quantization.corrections import match, observe_logits
 from quantvla_ros.quantization.folding import fold_temperature
 from quantvla_ros.quantization.teacher import FlowPath, Sample, encode_all
 from quantvla_ros.quantization.transforms.temperature import fold_into_gain, foldable_spread
@@ -24,9 +25,9 @@ def test_folding_equals_multiplying_the_logits_at_run_time(kind, alpha):
     network = normed_network(kind)
     folded = copy.deepcopy(network)
     plain = chunk(network)
-    for attention in attentions(folded.action_expert).values():
+    for attention in attentions(folded).values():
         fold_temperature(attention, alpha)
-    for attention in attentions(network.action_expert).values():
+    for attention in attentions(network).values():
         attention.core.register_forward_pre_hook(
             lambda _, a: (a[0] * alpha[None, :, None, None], *a[1:])
         )
@@ -55,20 +56,20 @@ def test_wrong_temperatures_are_found_and_folded_back(kind):
     teacher = normed_network(kind)
     student = copy.deepcopy(teacher)
     wrong = torch.tensor([0.8, 0.9, 1.1, 1.0]) if kind == "per_head" else torch.full((4,), 0.8)
-    for attention in attentions(student.action_expert).values():
+    for attention in attentions(student).values():
         fold_temperature(attention, wrong)
     samples = [Sample(network_inputs(i), noise(i)) for i in range(3)]
-    prefixes = encode_all(teacher, samples)
-    path = FlowPath(teacher, samples, prefixes, STEPS)
+    contexts = encode_all(teacher, samples)
+    path = FlowPath(teacher, samples, contexts, FLOW)
     target, got = (
-        observe_logits(network.action_expert, lambda n=network: path.replay(n, prefixes))
+        observe_logits(attentions(network), lambda n=network: path.replay(n, contexts))
         for network in (teacher, student)
     )
     # The first layer sees undisturbed inputs, so its coefficients are the exact inverse.
     name = "layers.0.self_attn"
     alpha = match(target, got)[name]
     torch.testing.assert_close(alpha, 1.0 / wrong, atol=1e-3, rtol=0)
-    fold_temperature(attentions(student.action_expert)[name], alpha)
+    fold_temperature(attentions(student)[name], alpha)
     gains = [n.action_expert.layers[0].self_attn.q_norm.weight for n in (teacher, student)]
     torch.testing.assert_close(*gains, atol=3e-3, rtol=0)
 

@@ -11,7 +11,7 @@ from calib_tools.evaluate import variants as variants_module
 from calib_tools.evaluate.variants import load_variant, parse_variants
 from quantvla_ros.bundle.storage import bundle_hash
 from quantvla_ros.errors import BundleError, QuantVLAError
-from quantvla_ros.models.flow import integrate
+from quantvla_ros.models.flow import normalized_chunk
 from studies.ablation.catalogue import BOTH, Study
 from studies.ablation.study import KERNEL, make_study
 from studies.fake_quantization.changes import read_change
@@ -34,7 +34,7 @@ def studied(path, *arguments, **more):
 
 def chunk(network):
     with torch.no_grad():
-        return integrate(network, noise(), network.encode(*network_inputs()), 3)
+        return normalized_chunk(network, noise(), network.encode(network_inputs()), 3)
 
 
 STUDIES = [

@@ -14,7 +14,7 @@ from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.manifest_file import write_manifest
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import CalibrationBufferError, OutputExistsError, QuantVLAError
-from quantvla_ros.models.mini_pi05.network import Pi05
+from quantvla_ros.models.mini_pi05.network import MiniPi05
 from quantvla_ros.models.mini_pi05.roles import layer_roles
 from quantvla_ros.quantization.layouts import select_layers
 from studies.documents import tables as document_tables
@@ -74,7 +74,7 @@ def record(tmp_path_factory, small):
 
 def test_the_large_network_has_smolvlas_shapes():
     with torch.device("meta"):
-        network = Pi05(SMOLVLA_SIZED)
+        network = MiniPi05(SMOLVLA_SIZED)
     count = sum(parameter.numel() for parameter in network.parameters())
     assert 430e6 < count < 470e6
     assert len(select_layers(layer_roles(network), "llm+dit_mlp")) == 112 + 48

@@ -4,9 +4,8 @@ import copy
 import torch
 from support.tiny_policy import network_inputs, noise, tiny_network
 
-from quantvla_ros.models.flow import integrate
 from quantvla_ros.models.mini_pi05.roles import layer_roles
-from quantvla_ros.quantization.transforms.sites import find_sites
+from quantvla_ros.models.mini_pi05.sites import find_sites
 
 
 def watched(network, names):
@@ -22,9 +21,9 @@ def watched(network, names):
 
     for name, is_norm in names.items():
         network.get_submodule(name).register_forward_hook(keep(name, is_norm))
-    x, mask = network.embed_prefix(*network_inputs())
-    prefix, _ = network.run_prefix(x, mask, features=True)
-    integrate(network, noise(), prefix, 1)
+    x, mask = network.embed(network_inputs())
+    context, _ = network.run_language_model(x, mask, features=True)
+    network.velocity(noise(), 1.0, context)
     return seen
 
 
