@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from quantvla_ros.control.knots import SAME_S
 from quantvla_ros.control.limits import FloatArray, JointLimits
 from quantvla_ros.control.plan import Plan
 from quantvla_ros.control.timeline import Path
 
 HISTORY_S = 2.0
 """Commands are remembered this long; no observation is older."""
-_ROUNDING = 1e-6
 
 
 class CommittedRows(NamedTuple):
@@ -77,4 +77,4 @@ class CommandedMotion:
         follows = self._starts[-1] + self._window_s
         for row in np.flatnonzero(times <= follows).tolist():
             points[row] = self.at(float(times[row]))
-        return CommittedRows(points, int((times <= taken_over + _ROUNDING).sum()))
+        return CommittedRows(points, int((times <= taken_over + SAME_S).sum()))

@@ -16,7 +16,8 @@ from quantvla_ros.control.limits import FloatArray
 _QUANTUM = 2.0**-22
 """Of times, s. Doubles of today's dates are this far apart, so that sums of such times are exact: a
 point that is 0.2 us off is enough to double a jerk."""
-_SAME = 1e-6
+SAME_S = 1e-6
+"""Times (s) that are closer are the same: doubles of today's dates are 0.24 us apart."""
 
 
 class KnotGrid:
@@ -33,7 +34,8 @@ class KnotGrid:
 
     def at_or_after(self, time: float) -> float:
         """The first knot that is not before ``time``."""
-        return self.origin + math.ceil((time - self.origin) / self.step_s - _SAME) * self.step_s
+        steps = math.ceil((time - self.origin - SAME_S) / self.step_s)
+        return self.origin + steps * self.step_s
 
     def between(self, first: float, end: float) -> FloatArray:
         """The knots from the knot ``first`` on, without the knot ``end``: [K]."""

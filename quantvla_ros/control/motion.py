@@ -3,41 +3,31 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-
 import numpy as np
 from numpy.typing import NDArray
 
 from quantvla_ros.control.chunk_check import chunk_error
 from quantvla_ros.control.command_history import CommittedRows
 from quantvla_ros.control.config import Mode, MotionConfig
-from quantvla_ros.control.faults import Fault, FaultCode
-from quantvla_ros.control.joint_state import MeasuredJoints
+from quantvla_ros.control.faults import FaultCode
+from quantvla_ros.control.knots import SAME_S
 from quantvla_ros.control.latency import LatencyTracker
 from quantvla_ros.control.limits import FloatArray, JointLimits
-from quantvla_ros.control.metrics import MotionMetrics
-from quantvla_ros.control.reference import Reference
-from quantvla_ros.control.schedule import ChunkSchedule
+from quantvla_ros.control.modes import MotionModes
 from quantvla_ros.control.timeline import Path
 from quantvla_ros.control.turns import unwrapped
 from quantvla_ros.control.window import Window
 from quantvla_ros.errors import QuantVLAError
 
-POINT_STEP_S = 0.02
-"""Points of a window are no closer: between them a controller's quintic keeps to the motion."""
-RAMP_STEPS = 2
-"""An acceleration takes at least so many points of a window to rise to its limit. A controller goes
-from point to point on quintics, which would pass that limit by up to a third if it rose within one.
-More points would cost success: the arm follows its policy later.
-"""
-_ROUNDING = 1e-6
 
-
-class MotionController:
+class MotionController(MotionModes):
     """Turns chunks into rolling windows within limits; every stop is a deceleration.
 
     All times are seconds of the ROS clock and are passed in; a time at or before the latest one
     known does not move anything. Not thread-safe: the caller holds one lock around it.
+
+    Attributes:
+        missing: why no chunk is under way, for the text of CHUNK_UNDERRUN.
     """
 
     def __init__(
@@ -52,38 +42,13 @@ class MotionController:
         ``speeds`` [n] marks axes whose values are no positions but speeds (of a tip): limits hold
         for them in the same way, but at rest they are zero and not where they happen to be.
         """
-        self.config = config or MotionConfig()
-        self.mode = Mode.INACTIVE
-        self.fault: Fault | None = None
-        self.fault_counts: Counter[FaultCode] = Counter()
-        self.missing = ""  # why no chunk is under way, for the text of CHUNK_UNDERRUN
-        self.raised: deque[Fault] = deque(maxlen=64)  # whoever logs them takes them out
-        step_s = max(period_s, POINT_STEP_S)
-        limits = limits.with_jerk(limits.acceleration / (RAMP_STEPS * step_s))
-        self._speeds = np.zeros(len(limits.names), np.bool_) if speeds is None else speeds
-        self._limits = limits
-        self._reference = Reference(limits, step_s, self.config, self._speeds)
+        super().__init__(limits, period_s, config, speeds)
+        self.missing = ""
         # A speed is told at each tick anew. Points are told ahead, so far that the arm is on its
         # way all the same when one window is lost.
         self._lead = self.config.transport_margin_s + (0.0 if self._speeds.any() else period_s)
         self._latency = LatencyTracker(self.config.initial_latency_s)
-        self._after_stop = Mode.DRY_RUN
-        self._now = -np.inf
-        self._first = -np.inf
-        self._measured = MeasuredJoints(limits)
-        self._lost: FloatArray | None = None  # commanded when the clock went back; see begin_again
-        self._found_by = -np.inf  # until then a joint state is awaited
-        self._schedule = ChunkSchedule(self.config, step_s, speeds)
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether nothing is commanded to move any more (true when nothing ever was)."""
-        return not self._reference.moving
-
-    @property
-    def metrics(self) -> MotionMetrics:
-        """What the motion was like."""
-        return self._reference.metrics
+        self._found_by = -np.inf  # until then a joint state is awaited; see `begin_again`
 
     @property
     def waits(self) -> bool:
@@ -99,47 +64,6 @@ class MotionController:
     def path(self) -> Path | None:
         """What the chunks ask for from now on, also in dry run; None when there is no chunk."""
         return self._schedule.path
-
-    @property
-    def now(self) -> float:
-        """Newest time (s) that it was told."""
-        return self._now
-
-    @property
-    def clamped(self) -> dict[str, int]:
-        """Joint -> ticks at which its path left the position limits and was clamped."""
-        return dict(zip(self._limits.names, self._reference.tracker.clamped.tolist(), strict=True))
-
-    @property
-    def excess(self) -> FloatArray:
-        """How far [n] the path lies outside the position limits now (rad or m)."""
-        return self._reference.tracker.excess
-
-    @property
-    def limited(self) -> dict[str, int]:
-        """Joint -> ticks at which its path asked for more than the limits allow."""
-        return dict(zip(self._limits.names, self._reference.tracker.limited.tolist(), strict=True))
-
-    def activate(self, now: float) -> None:
-        """INACTIVE -> DRY_RUN (or FAULT, if one is still latched).
-
-        Raises:
-            QuantVLAError: the controller is active, or still decelerates.
-        """
-        if self.mode is not Mode.INACTIVE:
-            raise QuantVLAError(f"cannot activate in mode {self.mode.value}; deactivate first")
-        self._now = self._first = now
-        self._schedule.forget()
-        self.mode = Mode.DRY_RUN if self.fault is None else Mode.FAULT
-
-    def deactivate(self, now: float) -> None:
-        """Any mode -> INACTIVE; decelerates first: keep ticking until ``at_rest``."""
-        self._advance(now)
-        self._after_stop = Mode.INACTIVE
-        if not self.at_rest:
-            self._stop(self.mode if self.mode is Mode.FAULT else Mode.STOPPING)
-        else:
-            self._rest(Mode.INACTIVE)
 
     def arm(self, now: float) -> None:
         """DRY_RUN -> ARMED: the reference holds at the measured position until a new chunk comes.
@@ -176,13 +100,6 @@ class MotionController:
         if self.mode is not Mode.DRY_RUN:
             raise QuantVLAError(f"cannot arm in mode {self.mode.value}; wait for DRY_RUN")
         return self._measured.at_rest(now, self.config)
-
-    def disarm(self, now: float) -> None:
-        """ARMED -> STOPPING -> DRY_RUN; nothing in other modes."""
-        self._advance(now)
-        if self.mode is Mode.ARMED:
-            self._after_stop = Mode.DRY_RUN
-            self._stop(Mode.STOPPING)
 
     def observe_joints(self, stamp: float, positions: FloatArray, velocities: FloatArray) -> None:
         """Note the measured state, [n] each in the limits' order; see `MeasuredJoints.note`."""
@@ -231,7 +148,7 @@ class MotionController:
             return None
         times = stamp + dt * np.arange(1.0, rows + 1)
         taken_over = now + self._latency.p95 + self._lead
-        return self._reference.commanded.rows(path, times[times <= end + _ROUNDING], taken_over)
+        return self._reference.commanded.rows(path, times[times <= end + SAME_S], taken_over)
 
     def note_latency(self, seconds: float) -> None:
         """Add a measured time from observation to chunk (s)."""
@@ -244,41 +161,6 @@ class MotionController:
             self._schedule.drop(self._first)
         elif self.mode is Mode.DRY_RUN:
             self._schedule.forget()
-
-    def raise_fault(self, code: FaultCode, text: str, now: float) -> None:
-        """Latch a fault and decelerate; a further one while one is latched is only counted."""
-        self._advance(now)
-        self.fault_counts[code] += 1
-        fault = Fault(code, text, now)
-        self.raised.append(fault)
-        if self.fault is not None:
-            return
-        self.fault = fault
-        if self.mode is Mode.INACTIVE:
-            return
-        if not (self.mode is Mode.STOPPING and self._after_stop is Mode.INACTIVE):
-            self._after_stop = Mode.FAULT
-        if not self.at_rest:
-            self._stop(Mode.FAULT)
-        else:
-            self._rest(Mode.FAULT)
-
-    def reset_fault(self, now: float) -> None:
-        """FAULT at rest -> DRY_RUN, without any chunk; moving again takes ``arm``.
-
-        Raises:
-            QuantVLAError: no fault is latched, or the arm is not at rest yet.
-        """
-        if self.fault is None:
-            raise QuantVLAError("there is no fault to reset")
-        if not self.at_rest:
-            raise QuantVLAError(
-                f"cannot reset {self.fault.code.value}: the arm still decelerates; try again"
-            )
-        self._advance(now)
-        self.fault = None
-        if self.mode is Mode.FAULT:
-            self._rest(Mode.DRY_RUN)
 
     def begin_again(self, now: float) -> None:
         """Forget plan and time after a jump of the clock.
@@ -341,21 +223,9 @@ class MotionController:
             return None
         return self._reference.window(self._now, first)
 
-    def withdraw(self) -> None:
-        """The last tick's window was not published: the arm goes on as it was told before.
-
-        A window that comes after it departs from the one before would make the arm jump to where
-        it should be by then; what was published before ends at rest by itself.
-        """
-        self._reference.withdraw()
-
     def stop_speeds(self) -> None:
         """Take note that the receiver of the speeds stopped by itself, for want of commands."""
         self._reference.stop_speeds(self._first)
-
-    def end(self) -> None:
-        """Nobody ticks any more: INACTIVE, whatever was under way; the last window ends at rest."""
-        self._rest(Mode.INACTIVE)
 
     def _position(self, stamp: float) -> FloatArray | None:
         """Where [n] the arm was at ``stamp``: as commanded, else as measured last."""
@@ -363,10 +233,6 @@ class MotionController:
             return self._measured.position
         commanded = self._reference.commanded.at(stamp)
         return self._reference.at(self._now) if commanded is None else commanded
-
-    def _advance(self, now: float) -> None:
-        """Never let time go backwards."""
-        self._now = max(self._now, now)
 
     def _hold_again(self, commanded: FloatArray) -> None:
         """Let the arm hold from a joint state on; if none comes it is left alone."""
@@ -377,15 +243,3 @@ class MotionController:
             self._reference.hold(position, self._first)
         elif self._now > self._found_by:
             self._rest(self._after_stop)
-
-    def _stop(self, mode: Mode) -> None:
-        """Decelerate from the next tick on; a stop under way goes on."""
-        self.mode = mode
-        self._schedule.refuse_pending()
-
-    def _rest(self, mode: Mode) -> None:
-        """Nothing moves any more: enter ``mode``."""
-        self.mode = mode
-        self._lost = None
-        self._reference.end()
-        self._schedule.forget()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from quantvla_ros.control.command_history import CommandedMotion
 from quantvla_ros.control.config import MotionConfig
-from quantvla_ros.control.knots import KnotGrid
+from quantvla_ros.control.knots import SAME_S, KnotGrid
 from quantvla_ros.control.limits import FloatArray, JointLimits
 from quantvla_ros.control.metrics import MotionMetrics
 from quantvla_ros.control.timeline import Path, PathState
@@ -19,7 +19,6 @@ from quantvla_ros.control.window import Window, build_window
 
 DUE_S = 0.02
 """Windows begin with points that were due so long ago: the controller's clock may be behind."""
-_SAME_S = 1e-6
 
 
 class Reference:
@@ -164,8 +163,8 @@ class Reference:
             due = self.knots.between(self.knots.origin, first)
             return due, self.tracker.plan.sample(due)
         times = before.stamp + before.times
-        end = int(np.searchsorted(times, first - _SAME_S))
-        begin = max(int(np.searchsorted(times, now - DUE_S + _SAME_S)) - 1, 0)
+        end = int(np.searchsorted(times, first - SAME_S))
+        begin = max(int(np.searchsorted(times, now - DUE_S + SAME_S)) - 1, 0)
         rows = slice(min(begin, end - 1), end)
         states = (before.positions[rows], before.velocities[rows], before.accelerations[rows])
         return times[rows], PathState(*states)

@@ -22,10 +22,10 @@ from rclpy.exceptions import (
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.serving.joint_limit_texts import JOINT_LIMIT_TEXTS, UNWATCHED_AT_ZERO
-from quantvla_ros.serving.parameter_model import (
+from quantvla_ros.serving.parameter_model import PolicyNodeParameters
+from quantvla_ros.serving.parameter_table import (
     ParameterError,
     ParameterInfo,
-    PolicyNodeParameters,
     parameter_table,
     validate,
 )

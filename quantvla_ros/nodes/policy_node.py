@@ -33,7 +33,7 @@ from quantvla_ros.nodes.manager_bond import ManagerBond
 from quantvla_ros.nodes.runtime import Runtime
 from quantvla_ros.nodes.session_builder import SessionBuilder
 from quantvla_ros.nodes.transitions import guard_transitions, logged
-from quantvla_ros.serving.parameter_model import validate
+from quantvla_ros.serving.parameter_table import validate
 from quantvla_ros.serving.startup import RefusalError
 from quantvla_ros.serving.status import ERROR, report_changes, report_session
 from quantvla_ros.serving.threaded_session import ThreadedSession

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from quantvla_ros.control.faults import FAULTS, REFUSALS, FaultEntry
 from quantvla_ros.serving.joint_limit_texts import JOINT_LIMIT_TEXTS
-from quantvla_ros.serving.parameter_model import parameter_table
+from quantvla_ros.serving.parameter_table import parameter_table
 from studies.documents.parameter_pages import COMMAND
 
 PAGE = Path("docs/reference/faults.md")

@@ -8,7 +8,7 @@ import textwrap
 from pathlib import Path
 
 from quantvla_ros.serving.joint_limit_texts import JOINT_LIMIT_TEXTS
-from quantvla_ros.serving.parameter_model import ParameterInfo, parameter_table
+from quantvla_ros.serving.parameter_table import ParameterInfo, parameter_table
 
 CONFIG = Path("config/policy.yaml")
 PAGE = Path("docs/reference/parameters.md")

@@ -23,7 +23,7 @@ from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.gripper import ForwardGripper
 from quantvla_ros.nodes.gripper_builder import GripperBuilder
 from quantvla_ros.nodes.qos import COMMAND
-from quantvla_ros.serving.parameter_model import validate
+from quantvla_ros.serving.parameter_table import validate
 
 ARM = manifest().interface
 TIP = replace(ARM, action=tip_action())

@@ -8,7 +8,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from quantvla_ros.nodes.parameters import check_change, declare, declare_joint_limits, read
-from quantvla_ros.serving.parameter_model import ParameterError, parameter_table
+from quantvla_ros.serving.parameter_table import ParameterError, parameter_table
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from quantvla_ros.control.config import MotionConfig
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.serving.parameter_model import ParameterError, parameter_table, validate
+from quantvla_ros.serving.parameter_table import ParameterError, parameter_table, validate
 
 
 def test_defaults_are_valid_and_those_of_the_motion_controller():

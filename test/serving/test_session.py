@@ -13,7 +13,7 @@ from quantvla_ros.control.config import Mode
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.serving.parameter_model import validate
+from quantvla_ros.serving.parameter_table import validate
 from quantvla_ros.serving.threaded_session import ThreadedSession
 
 NOW, DT = 10.0, 0.1

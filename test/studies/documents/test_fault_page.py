@@ -7,7 +7,7 @@ import pytest
 
 from quantvla_ros.control.faults import FAULTS, REFUSALS, FaultCode, RefusalCode
 from quantvla_ros.serving.joint_limit_texts import JOINT_LIMIT_TEXTS
-from quantvla_ros.serving.parameter_model import parameter_table
+from quantvla_ros.serving.parameter_table import parameter_table
 from studies.documents.fault_page import page_text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import yaml
 
-from quantvla_ros.serving.parameter_model import parameter_table, validate
+from quantvla_ros.serving.parameter_table import parameter_table, validate
 from studies.documents.parameter_pages import config_text, page_text
 
 
