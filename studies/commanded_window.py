@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from quantvla_ros.serving.stamps import seconds_of
+
 Array = NDArray[np.float64]
 
 
@@ -26,15 +28,11 @@ class CommandedWindow:
 def commanded_window(message: Any, names: Sequence[str]) -> CommandedWindow:
     """A JointTrajectory with its joints in the order of `names`."""
     order = [list(message.joint_names).index(name) for name in names]
-    start = _seconds(message.header.stamp)
+    start = seconds_of(message.header.stamp)
     rows = message.points
     return CommandedWindow(
-        np.array([start + _seconds(p.time_from_start) for p in rows]),
+        np.array([start + seconds_of(p.time_from_start) for p in rows]),
         np.array([p.positions for p in rows])[:, order],
         np.array([p.velocities for p in rows])[:, order],
         np.array([p.accelerations for p in rows])[:, order],
     )
-
-
-def _seconds(stamp: Any) -> float:
-    return float(stamp.sec) + 1e-9 * float(stamp.nanosec)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from calib_tools.buffer.messages import RawMessage, decode, decode_image
 from calib_tools.system.heard_setpoints import SETPOINTS
+from quantvla_ros.serving.stamps import seconds_of
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.recorder import Arrival
@@ -81,14 +82,14 @@ def read_trace(arrivals: Iterable[Arrival], joints: Sequence[str]) -> Trace:
         elif arrival.topic == "/joint_states":
             state = decode(message)
             measured.append(
-                (_seconds(state.header.stamp), _pick(state.name, state.position, names))
+                (seconds_of(state.header.stamp), _pick(state.name, state.position, names))
             )
         elif arrival.topic == "/joint_trajectory":
             commanded.append(_first_point(decode(message), names))
         elif arrival.topic == SETPOINTS:
             continue
         else:
-            picture = (_seconds(decode(message).header.stamp), decode_image(message))
+            picture = (seconds_of(decode(message).header.stamp), decode_image(message))
             if arrival.topic.startswith("/front"):
                 front = picture
             else:
@@ -102,9 +103,9 @@ def read_trace(arrivals: Iterable[Arrival], joints: Sequence[str]) -> Trace:
 def _first_point(message: Any, names: list[str]) -> tuple[float, list[float]]:
     """The first point of a window, which is due when it comes."""
     point = message.points[0]
-    offset = point.time_from_start.sec + 1e-9 * point.time_from_start.nanosec
+    offset = seconds_of(point.time_from_start)
     positions = _pick(message.joint_names, point.positions, names)
-    return _seconds(message.header.stamp) + offset, positions
+    return seconds_of(message.header.stamp) + offset, positions
 
 
 def _pick(have: Sequence[str], values: Any, wanted: list[str]) -> list[float]:
@@ -116,10 +117,6 @@ def _curve(rows: list[tuple[float, list[float]]], width: int) -> Curve:
     times = np.array([time for time, _ in rows], dtype=float)
     values = np.array([row for _, row in rows], dtype=float).reshape(len(rows), width)
     return Curve(times, values)
-
-
-def _seconds(stamp: Any) -> float:
-    return float(stamp.sec) + 1e-9 * float(stamp.nanosec)
 
 
 def thinned(curve: Curve, every_s: float) -> dict[str, Any]:

@@ -33,11 +33,6 @@ _DEEP = re.compile(r"(rgba?|bgra?|mono|bayer_[a-z]{4})16|(16|32|64)[USF](C\d*)?|
 _PNG_START, _PNG_DEPTH = b"\x89PNG\r\n\x1a\n", 24  # offset of the bits a value
 
 
-def stamp_to_seconds(stamp: Time) -> float:
-    """Return the stamp in s (to about 0.3 us for today's wall-clock times)."""
-    return float(stamp.sec) + 1e-9 * float(stamp.nanosec)
-
-
 def seconds_to_stamp(seconds: float) -> Time:
     """Return a time in s as a stamp."""
     whole, nanoseconds = _split(seconds)
@@ -48,11 +43,6 @@ def seconds_to_duration(seconds: float) -> Duration:
     """Return a span in s as a message."""
     whole, nanoseconds = _split(seconds)
     return Duration(sec=whole, nanosec=nanoseconds)
-
-
-def duration_to_seconds(duration: Duration) -> float:
-    """Return a span in s."""
-    return float(duration.sec) + 1e-9 * float(duration.nanosec)
 
 
 def _split(seconds: float) -> tuple[int, int]:

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from sensor_msgs.msg import JointState
 
-from quantvla_ros.nodes.conversion import stamp_to_seconds
 from quantvla_ros.nodes.joint_publishers import JointPublishers
 from quantvla_ros.serving.input_buffer import InputBuffer
 from quantvla_ros.serving.input_types import JointSample
+from quantvla_ros.serving.stamps import seconds_of
 
 
 class Taken(NamedTuple):
@@ -71,7 +71,7 @@ class JointIntake:
         self, message: JointState, number: int | None, buffer: InputBuffer
     ) -> JointSample | None:
         return buffer.add_joint_state(
-            stamp_to_seconds(message.header.stamp),
+            seconds_of(message.header.stamp),
             message.name,
             message.position,
             message.velocity,

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +13,14 @@ from std_srvs.srv import SetBool, Trigger
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.qos import DIAGNOSTICS
+from quantvla_ros.nodes.service_call import call_service
 
 if TYPE_CHECKING:
     from rclpy.client import Client
     from rclpy.node import Node
 
 _POLL_S = 0.02
+_HINT = "is the policy node running, with the same ROS_DOMAIN_ID?"
 
 
 class PolicyNodeClient:
@@ -166,16 +167,4 @@ class PolicyNodeClient:
                 self._statuses[status.name.rsplit(": ", 1)[-1]] = status
 
     def _call(self, client: Client, request: Any, timeout_s: float) -> Any:
-        started = time.monotonic()
-        if not client.wait_for_service(timeout_sec=min(timeout_s, self._timeout)):
-            raise QuantVLAError(
-                f"No service {client.srv_name} within {min(timeout_s, self._timeout):.0f} s: "
-                "is the policy node running, with the same ROS_DOMAIN_ID?"
-            )
-        future = client.call_async(request)
-        done = threading.Event()
-        future.add_done_callback(lambda _: done.set())
-        if not done.wait(max(0.0, timeout_s - (time.monotonic() - started))):
-            client.remove_pending_request(future)
-            raise QuantVLAError(f"No answer from {client.srv_name} within {timeout_s:.0f} s.")
-        return future.result()
+        return call_service(client, request, timeout_s, self._timeout, _HINT)

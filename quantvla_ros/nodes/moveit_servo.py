@@ -7,7 +7,6 @@ of command it gets (``switch_command_type``), and rests while it is paused (``pa
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from std_srvs.srv import SetBool, Trigger
 from quantvla_ros.control.twist import TwistLimits
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.graph_names import subscription_names
+from quantvla_ros.nodes.service_call import call_service
 from quantvla_ros.serving.servo_check import SERVO_PARAMETERS, unfit
 
 if TYPE_CHECKING:
@@ -129,17 +129,13 @@ class MoveItServo:
             self._clients[service] = self._node.create_client(
                 kind, name, callback_group=ReentrantCallbackGroup()
             )
-        client = self._clients[service]
-        answered = threading.Event()
-        if client.wait_for_service(ANSWER_S):
-            future = client.call_async(request)
-            future.add_done_callback(lambda _: answered.set())
-        if not answered.wait(ANSWER_S):
+        try:
+            return call_service(self._clients[service], request, ANSWER_S)
+        except QuantVLAError as error:
             raise QuantVLAError(
                 f"Cannot arm: '{name}' did not answer in {ANSWER_S:g} s; look at Servo's log (it "
                 "waits for joint states, for instance)."
-            )
-        return future.result()
+            ) from error
 
 
 def _command_type(name: str) -> Any:

@@ -20,6 +20,7 @@ from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.lifecycle_client import PolicyNodeClient
 from quantvla_ros.nodes.qos import LATCHED
 from quantvla_ros.nodes.recorder import TopicTap
+from quantvla_ros.nodes.service_call import call_service
 
 
 class Operator:
@@ -94,7 +95,7 @@ class Operator:
 
     def _set(self, name: str, value: ParameterValue, timeout_s: float) -> None:
         request = SetParameters.Request(parameters=[Parameter(name=name, value=value)])
-        if not self._call(self._set_parameters, request, timeout_s).results[0].successful:
+        if not call_service(self._set_parameters, request, timeout_s).results[0].successful:
             raise QuantVLAError(f"The simulated robot refused a new value of '{name}'.")
 
     def reset_scene(self, timeout_s: float = 30.0) -> Mapping[str, Any]:
@@ -104,7 +105,7 @@ class Operator:
             QuantVLAError: the simulated robot does not answer or refuses.
         """
         resets = self._state.get("resets", 0)
-        if not self._call(self._reset, Trigger.Request(), timeout_s).success:
+        if not call_service(self._reset, Trigger.Request(), timeout_s).success:
             raise QuantVLAError("The simulated robot did not reset its scene.")
         return self.wait_for_state(lambda state: state.get("resets", 0) > resets, timeout_s)
 
@@ -123,16 +124,6 @@ class Operator:
                         "is the simulated robot running?"
                     )
             return dict(self._state)
-
-    def _call(self, client: Any, request: Any, timeout_s: float) -> Any:
-        done = threading.Event()
-        if not client.wait_for_service(timeout_sec=timeout_s):
-            raise QuantVLAError(f"No service {client.srv_name} within {timeout_s:.0f} s.")
-        future = client.call_async(request)
-        future.add_done_callback(lambda _: done.set())
-        if not done.wait(timeout_s):
-            raise QuantVLAError(f"No answer from {client.srv_name} within {timeout_s:.0f} s.")
-        return future.result()
 
     def _on_state(self, message: String) -> None:
         with self._changed:

@@ -16,12 +16,8 @@ from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMessage
 from trajectory_msgs.msg import JointTrajectoryPoint
 
-from quantvla_ros.nodes.conversion import (
-    duration_to_seconds,
-    seconds_to_duration,
-    seconds_to_stamp,
-    stamp_to_seconds,
-)
+from quantvla_ros.nodes.conversion import seconds_to_duration, seconds_to_stamp
+from quantvla_ros.serving.stamps import seconds_of
 from simulation.robot import SimulatedRobot
 from simulation.trajectory import JointTrajectory, TrajectoryPoint
 
@@ -43,7 +39,7 @@ def trajectory_from_message(message: JointTrajectoryMessage) -> JointTrajectory:
     """Return the message's content, unchecked."""
     points = [
         TrajectoryPoint(
-            duration_to_seconds(point.time_from_start),
+            seconds_of(point.time_from_start),
             point.positions,
             point.velocities,
             point.accelerations,
@@ -51,7 +47,7 @@ def trajectory_from_message(message: JointTrajectoryMessage) -> JointTrajectory:
         )
         for point in message.points
     ]
-    return JointTrajectory(message.joint_names, points, stamp_to_seconds(message.header.stamp))
+    return JointTrajectory(message.joint_names, points, seconds_of(message.header.stamp))
 
 
 def setpoints(

@@ -21,8 +21,9 @@ from trajectory_msgs.msg import JointTrajectory
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes import qos
-from quantvla_ros.nodes.conversion import rgb_to_image, seconds_to_stamp, stamp_to_seconds
+from quantvla_ros.nodes.conversion import rgb_to_image, seconds_to_stamp
 from quantvla_ros.nodes.runtime import Runtime
+from quantvla_ros.serving.stamps import seconds_of
 from simulation.cameras import CAMERAS
 from simulation.controller_release import find_release
 from simulation.joint_commander import Array, JointCommander
@@ -265,7 +266,7 @@ class SimRobotNode(Node):
         reason = self._commander.submit_twist(
             sim_messages.twist_from_message(message),
             message.header.frame_id,
-            stamp_to_seconds(message.header.stamp),
+            seconds_of(message.header.stamp),
             self._time,
         )
         self._log_rejection("twist", reason)

@@ -15,8 +15,9 @@ from trajectory_msgs.msg import JointTrajectory
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes import qos
 from quantvla_ros.nodes.clock_sources import CLOCK_TOPIC
-from quantvla_ros.nodes.conversion import seconds_to_stamp, stamp_to_seconds
+from quantvla_ros.nodes.conversion import seconds_to_stamp
 from quantvla_ros.serving.periodic import PeriodicThread
+from quantvla_ros.serving.stamps import seconds_of
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -134,7 +135,7 @@ class Disturber:
         self._node.create_subscription(kind, topic, take, profile, callback_group=self._group)
 
     def _on_clock(self, message: Clock) -> None:
-        self._time = stamp_to_seconds(message.clock)
+        self._time = seconds_of(message.clock)
 
     def _keeper(self, source: str) -> Callable[[Any], None]:
         def keep(message: Any) -> None:

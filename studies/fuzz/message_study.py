@@ -21,6 +21,7 @@ from calib_tools.system.policy_run import robot_and_policy
 from calib_tools.system.processes import Child, Processes
 from calib_tools.system.trace import TRAJECTORY_TYPE
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.serving.stamps import seconds_of
 from studies.driven_system import COMMANDS, DrivenSystem
 from studies.fault_study.wave_policy import BACKEND, INSTRUCTION, with_wave
 from studies.fuzz.command_check import wrong
@@ -121,7 +122,7 @@ class _Study(DrivenSystem):
         self._sound[message.topic] = message
         if message.topic == "/clock":
             clock = decode(message).clock
-            self._time = clock.sec + 1e-9 * clock.nanosec
+            self._time = seconds_of(clock)
 
     def _join(self) -> RawPublisher:
         """Publish beside the robot from now on; arming is refused while there are two clocks."""

@@ -56,5 +56,5 @@ def test_windows_of_every_rate_are_accepted_by_every_release_and_keep_the_limits
             assert max(setpoints.shares(motion._limits)) <= 1.0
             np.testing.assert_array_equal(setpoints.positions[-1], window_end)
     assert motion.metrics.boundary_jump < 1e-9
-    shares = motion.metrics
-    assert 0.1 < shares.max_velocity_ratio <= 1 and 0.3 < shares.max_jerk_ratio <= 1
+    shares = motion.metrics.as_dict()
+    assert 0.1 < shares["max_velocity_ratio"] <= 1 and 0.3 < shares["max_jerk_ratio"] <= 1

@@ -13,6 +13,7 @@ from PIL import Image as PillowImage
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes import conversion
+from quantvla_ros.serving.stamps import seconds_of
 
 messages = pytest.importorskip("sensor_msgs.msg")
 
@@ -255,4 +256,4 @@ def test_a_joint_state_that_does_not_fit_is_refused(message, text):
 def test_stamps_go_there_and_back(seconds):
     stamp = conversion.seconds_to_stamp(seconds)
     assert 0 <= stamp.nanosec < 1_000_000_000
-    assert conversion.stamp_to_seconds(stamp) == pytest.approx(seconds, abs=5e-7, rel=0)
+    assert seconds_of(stamp) == pytest.approx(seconds, abs=5e-7, rel=0)

@@ -15,12 +15,12 @@ from quantvla_ros.control.chunk_check import chunk_error
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.control.twist import TwistLimits
 from quantvla_ros.control.window import Window
-from quantvla_ros.nodes.conversion import stamp_to_seconds
 from quantvla_ros.nodes.drive import JointDrive
 from quantvla_ros.nodes.gripper import ForwardGripper
 from quantvla_ros.nodes.twist_drive import HALT_S, TwistDrive
 from quantvla_ros.robot.interface import CameraSlot, Interface
 from quantvla_ros.serving.input_types import JointSample
+from quantvla_ros.serving.stamps import seconds_of
 
 PERIOD = 0.02
 
@@ -146,7 +146,7 @@ def test_twists_are_stamped_named_by_frame_and_within_limits():
     drive.prepared(made)()
     (message,) = topic
     assert isinstance(message, TwistStamped)
-    assert stamp_to_seconds(message.header.stamp) == pytest.approx(5.0)
+    assert seconds_of(message.header.stamp) == pytest.approx(5.0)
     assert message.header.frame_id == "base"
     linear, angular = message.twist.linear, message.twist.angular
     assert [linear.x, linear.y, linear.z] == pytest.approx([0.12, 0.0, 0.16])
@@ -165,7 +165,7 @@ def test_a_stop_is_repeated_and_then_there_is_silence():
     assert len(topic) == round(HALT_S / PERIOD)
     for k, message in enumerate(topic):
         assert message.twist == TwistStamped().twist
-        assert stamp_to_seconds(message.header.stamp) == pytest.approx(10.0 + k * PERIOD)
+        assert seconds_of(message.header.stamp) == pytest.approx(10.0 + k * PERIOD)
         assert message.header.frame_id == "base"
     assert drive.idle(99.0) and len(topic) == round(HALT_S / PERIOD)
 

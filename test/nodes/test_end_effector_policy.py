@@ -24,9 +24,10 @@ from quantvla_ros.bundle.schema import Normalization
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.bundle.tokenizer import build_word_tokenizer
 from quantvla_ros.nodes import qos
-from quantvla_ros.nodes.conversion import joint_state_to_arrays, stamp_to_seconds
+from quantvla_ros.nodes.conversion import joint_state_to_arrays
 from quantvla_ros.nodes.lifecycle_client import PolicyNodeClient
 from quantvla_ros.robot.interface import CameraSlot, Interface
+from quantvla_ros.serving.stamps import seconds_of
 from simulation.robot import JOINT_NAMES
 from simulation.urdf import BASE_LINK
 
@@ -129,7 +130,7 @@ def test_the_simulated_servo_follows_its_twists_and_a_stop_is_repeated(node, gra
         linear, angular = message.twist.linear, message.twist.angular
         assert -1e-4 <= linear.z <= LIFT * 1.2
         assert [linear.x, linear.y, angular.x, angular.y, angular.z] == pytest.approx([0] * 5)
-    stamps = [stamp_to_seconds(m.header.stamp) for m in twists]
+    stamps = [seconds_of(m.header.stamp) for m in twists]
     assert (np.diff(stamps) >= 0).all() and stamps[0] > 0
     assert max(m.twist.linear.z for m in twists) > 0.5 * LIFT
     rested = len(states)

@@ -7,13 +7,11 @@ import pytest
 from support.policy_graph import active_policy, assert_rhythm
 from support.waiting import wait_until
 
-from quantvla_ros.nodes.conversion import duration_to_seconds, stamp_to_seconds
+from quantvla_ros.serving.stamps import seconds_of
 
 
 def begin(window) -> float:
-    return stamp_to_seconds(window.header.stamp) + duration_to_seconds(
-        window.points[0].time_from_start
-    )
+    return seconds_of(window.header.stamp) + seconds_of(window.points[0].time_from_start)
 
 
 @pytest.mark.parametrize("rate", [20, 200])

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from quantvla_ros.nodes.conversion import duration_to_seconds, stamp_to_seconds
 from quantvla_ros.nodes.visuals import ChunkDisplay, chunk_message, path_marker
 from quantvla_ros.robot.chain import KinematicJoint, Kinematics
+from quantvla_ros.serving.stamps import seconds_of
 
 ACTIONS = np.array([[0.0, 0.5], [np.pi / 2, 0.25]])
 NAMES = ("turn", "slide")
@@ -26,8 +26,8 @@ CHAIN = Kinematics(
 
 def test_rows_of_a_chunk_are_due_one_step_after_another():
     message = chunk_message(ACTIONS, 12.5, 0.1, NAMES)
-    assert stamp_to_seconds(message.header.stamp) == 12.5
-    times = [duration_to_seconds(p.time_from_start) for p in message.points]
+    assert seconds_of(message.header.stamp) == 12.5
+    times = [seconds_of(p.time_from_start) for p in message.points]
     assert times == pytest.approx([0.1, 0.2])
     assert message.points[1].positions.tolist() == ACTIONS[1].tolist()
 

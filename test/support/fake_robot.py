@@ -16,14 +16,10 @@ from std_msgs.msg import String
 from support.executor_thread import ExecutorThread
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMessage
 
-from quantvla_ros.nodes.conversion import (
-    duration_to_seconds,
-    rgb_to_image,
-    seconds_to_stamp,
-    stamp_to_seconds,
-)
+from quantvla_ros.nodes.conversion import rgb_to_image, seconds_to_stamp
 from quantvla_ros.nodes.qos import CLOCK, COMMAND, JOINT_STATES, LATCHED, SENSOR
 from quantvla_ros.serving.periodic import PeriodicThread
+from quantvla_ros.serving.stamps import seconds_of
 from simulation.trajectory import JointTrajectory, TrajectoryPoint
 from simulation.trajectory_controller import TrajectoryController
 
@@ -144,9 +140,9 @@ class FakeRobot:
                 assert np.abs(point.velocities).max() <= VELOCITY * (1 + 1e-6)
                 assert np.abs(point.accelerations).max() <= ACCELERATION * (1 + 1e-6)
             assert np.abs(window.points[-1].velocities).max() == 0.0
-        firsts = [(stamp_to_seconds(w.header.stamp), w.points[0]) for w in windows]
+        firsts = [(seconds_of(w.header.stamp), w.points[0]) for w in windows]
         for (t0, p0), (t1, p1) in itertools.pairwise(
-            (t + duration_to_seconds(p.time_from_start), p) for t, p in firsts
+            (t + seconds_of(p.time_from_start), p) for t, p in firsts
         ):
             # A window may come again while a simulation's clock stands, and right after arming.
             assert t1 - t0 >= -1e-6
@@ -195,12 +191,12 @@ class FakeRobot:
             joint_names=message.joint_names,
             points=[
                 TrajectoryPoint(
-                    duration_to_seconds(p.time_from_start), p.positions, p.velocities,
+                    seconds_of(p.time_from_start), p.positions, p.velocities,
                     p.accelerations,
                 )
                 for p in message.points
             ],
-            stamp=stamp_to_seconds(message.header.stamp),
+            stamp=seconds_of(message.header.stamp),
         )  # fmt: skip
         reason = self._controller.submit(trajectory, self._now())
         if reason is not None:

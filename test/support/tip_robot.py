@@ -16,9 +16,9 @@ from support.policy_graph import HORIZON, manifest, write_bundle
 from support.spaces import GRIPPER, action_space, twist
 
 from quantvla_ros.bundle.schema import Normalization
-from quantvla_ros.nodes.conversion import stamp_to_seconds
 from quantvla_ros.nodes.twist_drive import SERVO_TIMEOUT_S
 from quantvla_ros.robot.action_space import ActionSpace
+from quantvla_ros.serving.stamps import seconds_of
 
 LINEAR, ANGULAR = 0.3, 1.2  # m/s^2, rad/s^2: so low that a stop without a ramp shows
 PARAMETERS = (
@@ -92,7 +92,7 @@ class TipRobot(GripperRobot):
         linear, angular = message.twist.linear, message.twist.angular
         twist = np.array([linear.x, linear.y, linear.z, angular.x, angular.y, angular.z])
         self.frames.add(message.header.frame_id)
-        self.twists.append((stamp_to_seconds(message.header.stamp), twist))
+        self.twists.append((seconds_of(message.header.stamp), twist))
         self._heard = time.monotonic()
 
 

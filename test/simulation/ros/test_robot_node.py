@@ -25,13 +25,12 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from quantvla_ros.nodes import qos
 from quantvla_ros.nodes.conversion import (
-    duration_to_seconds,
     image_to_rgb,
     joint_state_to_arrays,
     seconds_to_duration,
     seconds_to_stamp,
-    stamp_to_seconds,
 )
+from quantvla_ros.serving.stamps import seconds_of
 from simulation.tasks.registry import make_task
 from simulation.trajectory_controller import RATE_HZ
 
@@ -83,7 +82,7 @@ def positions(messages):
 
 
 def now(messages):
-    return stamp_to_seconds(messages[-1].header.stamp)
+    return seconds_of(messages[-1].header.stamp)
 
 
 def command(graph, goal, seconds, stamp=0.0, names=JOINTS):
@@ -117,7 +116,7 @@ def test_cameras_joints_and_clock_are_stamped_in_rising_simulation_time(graph, j
     wait_until(lambda: min(len(m) for m in images.values()) >= 5, 30, "5 images of each camera")
     pixels = {}
     for name, received in images.items():
-        stamps = [stamp_to_seconds(m.header.stamp) for m in received[:5]]
+        stamps = [seconds_of(m.header.stamp) for m in received[:5]]
         periods = np.diff(stamps) / 0.1  # more than one when a picture was lost on the way
         np.testing.assert_allclose(periods, np.maximum(1, np.round(periods)), atol=1e-5)
         assert received[0].header.frame_id == f"{name}_optical_frame"
@@ -126,10 +125,10 @@ def test_cameras_joints_and_clock_are_stamped_in_rising_simulation_time(graph, j
         assert pixels[name].shape == (96, 96, 3)
         assert pixels[name].std() > 10
     assert not np.array_equal(pixels["front"], pixels["wrist"])
-    stamps = [stamp_to_seconds(m.header.stamp) for m in joint_states]
+    stamps = [seconds_of(m.header.stamp) for m in joint_states]
     assert (np.diff(stamps) > 0).all()
     assert np.diff(stamps).min() <= 0.0121, "the rate; a busy listener loses most of them"
-    ticks = [stamp_to_seconds(m.clock) for m in clock]
+    ticks = [seconds_of(m.clock) for m in clock]
     assert (np.diff(ticks) > 0).all()
     assert np.diff(ticks).min() <= 0.0121
     assert joint_states[0].name == [*JOINTS, "panda_finger_joint2"]
@@ -160,8 +159,8 @@ def test_every_setpoint_of_the_controller_can_be_heard(graph, joint_states):
     times = []
     for message in messages[:20]:
         assert message.joint_names == JOINTS and message.header.frame_id.isdigit()
-        begin = stamp_to_seconds(message.header.stamp)
-        times += [begin + duration_to_seconds(p.time_from_start) for p in message.points]
+        begin = seconds_of(message.header.stamp)
+        times += [begin + seconds_of(p.time_from_start) for p in message.points]
         assert all(len(point.positions) == len(JOINTS) for point in message.points)
     # A listener may lose a message; within one and from one to the next they are 2 ms apart.
     gaps = np.diff(times)
@@ -214,10 +213,10 @@ def test_a_silenced_camera_sends_nothing_and_the_other_goes_on(graph, joint_stat
     graph.set_parameter("sim_robot_node", "silence_front", True)
     after = len(wrist) + 2  # one picture may have been on its way
     wait_until(lambda: len(wrist) > after, 20, "images of the wrist")
-    silent, seen = stamp_to_seconds(wrist[-1].header.stamp), len(wrist)
+    silent, seen = seconds_of(wrist[-1].header.stamp), len(wrist)
 
     def heard():
-        return stamp_to_seconds(front[-1].header.stamp) > silent
+        return seconds_of(front[-1].header.stamp) > silent
 
     wait_until(lambda: len(wrist) > seen + 5, 20, "images of the wrist")
     assert not heard()
@@ -299,7 +298,7 @@ def test_reset_takes_the_next_seed_and_the_clock_goes_on(graph, joint_states):
     assert graph.call(Trigger, "/sim_robot_node/reset").message.startswith("seed 40:")
     count = len(clock)
     wait_until(lambda: len(clock) > count + 20, 20, "the clock")
-    assert (np.diff([stamp_to_seconds(m.clock) for m in clock]) > 0).all()
+    assert (np.diff([seconds_of(m.clock) for m in clock]) > 0).all()
 
 
 def test_time_cannot_be_stepped_when_it_runs_by_itself(graph, joint_states):
@@ -326,8 +325,8 @@ def test_stepped_time_stands_still_until_a_step_of_one_control_period(graph, rob
         np.testing.assert_allclose(np.diff(times), 0.02, atol=1e-9)
         diagnostics = graph.listen(DiagnosticArray, "/diagnostics", qos.DIAGNOSTICS)
         wait_until(lambda: len(diagnostics) >= 2, 20, "diagnostics")
-        assert stamp_to_seconds(diagnostics[-1].header.stamp) == pytest.approx(times[-1])
-        assert stamp_to_seconds(clock[-1].clock) == pytest.approx(times[-1])
+        assert seconds_of(diagnostics[-1].header.stamp) == pytest.approx(times[-1])
+        assert seconds_of(clock[-1].clock) == pytest.approx(times[-1])
         assert process.stop(signal.SIGTERM) == 0
     finally:
         process.close()
