@@ -22,12 +22,12 @@ import typer
 from torch.multiprocessing.spawn import spawn
 
 from calib_tools.common.failures import told
+from quantvla_ros.parent_process import end_with_parent
 from training import playing, runlog
 from training.data.files import replacing
 from training.dataset import Frames, Statistics, load_frames
 from training.export import export
 from training.options import Corrections, CorrectionWeight, Demos
-from training.processes import end_with_parent
 from training.settings import Settings
 from training.starting_point import CHECKPOINT, STATISTICS, starting_point
 from training.trainer import Trainer, network_config

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import ctypes
+import functools
 import os
 import signal
 import subprocess
@@ -16,18 +16,18 @@ from types import TracebackType
 
 from calib_tools.common.stopping import SIGNALS
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.parent_process import end_with_parent
 
-_PR_SET_PDEATHSIG = 1
 _STOP_S = 20.0  # a policy node brings its arm to rest before it ends
 _TERMINATE_S = 5.0
 _POLL_S = 0.05
 
 
-def _prepare_child() -> None:
+def _prepare_child(parent: int) -> None:
     """In the child, before it runs: take signals again, and SIGTERM when the demo is killed."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a demo in the background is deaf to it
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    end_with_parent(parent, signal.SIGTERM)
 
 
 @contextmanager
@@ -61,7 +61,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env=dict(environment),
                 start_new_session=True,
-                preexec_fn=_prepare_child,
+                preexec_fn=functools.partial(_prepare_child, os.getpid()),
             )
 
     @property
