@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
 
 from quantvla_ros.nodes.qos import DIAGNOSTICS
 from quantvla_ros.serving.status import OK, Check
-
-if TYPE_CHECKING:
-    from rclpy.node import Node
 
 CHECKS: tuple[Check, ...] = get_args(Check)
 

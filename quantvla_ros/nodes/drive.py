@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from rclpy.publisher import Publisher
 from trajectory_msgs.msg import JointTrajectory
 
 from quantvla_ros.control.limits import JointLimits
@@ -13,9 +13,6 @@ from quantvla_ros.control.window import Window
 from quantvla_ros.nodes.gripper import Gripper
 from quantvla_ros.nodes.trajectory_writer import TrajectoryWriter
 from quantvla_ros.serving.drive import JointAxes
-
-if TYPE_CHECKING:
-    from rclpy.publisher import Publisher
 
 
 class JointDrive(JointAxes):

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import TwistStamped
+from rclpy.node import Node
+from rclpy.publisher import Publisher
 from trajectory_msgs.msg import JointTrajectory
 
 from quantvla_ros.control.limits import JointLimits
@@ -19,13 +21,8 @@ from quantvla_ros.nodes.moveit_servo import MoveItServo
 from quantvla_ros.nodes.qos import COMMAND
 from quantvla_ros.nodes.twist_drive import TwistDrive
 from quantvla_ros.robot.interface import Interface
+from quantvla_ros.serving.parameter_model import PolicyNodeParameters
 from quantvla_ros.serving.startup import read_limits
-
-if TYPE_CHECKING:
-    from rclpy.node import Node
-    from rclpy.publisher import Publisher
-
-    from quantvla_ros.serving.parameter_model import PolicyNodeParameters
 
 _NO_JOINT = JointLimits((), *[np.zeros(0)] * 5)
 

@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
 
 from action_msgs.msg import GoalStatus, GoalStatusArray
+from rclpy.node import Node
 
 from quantvla_ros.nodes.qos import LATCHED
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from rclpy.node import Node
 
 _TOPIC, _ACTION = "/joint_trajectory", "/follow_joint_trajectory"
 """Names of JointTrajectoryController's two inputs, below the controller's own name."""

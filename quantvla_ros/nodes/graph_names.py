@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from rclpy.node import Node
+from rclpy.node import Node
 
 
 def publisher_names(node: Node, topic: str) -> list[str]:

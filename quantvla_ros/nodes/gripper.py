@@ -7,20 +7,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from rclpy.node import Node
+from rclpy.publisher import Publisher
 from std_msgs.msg import Float64MultiArray
 
 from quantvla_ros.control.faults import Condition, FaultCode
+from quantvla_ros.control.window import Window
 from quantvla_ros.nodes.qos import COMMAND
 from quantvla_ros.serving import drive
-
-if TYPE_CHECKING:
-    from rclpy.node import Node
-    from rclpy.publisher import Publisher
-
-    from quantvla_ros.control.window import Window
-
 
 _MESSAGE = "std_msgs/msg/Float64MultiArray"
 

@@ -6,17 +6,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+
+from rclpy.publisher import Publisher
 
 from quantvla_ros.control.faults import Condition, FaultCode
 from quantvla_ros.control.goal_pacing import GoalPacer
+from quantvla_ros.control.window import Window
 from quantvla_ros.nodes.gripper import missing
 from quantvla_ros.nodes.gripper_goals import GoalStage, GripperGoals
-
-if TYPE_CHECKING:
-    from rclpy.publisher import Publisher
-
-    from quantvla_ros.control.window import Window
 
 ANSWER_S = 2.0
 """A controller that has neither accepted nor rejected a goal for so long does not answer."""

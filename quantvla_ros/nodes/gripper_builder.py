@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rclpy.exceptions import InvalidTopicNameException
+from rclpy.node import Node
 from rclpy.validate_topic_name import validate_topic_name
 
 from quantvla_ros.control.goal_pacing import GoalPacer
@@ -17,11 +16,7 @@ from quantvla_ros.nodes.gripper_goals import GripperGoals
 from quantvla_ros.nodes.gripper_messages import GripperMessages
 from quantvla_ros.robot.interface import Interface
 from quantvla_ros.serving.gripper_types import DEFAULT_NAMES, ActionType
-
-if TYPE_CHECKING:
-    from rclpy.node import Node
-
-    from quantvla_ros.serving.parameter_model import PolicyNodeParameters
+from quantvla_ros.serving.parameter_model import PolicyNodeParameters
 
 
 class GripperBuilder:

@@ -16,17 +16,15 @@ import uuid
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from action_msgs.msg import GoalStatus
 from rclpy.action.client import ActionClient
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.node import Node
 from unique_identifier_msgs.msg import UUID
 
 from quantvla_ros.nodes.gripper_messages import GripperMessages
-
-if TYPE_CHECKING:
-    from rclpy.node import Node
 
 _REMEMBERED = 64  # own goals; a controller has a few under way at most
 

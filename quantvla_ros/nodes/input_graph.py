@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+from rclpy.node import Node
 
 from quantvla_ros.nodes.offered_topic import OfferedTopic
 from quantvla_ros.nodes.offers import TEXT, Offer, misfit, nothing_arrived, offers
-
-if TYPE_CHECKING:
-    from rclpy.node import Node
 
 Transport = Literal["raw", "compressed"]
 IMAGE_TYPES: dict[Transport, str] = {

@@ -7,11 +7,12 @@ import contextlib
 import struct
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.callback_groups import CallbackGroup
+from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image, JointState
@@ -31,9 +32,6 @@ from quantvla_ros.serving.input_buffer import InputBuffer
 from quantvla_ros.serving.input_types import Frame, JointSample
 from quantvla_ros.serving.periodic import PeriodicThread
 from quantvla_ros.serving.realtime import HELPER_PRIORITY
-
-if TYPE_CHECKING:
-    from rclpy.node import Node
 
 POLL_S = 0.005
 """How often new messages are looked for."""

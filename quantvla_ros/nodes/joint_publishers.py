@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from rclpy.node import Node
 
 from quantvla_ros.nodes.graph_names import publisher_names
-
-if TYPE_CHECKING:
-    from rclpy.node import Node
 
 
 class JointPublishers:

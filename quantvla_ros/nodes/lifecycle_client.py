@@ -4,20 +4,18 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.client import Client
+from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.qos import DIAGNOSTICS
 from quantvla_ros.nodes.service_call import call_service
-
-if TYPE_CHECKING:
-    from rclpy.client import Client
-    from rclpy.node import Node
 
 _POLL_S = 0.02
 _HINT = "is the policy node running, with the same ROS_DOMAIN_ID?"

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.duration import Duration
-
-if TYPE_CHECKING:
-    from rclpy.node import Node
+from rclpy.node import Node
 
 TOPIC = "bond"
 """Relative, as the manager's: both must be in one namespace."""

@@ -8,10 +8,12 @@ of command it gets (``switch_command_type``), and rests while it is paused (``pa
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rcl_interfaces.srv import GetParameters
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.client import Client
+from rclpy.node import Node
 from rclpy.parameter import parameter_value_to_python
 from std_srvs.srv import SetBool, Trigger
 
@@ -20,10 +22,6 @@ from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.graph_names import subscription_names
 from quantvla_ros.nodes.service_call import call_service
 from quantvla_ros.serving.servo_check import SERVO_PARAMETERS, unfit
-
-if TYPE_CHECKING:
-    from rclpy.client import Client
-    from rclpy.node import Node
 
 TWIST = 1  # ServoCommandType.Request.TWIST
 ANSWER_S = 2.0

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.subscription import Subscription
@@ -21,8 +21,7 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
-if TYPE_CHECKING:
-    from rclpy.node import Node
+from rclpy.node import Node
 
 SAME_S = 1.0
 """A message comes through all subscriptions that hear its publisher within so long."""

@@ -8,14 +8,12 @@ thread.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from quantvla_ros.nodes.graph_names import names_of
-
-if TYPE_CHECKING:
-    from rclpy.node import Node
 
 TEXT = "std_msgs/msg/String"
 """Texts are sent once and kept for those who come later; all else comes again and again."""

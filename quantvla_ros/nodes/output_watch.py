@@ -4,17 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+from rclpy.node import Node
+from rclpy.publisher import Publisher
 
 from quantvla_ros.control.faults import Condition, FaultCode
+from quantvla_ros.nodes.goal_watch import GoalWatch
 from quantvla_ros.nodes.graph_names import publisher_names
-
-if TYPE_CHECKING:
-    from rclpy.node import Node
-    from rclpy.publisher import Publisher
-
-    from quantvla_ros.nodes.goal_watch import GoalWatch
-    from quantvla_ros.nodes.gripper import Gripper
+from quantvla_ros.nodes.gripper import Gripper
 
 
 class OutputWatch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -19,6 +19,8 @@ from rclpy.exceptions import (
     InvalidParameterValueException,
     ParameterUninitializedException,
 )
+from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.serving.joint_limit_texts import JOINT_LIMIT_TEXTS, UNWATCHED_AT_ZERO
@@ -29,10 +31,6 @@ from quantvla_ros.serving.parameter_table import (
     parameter_table,
     validate,
 )
-
-if TYPE_CHECKING:
-    from rclpy.node import Node
-    from rclpy.parameter import Parameter
 
 _JOINT_LIMITS = "joint_limits."
 _TYPES = {

@@ -7,9 +7,11 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from rclpy.node import Node
 
 from quantvla_ros.backends.registry import find_backend
+from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import bundle_hash
 from quantvla_ros.control.faults import RefusalCode
 from quantvla_ros.errors import BackendError
@@ -27,6 +29,7 @@ from quantvla_ros.serving.graph import GraphWatches
 from quantvla_ros.serving.input_buffer import InputBuffer
 from quantvla_ros.serving.instruction_gate import instruction_gate
 from quantvla_ros.serving.joint_limit_texts import MAX_JUMP, TRACKING_TOLERANCE
+from quantvla_ros.serving.parameter_model import PolicyNodeParameters
 from quantvla_ros.serving.parts import PolicyParts, RobotParts, SessionParts
 from quantvla_ros.serving.record import check_record_path
 from quantvla_ros.serving.startup import (
@@ -43,12 +46,6 @@ from quantvla_ros.serving.status import OK, WARN
 from quantvla_ros.serving.supervision import jump_distances, tracking_tolerances
 from quantvla_ros.serving.threaded_session import ThreadedSession
 from quantvla_ros.serving.trained_state import TrainedState
-
-if TYPE_CHECKING:
-    from rclpy.node import Node
-
-    from quantvla_ros.bundle.schema import BundleManifest
-    from quantvla_ros.serving.parameter_model import PolicyNodeParameters
 
 
 class SessionBuilder:

@@ -5,15 +5,12 @@ from __future__ import annotations
 
 import array
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
+from quantvla_ros.control.window import Window
 from quantvla_ros.nodes.conversion import seconds_to_stamp
-
-if TYPE_CHECKING:
-    from quantvla_ros.control.window import Window
 
 _SECOND_NS = 1_000_000_000
 

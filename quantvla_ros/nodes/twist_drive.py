@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 from geometry_msgs.msg import TwistStamped
 from numpy.typing import NDArray
+from rclpy.publisher import Publisher
 
 from quantvla_ros.control.chunk_check import MAX_ACTION
 from quantvla_ros.control.limits import FloatArray, JointLimits
@@ -21,9 +21,6 @@ from quantvla_ros.robot.action_space import TWIST_NAMES
 from quantvla_ros.robot.interface import Interface
 from quantvla_ros.serving.input_types import JointSample
 from quantvla_ros.serving.servo_check import SERVO_TIMEOUT_S
-
-if TYPE_CHECKING:
-    from rclpy.publisher import Publisher
 
 HALT_S = 0.3
 """How long a stop is repeated: longer than `SERVO_TIMEOUT_S`."""

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from geometry_msgs.msg import Point
 from numpy.typing import NDArray
+from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from visualization_msgs.msg import Marker
 
@@ -17,9 +17,6 @@ from quantvla_ros.nodes.qos import COMMAND
 from quantvla_ros.robot.chain import Kinematics
 from quantvla_ros.robot.interface import Interface
 from quantvla_ros.robot.kinematics import forward_kinematics
-
-if TYPE_CHECKING:
-    from rclpy.node import Node
 
 LINE_WIDTH_M = 0.005
 

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 from support.process_life import import_path
+
+from quantvla_ros import nodes
 
 IMPORT_ALL = """
 import importlib, importlib.abc, pkgutil, sys
@@ -34,3 +38,11 @@ def test_every_module_is_imported_where_no_ros_can_be():
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
+
+def test_the_nodes_room_keeps_only_what_needs_ros():
+    needs = re.compile(r"^\s*(from|import) (rclpy|launch|bondpy|std_srvs|\w+_msgs)|import_module")
+    files = sorted(Path(nodes.__file__).parent.glob("*.py"))
+    lines = {file.name: file.read_text(encoding="utf-8").splitlines() for file in files}
+    without = [name for name, text in lines.items() if not any(map(needs.search, text))]
+    assert without == ["__init__.py"]
