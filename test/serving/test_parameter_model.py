@@ -26,7 +26,10 @@ def test_defaults_are_valid_and_those_of_the_motion_controller():
             "'control_rate_hz' is 5.0, it must be of type double from 20 to 200",
         ),
         ({"threads": 0}, "'threads' is 0, it must be of type int from 1 to 64"),
-        ({"backend": "gpu"}, "'backend' is 'gpu', it must be of type string from cpu, reference"),
+        (
+            {"image_transport": "zip"},
+            "'image_transport' is 'zip', it must be of type string from raw, compressed",
+        ),
         ({"compiled": "yes"}, "'compiled' is 'yes', it must be of type bool"),
         ({"stop_s": float("nan")}, "'stop_s' is nan"),
         ({"speed": 1}, "'speed' is unknown"),
