@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._pytree import tree_leaves
 
 from calib_tools.quantize.heap import trim_heap
 from calib_tools.quantize.recipe import Recipe
+from calib_tools.quantize.sample_runner import SampleRunner
 from calib_tools.quantize.work_directory import StoredLayer, WorkDirectory, read_layer
 from quantvla_ros.models.family import Family, Network
 from quantvla_ros.models.sites import Sites
@@ -29,60 +29,23 @@ from quantvla_ros.quantization.layerwise import (
 )
 from quantvla_ros.quantization.layouts import ALL
 from quantvla_ros.quantization.modules import linear_at, replace_module
-from quantvla_ros.quantization.observe import InputStatistics, observe_inputs
+from quantvla_ros.quantization.observe import InputStatistics
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.ranges import static_range
 from quantvla_ros.quantization.schemes import Precision
-from quantvla_ros.quantization.teacher import TeacherRecord, encode_each
+from quantvla_ros.quantization.teacher import TeacherRecord
 from quantvla_ros.quantization.transforms.base import Conditioning
 from quantvla_ros.quantization.transforms.rotation import HadamardRotation
 from quantvla_ros.quantization.transforms.smoothquant import SmoothQuant
 
 Progress = Callable[[str, float], None]
 
-CONTEXT_BYTES = 150_000_000  # at most, of the contexts that are kept
 PERCENTILES = (0.5, 0.99, 0.999, 0.9999)  # of an input's magnitudes, for the report
 
 _CONDITIONINGS: dict[str, Callable[[Sites], Conditioning]] = {
     "smoothquant": SmoothQuant,
     "hadamard": HadamardRotation,
 }
-
-
-class Runs:
-    """Runs the halves of a network on the samples that everything is fitted on."""
-
-    def __init__(self, family: Family, network: Network, teacher: TeacherRecord) -> None:
-        self._family, self._network, self._teacher = family, network, teacher
-        self._kept: list[Any] = []
-        self._room = CONTEXT_BYTES
-
-    def encode(self) -> None:
-        """Run the half that runs once an observation."""
-        with torch.no_grad():
-            for sample in self._teacher.fit:
-                self._network.encode(sample.inputs)
-
-    def steps(self) -> None:
-        """Run the flow; only when the first half changes no more, as its contexts are kept."""
-        self._teacher.path.replay(self._network, self._contexts())
-
-    def both(self) -> None:
-        """Run both halves."""
-        contexts = encode_each(self._network, self._teacher.fit)
-        self._teacher.path.replay(self._network, contexts)
-
-    def of(self, names: Sequence[str]) -> Callable[[], None]:
-        """Whatever reaches the named layers, which are all of one half."""
-        return self.steps if self._family.stage(names[0]) == "step" else self.encode
-
-    def _contexts(self) -> Iterator[Any]:
-        yield from self._kept
-        for context in encode_each(self._network, self._teacher.fit[len(self._kept) :]):
-            self._room -= sum(tensor.nbytes for tensor in tree_leaves(context))
-            if self._room >= 0:
-                self._kept.append(context)
-            yield context
 
 
 def condition(
@@ -99,7 +62,8 @@ def condition(
     """
     skipped = {}
     for kind in kinds:
-        seen = observe_inputs(network, names, Runs(family, network, teacher).both, hessian=False)
+        runner = SampleRunner(family, network, teacher)
+        seen = runner.observe(names, hessian=False, full_rank=False)
         transform = _CONDITIONINGS[kind](family.sites(network))
         transform.fit(network, seen)
         transform.fold(network)
@@ -132,13 +96,13 @@ def round_all(
     held = recipe.precisions()
     limit = HESSIAN_SHARE * sum(p.nbytes for p in network.parameters())
     parts = blocks(names) if recipe.sequential else batches(network, names, limit, family.stage)
-    runs, done = Runs(family, network, teacher), 0
+    runner, done = SampleRunner(family, network, teacher), 0
     for part in parts:
         if not all(work.has_layer(name, bits) for name in part for bits in held):
             progress(f"inputs of {part[0]}", done / len(names))
             # Some linears outside the named layouts see one token a sample, fewer than inputs.
             full_rank = recipe.layout != ALL
-            seen = observe_inputs(network, part, runs.of(part), recipe.base == "gptq", full_rank)
+            seen = runner.observe_stage(part, recipe.base == "gptq", full_rank)
             for name in part:
                 progress(name, done / len(names))
                 _round_one(network, name, seen.get(name), recipe, held, activation_bits, work)

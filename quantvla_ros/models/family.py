@@ -94,7 +94,7 @@ class Family:
     sites: Callable[[nn.Module], Sites]
     attentions: Callable[[nn.Module], dict[str, Attention]]
     processing: Callable[[BundleManifest, Tokenizer], Processing]
-    unused: Callable[[Any], frozenset[str]]
+    unused: Callable[[nn.Module], frozenset[str]]
 
 
 def siblings_by_leaf(

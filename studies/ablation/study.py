@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from calib_tools.quantize.judging import chunks_of, draws_of, judge_chunks
-from calib_tools.quantize.rounding_stage import Progress, Runs, condition
+from calib_tools.quantize.rounding_stage import Progress, condition
+from calib_tools.quantize.sample_runner import SampleRunner
 from calib_tools.quantize.teaching import record_teacher_run
 from quantvla_ros.backends.policy import policy_of
 from quantvla_ros.bundle.schema import GateRecord
@@ -29,7 +30,6 @@ from quantvla_ros.quantization.layerwise import (
 )
 from quantvla_ros.quantization.layouts import select_layers
 from quantvla_ros.quantization.modules import linear_at, replace_module
-from quantvla_ros.quantization.observe import observe_inputs
 from quantvla_ros.quantization.rounding.codes import dequantize
 from quantvla_ros.quantization.schemes import Precision
 from quantvla_ros.quantization.teacher import TeacherRecord
@@ -101,12 +101,12 @@ def _transform(
     if DUQUANT not in study.condition:
         condition(family, network, names, study.condition, teacher)
         return
-    runs = Runs(family, network, teacher)
+    runner = SampleRunner(family, network, teacher)
     # All layers are observed before the first one changes: the transform leaves inputs alone.
     fitted = []
     for part in batches(network, names, _limit(network), family.stage):
         # Only the size of channels is taken from the second moment; it needs no full rank.
-        seen = observe_inputs(network, part, runs.both, hessian=True, full_rank=False)
+        seen = runner.observe(part, hessian=True, full_rank=False)
         transform = DuQuant()
         transform.fit(network, seen)
         fitted.append(transform)
@@ -124,9 +124,9 @@ def _round(
 ) -> None:
     precision = Precision(study.weight_bits)
     quantile = DUQUANT_QUANTILE if DUQUANT in study.condition else 1.0
-    runs, made, done = Runs(family, network, teacher), {}, 0
+    runner, made, done = SampleRunner(family, network, teacher), {}, 0
     for part in batches(network, names, _limit(network), family.stage):
-        seen = observe_inputs(network, part, runs.both, study.base == "gptq", full_rank=False)
+        seen = runner.observe(part, study.base == "gptq", full_rank=False)
         for name in part:
             progress(name, done / len(names))
             linear = linear_at(network, name)

@@ -67,7 +67,6 @@ class CpuBackend(Backend):
         from quantvla_ros.backends.cpu.compiled import CompiledRunner
         from quantvla_ros.backends.cpu.packing import pack_network
         from quantvla_ros.backends.runner import NetworkRunner
-        from quantvla_ros.models.build import read_architecture
         from quantvla_ros.models.families import find_family
         from quantvla_ros.quantization.quantized_linear import quantized_layers
 
@@ -75,8 +74,7 @@ class CpuBackend(Backend):
             if why := self.supports(layer.precision):
                 raise BackendError(f"layer '{name}' does not run on backend 'cpu': {why}")
         family = find_family(bundle.manifest.family)
-        unused = family.unused(read_architecture(bundle.manifest))
-        kernel = pack_network(network, family.siblings(network), unused)
+        kernel = pack_network(network, family.siblings(network), family.unused(network))
         if options.compiled:
             interface = bundle.manifest.interface
             noise = torch.zeros(1, interface.horizon, len(interface.action.names))

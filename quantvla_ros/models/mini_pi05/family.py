@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from torch import nn
+
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.models.family import Family
 from quantvla_ros.models.flow import Flow
@@ -17,6 +19,11 @@ def _flow(manifest: BundleManifest) -> Flow:
     return Flow(manifest.denoise_steps)
 
 
+def _unused(network: nn.Module) -> frozenset[str]:
+    assert isinstance(network, MiniPi05)
+    return unused_layers(network.config)
+
+
 FAMILY = Family(
     name="mini_pi05",
     config=MiniPi05Config,
@@ -28,5 +35,5 @@ FAMILY = Family(
     sites=find_sites,
     attentions=attentions,
     processing=mean_std_processing,
-    unused=unused_layers,
+    unused=_unused,
 )

@@ -30,7 +30,7 @@ def context():
 def test_the_stages_are_those_that_reach_the_layers(context):
     encode = {name for name, _ in reached(lambda: NETWORK.encode(network_inputs()))}
     step = {name for name, _ in reached(lambda: NETWORK.velocity(noise(), 0.5, context))}
-    unused = FAMILY.unused(NETWORK.config)
+    unused = FAMILY.unused(NETWORK)
     assert encode | step | unused == set(FAMILY.roles(NETWORK))
     assert {FAMILY.stage(name) for name in encode | unused} == {"encode"}
     assert {FAMILY.stage(name) for name in step} == {"step"}
