@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -11,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from quantvla_ros.bundle.schema import GateRecord
+    from quantvla_ros.bundle.schema import GateRecord, MotionErrors
 
 
 def new_table(title: str, *columns: str) -> Table:
@@ -39,15 +40,9 @@ def gate_rows(gate: GateRecord) -> list[list[str]]:
     limits, beyond = gate.thresholds, gate.beyond_spread
     commands = max(1, gate.samples * gate.gripper_commands)
     cosine = 1.0 - beyond.cosine_error
+    motions = (_motion_rows(motion, limits) for motion in gate.motions)
     return [
-        ["mean chunk difference, rad", f"{gate.chunk_mae:.5f}", *_share(gate)],
-        [
-            "largest chunk difference, rad",
-            f"{gate.chunk_max:.5f}",
-            f"{beyond.chunk_max:.5f}",
-            f"<= {limits['chunk_max']:g}",
-            _met(beyond.chunk_max <= limits["chunk_max"]),
-        ],
+        *itertools.chain.from_iterable(motions),
         [
             "cosine of normalized chunks",
             f"{gate.cosine:.5f}",
@@ -62,23 +57,34 @@ def gate_rows(gate: GateRecord) -> list[list[str]]:
             f"<= {100 * limits['gripper_flips']:g} %",
             _met(beyond.gripper_flips / commands <= limits["gripper_flips"]),
         ],
-        [
-            "jerk, INT8 over float",
-            f"{gate.jerk_ratio:.4f}",
-            "",
-            f"<= {limits['jerk_ratio']:g}",
-            _met(gate.jerk_ratio <= limits["jerk_ratio"]),
-        ],
     ]
 
 
-def _share(gate: GateRecord) -> list[str]:
-    if gate.error_share is None:  # a bundle that was judged before there was this measure
-        limit = gate.thresholds["chunk_mae"]
-        return ["", f"<= {limit:g}", _met(gate.chunk_mae <= limit)]
-    limit = gate.thresholds["error_share"]
-    share = f"{100 * gate.error_share:.0f} % of it"
-    return [share, f"<= {100 * limit:g} %", _met(gate.error_share <= limit)]
+def _motion_rows(motion: MotionErrors, limits: Mapping[str, float]) -> list[list[str]]:
+    share, rougher = limits["error_share"], limits["jerk_ratio"]
+    return [
+        [
+            f"{motion.name}: mean chunk difference, {motion.unit}",
+            f"{motion.chunk_mae:.5f}",
+            f"{100 * motion.error_share:.0f} % of it",
+            f"<= {100 * share:g} %",
+            _met(motion.error_share <= share),
+        ],
+        [
+            f"{motion.name}: largest chunk difference, {motion.unit}",
+            f"{motion.chunk_max:.5f}",
+            f"{motion.chunk_max_beyond:.5f}",
+            f"<= {motion.limit:g}",
+            _met(motion.chunk_max_beyond <= motion.limit),
+        ],
+        [
+            f"{motion.name}: jerk, INT8 over float",
+            f"{motion.jerk_ratio:.4f}",
+            "",
+            f"<= {rougher:g}",
+            _met(motion.jerk_ratio <= rougher),
+        ],
+    ]
 
 
 def listed_corrections(names: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from calib_tools.common.circumstances import versions
 from calib_tools.common.setpoints import Shares
 from calib_tools.system.episodes import Episode
-from quantvla_ros.bundle.schema import BundleManifest
+from quantvla_ros.bundle.schema import BundleManifest, GateRecord
 
 SCHEMA = 1
 
@@ -175,7 +175,7 @@ def summarize(
         layout=quantized.quantization.layout,
         integer_layers=bench["integer_layers"],
         calibration=calibration,
-        gate=GateFigures(**{k: getattr(quantized.gate, k) for k in GateFigures.model_fields}),
+        gate=_gate_figures(quantized.gate),
         latency_ms=Latencies.model_validate(bench["latency_ms"]),
         speedup=bench["speedup"],
         weight_bytes=WeightBytes.model_validate(bench["weight_bytes"]),
@@ -196,4 +196,16 @@ def summarize(
         durations_s={name: round(seconds, 2) for name, seconds in durations_s.items()},
         cpu=Processor(model=bench["cpu"]["model"], vnni=bench["cpu"]["vnni"]),
         versions=versions(),
+    )
+
+
+def _gate_figures(gate: GateRecord) -> GateFigures:
+    (arm,) = gate.motions  # the demonstration's policy moves one arm
+    return GateFigures(
+        passed=gate.passed,
+        error_share=arm.error_share,
+        chunk_mae=arm.chunk_mae,
+        cosine=gate.cosine,
+        gripper_flips=gate.gripper_flips,
+        jerk_ratio=arm.jerk_ratio,
     )

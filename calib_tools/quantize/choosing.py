@@ -48,6 +48,7 @@ def stricter(thresholds: Thresholds) -> Thresholds:
         update={
             "error_share": thresholds.error_share * MARGIN,
             "chunk_max": thresholds.chunk_max * MARGIN,
+            "chunk_max_m": thresholds.chunk_max_m * MARGIN,
             "cosine": 1.0 - (1.0 - thresholds.cosine) * MARGIN,
             "jerk_ratio": 1.0 + (thresholds.jerk_ratio - 1.0) * MARGIN,
         }

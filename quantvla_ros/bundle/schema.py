@@ -97,43 +97,61 @@ class BeyondSpread(_Model):
 
     The spread of a held-out sample is the largest distance between any two of `draws` chunks of
     the float policy, each from another noise. `cosine_error` is the mean over the samples of the
-    excess of 1 - cosine, `chunk_max` the largest excess in rad; `gripper_flips` counts the commands
-    that all draws give the same sign and the quantized policy another. `worst_sample` has the
-    largest excess of 1 - cosine, `worst_cosine_error`; samples are counted from 0.
+    excess of 1 - cosine; `gripper_flips` counts the commands that all draws give the same sign and
+    the quantized policy another. `worst_sample` has the largest excess of 1 - cosine,
+    `worst_cosine_error`; samples are counted from 0.
     """
 
     draws: int
     cosine_error: float
-    chunk_max: float
     gripper_flips: int
     worst_sample: int
     worst_cosine_error: float
 
 
+class MotionErrors(_Model):
+    """How far the motion of one group lies from the float policy's, in `unit`.
+
+    `error_share` is the mean over the samples of their error as a share of the float policy's own
+    spread; `chunk_mae` is the mean and `chunk_max` the largest error, `chunk_max_beyond` what the
+    largest has beyond that spread, at most `limit`.
+    """
+
+    name: str
+    unit: Literal["rad", "m"]
+    error_share: float
+    chunk_mae: float
+    chunk_max: float
+    chunk_max_beyond: float
+    jerk_ratio: float
+    limit: float
+
+
 class GateRecord(_Model):
     """The judgement of a quantized policy against its float policy on held-out samples.
 
-    `error_share` is the mean over the samples of their chunk error as a share of the float policy's
-    own spread. Chunk errors are in rad over the arm's joints; `gripper_flips` counts commands whose
-    sign changed, of `samples * gripper_commands`; `mae_per_action` is in SI; `kernel` of `backend`
-    computed the quantized chunks on the machine `cpu`, as that backend calls it.
+    `motions` has each arm and each tip; `gripper_flips` counts commands whose sign changed, of
+    `samples * gripper_commands`; `mae_per_action` is in SI; `kernel` of `backend` computed the
+    quantized chunks on the machine `cpu`, as that backend calls it.
     """
 
     passed: bool
     samples: int
-    error_share: float
-    chunk_mae: float
-    chunk_max: float
+    motions: list[MotionErrors]
     cosine: float
     gripper_flips: int
     gripper_commands: int
-    jerk_ratio: float
     mae_per_action: dict[str, float]
     thresholds: dict[str, float]
     beyond_spread: BeyondSpread
     backend: str
     kernel: str
     cpu: str
+
+    @property
+    def worst(self) -> MotionErrors | None:
+        """The motion with the largest share of the float policy's own spread, if anything moves."""
+        return max(self.motions, key=lambda motion: motion.error_share, default=None)
 
 
 class BundleManifest(_Model):

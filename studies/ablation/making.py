@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from calib_tools.buffer.store import CalibrationBuffer
 from calib_tools.common.output import read_json, write_json
 from calib_tools.quantize.recipe import Recipe
+from quantvla_ros.bundle.schema import GateRecord
 from quantvla_ros.bundle.storage import WEIGHTS, bundle_hash, file_hash
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.gate import load_thresholds
@@ -101,7 +102,7 @@ class Workshop:
             load_thresholds(),
             KERNEL if variant.fake else policy.kernel,
         )
-        return judged.model_dump()
+        return gate_row(judged)
 
     @cached_property
     def _draws(self) -> Chunks:
@@ -139,7 +140,7 @@ class Workshop:
         held = held_bytes(control, loaded)
         layers = [r for r in report.quantization.layers if r.precision != "float"]
         return {
-            "gate": report.gate.model_dump(),
+            "gate": gate_row(report.gate),
             "corrections": _corrections(report.corrections),
             "integer_layers": len(layers),
             "weight_bytes": {**held, "all_float": control.weight_bytes()},
@@ -157,7 +158,7 @@ class Workshop:
         path = self.path(variant)
         save_study(path, studied.network, self.bundle, bundle_hash(self.bundle))
         return {
-            "gate": studied.gate.model_dump(),
+            "gate": gate_row(studied.gate),
             "corrections": _corrections(studied.corrections),
             "integer_layers": studied.layers,
             "weight_bytes": None,
@@ -177,3 +178,11 @@ def _corrections(found: Any) -> Mapping[str, Any]:
         "error_plain": found.error_plain,
         "error_corrected": found.error_corrected,
     }
+
+
+def gate_row(gate: GateRecord) -> dict[str, Any]:
+    """A judgement as a record has it: with the figures of its worst motion in the first place."""
+    worst = gate.worst
+    assert worst is not None
+    keys = ("error_share", "chunk_mae", "chunk_max", "jerk_ratio")
+    return {key: getattr(worst, key) for key in keys} | gate.model_dump()

@@ -64,7 +64,7 @@ def open_rows(record: Mapping[str, Any]) -> list[Row]:
                 "fake" if variant["fake"] else "integers",
                 str(variant["integer_layers"]),
                 f"{1e3 * gate['chunk_mae']:.2f}",
-                _share(gate),
+                percent(gate["error_share"]),
                 f"{1e3 * gate['chunk_max']:.1f}",
                 f"{gate['cosine']:.4f}",
                 f"{gate['gripper_flips']} of {commands}",
@@ -74,11 +74,6 @@ def open_rows(record: Mapping[str, Any]) -> list[Row]:
             ]
         )
     return rows
-
-
-def _share(found: Mapping[str, Any]) -> str:
-    share = found.get("error_share")  # older records have none
-    return "" if share is None else percent(share)
 
 
 def fresh_rows(record: Mapping[str, Any]) -> list[Row]:
@@ -101,7 +96,7 @@ def _fresh(name: str, found: Mapping[str, Any]) -> Row:
         "{:.2f} to {:.2f}".format(*found["mean_interval_95_mrad"]),
         f"{found['median_mrad']:.2f}",
         f"{found['p95_mrad']:.2f}",
-        _share(found),
+        percent(found["error_share"]),
     ]
 
 

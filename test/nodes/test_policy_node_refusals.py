@@ -101,7 +101,7 @@ def test_quantized_bundle_without_a_passed_gate(unconfigured, graph, tmp_path):
 
 
 def test_quantized_bundle_that_failed_its_gate(unconfigured, graph, tmp_path):
-    gate = gate_record(passed=False, cpu="a script", chunk_mae=0.4, thresholds={"chunk_mae": 0.01})
+    gate = gate_record(passed=False, cpu="a script")
     bundle = write_bundle(tmp_path / "b", quantization=QUANTIZATION, gate=gate)
     text = refusal(unconfigured, graph, bundle)
     assert "GATE_FAILED" in text and str(bundle) in text

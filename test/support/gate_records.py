@@ -14,13 +14,14 @@ QUANTIZATION = Quantization(
 def gate_record(**changes) -> GateRecord:
     """A judgement that passed without any difference, and what is changed in it."""
     beyond = BeyondSpread(
-        draws=3, cosine_error=0.0, chunk_max=0.0, gripper_flips=0,
+        draws=3, cosine_error=0.0, gripper_flips=0,
         worst_sample=0, worst_cosine_error=0.0,
     )  # fmt: skip
     values = {
-        "passed": True, "samples": 8, "error_share": 0.0, "chunk_mae": 0.0, "chunk_max": 0.0,
-        "cosine": 1.0, "gripper_flips": 0, "gripper_commands": 1, "jerk_ratio": 1.0,
-        "mae_per_action": {}, "thresholds": {}, "beyond_spread": beyond, "kernel": "fake",
+        "passed": True, "samples": 8, "motions": [],
+        "cosine": 1.0, "gripper_flips": 0, "gripper_commands": 1,
+        "mae_per_action": {}, "thresholds": {"cosine": 0.9}, "beyond_spread": beyond,
+        "kernel": "fake",
         "backend": "cpu",
         "cpu": "fake",
     }  # fmt: skip

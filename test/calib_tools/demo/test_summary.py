@@ -62,15 +62,15 @@ def node_record(**faults: int) -> dict:
     }
 
 
+GATE = SimpleNamespace(
+    passed=True,
+    motions=[SimpleNamespace(error_share=0.1, chunk_mae=0.001, jerk_ratio=1.01)],
+    cosine=0.999,
+    gripper_flips=0,
+)
+
+
 def make() -> Summary:
-    gate = SimpleNamespace(
-        passed=True,
-        error_share=0.1,
-        chunk_mae=0.001,
-        cosine=0.999,
-        gripper_flips=0,
-        jerk_ratio=1.01,
-    )
     quantization = SimpleNamespace(scheme="w8a8", layout="llm+dit_mlp")
     bench = {
         "integer_layers": 30,
@@ -86,7 +86,7 @@ def make() -> Summary:
     }
     return summarize(
         "pick_place",
-        SimpleNamespace(gate=gate, quantization=quantization),
+        SimpleNamespace(gate=GATE, quantization=quantization),
         CalibrationSize(samples=48, held_out=16),
         bench,
         {"float": node_record(), "int8": node_record(STALE_CAMERA=1)},
@@ -143,10 +143,10 @@ def test_faults_of_both_runs_are_summed():
     record = node_record(CHUNK_UNDERRUN=2, STALE_CAMERA=0)
     both = {"float": record, "int8": record}
     summary = make()
-    gate, quantization = summary.gate, SimpleNamespace(scheme="w8a8", layout="llm")
+    quantization = SimpleNamespace(scheme="w8a8", layout="llm")
     again = summarize(
         "pick_place",
-        SimpleNamespace(gate=gate, quantization=quantization),
+        SimpleNamespace(gate=GATE, quantization=quantization),
         summary.calibration,
         {
             "integer_layers": 1,

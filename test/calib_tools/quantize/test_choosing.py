@@ -89,19 +89,25 @@ def test_a_budget_that_cannot_be_met_names_the_least(path, tmp_path):
 def test_auto_takes_the_most_that_the_gate_allows(path, tmp_path, monkeypatch):
     """With a limit that some layers break together, and then with none at all."""
     wide = load_thresholds().model_copy(
-        update={"error_share": 1e9, "chunk_max": 1e9, "cosine": -2.0, "gripper_flips": 2.0}
+        update={
+            "error_share": 1e9,
+            "chunk_max": 1e9,
+            "chunk_max_m": 1e9,
+            "cosine": -2.0,
+            "gripper_flips": 2.0,
+        }
     )
     wide = wide.model_copy(update={"jerk_ratio": 1e9})
     monkeypatch.setattr(choosing, "stricter", lambda _: wide)
     everything = quantize(path, tmp_path / "all", layout="auto")
     count = sum(r.precision == "int8" for r in everything.quantization.layers)
     assert count == 28
-    limit = wide.model_copy(update={"error_share": everything.gate.error_share / 4})
+    limit = wide.model_copy(update={"error_share": everything.gate.worst.error_share / 4})
     monkeypatch.setattr(choosing, "stricter", lambda _: limit)
     some = quantize(path, tmp_path / "some", layout="auto")
     kept = sum(r.precision == "int8" for r in some.quantization.layers)
     assert 5 <= kept < 28  # five layers reach no action
-    assert some.gate.error_share < everything.gate.error_share / 2
+    assert some.gate.worst.error_share < everything.gate.worst.error_share / 2
 
 
 def test_the_search_is_stricter_than_the_gate():

@@ -41,7 +41,7 @@ def test_judging_again_gives_the_same_verdict(quantized, tiny_bundle, tiny_buffe
     stored = load_manifest(quantized).gate
     again = gate(quantized, tiny_bundle, tiny_buffer)
     assert again.passed == stored.passed
-    assert again.chunk_mae == pytest.approx(stored.chunk_mae, rel=0.05)
+    assert again.worst.chunk_mae == pytest.approx(stored.worst.chunk_mae, rel=0.05)
 
 
 def test_judgement_names_this_cpu_and_can_be_written(quantized, tiny_bundle, tiny_buffer, tmp_path):
@@ -77,7 +77,10 @@ def test_the_table_marks_exactly_what_the_gate_refuses(quantized):
     record = load_manifest(quantized).gate
     beyond = {"cosine_error": 0.5, "gripper_flips": record.samples}
     wrong = record.model_copy(
-        update={"error_share": 1.0, "beyond_spread": record.beyond_spread.model_copy(update=beyond)}
+        update={
+            "motions": [record.worst.model_copy(update={"error_share": 1.0})],
+            "beyond_spread": record.beyond_spread.model_copy(update=beyond),
+        }
     )
     for judged in (record, wrong):
         missed = [row for row in gate_rows(judged) if row[-1] == "no"]

@@ -89,7 +89,7 @@ def test_gate_of_the_bundle_is_the_one_judged_again(path, report):
     again = judge_bundles(path, report.path, HELD_OUT)
     stored = load_manifest(report.path).gate
     assert stored == report.gate
-    assert again.chunk_mae == pytest.approx(stored.chunk_mae, rel=0.05)
+    assert again.worst.chunk_mae == pytest.approx(stored.worst.chunk_mae, rel=0.05)
     assert again.samples == len(HELD_OUT)
     assert again.passed == stored.passed
 
@@ -107,7 +107,7 @@ def test_same_buffer_same_bytes(path, report, tmp_path):
 
 def test_layout_none_is_the_float_policy(path, tmp_path):
     none = quantize(path, tmp_path / "none", recipe={"layout": "none"})
-    assert none.gate.chunk_mae == none.gate.error_share == 0.0
+    assert none.gate.worst.chunk_mae == none.gate.worst.error_share == 0.0
     assert none.gate.passed
 
 

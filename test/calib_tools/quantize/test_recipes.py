@@ -71,7 +71,7 @@ def test_what_was_judged_is_what_is_loaded(path, tmp_path, recipe):
     reference = load_policy(path, "reference", compiled=False)
     wanted, got = chunks_of(reference, HELD_OUT), chunks_of(policy, HELD_OUT)
     mae = np.abs(wanted - got)[..., :2].mean()
-    assert mae == pytest.approx(report.gate.chunk_mae, rel=1e-3)
+    assert mae == pytest.approx(report.gate.worst.chunk_mae, rel=1e-3)
     layer = records(report.path)[DOWN]
     assert layer.precision == f"int{recipe['scheme'][1]}"
     assert layer.group == recipe.get("group")

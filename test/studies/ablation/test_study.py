@@ -56,7 +56,7 @@ def test_what_was_judged_is_what_is_played(path, tmp_path, monkeypatch, study):
     assert variant.label == "float@odd"
     policy = load_variant(variant, None, compiled=False)
     torch.testing.assert_close(chunk(policy.network), chunk(made.network), rtol=1e-4, atol=1e-4)
-    assert made.gate.kernel == KERNEL and made.gate.chunk_mae > 0
+    assert made.gate.kernel == KERNEL and made.gate.worst.chunk_mae > 0
     fake = [n for n, m in policy.network.named_modules() if isinstance(m, StudyLinear)]
     assert len(fake) == made.layers
     assert (ATTENTION in fake) == (study.get("layout") == "all")
@@ -64,7 +64,7 @@ def test_what_was_judged_is_what_is_played(path, tmp_path, monkeypatch, study):
 
 def test_fewer_bits_are_worse_and_gptq_helps(path):
     errors = {
-        (bits, activation): studied(path, bits, activation).gate.chunk_mae
+        (bits, activation): studied(path, bits, activation).gate.worst.chunk_mae
         for bits, activation in ((8, 8), (4, 8), (4, 4), (3, 8))
     }
     assert errors[8, 8] < errors[4, 8] < errors[4, 4]
