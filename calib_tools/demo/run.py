@@ -7,6 +7,7 @@ import json
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from calib_tools.demo.stages import Stages
 from calib_tools.demo.summary import CalibrationSize, Summary, summarize
 from calib_tools.system.episodes import as_records
 from calib_tools.system.heard_setpoints import SETPOINTS, HeardSetpoints
-from calib_tools.system.policy_run import PolicyRun, run_policy
+from calib_tools.system.policy_run import FIRST_SEED, PolicyRun, System, run_policy
 from calib_tools.system.processes import Processes
 from quantvla_ros.backends.cpu.compiler import check_compiler
 from quantvla_ros.bundle.directory import prepare_output, written_directory
@@ -100,12 +101,10 @@ def _run(
         ) as report:
             runs["float"] = run_policy(
                 processes,
-                "float",
-                places["float"],
-                places["records"] / "float_node.json",
+                # Not compiled: the buffer does not need it, and the demo's user waits for it.
+                _system("float", places, compiled=False),
                 max(episodes, _RECORDED_EPISODES),
                 report,
-                compiled=False,  # the buffer does not need it, and the demo's user waits for it
                 recorder_arguments=record,
             )
             report(_successes(runs["float"]))
@@ -129,15 +128,7 @@ def _run(
             bench = json.loads(file.read_text(encoding="utf-8"))
             report(f"speedup {bench['speedup']:.2f}")
         with stages.stage("int8", "The INT8 policy moves the robot") as report:
-            runs["int8"] = run_policy(
-                processes,
-                "int8",
-                places["int8"],
-                places["records"] / "int8_node.json",
-                episodes,
-                report,
-                compiled=True,
-            )
+            runs["int8"] = run_policy(processes, _system("int8", places), episodes, report)
             report(_successes(runs["int8"]))
     with stages.stage("report", "Report") as report:
         buffer = load_buffer(places["buffer"])
@@ -159,6 +150,11 @@ def _run(
 
         write_report(draft, draft / "report.html", force=False)
     return summary
+
+
+def _system(name: str, places: Mapping[str, Path], compiled: bool = True) -> System:
+    record = places["records"] / f"{name}_node.json"
+    return System(name, places[name], record, compiled=compiled, robot={"seed": str(FIRST_SEED)})
 
 
 class _Tool:

@@ -21,7 +21,7 @@ from calib_tools.evaluate.outcome import Outcome, grounding
 from calib_tools.evaluate.plan import PlannedEpisode
 from calib_tools.evaluate.smoothness import path_length
 from calib_tools.system.episodes import run_episode
-from calib_tools.system.policy_run import robot_and_policy
+from calib_tools.system.policy_run import System, robot_and_policy
 from calib_tools.system.processes import Child, Processes
 from calib_tools.system.trace import JOINT_STATE_TYPE, read_trace, thinned
 
@@ -60,9 +60,12 @@ def play_over_ros(
             with (
                 Processes(logs, environment) as processes,
                 robot_and_policy(
-                    processes, name, variant.bundle, logs / f"{name}_node.json", _WATCHED,
-                    parameters | {"task": task}, lambda text: None, compiled,
-                    more={"realtime_chunking": variant.continues},
+                    processes,
+                    System(
+                        name, variant.bundle, logs / f"{name}_node.json", _WATCHED, compiled,
+                        parameters | {"task": task}, {"realtime_chunking": variant.continues},
+                    ),
+                    lambda text: None,
                 ) as (operator, children),
             ):  # fmt: skip
                 for job in group:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,11 @@ def evaluate(
         before = len(store.finished)
         try:
             latency_ms = latencies_ms(settings, variants, out)
-            session = _Session(variants, settings, plan, latency_ms, workers, ray, out)
-            last_look = session.play(store)
+            playing = _Evaluation(variants, settings, plan, latency_ms, workers, ray, out)
+            last_look = playing.play(store)
             counted = plan[: last_look.episodes] if last_look else plan
             speed = _speed(len(store.finished) - before, time.monotonic() - started, workers)
-            failures = session.show_failures(counted, store.finished, gifs)
+            failures = playing.show_failures(counted, store.finished, gifs)
             if settings.way == "ros":
                 latency_ms = measured_latencies_ms(list(latency_ms), out / LOGS)
         except Stopped as stop:
@@ -97,22 +98,17 @@ def _speed(episodes: int, seconds: float, workers: int) -> dict[str, Any]:
     }
 
 
-class _Session:
-    """One evaluation with its fixed parts at hand."""
+@dataclass(frozen=True)
+class _Evaluation:
+    """What is played, and where."""
 
-    def __init__(
-        self,
-        variants: Sequence[Variant],
-        settings: Settings,
-        plan: Sequence[PlannedEpisode],
-        latency_ms: dict[str, float],
-        workers: int,
-        ray: str | None,
-        out: Path,
-    ) -> None:
-        self._variants, self._settings, self._plan = variants, settings, plan
-        self._latency_ms, self._workers, self._ray = latency_ms, workers, ray
-        self._out = out
+    variants: Sequence[Variant]
+    settings: Settings
+    plan: Sequence[PlannedEpisode]
+    latency_ms: dict[str, float]
+    workers: int
+    ray: str | None
+    out: Path
 
     def play(self, store: EpisodeStore) -> Look | None:
         """Play until all is finished, or decided; the last look of the sequential rule."""
@@ -120,9 +116,9 @@ class _Session:
         found = self._look(looks, store.finished)
         if found is not None and found.decided:
             return found
-        jobs = [self._job(v, e) for e in self._plan for v in self._variants]
+        jobs = [self._job(v, e) for e in self.plan for v in self.variants]
         missing = [j for j in jobs if (j.variant.label, j.episode.index) not in store.finished]
-        labels = [variant.label for variant in self._variants]
+        labels = [variant.label for variant in self.variants]
         with (
             RunningSuccess(labels, len(jobs), store.finished) as bar,
             closing(self._played(missing)) as played,  # type: ignore[type-var]
@@ -139,16 +135,16 @@ class _Session:
         self, counted: Sequence[PlannedEpisode], finished: Mapping[Key, Outcome], gifs: int
     ) -> list[dict[str, Any]]:
         """Play the first failed episodes of each variant again, with a GIF."""
-        if self._settings.way == "ros":
+        if self.settings.way == "ros":
             return []
         jobs = []
-        for variant in self._variants:
+        for variant in self.variants:
             failed = [e for e in counted if not finished[(variant.label, e.index)].success]
             for episode in failed[:gifs]:
                 name = f"{variant.label.replace('/', '_')}_{episode.index:05d}.gif"
-                jobs.append(self._job(variant, episode, self._out / FAILURES / name))
+                jobs.append(self._job(variant, episode, self.out / FAILURES / name))
         missing = [job for job in jobs if job.picture is not None and not job.picture.is_file()]
-        for _ in play_in_processes(missing, self._workers, make_player):  # here: it writes files
+        for _ in play_in_processes(missing, self.workers, make_player):  # here: it writes files
             pass
         return [
             {
@@ -161,11 +157,11 @@ class _Session:
         ]
 
     def _job(self, variant: Variant, episode: PlannedEpisode, picture: Path | None = None) -> Job:
-        settings = self._settings
+        settings = self.settings
         return Job(
             variant,
             episode,
-            self._latency_ms[variant.label] / 1000,
+            self.latency_ms[variant.label] / 1000,
             settings.denoise_steps,
             settings.max_seconds,
             picture,
@@ -173,25 +169,25 @@ class _Session:
         )
 
     def _played(self, jobs: Sequence[Job]) -> Played:
-        if self._settings.way == "ros":
-            return play_over_ros(jobs, self._out / LOGS)
-        if self._ray is not None:
+        if self.settings.way == "ros":
+            return play_over_ros(jobs, self.out / LOGS)
+        if self.ray is not None:
             from calib_tools.common.ray_cluster import play_on_ray
 
-            return play_on_ray(jobs, self._ray, self._workers, make_player)
-        return play_in_processes(jobs, self._workers, make_player)
+            return play_on_ray(jobs, self.ray, self.workers, make_player)
+        return play_in_processes(jobs, self.workers, make_player)
 
     def _looks(self) -> list[int]:
         """Sizes at which the rule still has to look, the largest last."""
-        if not self._settings.stop_when_decided:
+        if not self.settings.stop_when_decided:
             return []
-        block = GOALS_A_SCENE * len(self._settings.tasks) * len(self._settings.shifts)
-        return look_sizes(len(self._plan), block)
+        block = GOALS_A_SCENE * len(self.settings.tasks) * len(self.settings.shifts)
+        return look_sizes(len(self.plan), block)
 
     def _look(self, looks: list[int], finished: Mapping[Key, Outcome]) -> Look | None:
         """Take the next looks for which all episodes are there; the first that decides ends it."""
         found = None
-        labels = [variant.label for variant in self._variants]
+        labels = [variant.label for variant in self.variants]
         while looks and all((x, i) in finished for x in labels for i in range(looks[0])):
             size = looks.pop(0)
             found = look({x: [finished[(x, i)].success for i in range(size)] for x in labels})

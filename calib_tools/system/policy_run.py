@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,26 +42,45 @@ class PolicyRun:
     node_record: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class System:
+    """Which robot and policy node to start.
+
+    Attributes:
+        name: names the logs.
+        bundle: what the policy node runs.
+        record_path: where it writes its record at the end.
+        topics: to watch (see `Operator`).
+        compiled: whether the policy is compiled, as on a robot; takes minutes on a busy machine.
+        robot: parameters of the simulated robot.
+        node: further parameters of the policy node.
+        node_module: runs the policy node, as that of the package or with changes for a study.
+    """
+
+    name: str
+    bundle: Path
+    record_path: Path
+    topics: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: WATCHED)
+    compiled: bool = True
+    robot: Mapping[str, str] = field(default_factory=dict)
+    node: Mapping[str, object] = field(default_factory=dict)
+    node_module: str = "quantvla_ros.nodes.policy_node"
+
+
 def run_policy(
     processes: Processes,
-    name: str,
-    bundle: Path,
-    record_path: Path,
+    system: System,
     episodes: int,
     report: Report,
-    compiled: bool,
     recorder_arguments: Sequence[str | Path] = (),
 ) -> PolicyRun:
     """Start robot and policy node, run episodes, end both.
 
     Args:
         processes: where the children live.
-        name: "float" or "int8"; names the logs.
-        bundle: what the node runs.
-        record_path: where the node writes its record.
+        system: what to start.
         episodes: how many.
         report: shows what happens.
-        compiled: whether the policy is compiled, as on a robot.
         recorder_arguments: when given, `quantvla` runs with them during the episodes, and gets
             Ctrl-C after the last one.
 
@@ -69,9 +88,7 @@ def run_policy(
         QuantVLAError: a process ended, the node refused, or something did not come in time.
     """
     arrivals: list[Arrival] = []
-    seed = {"seed": str(FIRST_SEED)}
-    system = robot_and_policy(processes, name, bundle, record_path, WATCHED, seed, report, compiled)
-    with system as (operator, children):
+    with robot_and_policy(processes, system, report) as (operator, children):
         recorder = None
         if recorder_arguments:
             recorder = processes.start("record", "calib_tools.cli", *recorder_arguments)
@@ -81,59 +98,42 @@ def run_policy(
             report("the buffer is written")
             recorder.interrupt()
             recorder.wait(_RECORDER_S)
-    return PolicyRun(done, arrivals, json.loads(record_path.read_text(encoding="utf-8")))
+    record = json.loads(system.record_path.read_text(encoding="utf-8"))
+    return PolicyRun(done, arrivals, record)
 
 
 @contextmanager
 def robot_and_policy(
-    processes: Processes,
-    name: str,
-    bundle: Path,
-    record_path: Path,
-    topics: Mapping[str, tuple[str, ...]],
-    robot_parameters: Mapping[str, str],
-    report: Report,
-    compiled: bool = True,
-    more: Mapping[str, object] | None = None,
-    node_module: str = "quantvla_ros.nodes.policy_node",
+    processes: Processes, system: System, report: Report
 ) -> Iterator[tuple[Operator, list[Child]]]:
     """Both nodes running, the policy node active and in dry run; both end after the block.
 
     Args:
         processes: where the children live.
-        name: names the logs.
-        bundle: what the policy node runs.
-        record_path: where it writes its record at the end.
-        topics: to watch (see `Operator`).
-        robot_parameters: of the simulated robot.
+        system: what to start.
         report: shows what happens.
-        compiled: whether the policy is compiled, as on a robot; takes minutes on a busy machine.
-        more: further parameters of the policy node.
-        node_module: runs the policy node, as that of the package or with changes for a study.
 
     Raises:
         QuantVLAError: a process ended, the node refused, or something did not come in time.
     """
     from quantvla_ros.nodes.operator import Operator
 
-    if compiled:
+    if system.compiled:
         check_compiler()
     robot = processes.start(
-        f"{name}_sim_robot_node",
+        f"{system.name}_sim_robot_node",
         "simulation.ros.robot_node",
         "--ros-args",
-        *(word for item in robot_parameters.items() for word in ("-p", ":=".join(item))),
+        *(word for item in system.robot.items() for word in ("-p", ":=".join(item))),
     )
-    node = processes.start(
-        f"{name}_policy_node",
-        node_module,
-        *_arguments(bundle, record_path, compiled, more or {}),
-    )
-    with Operator(topics) as operator:
+    node = processes.start(f"{system.name}_policy_node", system.node_module, *_arguments(system))
+    with Operator(system.topics) as operator:
         operator.instruct("")
         report("the simulated robot starts")
         _wait_for_robot(operator, robot)
-        report("the policy node loads" + (" and compiles" if compiled else "") + " the policy")
+        report(
+            "the policy node loads" + (" and compiles" if system.compiled else "") + " the policy"
+        )
         _while_alive(lambda: operator.policy.configure(_CONFIGURE_S), [robot, node])
         operator.policy.activate()
         operator.tap.subscribe(_TOPICS_S)
@@ -143,19 +143,17 @@ def robot_and_policy(
     processes.end(robot)
 
 
-def _arguments(
-    bundle: Path, record_path: Path, compiled: bool, more: Mapping[str, object]
-) -> list[str]:
+def _arguments(system: System) -> list[str]:
     arguments = ["--ros-args"]
     for file in ("config/policy.yaml", "config/panda_limits.yaml"):
         arguments += ["--params-file", str(shared_file(file))]
     values = {
-        "bundle": json.dumps(str(bundle)),
-        "record_path": json.dumps(str(record_path)),
-        "compiled": json.dumps(compiled),
+        "bundle": json.dumps(str(system.bundle)),
+        "record_path": json.dumps(str(system.record_path)),
+        "compiled": json.dumps(system.compiled),
         "use_sim_time": "true",
         "warmup_timeout_s": str(_WARM_UP_S),
-        **{name: json.dumps(value) for name, value in more.items()},
+        **{name: json.dumps(value) for name, value in system.node.items()},
     }
     for key, value in values.items():
         arguments += ["-p", f"{key}:={value}"]

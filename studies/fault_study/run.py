@@ -17,7 +17,7 @@ from calib_tools.common.progress import Report
 from calib_tools.common.resources import shared_file
 from calib_tools.common.ros_domain import own_ros_domain
 from calib_tools.system.heard_setpoints import SETPOINTS
-from calib_tools.system.policy_run import robot_and_policy
+from calib_tools.system.policy_run import System, robot_and_policy
 from calib_tools.system.processes import Child, Processes
 from calib_tools.system.trace import JOINT_STATE_TYPE, TRAJECTORY_TYPE
 from quantvla_ros.control.faults import FaultCode
@@ -76,8 +76,12 @@ def study(
         with (
             Processes(logs, environment) as processes,
             robot_and_policy(
-                processes, "study", shared_file(BUNDLE), Path(scratch) / "record.json", _TOPICS,
-                {}, report, compiled=False, more=PARAMETERS,
+                processes,
+                System(
+                    "study", shared_file(BUNDLE), Path(scratch) / "record.json", _TOPICS,
+                    compiled=False, node=PARAMETERS,
+                ),
+                report,
             ) as (operator, children),
         ):  # fmt: skip
             disturber = Disturber(operator.tap.node)

@@ -17,7 +17,7 @@ from calib_tools.buffer.sources import IMAGE_TYPES, JOINT_STATE_TYPE, STRING_TYP
 from calib_tools.common.progress import Report
 from calib_tools.common.resources import shared_file
 from calib_tools.common.ros_domain import own_ros_domain
-from calib_tools.system.policy_run import robot_and_policy
+from calib_tools.system.policy_run import System, robot_and_policy
 from calib_tools.system.processes import Child, Processes
 from calib_tools.system.trace import TRAJECTORY_TYPE
 from quantvla_ros.errors import QuantVLAError
@@ -67,8 +67,12 @@ def study_messages(cases: int, seed: int, logs: Path, report: Report) -> dict[st
         own_ros_domain() as environment,
         Processes(logs, with_wave(environment)) as processes,
         robot_and_policy(
-            processes, "fuzz", shared_file(BUNDLE), Path(scratch) / "record.json", topics,
-            {}, report, compiled=False, more={"backend": BACKEND.name},
+            processes,
+            System(
+                "fuzz", shared_file(BUNDLE), Path(scratch) / "record.json", topics,
+                compiled=False, node={"backend": BACKEND.name},
+            ),
+            report,
         ) as (operator, children),
     ):  # fmt: skip
         study = _Study(operator, children)

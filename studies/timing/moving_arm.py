@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from calib_tools.common.progress import Report
 from calib_tools.common.ros_domain import own_ros_domain
-from calib_tools.system.policy_run import robot_and_policy
+from calib_tools.system.policy_run import System, robot_and_policy
 from calib_tools.system.processes import Child, Processes
 from studies.driven_system import DrivenSystem
 
@@ -97,8 +97,12 @@ def moving_arm(
             own_ros_domain() as environment,
             Processes(logs, environment) as processes,
             robot_and_policy(
-                processes, node_module.rpartition(".")[2], bundle, path, topics, {}, report,
-                more={"control_rate_hz": float(rate_hz)}, node_module=node_module,
+                processes,
+                System(
+                    node_module.rpartition(".")[2], bundle, path, topics,
+                    node={"control_rate_hz": float(rate_hz)}, node_module=node_module,
+                ),
+                report,
             ) as (operator, (robot, node)),
         ):  # fmt: skip
             yield MovingArm(operator, robot, node), record
