@@ -75,4 +75,5 @@ def _of_bundle(path: Path) -> StartingPoint:
             )
         )
     )  # fmt: skip
-    return StartingPoint(read_architecture(manifest), bundle.tensors, None, statistics)
+    weights = {name: tensor.float() for name, tensor in bundle.tensors.items()}
+    return StartingPoint(read_architecture(manifest), weights, None, statistics)

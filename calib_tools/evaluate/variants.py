@@ -183,6 +183,7 @@ def load_variant(variant: Variant, denoise_steps: int | None, compiled: bool) ->
 
     from quantvla_ros.backends.policy import policy_of
     from quantvla_ros.bundle.storage import load_bundle
+    from quantvla_ros.models.stored import widen
     from quantvla_ros.quantization.network import load_network
 
     torch.set_num_threads(1)
@@ -194,6 +195,7 @@ def load_variant(variant: Variant, denoise_steps: int | None, compiled: bool) ->
     bundle = load_bundle(variant.bundle)
     network = load_network(bundle)
     if variant.change is not None:
+        widen(network)
         variant.change.apply(network)
     policy = policy_of(bundle, network, "cpu", compiled)
     if denoise_steps is not None:

@@ -42,7 +42,7 @@ FILES = (WEIGHTS, TOKENIZER)
 
 @dataclass(frozen=True)
 class Bundle:
-    """A loaded bundle; 16-bit floats are already 32-bit, integers are as on disk."""
+    """A loaded bundle; its tensors are mapped from the file, in the file's dtypes."""
 
     path: Path
     manifest: BundleManifest

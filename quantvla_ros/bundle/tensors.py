@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from quantvla_ros.errors import BundleError
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 WEIGHTS = "weights.safetensors"
 TYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "I8": "int8", "U8": "uint8"}
 """Floats, and the integers of quantized layers; safetensors' name -> PyTorch's."""
+_CHECKED = 1 << 20  # numbers
 
 
 def check_types(path: Path) -> None:
@@ -61,17 +64,23 @@ def tensor_header(path: Path) -> dict[str, dict[str, Any]]:
     """
     file = path / WEIGHTS
     try:
-        with file.open("rb") as opened:
-            (size,) = struct.unpack("<Q", opened.read(8))
-            if size > file.stat().st_size:
-                raise ValueError("its header is longer than the file")
-            header: dict[str, dict[str, Any]] = json.loads(opened.read(size))
-        header.pop("__metadata__", None)
+        header, _ = _header(file)
         if not all(isinstance(entry["dtype"], str) for entry in header.values()):
             raise ValueError("its header is damaged")
     except (OSError, ValueError, struct.error, AttributeError, TypeError, KeyError) as error:
         raise BundleError(f"{file} cannot be read ({error}); make the bundle again") from error
     return header
+
+
+def _header(file: Path) -> tuple[dict[str, dict[str, Any]], int]:
+    """What the file says of its tensors, and where their bytes begin."""
+    with file.open("rb") as opened:
+        (size,) = struct.unpack("<Q", opened.read(8))
+        if size > file.stat().st_size:
+            raise ValueError("its header is longer than the file")
+        header: dict[str, dict[str, Any]] = json.loads(opened.read(size))
+    header.pop("__metadata__", None)
+    return header, 8 + size
 
 
 def check_tensors(
@@ -115,36 +124,57 @@ def check_tensors(
 
 
 def _check_finite(where: Path, name: str, tensor: torch.Tensor) -> None:
-    if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-        raise BundleError(
-            f"tensor '{name}' of {where} holds NaN or infinity; make the bundle again"
-        )
+    if not tensor.is_floating_point():
+        return
+    for part in tensor.flatten().split(_CHECKED):  # a check of the whole makes a copy of it
+        if not bool(part.isfinite().all()):
+            raise BundleError(
+                f"tensor '{name}' of {where} holds NaN or infinity; make the bundle again"
+            )
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """All tensors of the bundle `path`, whose types are checked; 16-bit floats become 32-bit.
+    """All tensors of the bundle `path`, whose types are checked, in the dtypes of the file.
+
+    What is narrower than float32 is mapped into memory, each tensor for itself: the system reads
+    its pages when they are used and frees them with the tensor. Whoever writes into one gets pages
+    of his own; the file stays as it is.
 
     Raises:
         BundleError: the file cannot be read, or a tensor is not finite.
     """
-    import torch
     from safetensors import SafetensorError, safe_open
 
-    path, tensors = path / WEIGHTS, {}
+    file = path / WEIGHTS
     try:
-        with safe_open(path, "pt") as stored:
-            names = list(stored.keys())
-        for name in names:
-            # The library maps the file into memory; opened anew for each tensor, the whole of it
-            # is never held beside the tensors.
-            with safe_open(path, "pt") as stored:
-                tensor = stored.get_tensor(name)
-            wide = tensor.dtype in (torch.float16, torch.bfloat16)
-            tensors[name] = tensor.float() if wide else tensor.clone()
-            _check_finite(path, name, tensors[name])
-    except (SafetensorError, OSError) as error:
-        raise BundleError(f"{path} cannot be read ({error}); make the bundle again") from error
+        with safe_open(file, "pt"):  # it checks that sizes, types and places fit each other
+            pass
+        header, start = _header(file)
+        tensors = {name: _mapped(file, start, entry) for name, entry in header.items()}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise BundleError(f"{file} cannot be read ({error}); make the bundle again") from error
+    for name, tensor in tensors.items():
+        _check_finite(file, name, tensor)
     return tensors
+
+
+def _mapped(file: Path, start: int, entry: dict[str, Any]) -> torch.Tensor:
+    import torch
+
+    kind, (first, end) = getattr(torch, TYPES[entry["dtype"]]), entry["data_offsets"]
+    if first == end:
+        return torch.empty(entry["shape"], dtype=kind)
+    if kind is torch.float32:
+        # Used as they stand, by products whose speed and last bits depend on where a weight
+        # begins: they get memory of their own, which begins alike in every process.
+        read = torch.empty(end - first, dtype=torch.uint8)
+        with file.open("rb") as opened:
+            opened.seek(start + first)
+            opened.readinto(read.numpy().data)
+        return read.view(kind).view(entry["shape"])
+    # "c": a page that is written is copied. numpy knows no bfloat16, so the bytes are mapped.
+    mapped = np.memmap(file, np.uint8, "c", start + first, (end - first,))
+    return torch.from_numpy(mapped).view(kind).view(entry["shape"])
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:

@@ -15,6 +15,7 @@ from quantvla_ros.bundle.tensors import check_tensors
 from quantvla_ros.errors import BundleError
 from quantvla_ros.models.families import find_family
 from quantvla_ros.models.family import Network
+from quantvla_ros.models.stored import compute_in_float32, may_stay_stored
 from quantvla_ros.validation import first_problem
 
 
@@ -35,29 +36,35 @@ def read_architecture(manifest: BundleManifest) -> Any:
 
 
 def empty_network(manifest: BundleManifest) -> Network:
-    """The bundle's float network with weights that are not yet filled in.
+    """The bundle's float network on the meta device: shapes without weights.
 
     Raises:
         QuantVLAError: see `read_architecture`.
     """
     sizes = read_architecture(manifest)
-    return find_family(manifest.family).build(sizes).eval()
+    with torch.device("meta"):
+        return find_family(manifest.family).build(sizes).eval().requires_grad_(False)
 
 
 def load_weights(network: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Load a bundle's tensors; every name, shape and kind must be the network's own.
+    """Put a bundle's tensors into an empty network; each must be the network's own.
+
+    16-bit weights of linears and embeddings stay as they are (see `stored`), the few others become
+    float32; nothing else is copied.
 
     Raises:
         BundleError: a tensor is missing, too many, of another shape, or of another kind.
     """
     state = network.state_dict()
     check_tensors(tensors, state)
-    with torch.no_grad():
-        network.load_state_dict({k: v.to(state[k].dtype) for k, v in tensors.items()})
+    kept = may_stay_stored(network)
+    placed = {k: v if k in kept else v.to(state[k].dtype) for k, v in tensors.items()}
+    network.load_state_dict(placed, assign=True)
+    compute_in_float32(network)
 
 
 def float_network(bundle: Bundle) -> Network:
-    """The float network of a bundle that is not quantized."""
+    """The float network of a bundle that is not quantized, on the bundle's own tensors."""
     network = empty_network(bundle.manifest)
     load_weights(network, bundle.tensors)
     return network

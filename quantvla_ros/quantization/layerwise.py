@@ -7,14 +7,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from quantvla_ros.bundle.schema import BundleManifest
-from quantvla_ros.bundle.tensors import check_tensors
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.build import empty_network
+from quantvla_ros.models.build import empty_network, load_weights
 from quantvla_ros.models.family import Network, Stage
+from quantvla_ros.models.stored import widen
 from quantvla_ros.quantization.modules import linear_at, replace_module
 from quantvla_ros.quantization.observe import InputStatistics
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
@@ -34,18 +33,21 @@ Round = Callable[[Tensor, Precision, "InputStatistics | None"], Codes]
 
 
 def load_on_tensors(manifest: BundleManifest, tensors: dict[str, Tensor]) -> Network:
-    """The float network of a bundle on the very tensors given: nothing is held twice.
+    """The float network of a bundle on the very tensors given, widened to float32 one by one.
+
+    Args:
+        manifest: of the bundle.
+        tensors: of the bundle; emptied, so that no narrow weight outlives its wide one.
 
     Raises:
         BundleError: a tensor is missing, too many, or of another shape or type; or no
             architecture.
     """
-    with torch.device("meta"):
-        network = empty_network(manifest)
-    state = network.state_dict()
-    check_tensors(tensors, state)
-    network.load_state_dict(tensors, assign=True)
-    return network.requires_grad_(False)
+    network = empty_network(manifest)
+    load_weights(network, tensors)
+    tensors.clear()
+    widen(network)
+    return network
 
 
 def batches(

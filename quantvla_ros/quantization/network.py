@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from quantvla_ros.bundle.schema import LayerRecord, Quantization
 from quantvla_ros.bundle.storage import Bundle
 from quantvla_ros.errors import BundleError, QuantVLAError
@@ -36,8 +38,9 @@ def load_network(bundle: Bundle) -> Network:
         roles = find_family(bundle.manifest.family).roles(network)
         records = {r.name: r for r in quantization.layers if r.precision != "float"}
         _check_layout(bundle, quantization, roles, set(records))
-        for record in records.values():
-            _make_room(bundle, network, record, quantization.activation_bits)
+        with torch.device("meta"):
+            for record in records.values():
+                _make_room(bundle, network, record, quantization.activation_bits)
     load_weights(network, bundle.tensors)
     return network
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from quantvla_ros.backends.policy import Policy, policy_of
 from quantvla_ros.bundle.storage import load_bundle
+from quantvla_ros.models.stored import widen
 from quantvla_ros.quantization.network import load_network
 from studies.fake_quantization.file import apply_study
 
@@ -24,5 +25,6 @@ def load_made(bundle: Path, path: Path) -> Policy:
     loaded = load_bundle(path if path.is_dir() else bundle)
     network = load_network(loaded)
     if not path.is_dir():
+        widen(network)
         apply_study(network, path)
     return policy_of(loaded, network, "cpu")

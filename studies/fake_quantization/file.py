@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from calib_tools.common.output import whole_file
 from quantvla_ros.bundle.storage import load_bundle
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.build import float_network
+from quantvla_ros.quantization.layerwise import load_on_tensors
 from quantvla_ros.quantization.modules import linear_at, replace_module
 from quantvla_ros.quantization.transforms.rotation import RotatedLinear
 from studies.fake_quantization.duquant import DuQuantLinear
@@ -32,7 +32,8 @@ def save_study(path: Path, network: nn.Module, bundle: Path, bundle_sha256: str)
     """Write the study of `network`, which has `StudyLinear` layers, whole or not at all."""
     from safetensors.torch import save_file
 
-    plain = float_network(load_bundle(bundle)).state_dict()
+    loaded = load_bundle(bundle)
+    plain = load_on_tensors(loaded.manifest, loaded.tensors).state_dict()
     state = network.state_dict()
     tensors = {
         name: _copy(value)

@@ -25,7 +25,6 @@ from quantvla_ros.bundle.tensors import check_tensors, tensor_header
 from quantvla_ros.errors import BundleError, OutputExistsError
 
 QUICK = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-WIDENED = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 DTYPES = [torch.float32, torch.float16, torch.bfloat16, torch.int8, torch.uint8]
 FLOATS, CODES = torch.ones(3, 4), torch.ones(5).char()
 STRANGE = [
@@ -62,7 +61,7 @@ def test_tensors_of_every_type_and_shape_come_back(tmp_path, specs, seed):
     loaded = load_bundle(tmp_path / "bundle").tensors
     assert set(loaded) == set(tensors)
     for name, tensor in tensors.items():
-        assert loaded[name].dtype == WIDENED.get(tensor.dtype, tensor.dtype)
+        assert loaded[name].dtype == tensor.dtype
         assert loaded[name].shape == tensor.shape
         assert torch.equal(loaded[name].double(), tensor.double())
 

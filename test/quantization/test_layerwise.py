@@ -35,7 +35,7 @@ def run(network):
 
 def test_a_network_on_given_tensors_is_the_same_and_holds_nothing_twice():
     tensors = tiny_network().state_dict()
-    network = load_on_tensors(tiny_manifest(), tensors)
+    network = load_on_tensors(tiny_manifest(), dict(tensors))
     held = dict(network.named_parameters())
     assert all(held[name].data_ptr() == value.data_ptr() for name, value in tensors.items())
     torch.testing.assert_close(run(network), run(tiny_network()), rtol=0, atol=0)

@@ -68,11 +68,13 @@ class CpuBackend(Backend):
         from quantvla_ros.backends.cpu.packing import pack_network
         from quantvla_ros.backends.runner import NetworkRunner
         from quantvla_ros.models.families import find_family
+        from quantvla_ros.models.stored import widen
         from quantvla_ros.quantization.quantized_linear import quantized_layers
 
         for name, layer in quantized_layers(network).items():
             if why := self.supports(layer.precision):
                 raise BackendError(f"layer '{name}' does not run on backend 'cpu': {why}")
+        widen(network)  # float products are float32 here; counted by `weight_bytes`
         family = find_family(bundle.manifest.family)
         kernel = pack_network(network, family.siblings(network), family.unused(network))
         if options.compiled:

@@ -78,7 +78,7 @@ def test_fewer_tokens_than_a_hessian_needs_name_the_layer(path, tmp_path, monkey
         down.in_features = 1280
         return network
 
-    monkeypatch.setattr(quantizing, "adopt", wide)
+    monkeypatch.setattr(quantizing, "load_on_tensors", wide)
     words = r"GPTQ needs 1280 tokens at layer 'language_model.layers.0.mlp.down_proj'"
     refused(path, tmp_path / "out", words)
 
