@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import NormalDist
 
 LEVEL = 0.95
 
@@ -39,13 +38,12 @@ class Rate:
         """Wilson's score interval."""
         if self.count == 0:
             return 0.0, 1.0
-        z, n, p = _quantile(self.level), self.count, self.value
-        center = p + z * z / (2 * n)
-        spread = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        scale = 1 + z * z / n
+        from scipy.stats import binomtest
+
+        found = binomtest(self.successes, self.count).proportion_ci(self.level, "wilson")
         # Exact ends: rounding would leave 1e-17 where the bound is 0.
-        low = 0.0 if self.successes == 0 else (center - spread) / scale
-        high = 1.0 if self.successes == n else (center + spread) / scale
+        low = 0.0 if self.successes == 0 else float(found.low)
+        high = 1.0 if self.successes == self.count else float(found.high)
         return low, high
 
 
@@ -89,10 +87,10 @@ class Paired:
     @property
     def p_value(self) -> float:
         """McNemar's exact test, two-sided: is the chance of "only one" the same for both?"""
+        from scipy.stats import binomtest
+
         discordant = self.first_only + self.second_only
-        fewer = min(self.first_only, self.second_only)
-        tail = sum(math.comb(discordant, k) for k in range(fewer + 1))
-        return min(1.0, 2 * tail / (1 << discordant))
+        return float(binomtest(self.first_only, discordant).pvalue) if discordant else 1.0
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """Newcombe's interval of `difference`; -1 to 1 without pairs."""
@@ -121,7 +119,3 @@ def _combined(falling: Rate, rising: Rate, correlation: float) -> float:
     down = falling.value - falling.interval[0]
     up = rising.interval[1] - rising.value
     return math.sqrt(max(0.0, down * down + up * up - 2 * correlation * down * up))
-
-
-def _quantile(level: float) -> float:
-    return NormalDist().inv_cdf((1 + level) / 2)

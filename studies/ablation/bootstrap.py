@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calib_tools.evaluate.statistics import LEVEL
 
@@ -16,20 +16,23 @@ _SEED = 1
 
 def mean_interval(errors: Sequence[float]) -> tuple[float, float]:
     """Interval of the mean over samples."""
-    return _interval(np.asarray(errors)[_resampled(len(errors))].mean(axis=1))
+    return _interval(np.mean, errors)
 
 
 def ratio_interval(before: Sequence[float], after: Sequence[float]) -> tuple[float, float]:
     """Interval of the ratio of means, the same samples drawn for both."""
-    drawn = _resampled(len(before))
-    one, other = (np.asarray(e)[drawn].mean(axis=1) for e in (before, after))
-    return _interval(other / one)
+
+    def ratio(one: Any, other: Any, axis: int) -> Any:
+        return other.mean(axis) / one.mean(axis)
+
+    return _interval(ratio, before, after)
 
 
-def _resampled(count: int) -> NDArray[np.int64]:
-    return np.random.default_rng(_SEED).integers(0, count, (RESAMPLED, count))
+def _interval(statistic: Callable[..., Any], *samples: Sequence[float]) -> tuple[float, float]:
+    from scipy.stats import bootstrap
 
-
-def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+    found = bootstrap(
+        samples, statistic, n_resamples=RESAMPLED, paired=len(samples) > 1, vectorized=True,
+        confidence_level=LEVEL, method="percentile", rng=np.random.default_rng(_SEED),
+    )  # fmt: skip
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import pytest
 from hypothesis import given
@@ -94,3 +95,24 @@ def test_paired_interval_holds_the_difference_and_turns_with_the_variants(table)
     wide_low, wide_high = table.interval(0.99)
     assert wide_low <= low
     assert wide_high >= high
+
+
+@given(st.integers(0, 400), st.integers(0, 400), st.sampled_from([0.9, 0.95, 0.99]))
+def test_wilson_is_the_formula_of_the_paper(successes, failures, level):
+    n = successes + failures
+    if n == 0:
+        return
+    z, p = NormalDist().inv_cdf((1 + level) / 2), successes / n
+    center = p + z * z / (2 * n)
+    spread = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    found = Rate(successes, n, level).interval
+    wanted = ((center - spread) / (1 + z * z / n), (center + spread) / (1 + z * z / n))
+    assert found == pytest.approx(wanted, abs=1e-12)
+
+
+@given(TABLES)
+def test_mcnemar_is_the_sum_of_the_binomial_tail(table):
+    discordant = table.first_only + table.second_only
+    fewer = min(table.first_only, table.second_only)
+    tail = sum(math.comb(discordant, k) for k in range(fewer + 1))
+    assert table.p_value == pytest.approx(min(1.0, 2 * tail / 2**discordant))
