@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +12,7 @@ import mujoco
 
 from quantvla_ros.cache_directory import cache_directory
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.whole_file import whole_file
 from simulation import cameras, fixtures, libero_source, mesh_thinning, scene_size
 from simulation.libero_source import scene_xml
 
@@ -102,11 +101,6 @@ def load_scene() -> mujoco.MjModel:
         return mujoco.MjModel.from_binary_path(str(path))
     model = build_scene()
     _remove_stale(path.parent)
-    handle, temporary = tempfile.mkstemp(suffix=".mjb.part", dir=path.parent)
-    os.close(handle)
-    try:
-        mujoco.mj_saveModel(model, temporary, None)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with whole_file(path) as draft:
+        mujoco.mj_saveModel(model, str(draft), None)
     return model

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from calib_tools.common.failures import told
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.errors import QuantVLAError
-from training.data.files import replacing
+from quantvla_ros.whole_file import whole_file
 from training.data.reader import DataSet
 from training.data.schema import IMAGE_KEYS
 
@@ -62,7 +62,7 @@ def write_pictures(data: DataSet, episode: int, out: Path) -> None:
     if out.suffix not in (".png", ".gif"):
         raise QuantVLAError(f"{out} must end in .png (a sheet) or .gif (an animation).")
     frames = data.episode(episode)
-    with replacing(out) as temporary:
+    with whole_file(out) as temporary:
         if out.suffix == ".png":
             sheet(frames).save(temporary, "PNG")
             return

@@ -117,9 +117,9 @@ def check_driver(bundle: Path, out: Path) -> None:
     Raises:
         QuantVLAError: the bundle is damaged or of another robot, or another policy drove.
     """
+    from calib_tools.common.output import write_json
     from calib_tools.evaluate.variants import check_fits_robot
     from quantvla_ros.bundle.storage import bundle_hash, load_manifest
-    from training.data.files import write_json
 
     manifest = load_manifest(bundle, check_files=True)
     check_fits_robot(manifest, bundle)

@@ -31,9 +31,9 @@ from calib_tools.common.failures import told
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.mini_pi05.config import MiniPi05Config
+from quantvla_ros.whole_file import whole_file
 from training import runlog
 from training.corrections import FPS, Played, play_part
-from training.data.files import replacing
 from training.data.parts import PARTS, waiting_parts
 from training.dataset import Frames, Statistics, joined, load_frames, part_frames
 from training.demonstrations import record_part
@@ -215,7 +215,7 @@ class Run:
 
     def _keep(self, players: Players) -> Path:
         """Write a checkpoint, and the averaged weights as the bundle to play."""
-        with replacing(self.plan.out / CHECKPOINT) as temporary:
+        with whole_file(self.plan.out / CHECKPOINT) as temporary:
             torch.save({**self.trainer.state(), "seconds": self.spent}, temporary)
         policies = self.plan.out / "policies"
         path = policies / f"{self.trainer.step:07d}"

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from quantvla_ros.errors import QuantVLAError
-from training.data.files import replacing
+from quantvla_ros.whole_file import whole_file
 from training.data.reader import DataSet, read_part
 from training.data.schema import HORIZON
 from training.language import GoalName, all_goals
@@ -231,7 +231,7 @@ class Statistics:
 
     def save(self, path: Path) -> None:
         """Write them."""
-        with replacing(path) as temporary, temporary.open("wb") as stream:
+        with whole_file(path) as temporary, temporary.open("wb") as stream:
             np.savez(stream, **vars(self))
 
     def apply(self, frames: Frames) -> None:

@@ -24,10 +24,10 @@ import typer
 
 from calib_tools.common.cores import usable_cores
 from calib_tools.common.failures import told
+from calib_tools.common.output import write_json
 from quantvla_ros.backends.cpu.fingerprint import cpu_kind
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.parent_process import end_with_parent
-from training.data.files import write_json
 from training.making_table import KIND, SCHEMA
 
 BUNDLE = Path("policies/panda")

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from training.data.files import replacing
+from quantvla_ros.whole_file import whole_file
 
 FILE, CURVES = "log.jsonl", "curves.png"
 
@@ -44,7 +44,7 @@ def rewind(out: Path, step: int) -> None:
     """Forget what came after the checkpoint of this step: it is done again."""
     if (out / FILE).exists():
         kept = [line for line in read(out) if line["step"] <= step]
-        with replacing(out / FILE) as temporary:
+        with whole_file(out / FILE) as temporary:
             temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
 
 
@@ -83,6 +83,6 @@ def draw(out: Path) -> None:
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend()
-    with replacing(out / CURVES) as temporary:
+    with whole_file(out / CURVES) as temporary:
         figure.savefig(temporary, dpi=100, format="png")
     plt.close(figure)

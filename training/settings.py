@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from calib_tools.common.output import write_json
 from quantvla_ros.errors import QuantVLAError
-from training.data.files import write_json
 
 FILE = "settings.json"
 

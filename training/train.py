@@ -23,8 +23,8 @@ from torch.multiprocessing.spawn import spawn
 
 from calib_tools.common.failures import told
 from quantvla_ros.parent_process import end_with_parent
+from quantvla_ros.whole_file import whole_file
 from training import playing, runlog
-from training.data.files import replacing
 from training.dataset import Frames, Statistics, load_frames
 from training.export import export
 from training.options import Corrections, CorrectionWeight, Demos
@@ -136,7 +136,7 @@ class Run:
         self.recent = []
 
     def _save(self) -> None:
-        with replacing(self.out / CHECKPOINT) as temporary:
+        with whole_file(self.out / CHECKPOINT) as temporary:
             torch.save(self.trainer.state(), temporary)
         self.saved = time.monotonic()
 

@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that are there whole or not at all: written beside their place, then renamed."""
+"""What commands write: JSON records, and directories in which long work goes on after a stop."""
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.errors import OutputExistsError, QuantVLAError
+from quantvla_ros.whole_file import write_file
 
 _PLAN = "plan.json"
 _REMOVE = "remove the file, and the same command makes it again"
@@ -30,27 +28,6 @@ def check_file_free(path: Path, force: bool) -> None:
     if path.exists() and not force:
         raise OutputExistsError(f"'{path}' exists; choose another name, or --force to replace it.")
     check_writable(path)
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Give a temporary sibling to write; it becomes `path` when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    try:
-        yield Path(name)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def write_file(path: Path, content: str | bytes) -> None:
-    """Write a file whole, replacing what was there."""
-    with whole_file(path) as draft:
-        draft.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def claim_directory(out: Path, plan: Mapping[str, Any]) -> None:
@@ -80,7 +57,7 @@ def claim_directory(out: Path, plan: Mapping[str, Any]) -> None:
     write_json(path, plan)
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
+def write_json(path: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write a JSON file whole, replacing what was there."""
     write_file(path, json_text(content))
 
@@ -100,6 +77,6 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def json_text(content: Mapping[str, Any]) -> str:
+def json_text(content: Mapping[str, Any] | Sequence[Any]) -> str:
     """Content of a JSON file, one value a line."""
     return json.dumps(content, indent=1, allow_nan=False) + "\n"

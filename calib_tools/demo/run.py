@@ -16,7 +16,7 @@ import yaml
 from calib_tools.buffer.messages import RawMessage, decode
 from calib_tools.buffer.sources import load_config
 from calib_tools.buffer.store import load_buffer
-from calib_tools.common.output import write_file, write_json
+from calib_tools.common.output import write_json
 from calib_tools.common.panda_limits import panda_limits
 from calib_tools.common.progress import Report
 from calib_tools.common.resources import shared_file
@@ -34,6 +34,7 @@ from quantvla_ros.bundle.directory import prepare_output, written_directory
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import BundleError, OutputExistsError, QuantVLAError
+from quantvla_ros.whole_file import write_file
 
 DEFAULT_POLICY = "policies/panda"
 TASK = "pick_place"

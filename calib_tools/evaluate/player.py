@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from calib_tools.common.output import write_file
 from calib_tools.common.setpoints import ControllerSetup
 from calib_tools.evaluate.closed_loop import ClosedLoop
 from calib_tools.evaluate.jobs import Job
@@ -14,6 +13,7 @@ from calib_tools.evaluate.outcome import Outcome
 from calib_tools.evaluate.variants import load_variant
 from calib_tools.system.animation import animation
 from calib_tools.system.trace import Frame
+from quantvla_ros.whole_file import write_file
 from simulation.robot import SimulatedRobot
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from calib_tools.common.output import write_file
 from calib_tools.evaluate.outcome import Outcome
 from calib_tools.evaluate.settings import Settings, read_settings
 from quantvla_ros.errors import OutputExistsError, QuantVLAError
+from quantvla_ros.whole_file import write_file
 
 SETTINGS, EPISODES = "settings.json", "episodes.jsonl"
 

@@ -8,7 +8,6 @@ import fcntl
 import json
 import os
 import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from calib_tools.common.output import whole_file, write_json
+from calib_tools.common.output import write_json
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.rounding.codes import Codes
+from quantvla_ros.whole_file import whole_file
 
 _SETTINGS, _LOCK, _MEASURES = "settings.json", "lock", "measures"
 
@@ -94,9 +94,8 @@ class WorkDirectory:
             "values": layer.codes.values.contiguous(),
             "scales": layer.codes.scales.contiguous(),
         }
-        draft = file.with_name(f"{uuid.uuid4().hex}.tmp")
-        save_file(tensors, draft, {"content": content})
-        os.replace(draft, file)
+        with whole_file(file) as draft:
+            save_file(tensors, draft, {"content": content})
 
     def measure(self, name: str, bits: int) -> dict[str, Any] | None:
         """A finished measurement of a layer's effect, or None."""

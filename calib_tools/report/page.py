@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from calib_tools.buffer.store import HELD_OUT_EVERY, BufferDescription
-from calib_tools.common.output import check_file_free, write_file
+from calib_tools.common.output import check_file_free
 from calib_tools.report import plots
 from calib_tools.report.bundle_data import read_bundle
 from calib_tools.report.evaluation import evaluation_sections, is_evaluation
@@ -19,6 +19,7 @@ from calib_tools.report.quantization import gate_section, is_bundle, quantizatio
 from calib_tools.report.run_data import Record, RunData, read_run
 from calib_tools.report.section import Section
 from quantvla_ros.cache_directory import cache_directory, why_not_at_home
+from quantvla_ros.whole_file import write_file
 
 _TEMPLATE = "page.html.j2"
 

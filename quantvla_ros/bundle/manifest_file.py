@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 from quantvla_ros.bundle.schema import KNOWN_SCHEMA_VERSIONS, BundleManifest
 from quantvla_ros.errors import BundleError
 from quantvla_ros.validation import first_problem
+from quantvla_ros.whole_file import write_file
 
 MANIFEST = "bundle.yaml"
 _SEAL = b"# sha256 of all lines above: "
@@ -28,9 +28,7 @@ def seal(body: bytes) -> bytes:
 def write_manifest(directory: Path, manifest: BundleManifest) -> None:
     """Write `bundle.yaml` into a bundle directory, whole or not at all."""
     text = yaml.safe_dump(manifest.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    temporary = directory / f".{MANIFEST}.tmp"
-    temporary.write_bytes(seal(text.encode()))
-    os.replace(temporary, directory / MANIFEST)
+    write_file(directory / MANIFEST, seal(text.encode()))
 
 
 def read_manifest(directory: Path) -> BundleManifest:

@@ -18,6 +18,7 @@ from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.serving.histogram import BOUNDS_MS, Histogram
 from quantvla_ros.serving.ring import Ring
+from quantvla_ros.whole_file import write_file
 
 SCHEMA = 1
 KEEP = 30_000
@@ -140,11 +141,8 @@ def write_record(path: Path, record: Mapping[str, Any]) -> None:
         QuantVLAError: the file cannot be written.
     """
     path = Path(os.path.expanduser(path))
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
-        os.replace(temporary, path)
+        write_file(path, json.dumps(record, indent=1))
     except OSError as error:
         raise QuantVLAError(
             f"The record '{path}' cannot be written ({error.strerror}); change record_path."

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calib_tools.common.output import read_json, write_file, write_json
+from calib_tools.common.output import read_json, write_json
 from calib_tools.quantize.command import fitting_buffer
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.gate import load_thresholds
 from quantvla_ros.quantization.motion_errors import Array, error_share, mean_errors, own_spread
+from quantvla_ros.whole_file import write_file
 from studies.ablation.bootstrap import mean_interval
 
 if TYPE_CHECKING:

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calib_tools.common.output import check_file_free, write_file
+from calib_tools.common.output import check_file_free
 from calib_tools.report.evaluation_plots import forest_figure
 from calib_tools.report.page import fill_page, prepare_plots
 from calib_tools.report.section import Section
+from quantvla_ros.whole_file import write_file
 from studies.ablation import table
 from studies.ablation.table import RECORD
 from studies.study import study_command

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from quantvla_ros.whole_file import write_file
 from studies.documents import fault_page, parameter_pages
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -36,11 +36,7 @@ def write(root: Path) -> list[Path]:
     """Renew the outdated files under ``root`` (a source tree) and return their paths."""
     texts, renewed = pages(), outdated(root)
     for relative in renewed:
-        path = root / relative
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_text(texts[relative], encoding="utf-8")
-        os.replace(temporary, path)
+        write_file(root / relative, texts[relative])
     return renewed
 
 

@@ -18,12 +18,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calib_tools.common.output import write_file
 from calib_tools.demo.summary_table import read_summary, render
 from calib_tools.evaluate import table
 from calib_tools.evaluate.record import RECORD as EVALUATION
 from calib_tools.evaluate.record import read_record
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.whole_file import write_file
 from studies import experts as expert_study
 from studies.ablation import table as ablation
 from studies.ablation.table import RECORD as ABLATION

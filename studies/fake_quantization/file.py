@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from calib_tools.common.output import whole_file
 from quantvla_ros.bundle.storage import load_bundle
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.layerwise import load_on_tensors
 from quantvla_ros.quantization.modules import linear_at, replace_module
 from quantvla_ros.quantization.transforms.rotation import RotatedLinear
+from quantvla_ros.whole_file import whole_file
 from studies.fake_quantization.duquant import DuQuantLinear
 from studies.fake_quantization.head import KEY, KIND, read_head
 from studies.fake_quantization.layer import StudyLinear

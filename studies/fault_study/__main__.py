@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from calib_tools.common.output import write_file
 from calib_tools.common.progress import Report
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.control.faults import FaultCode
+from quantvla_ros.whole_file import write_file
 from studies.fault_study.scenarios import SCENARIOS
 from studies.fault_study.table import KIND, figure, is_good, markdown
 from studies.study import run_study, study_parser

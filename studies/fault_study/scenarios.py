@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calib_tools.common.output import write_file
 from quantvla_ros.control.faults import FaultCode
+from quantvla_ros.whole_file import write_file
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.operator import Operator

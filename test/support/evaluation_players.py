@@ -8,13 +8,13 @@ import signal
 import time
 from pathlib import Path
 
-from calib_tools.common.output import write_file
 from calib_tools.evaluate.jobs import Job
 from calib_tools.evaluate.outcome import Outcome
 from calib_tools.evaluate.plan import PlannedEpisode
 from calib_tools.evaluate.settings import SCHEMA, Settings, VariantId
 from calib_tools.evaluate.variants import Variant
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.whole_file import write_file
 
 
 def outcome(success: bool = True, grounding: str = "told", seconds: float = 5.0, **more) -> Outcome:

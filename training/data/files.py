@@ -1,35 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that appear whole or not at all."""
+"""Tables of a data set on disk."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from quantvla_ros.whole_file import whole_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary sibling to write; it takes the place of `path` when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write `content` as indented JSON."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def write_parquet(path: Path, table: pa.Table, group_ends: list[int] | None = None) -> None:
@@ -37,7 +17,7 @@ def write_parquet(path: Path, table: pa.Table, group_ends: list[int] | None = No
     import pyarrow.parquet as pq
 
     with (
-        replacing(path) as temporary,
+        whole_file(path) as temporary,
         pq.ParquetWriter(temporary, table.schema, write_page_checksum=True) as writer,
     ):
         start = 0

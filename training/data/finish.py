@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from calib_tools.common.output import write_json
 from quantvla_ros.errors import QuantVLAError
-from training.data.files import replacing, write_json, write_parquet
+from quantvla_ros.whole_file import whole_file
+from training.data.files import write_parquet
 from training.data.parts import part_path, waiting_parts
 from training.data.reader import task_indices
 from training.data.schema import (
@@ -208,7 +210,7 @@ def _write_tasks(path: Path, sentences: Mapping[str, int]) -> None:
             "task": pa.array(list(sentences), pa.string()),
         }
     ).replace_schema_metadata({"pandas": json.dumps(note)})
-    with replacing(path) as temporary:
+    with whole_file(path) as temporary:
         pq.write_table(table, temporary, write_page_checksum=True)
 
 

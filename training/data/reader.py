@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from calib_tools.common.output import write_json
 from quantvla_ros.errors import QuantVLAError
-from training.data.files import replacing, write_json
+from quantvla_ros.whole_file import whole_file
 from training.data.schema import (
     ALL_FEATURES,
     DATA_PATH,
@@ -131,7 +132,7 @@ class DataSet:
 
     def _decode_all(self, cache: Path) -> None:
         shape = (len(self), len(IMAGE_KEYS), IMAGE_SIZE, IMAGE_SIZE, 3)
-        with replacing(cache) as temporary:
+        with whole_file(cache) as temporary:
             out = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
             start = 0
             for number, file in enumerate(self.files, 1):

@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from calib_tools.common.output import check_file_free, write_file, write_json
+from calib_tools.common.output import check_file_free, write_json
 from quantvla_ros.errors import OutputExistsError
+from quantvla_ros.whole_file import write_file
 
 
 def test_a_file_is_written_whole_and_readable_by_others(tmp_path):
