@@ -28,7 +28,7 @@ VARIANTS, MADE = "variants", "made"
 
 
 @dataclass(frozen=True)
-class Workshop:
+class VariantStore:
     """What variants are made from, and where.
 
     Attributes:

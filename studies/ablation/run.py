@@ -28,7 +28,7 @@ from studies.ablation.catalogue import (
     choose,
 )
 from studies.ablation.fresh_samples import FreshSamples, Show, summarized
-from studies.ablation.making import Workshop
+from studies.ablation.making import VariantStore
 from studies.ablation.steps import written
 from studies.ablation.table import KIND, RECORD, SCHEMA
 from studies.fake_quantization.changes import read_change
@@ -76,13 +76,13 @@ def ablate(
     closed = _ClosedLoop(bundle, list(dict.fromkeys(settings)), tasks, episodes, workers, out)
     plan = {"kind": KIND, "bundle": bundle_hash(bundle), "buffer": samples.sha256}
     claim_directory(out, plan)
-    workshop = Workshop(bundle, samples, out)
-    rows = _made(workshop, chosen)
-    spread = None if more is None else _measured(workshop, chosen, rows, more)
+    store = VariantStore(bundle, samples, out)
+    rows = _made(store, chosen)
+    spread = None if more is None else _measured(store, chosen, rows, more)
     floats = closed.play(FLOAT, str(bundle))
     for variant, row in zip(chosen, rows, strict=True):
         if "refused" not in row:
-            played = closed.play(variant.name, workshop.argument(variant))
+            played = closed.play(variant.name, store.argument(variant))
             passed = row["gate"]["passed"]
             row["closed_loop"] = {s: _against(floats[s], won, passed) for s, won in played.items()}
     record = {
@@ -102,18 +102,18 @@ def ablate(
     return record
 
 
-def _made(workshop: Workshop, chosen: Sequence[AblationVariant]) -> list[Row]:
+def _made(store: VariantStore, chosen: Sequence[AblationVariant]) -> list[Row]:
     rows = []
     with Bar("making variants", float(len(chosen))) as bar:
         for place, variant in enumerate(chosen):
-            rows.append(workshop.made(variant, _shown(bar, place, variant)))
+            rows.append(store.made(variant, _shown(bar, place, variant)))
             if "refused" in rows[-1]:
                 bar.note(f"{variant.name} cannot be made: {rows[-1]['refused']}")
     return rows
 
 
 def _measured(
-    workshop: Workshop, chosen: Sequence[AblationVariant], rows: Sequence[Row], fresh: FreshSamples
+    store: VariantStore, chosen: Sequence[AblationVariant], rows: Sequence[Row], fresh: FreshSamples
 ) -> Row:
     """Give every row its errors on the fresh samples; returns the float policy's own spread."""
     with Bar("fresh samples", float(len(chosen))) as bar:
@@ -124,7 +124,7 @@ def _measured(
         spread = fresh.own_spread(shown)
         for place, (variant, row) in enumerate(zip(chosen, rows, strict=True)):
             if "refused" not in row:
-                path, show = workshop.path(variant), _shown(bar, place, variant)
+                path, show = store.path(variant), _shown(bar, place, variant)
                 errors = fresh.errors(variant.name, path, row["sha256"], show)
                 row["fresh"] = summarized(errors, spread)
         return summarized(fresh.spread(shown), spread)

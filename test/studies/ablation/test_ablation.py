@@ -91,8 +91,8 @@ def test_what_is_made_and_played_is_not_done_again(record, tiny_bundle, tiny_buf
     out, found = record
     monkeypatch.setattr(variants_module, "check_fits_robot", lambda manifest, path: None)
     monkeypatch.setattr(evaluation_run, "make_player", None)  # nobody may play
-    monkeypatch.setattr(making.Workshop, "_real", None)
-    monkeypatch.setattr(making.Workshop, "_studied", None)
+    monkeypatch.setattr(making.VariantStore, "_real", None)
+    monkeypatch.setattr(making.VariantStore, "_studied", None)
     again = run.ablate(tiny_bundle, tiny_buffer, CHOSEN, ["normal"], ["pick_place"], 40, 1, out)
     assert again["variants"] == found["variants"]
 
@@ -103,8 +103,8 @@ def test_other_thresholds_judge_again_what_is_made(
     out, found = tmp_path / "copy", record[1]
     shutil.copytree(record[0], out)
     before = {row["name"]: row["gate"] for row in found["variants"]}
-    monkeypatch.setattr(making.Workshop, "_real", None)
-    monkeypatch.setattr(making.Workshop, "_studied", None)
+    monkeypatch.setattr(making.VariantStore, "_real", None)
+    monkeypatch.setattr(making.VariantStore, "_studied", None)
     strict = making.load_thresholds().model_copy(update={"error_share": 1e-9})
     with monkeypatch.context() as patch:
         patch.setattr(making, "load_thresholds", lambda: strict)
@@ -126,7 +126,7 @@ def test_what_cannot_be_made_is_told_and_the_rest_goes_on(
     def impossible(*_):
         raise QuantVLAError("a budget of 1 bytes cannot be met")
 
-    monkeypatch.setattr(making.Workshop, "_real", impossible)
+    monkeypatch.setattr(making.VariantStore, "_real", impossible)
     found = run.ablate(
         tiny_bundle, tiny_buffer, ["mixed", "w4a4-rtn"], ["normal"], [], 0, 1, tmp_path / "out"
     )

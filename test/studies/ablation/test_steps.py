@@ -13,7 +13,7 @@ from calib_tools.common.output import write_json
 from quantvla_ros.bundle.storage import WEIGHTS, file_hash
 from quantvla_ros.quantization.gate import load_thresholds
 from studies.ablation.catalogue import AblationVariant, Study, catalogue
-from studies.ablation.making import MADE, VARIANTS, Workshop
+from studies.ablation.making import MADE, VARIANTS, VariantStore
 from studies.ablation.page import write_page
 from studies.ablation.run import _against, _alone
 from studies.ablation.steps import Step, compare, steps, written
@@ -198,12 +198,12 @@ def test_a_row_of_an_older_state_gets_its_hash_while_the_tensors_are_there(
     gate = {"thresholds": load_thresholds().model_dump()}
     note = {**one.as_dict(), "integer_layers": 4, "gate": gate}
     write_json(tmp_path / MADE / f"{one.name}.json", note)
-    workshop = Workshop(tiny_bundle, None, tmp_path)
-    assert workshop.made(one, None) == note
+    store = VariantStore(tiny_bundle, None, tmp_path)
+    assert store.made(one, None) == note
     file = tmp_path / VARIANTS / (f"{one.name}.safetensors" if fake else f"{one.name}/{WEIGHTS}")
     file.parent.mkdir(parents=True)
     file.write_bytes(b"tensors")
-    assert workshop.made(one, None) == {**note, "sha256": file_hash(file)}
+    assert store.made(one, None) == {**note, "sha256": file_hash(file)}
 
 
 def test_the_report_shows_the_parts(tmp_path, record):
