@@ -39,7 +39,7 @@ def gate(
     samples = fitting_buffer(quantized, manifest, buffer)
     from calib_tools.quantize.judging import judge_bundles
 
-    judged = judge_bundles(bundle, quantized, samples.held_out, backend)
+    judged = judge_bundles(bundle, quantized, samples.held_out, backend=backend)
     if write:
         write_manifest(quantized, manifest.model_copy(update={"gate": judged}))
     return judged

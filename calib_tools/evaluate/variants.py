@@ -7,10 +7,11 @@ A caller may allow more: `BUNDLE@CHANGE` is a float bundle whose network is chan
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from quantvla_ros.backends.registry import DEFAULT
 from quantvla_ros.bundle.storage import bundle_hash, load_manifest
 from quantvla_ros.errors import BundleError, QuantVLAError
 
@@ -193,11 +194,11 @@ def load_variant(variant: Variant, denoise_steps: int | None, compiled: bool) ->
             "with another --out."
         )
     bundle = load_bundle(variant.bundle)
+    if denoise_steps is not None:
+        manifest = bundle.manifest.model_copy(update={"denoise_steps": denoise_steps})
+        bundle = replace(bundle, manifest=manifest)
     network = load_network(bundle)
     if variant.change is not None:
         widen(network)
         variant.change.apply(network)
-    policy = policy_of(bundle, network, "cpu", compiled)
-    if denoise_steps is not None:
-        policy.manifest = policy.manifest.model_copy(update={"denoise_steps": denoise_steps})
-    return policy
+    return policy_of(bundle, network, DEFAULT, compiled)

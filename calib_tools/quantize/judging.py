@@ -82,8 +82,8 @@ def judge_bundles(
     float_path: Path,
     quantized_path: Path,
     observations: Sequence[Observation],
-    backend: str = DEFAULT,
     thresholds: Thresholds | None = None,
+    backend: str = DEFAULT,
 ) -> GateRecord:
     """Judge a quantized bundle as a backend computes it on this machine.
 
