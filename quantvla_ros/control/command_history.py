@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was commanded, and what is sure to be: the prefix that the next chunk has to continue."""
+"""Plans that were committed, and the prefix of them that the next chunk continues."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HISTORY_S = 2.0
 
 
 class CommittedRows(NamedTuple):
-    """Beginning of a chunk to come: points [K, n], of which the first so many are fixed."""
+    """First rows of the next chunk: points [K, n], the first ``committed`` of which are fixed."""
 
     points: FloatArray
     committed: int
@@ -49,7 +49,7 @@ class CommandedMotion:
             del self._plans[:old], self._starts[:old]
 
     def forget_last(self) -> None:
-        """The plan noted last was not published."""
+        """Drop the plan noted last, which was not published."""
         del self._plans[-1:], self._starts[-1:]
 
     def at(self, time: float) -> FloatArray | None:
@@ -61,7 +61,7 @@ class CommandedMotion:
         return position
 
     def rows(self, path: Path, times: FloatArray, taken_over: float) -> CommittedRows | None:
-        """What the arm did, does and is asked to do at ``times``.
+        """Positions at ``times``: those commanded or committed, then those asked for.
 
         Args:
             path: what is asked for after what is committed already.

@@ -84,7 +84,7 @@ class MotionMetrics:
         self.max_tracking_error = 0.0
 
     def began(self) -> None:
-        """A new reference begins: the window before it is executed to its end."""
+        """Note a new reference: the window before it is executed to its end."""
         if self._previous is not None:
             self._rates.executed(self._previous, np.inf)
         self._previous = None

@@ -73,7 +73,7 @@ class MotionModes:
 
     @property
     def now(self) -> float:
-        """Newest time (s) that it was told."""
+        """The newest time (s) that the caller passed."""
         return self._now
 
     @property
@@ -155,7 +155,7 @@ class MotionModes:
             self._rest(Mode.DRY_RUN)
 
     def withdraw(self) -> None:
-        """The last tick's window was not published: the arm goes on as it was told before.
+        """Take back the last tick's window, which was not published; the arm goes on as told before.
 
         A window that comes after it departs from the one before would make the arm jump to where
         it should be by then; what was published before ends at rest by itself.
@@ -163,7 +163,7 @@ class MotionModes:
         self._reference.withdraw()
 
     def end(self) -> None:
-        """Nobody ticks any more: INACTIVE, whatever was under way; the last window ends at rest."""
+        """Enter INACTIVE at once, for nobody ticks any more; the last window ends at rest."""
         self._rest(Mode.INACTIVE)
 
     def _advance(self, now: float) -> None:
@@ -176,7 +176,7 @@ class MotionModes:
         self._schedule.refuse_pending()
 
     def _rest(self, mode: Mode) -> None:
-        """Nothing moves any more: enter ``mode``."""
+        """Enter ``mode`` at rest and forget motion and chunks."""
         self.mode = mode
         self._lost = None
         self._reference.end()

@@ -132,7 +132,7 @@ class MotionController(MotionModes):
         return working and self._schedule.wants(now, self._latency.p95)
 
     def committed(self, stamp: float, dt: float, rows: int, now: float) -> CommittedRows | None:
-        """Beginning of the chunk that would be asked for now, as the one in execution has it.
+        """First rows of a chunk asked for now, as the chunk in execution has them.
 
         Args:
             stamp: of the observation.

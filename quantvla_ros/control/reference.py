@@ -132,7 +132,7 @@ class Reference:
         return window
 
     def withdraw(self) -> None:
-        """The newest window was not published: the motion before it goes on."""
+        """Drop the newest window, which was not published; the motion before it goes on."""
         self._newest = None
         if self.moving and self.tracker.plan is not self._before:
             self.tracker.plan = self._before
@@ -145,7 +145,7 @@ class Reference:
             self.begin(np.where(self._speeds, 0.0, self.at(time)), time)
 
     def _go_on(self) -> None:
-        """The newest window was published, and its motion is what the next one replaces."""
+        """Count the newest window as published; the next one replaces its motion."""
         self._before = self.tracker.plan
         if self._newest is not None:
             self.metrics.published(self._newest)

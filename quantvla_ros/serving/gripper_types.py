@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a gripper's controller may take, as the parameter `gripper_type` names it. No ROS."""
+"""What a gripper's controller may take, as the parameter `gripper_type` names it."""
 
 from __future__ import annotations
 

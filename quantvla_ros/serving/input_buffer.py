@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What has arrived last from the robot, and the choice of one synchronous set of it. No ROS."""
+"""What has arrived last from the robot, and the choice of one synchronous set of it."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ class InputBuffer:
         return None if frame is None else frame.stamp
 
     def outdate(self) -> None:
-        """What is asked now is of no use any more when it is answered."""
+        """Make the answer to what was asked before useless."""
         with self._lock:
             self._generation += 1
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the inputs of the policy node are made of. No ROS."""
+"""What the inputs of the policy node are made of."""
 
 from __future__ import annotations
 

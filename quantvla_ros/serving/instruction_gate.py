@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which instructions may move the arm: those that the policy can know. No ROS."""
+"""Which instructions may move the arm: those that the policy can know."""
 
 from __future__ import annotations
 

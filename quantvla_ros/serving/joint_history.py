@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recent joint states, put together from messages that may hold some joints each. No ROS."""
+"""Recent joint states, put together from messages that may hold some joints each."""
 
 from __future__ import annotations
 

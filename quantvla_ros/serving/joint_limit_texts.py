@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policy node's parameters of each joint, and what they mean. No ROS."""
+"""The policy node's parameters of each joint, and what they mean."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sentence about joints that one side names and the other does not. No ROS."""
+"""The sentence about joints that one side names and the other does not."""
 
 from __future__ import annotations
 

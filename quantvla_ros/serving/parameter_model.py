@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one typed model of the policy node's parameters: type, range, unit and text.
 
-Declaration, validation, ``config/policy.yaml`` and the reference page are made from it. No ROS.
+Declaration, validation, ``config/policy.yaml`` and the reference page are made from it.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a session is made of, by what belongs together."""
+"""The parts of a session, grouped by what belongs together."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class RobotParts:
 
 @dataclass(frozen=True)
 class SessionParts:
-    """Everything.
+    """All parts of a session.
 
     Attributes:
         parameters: the newest ones, live ones included.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the cameras show what the policy was calibrated on. No ROS."""
+"""Whether the cameras show what the policy was calibrated on."""
 
 from __future__ import annotations
 

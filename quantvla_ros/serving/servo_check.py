@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether MoveIt Servo takes the node's twists for what they are. No ROS."""
+"""Whether MoveIt Servo takes the node's twists for what they are."""
 
 from __future__ import annotations
 

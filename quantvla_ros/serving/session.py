@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A policy that runs: what may be asked of it, and its two steps. Somebody else calls them.
+"""A running policy: its controls, and the two steps that its owner calls.
 
 A node calls them from threads of its own (`ThreadedSession`), an evaluation one after the other.
 """
@@ -96,7 +96,7 @@ class PolicySession:
         self.active = True
 
     def end(self) -> None:
-        """Nobody calls the steps any more; the last window ends at rest."""
+        """Note that nobody calls the steps any more; the last window ends at rest."""
         self.active = False
         with self.lock:
             self.motion.end()
