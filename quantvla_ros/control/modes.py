@@ -155,7 +155,7 @@ class MotionModes:
             self._rest(Mode.DRY_RUN)
 
     def withdraw(self) -> None:
-        """Take back the last tick's window, which was not published; the arm goes on as told before.
+        """Take back the last window, which was not published; the arm goes on as it was told.
 
         A window that comes after it departs from the one before would make the arm jump to where
         it should be by then; what was published before ends at rest by itself.

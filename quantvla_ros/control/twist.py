@@ -2,7 +2,7 @@
 """Twists of the tip on the same path as positions of joints.
 
 The six axes are speeds; their limit takes the place of a joint's position limit, the tip's
-acceleration that of a joint's velocity, and so on. So chunks of twists go through the same cross-fades,
+acceleration that of a joint's velocity, and so on. So chunks of twists pass the same cross-fades,
 limits and state machine, and a twist that is no longer asked for falls to zero within limits.
 """
 
