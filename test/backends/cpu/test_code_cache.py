@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.process_life import import_path
 
 from quantvla_ros.backends.cpu.code_cache import discard_broken_library
+
+pytestmark = pytest.mark.slow  # PyTorch compiles for ten seconds each time
 
 COMPILE = """
 import re, sys
@@ -44,7 +47,7 @@ def run(program: str, number: int, cache: Path, **environment: str) -> list[str]
         [sys.executable, "-c", program, str(number)],
         env={
             **os.environ,
-            "PYTHONPATH": str(Path(__file__).parents[3]),
+            "PYTHONPATH": import_path(),
             "TORCHINDUCTOR_CACHE_DIR": str(cache),
             **environment,
         },
@@ -60,30 +63,42 @@ def expected(number: int) -> list[float]:
     return [0.0, 0.0, 0.0, number, 2 * number]
 
 
-def test_a_library_that_a_killed_process_left_half_written_is_made_again(tmp_path):
-    values, library = start(7, tmp_path)
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def library(cache):
+    """Compiled into the cache."""
+    values, library = start(7, cache)
     assert values == expected(7)
+    assert cache in library.parents
+    return library
+
+
+def test_a_library_that_a_killed_process_left_half_written_is_made_again(cache, library):
     library.write_bytes(b"")
-    assert start(7, tmp_path) == (expected(7), library)
+    assert start(7, cache) == (expected(7), library)
     assert library.stat().st_size
 
 
 @pytest.mark.parametrize("narrower", ["avx2", "default"])
-def test_code_for_other_vectors_is_not_taken_from_the_cache(tmp_path, narrower):
-    _, library = start(7, tmp_path)
-    values, other = start(7, tmp_path, ATEN_CPU_CAPABILITY=narrower)
+def test_code_for_other_vectors_is_not_taken_from_the_cache(cache, library, narrower):
+    values, other = start(7, cache, ATEN_CPU_CAPABILITY=narrower)
     assert values == expected(7)
-    assert tmp_path in library.parents
     here = torch.backends.cpu.get_cpu_capability()
     same = here.lower() == narrower
-    assert (other.relative_to(tmp_path).parts[0] == library.relative_to(tmp_path).parts[0]) is same
+    assert (other.relative_to(cache).parts[0] == library.relative_to(cache).parts[0]) is same
 
 
 def test_another_program_finds_the_code(tmp_path):
     """Whichever of its modules imports torch first."""
     (tmp_path / "elsewhere.py").write_text(COMPILE)
-    here, there = f"import sys; sys.path.append({str(tmp_path)!r})\n", "import elsewhere"
-    found = [run(here + way, 7, tmp_path / "cache") for way in (there, COMPILE)]
+    path = import_path(tmp_path)
+    found = [
+        run(way, 7, tmp_path / "cache", PYTHONPATH=path) for way in ("import elsewhere", COMPILE)
+    ]
     assert [hits for *_, hits in found] == ["0", "1"]
 
 
