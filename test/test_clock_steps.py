@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The machine's clock is told from the program's faults."""
+"""The machine's faults are told from the program's."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
+import pytest
 from support.process_life import import_path
 
 # The system clock of this process: `set_by` sets it, as an operator or a time server does.
 TESTS = """
-import os, time
-import clock_steps, pytest
-from support.clock_steps import RunAgain
+import time
+import pytest
+from support import clock_steps
+from support.waiting import MachineLateError
 
 real, seconds = time.time, [0.0]
 clock_steps._system = lambda: real() + seconds[0]
@@ -42,6 +45,10 @@ def test_fails_by_the_clock(request, node):
         raise AssertionError("CLOCK_JUMP")
     assert node == 2, "the node is another one"
 
+def test_fails_by_a_late_machine(request, node):
+    if request.node.attempt == 1:
+        raise MachineLateError("CHUNK_UNDERRUN")
+
 def test_fails_whatever_the_clock_does(request):
     set_by(-0.05)
     raise AssertionError(f"attempt {request.node.attempt}")
@@ -58,20 +65,25 @@ def pytest_configure(config):
 """
 
 
-def test_only_what_failed_under_a_step_is_run_again_and_once(tmp_path):
+@pytest.mark.parametrize("processes", [0, 1])
+def test_only_what_failed_by_the_machine_is_run_again_and_once(tmp_path, processes):
     (tmp_path / "test_made_up.py").write_text(TESTS)
     (tmp_path / "conftest.py").write_text(PLUGIN)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "-c", "/dev/null",
-         "--rootdir", tmp_path, tmp_path],
+         "-n", str(processes), "--rootdir", tmp_path, tmp_path],
         env={"PYTHONPATH": import_path()}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     said = done.stdout
-    assert "2 failed, 2 passed" in said, said + done.stderr
-    assert "test_fails FAILED" in said and "no clock was set" in said
-    assert "test_fails_by_the_clock PASSED" in said
+    assert "2 failed, 3 passed" in said, said + done.stderr
+    failed = re.findall(r"^FAILED \S*::(\w+)", said, re.M)
+    assert failed == ["test_fails", "test_fails_whatever_the_clock_does"]
+    assert "no clock was set" in said
     assert "AssertionError: attempt 2" in said and "attempt 3" not in said
-    _, _, told = said.partition("the system clock was set")
-    assert "test_fails_by_the_clock: +0.300 s, -0.300 s" in told
+    told = said.partition("run again")[2].partition("short test summary")[0]
+    assert (
+        "test_fails_by_the_clock: the clock was set by +0.300 s, the clock was set by -0.3" in told
+    )
     assert "CLOCK_JUMP" in told
-    assert "test_passes_with" not in told.partition("short test summary")[0]
+    assert "test_fails_by_a_late_machine: the machine was late" in told
+    assert "test_passes_with" not in told

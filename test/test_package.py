@@ -205,7 +205,8 @@ def test_parameter_files_hold_for_any_node_name() -> None:
 
 
 def pages() -> list[Path]:
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    more = (ROOT / "docs").rglob("*.md")
+    return [ROOT / "README.md", ROOT / "policies/README.md", *sorted(more)]
 
 
 def anchors(page: Path) -> set[str]:
@@ -222,6 +223,20 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
             to = page.parent / target if target else page
             assert to.exists(), f"{page.name} links to {target}"
             assert not anchor or anchor in anchors(to), f"{page.name} links to {target}#{anchor}"
+
+
+ROOMS = "quantvla_ros|calib_tools|simulation|studies|training"
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_and_modules_that_a_page_names_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(rf"`((?:{ROOMS}|test|config|launch|requirements)/[\w./-]+)`", text):
+        assert (ROOT / name).exists(), f"{page.name} names {name}"
+    for name in re.findall(rf"python -m ((?:{ROOMS})[\w.]*)", text):
+        place = ROOT / name.rstrip(".").replace(".", "/")
+        found = place.with_suffix(".py").is_file() or (place / "__main__.py").is_file()
+        assert found, f"{page.name} names {name}"
 
 
 def shell_lines(text: str) -> list[str]:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A test that failed while somebody set the system clock is run once more, and that is said.
+"""A test that failed by the machine's fault is run once more, and that is said.
 
-A node on system time is right to refuse such a clock (CLOCK_JUMP), and an interval between two
-stamps is then none. A fault of the program fails again.
+Either somebody set the system clock meanwhile: a node on system time is right to refuse such a
+clock (CLOCK_JUMP), and an interval between two stamps is then none. Or the node under test says
+itself that something came too late (`MachineLateError`). A fault of the program fails again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import deque
 
 import pytest
 from _pytest.runner import runtestprotocol
+from support.waiting import MachineLateError
 
 STEP_S = 0.02  # the smallest step that a node calls a jump
 LOOK_S = 0.1
@@ -70,10 +72,13 @@ class RunAgain:
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         begin = _steady()
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
-        steps = self._clock.since(begin - BEFORE_S)
-        if steps and any(report.failed for report in reports):
-            self._told += [f"{item.nodeid}: {', '.join(f'{step:+.3f} s' for step in steps)}"]
-            self._told += [f"    {line}" for line in last_words(reports)]
+        words = last_words(reports)
+        why = [
+            f"the clock was set by {step:+.3f} s" for step in self._clock.since(begin - BEFORE_S)
+        ]
+        why += ["the machine was late" for line in words if MachineLateError.__name__ in line][:1]
+        if why and any(report.failed for report in reports):
+            self._told += [f"{item.nodeid}: {', '.join(why)}", *(f"    {line}" for line in words)]
             item.session._setupstate.teardown_exact(None)  # nodes and robots start anew as well
             reports = runtestprotocol(item, nextitem=nextitem, log=False)
         for report in reports:
@@ -81,9 +86,17 @@ class RunAgain:
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
+    def pytest_sessionfinish(self, session):
+        if hasattr(session.config, "workeroutput"):  # of a process that prints nothing
+            session.config.workeroutput["run_again"] = self._told
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node):
+        self._told += getattr(node, "workeroutput", {}).get("run_again", [])
+
     def pytest_terminal_summary(self, terminalreporter):
         if self._told:
-            terminalreporter.section("run again: the system clock was set while they failed")
+            terminalreporter.section("run again, for they failed by the machine's fault")
             for line in self._told:
                 terminalreporter.write_line(line)
 

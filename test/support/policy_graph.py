@@ -14,7 +14,7 @@ from support import fake_robot
 from support.process_life import import_path
 from support.ros_graph import NodeProcess
 from support.spaces import ARM, action_space, state_space
-from support.waiting import patient, wait_until
+from support.waiting import MachineLateError, patient, wait_until
 
 from quantvla_ros.bundle.schema import (
     BundleManifest,
@@ -31,6 +31,7 @@ from quantvla_ros.robot.chain import KinematicJoint, Kinematics
 from quantvla_ros.robot.interface import CameraSlot, Interface
 
 HORIZON = 30
+LATE = {FaultCode.CHUNK_UNDERRUN.value, FaultCode.INFERENCE_TIMEOUT.value}
 AT_WORK = {"ARMED", "STOPPING", *(code.value for code in FaultCode)}
 LIMITS = [
     f"joint_limits.{joint}.{key}:={value}"
@@ -167,12 +168,21 @@ class PolicyProcess:
         return int(values)
 
     def wait_for(self, message: str, timeout: float = 10.0) -> str:
-        """Wait until the control check's message begins so."""
-        return wait_until(
-            lambda: self.message if self.message.startswith(message) else None,
-            timeout,
-            lambda: f"{message} in diagnostics ({self.said()})",
-        )
+        """Wait until the control check's message begins so.
+
+        Raises:
+            MachineLateError: the node has stopped the arm because something came too late.
+        """
+        try:
+            return wait_until(
+                lambda: self.message if self.message.startswith(message) else None,
+                timeout,
+                lambda: f"{message} in diagnostics ({self.said()})",
+            )
+        except AssertionError as error:
+            if self.message.partition(":")[0] in LATE:
+                raise MachineLateError(str(error)) from None
+            raise
 
     def wait_for_inputs(self, message: str, timeout: float = 20.0) -> None:
         """Wait until the inputs check's message begins so."""
