@@ -236,7 +236,7 @@ def test_files_and_modules_that_a_page_names_are_there(page: Path) -> None:
     for name in re.findall(rf"python -m ((?:{ROOMS})[\w.]*)", text):
         place = ROOT / name.rstrip(".").replace(".", "/")
         found = place.with_suffix(".py").is_file() or (place / "__main__.py").is_file()
-        assert found, f"{page.name} names {name}"
+        assert found or place.name == "NAME", f"{page.name} names {name}"
 
 
 def shell_lines(text: str) -> list[str]:

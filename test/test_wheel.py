@@ -19,7 +19,7 @@ PAGE = ROOT / "docs/reference/what-a-robot-installs.md"
 QUANTVLA = ("-m", "calib_tools.cli")
 NEEDED = (
     "quantvla_ros.nodes.policy_node", "calib_tools.record.live", "calib_tools.record.select",
-    "calib_tools.quantize.command", "calib_tools.gate", "calib_tools.bench.command",
+    "calib_tools.quantize.quantizing", "calib_tools.gate", "calib_tools.bench.command",
     "calib_tools.report.page", "calib_tools.inspect_bundle", "calib_tools.doctor",
 )  # fmt: skip
 HELP_S = 0.5
