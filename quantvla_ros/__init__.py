@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from quantvla_ros.backends.base import Backend
     from quantvla_ros.backends.policy import load_policy
     from quantvla_ros.bundle.storage import load_bundle
+    from quantvla_ros.models.family import Family
     from quantvla_ros.processing.noise import draw_noise
     from quantvla_ros.robot.chunk import Chunk
     from quantvla_ros.robot.observation import Observation
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 _PLACES = {
     "Backend": "quantvla_ros.backends.base",
     "Chunk": "quantvla_ros.robot.chunk",
+    "Family": "quantvla_ros.models.family",
     "Observation": "quantvla_ros.robot.observation",
     "Recipe": "calib_tools.quantize.recipe",
     "draw_noise": "quantvla_ros.processing.noise",
@@ -36,6 +38,7 @@ _PLACES = {
 __all__ = [
     "Backend",
     "Chunk",
+    "Family",
     "Observation",
     "Recipe",
     "draw_noise",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+from functools import cache, partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -31,16 +32,26 @@ WRONG = {
 """Temperatures that the quantized network is disturbed by; the fit finds their inverse."""
 
 
-@pytest.fixture(scope="module", params=["llm+dit_mlp", "llm+dit"])
+@pytest.fixture(params=["llm+dit_mlp", "llm+dit"])
 def layout(request):
     """Wq is float in the first and integer in the second."""
     return request.param
 
 
-@pytest.fixture(scope="module", params=["shared", "per_head"])
-def made(request, layout, tmp_path_factory):
+@pytest.fixture(scope="module")
+def quantized(tmp_path_factory):
+    """Quantizes once what tests ask for, in whatever order they do."""
+    return cache(partial(quantize, tmp_path_factory))
+
+
+@pytest.fixture(params=["shared", "per_head"])
+def made(request, layout, quantized):
+    return quantized(request.param, layout)
+
+
+def quantize(tmp_path_factory, kind, layout):
     """A quantized bundle, and its network before and after the corrections were folded."""
-    kind, networks = request.param, []
+    networks = []
 
     def fit_disturbed(record, student, *rest):
         for attention in attentions(student).values():

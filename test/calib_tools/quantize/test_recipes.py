@@ -18,8 +18,8 @@ from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization import layerwise as streaming
 from quantvla_ros.quantization import ranges
 
-SAMPLES = observations(40)
-CALIBRATION, HELD_OUT = SAMPLES[:30], SAMPLES[30:]
+SAMPLES = observations(20)
+CALIBRATION, HELD_OUT = SAMPLES[:12], SAMPLES[12:]
 DOWN = "language_model.layers.0.mlp.down_proj"
 
 
