@@ -7,8 +7,8 @@ import functools
 
 import yaml
 
-from calib_tools.common.resources import shared_file
 from quantvla_ros.control.limits import JointLimits, limits_from_urdf
+from quantvla_ros.resources import shared_file
 from quantvla_ros.serving.joint_limit_texts import JOINT_LIMIT_TEXTS
 from simulation.robot import JOINT_NAMES
 from simulation.urdf import panda_urdf

@@ -19,7 +19,6 @@ from calib_tools.buffer.store import load_buffer
 from calib_tools.common.output import write_json
 from calib_tools.common.panda_limits import panda_limits
 from calib_tools.common.progress import Report
-from calib_tools.common.resources import shared_file
 from calib_tools.common.ros_domain import own_ros_domain
 from calib_tools.common.setpoints import Shares
 from calib_tools.common.stopping import Stopped
@@ -34,6 +33,7 @@ from quantvla_ros.bundle.directory import prepare_output, written_directory
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import BundleError, OutputExistsError, QuantVLAError
+from quantvla_ros.resources import shared_file
 from quantvla_ros.whole_file import write_file
 
 DEFAULT_POLICY = "policies/panda"

@@ -91,7 +91,7 @@ class SimulatedInputs:
 class SimulatedDrive(JointAxes):
     """Windows go to the robot's trajectory controller at once."""
 
-    gripper = None
+    grippers = ()
 
     def __init__(
         self,

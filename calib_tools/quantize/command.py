@@ -113,11 +113,12 @@ def check_robot(manifest: BundleManifest, samples: Sequence[Observation], buffer
     if not distance[worst] <= FARTHEST:
         raise CalibrationBufferError(
             f"the buffer '{buffer}' is not of this policy's robot: joint "
-            f"'{trained.names[worst]}' lies {distance[worst]:.0f} standard deviations from where "
-            "the policy was trained; check the joint's unit, or record a buffer on the robot of "
-            "the policy"
+            f"'{trained.state.names[worst]}' lies {distance[worst]:.0f} standard deviations from "
+            "where the policy was trained; check the joint's unit, or record a buffer on the "
+            "robot of the policy"
         )
-    _check_size(trained.names, joints, np.hypot(trained.mean, trained.std), buffer)
+    counted = trained.state.from_si(joints)
+    _check_size(trained.state.names, counted, np.hypot(trained.mean, trained.std), buffer)
 
 
 def _check_size(names: Sequence[str], joints: Values, wanted: Values, buffer: Path) -> None:
@@ -125,7 +126,7 @@ def _check_size(names: Sequence[str], joints: Values, wanted: Values, buffer: Pa
 
     Args:
         names: of the joints.
-        joints: their positions, [N, joints].
+        joints: their positions in the policy's units, [N, joints].
         wanted: root mean square of each in the policy's data.
         buffer: for the error.
     """

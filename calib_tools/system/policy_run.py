@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calib_tools.common.progress import Report
-from calib_tools.common.resources import shared_file
 from calib_tools.system.episodes import Episode, run_episodes
 from calib_tools.system.processes import Child, Processes
 from calib_tools.system.trace import WATCHED
 from quantvla_ros.backends.cpu.compiler import check_compiler
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.resources import shared_file
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.operator import Operator

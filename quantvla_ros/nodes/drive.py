@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rclpy.publisher import Publisher
-from trajectory_msgs.msg import JointTrajectory
 
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.control.window import Window
@@ -16,54 +15,61 @@ from quantvla_ros.serving.drive import JointAxes
 
 
 class JointDrive(JointAxes):
-    """Trajectories of all joints, or of all but a gripper with a controller of its own.
+    """Trajectories of the joints, one a controller, but for grippers with controllers of their own.
 
     Attributes:
         publishers: of all commands that are messages.
+        grippers: that are commanded apart.
     """
 
     def __init__(
         self,
         limits: JointLimits,
         observed: tuple[str, ...],
-        publisher: Publisher,
-        gripper: Gripper | None,
+        trajectories: Sequence[tuple[Publisher, Sequence[str]]],
+        grippers: Sequence[Gripper] = (),
     ) -> None:
-        """Take the joints, the order of the joint states, and where commands go."""
+        """Take the joints and where they go.
+
+        Args:
+            limits: of the joints that the policy commands.
+            observed: order of the joint states.
+            trajectories: publisher and joints of each controller of trajectories.
+            grippers: of the joints that stand in no trajectory.
+        """
         super().__init__(limits, observed)
-        self._publisher = publisher
+        self.grippers = grippers
         self.publishers: tuple[Publisher, ...] = (
-            publisher, *(gripper.publishers if gripper is not None else ())
-        )  # fmt: skip
-        self.gripper = gripper
-        own = gripper.joint if gripper is not None else None
-        self._columns = [i for i, name in enumerate(limits.names) if name != own]
-        self._writer = TrajectoryWriter([limits.names[i] for i in self._columns])
-        self._own = -1
-        if gripper is not None:
-            self._own = limits.names.index(gripper.joint)
-            self.watched[self._own] = gripper.watched
+            *(publisher for publisher, _ in trajectories),
+            *(publisher for gripper in grippers for publisher in gripper.publishers),
+        )
+        self._arms = [
+            (publisher, [limits.names.index(name) for name in names], TrajectoryWriter(names))
+            for publisher, names in trajectories
+        ]
+        self._columns = [limits.names.index(gripper.joint) for gripper in grippers]
+        for column, gripper in zip(self._columns, grippers, strict=True):
+            self.watched[column] = gripper.watched
 
     def begin(self) -> None:
-        """Forget where the gripper was to end."""
-        if self.gripper is not None:
-            self.gripper.begin()
+        """Forget where the grippers were to end."""
+        for gripper in self.grippers:
+            gripper.begin()
 
     def prepared(self, window: Window) -> Callable[[], None]:
-        """Make the trajectory and the gripper's command."""
-        if self.gripper is None:
-            trajectory = self._writer.write(window)
-            return lambda: self._publisher.publish(trajectory)
-        trajectory = self._writer.write(window.of(self._columns))
-        return self._both(trajectory, self.gripper.prepared(window, self._own))
+        """Make the trajectories and the grippers' commands."""
+        written = [(p, writer.write(window.of(columns))) for p, columns, writer in self._arms]
+        pairs = zip(self.grippers, self._columns, strict=True)
+        grips = [gripper.prepared(window, column) for gripper, column in pairs]
 
-    def idle(self, now: float) -> bool:
-        """The last trajectory ended at rest; the gripper is told its end."""
-        return self.gripper is None or self.gripper.settle()
-
-    def _both(self, trajectory: JointTrajectory, grip: Callable[[], None]) -> Callable[[], None]:
         def publish() -> None:
-            self._publisher.publish(trajectory)
-            grip()
+            for publisher, trajectory in written:
+                publisher.publish(trajectory)
+            for grip in grips:
+                grip()
 
         return publish
+
+    def idle(self, now: float) -> bool:
+        """The last trajectories ended at rest; every gripper is told its end."""
+        return all([gripper.settle() for gripper in self.grippers])

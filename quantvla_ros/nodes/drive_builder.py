@@ -21,7 +21,9 @@ from quantvla_ros.nodes.moveit_servo import MoveItServo
 from quantvla_ros.nodes.qos import COMMAND
 from quantvla_ros.nodes.twist_drive import TwistDrive
 from quantvla_ros.robot.interface import Interface
+from quantvla_ros.serving.gripper_setup import gripper_setups
 from quantvla_ros.serving.parameter_model import PolicyNodeParameters
+from quantvla_ros.serving.robot_file import RobotFile
 from quantvla_ros.serving.startup import read_limits
 
 _NO_JOINT = JointLimits((), *[np.zeros(0)] * 5)
@@ -35,7 +37,7 @@ class DriveBuilder:
         self._node = node
         self._publishers: dict[str, Publisher] = {}
         self._grippers = GripperBuilder(node)
-        self._gripper: Gripper | None = None
+        self._own: list[Gripper] = []
         self._servo: MoveItServo | None = None
 
     def build(
@@ -45,6 +47,7 @@ class DriveBuilder:
         description: str,
         topic: str,
         given: Mapping[str, Mapping[str, float]],
+        robot: RobotFile | None = None,
     ) -> JointDrive | TwistDrive:
         """Make what the policy's actions drive.
 
@@ -54,6 +57,7 @@ class DriveBuilder:
             description: the URDF.
             topic: where it came from.
             given: limits of the joints, see `read_limits`.
+            robot: its controllers; without one all joints are in one trajectory.
 
         Raises:
             RefusalError: JOINT_MISMATCH, LIMITS_MISSING.
@@ -62,11 +66,17 @@ class DriveBuilder:
         self._let_go()
         joints = interface.action.joints
         limits = read_limits(interface, description, topic, given) if joints else _NO_JOINT
-        self._gripper = self._grippers.build(interface, parameters, limits)
+        for setup in gripper_setups(interface, parameters, robot):
+            self._own.append(self._grippers.build(setup, parameters, limits))
         if interface.action.moves_tip:
             return self._twists(interface, parameters, limits)
-        publisher = self._publisher("joint_trajectory", JointTrajectory)
-        return JointDrive(limits, tuple(interface.state.names), publisher, self._gripper)
+        apart = [gripper.joint for gripper in self._own]
+        rest = [name for name in joints if name not in apart]
+        topics = {"joint_trajectory": rest} if robot is None else robot.trajectories(rest)
+        trajectories = [
+            (self._publisher(topic, JointTrajectory), names) for topic, names in topics.items()
+        ]
+        return JointDrive(limits, tuple(interface.state.names), trajectories, self._own.copy())
 
     def _twists(
         self, interface: Interface, parameters: PolicyNodeParameters, limits: JointLimits
@@ -90,7 +100,7 @@ class DriveBuilder:
             frame,
             1.0 / parameters.control_rate_hz,
             publisher,
-            self._gripper,
+            self._own.copy(),
             self._servo,
         )
 
@@ -100,8 +110,8 @@ class DriveBuilder:
         return self._publishers[topic]
 
     def _let_go(self) -> None:
-        if self._gripper is not None:
-            self._gripper.close()
+        for gripper in self._own:
+            gripper.close()
         if self._servo is not None:
             self._servo.close()
-        self._gripper = self._servo = None
+        self._own, self._servo = [], None

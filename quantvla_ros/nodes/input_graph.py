@@ -20,9 +20,10 @@ IMAGE_TYPES: dict[Transport, str] = {
 LOOK_S = 0.25
 
 
-def camera_topic(camera: str, transport: Transport) -> str:
-    """Relative name of a camera's topic, as image_transport names it."""
-    return f"{camera}/image_raw" + ("/compressed" if transport == "compressed" else "")
+def camera_topic(camera: str, transport: Transport, base: str | None = None) -> str:
+    """Name of a camera's topic as image_transport names it; of pictures that lie at ``base``."""
+    raw = base or f"{camera}/image_raw"
+    return raw + ("/compressed" if transport == "compressed" else "")
 
 
 class InputGraph:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -111,6 +111,7 @@ class Inputs:
         self._buffer: InputBuffer | None = None
         self._transport: Transport = "raw"
         self._topics: dict[tuple[str, Transport], str] = {}
+        self._subscribed: set[tuple[tuple[str, Transport], str]] = set()
         self._arrived = threading.Event()
         self._instruction = ""
         self.robot_description: str | None = None
@@ -132,8 +133,13 @@ class Inputs:
         self.description_topic = node.resolve_topic_name("robot_description")
         self._joints_subscribed = False
 
-    def connect(self, buffer: InputBuffer, transport: Transport) -> None:
-        """Feed ``buffer`` from now on; ``<camera>/image_raw`` or its ``/compressed``."""
+    def connect(
+        self, buffer: InputBuffer, transport: Transport, cameras: Mapping[str, str] | None = None
+    ) -> None:
+        """Feed ``buffer`` from now on.
+
+        A camera's topic is ``<camera>/image_raw`` or what ``cameras`` says, or its ``/compressed``.
+        """
         buffer.set_instruction(self._instruction)
         buffer.misfits = self.graph.misfits
         self._buffer = buffer
@@ -145,13 +151,14 @@ class Inputs:
         self.publishers.look()
         for camera in buffer.cameras:
             key = (camera, transport)
-            name = camera_topic(camera, transport)
+            name = camera_topic(camera, transport, (cameras or {}).get(camera))
             topic = self._node.resolve_topic_name(name)
             self.graph.expect(camera, topic, IMAGE_TYPES[transport])
-            if key in self._topics:
-                continue
             self._topics[key] = topic
-            take = _newest(self._frame_callback(camera, transport))
+            if (key, topic) in self._subscribed:
+                continue
+            self._subscribed.add((key, topic))
+            take = _newest(self._frame_callback(camera, transport, topic))
             self._poll_topic(_MESSAGES[transport], name, take, SENSOR)
         if self._thread is None:
             self._take_over_clock()
@@ -251,11 +258,15 @@ class Inputs:
         data, info = taken
         return Taken(data, info.get("publication_sequence_number"))
 
-    def _frame_callback(self, camera: str, transport: Transport) -> Callable[[bytes], None]:
+    def _frame_callback(
+        self, camera: str, transport: Transport, topic: str
+    ) -> Callable[[bytes], None]:
         def take(data: bytes) -> None:
             buffer = self._buffer
             if buffer is None or transport != self._transport or camera not in buffer.cameras:
                 return
+            if topic != self._topics[(camera, transport)]:
+                return  # of another robot's description, before
             if len(data) < HEADER_BYTES:
                 buffer.refuse_message(camera)
                 return

@@ -26,27 +26,25 @@ class OutputWatch:
         node: Node,
         publishers: Sequence[Publisher],
         goals: GoalWatch,
-        gripper: Gripper | None = None,
+        grippers: Sequence[Gripper] = (),
     ) -> None:
-        """Take the node, its publishers of commands, what listens to actions, and the gripper."""
+        """Take the node, its publishers of commands, what listens to actions, and the grippers."""
         self._node = node
         self._topics = [publisher.topic_name for publisher in publishers]
         self._goals = goals
         goals.listen(self._topics)
-        self._gripper = gripper
-        if gripper is not None and gripper.action:
-            goals.listen_to(gripper.action, gripper.owns)
+        self._grippers = grippers
+        for gripper in grippers:
+            if gripper.action:
+                goals.listen_to(gripper.action, gripper.owns)
         self.conflict: Condition | None = None
 
     def look(self) -> None:
         """Renew `conflict`."""
         conflict = next(filter(None, map(self._conflict_on, self._topics)), None)
-        self.conflict = conflict or self._conflict_of_gripper()
+        self.conflict = conflict or next(filter(None, map(self._of_gripper, self._grippers)), None)
 
-    def _conflict_of_gripper(self) -> Condition | None:
-        gripper = self._gripper
-        if gripper is None:
-            return None
+    def _of_gripper(self, gripper: Gripper) -> Condition | None:
         if gripper.action and self._goals.executes(gripper.action):
             return _executed(gripper.action)
         return gripper.absent()

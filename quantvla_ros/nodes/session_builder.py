@@ -25,6 +25,7 @@ from quantvla_ros.nodes.inputs import Inputs
 from quantvla_ros.nodes.output_watch import OutputWatch
 from quantvla_ros.nodes.ros_clock import RosClock
 from quantvla_ros.nodes.visuals import ChunkDisplay
+from quantvla_ros.resources import shared_file
 from quantvla_ros.serving.graph import GraphWatches
 from quantvla_ros.serving.input_buffer import InputBuffer
 from quantvla_ros.serving.instruction_gate import instruction_gate
@@ -32,6 +33,7 @@ from quantvla_ros.serving.joint_limit_texts import MAX_JUMP, TRACKING_TOLERANCE
 from quantvla_ros.serving.parameter_model import PolicyNodeParameters
 from quantvla_ros.serving.parts import PolicyParts, RobotParts, SessionParts
 from quantvla_ros.serving.record import check_record_path
+from quantvla_ros.serving.robot_file import PRESETS, read_robot
 from quantvla_ros.serving.startup import (
     RefusalError,
     check_cameras,
@@ -91,12 +93,19 @@ class SessionBuilder:
         """
         parameters = self._parameters()
         manifest = read_bundle(parameters.bundle)
+        robot = None
+        if parameters.robot:
+            robot = read_robot(parameters.robot, shared_file(PRESETS))
+            known = {"interface": robot.fit(manifest.interface)}
+            manifest = manifest.model_copy(update=known)
         interface = manifest.interface
         find_backend(parameters.backend)  # refused here and not by a process that ends
         warning = check_gate(manifest, parameters.bundle, parameters.allow_failed_gate)
         check_chunk_length(interface, parameters.motion_config(), 1 / parameters.control_rate_hz)
         check_record_path(parameters.record_path)
         given = node_parameters.declare_joint_limits(self._node, interface.action.joints)
+        if robot is not None:
+            given = {key: robot.limits(key) | own for key, own in given.items()}
         buffer = InputBuffer(
             [c.name for c in interface.cameras],
             interface.state.names,
@@ -108,14 +117,15 @@ class SessionBuilder:
             ),
         )
         clocks = ClockSources(self._node, self._node.get_parameter("use_sim_time").value)
-        self._inputs.connect(buffer, parameters.image_transport)
+        cameras = {} if robot is None else robot.cameras
+        self._inputs.connect(buffer, parameters.image_transport, cameras)
         try:
             wait_for_inputs(self._inputs, buffer, parameters.input_timeout_s, self._aborted)
             check_cameras(self._inputs, buffer, interface)
             description = self._inputs.robot_description
             assert description is not None  # wait_for_inputs saw it
             drive = self._drives.build(
-                interface, parameters, description, self._inputs.description_topic, given
+                interface, parameters, description, self._inputs.description_topic, given, robot
             )
             observed = read_observed(buffer.joints, description, self._inputs.description_topic)
             buffer.know_joints(observed, jump_distances(observed.names, given[MAX_JUMP]))
@@ -130,7 +140,7 @@ class SessionBuilder:
                     raise RefusalError(error.code, text, error.check) from error
             raise
         self._report_bundle(warning, Path(os.path.expanduser(parameters.bundle)), manifest, client)
-        output = OutputWatch(self._node, drive.publishers, self._goals, drive.gripper)
+        output = OutputWatch(self._node, drive.publishers, self._goals, drive.grippers)
         joints = self._inputs.publishers
         parts = SessionParts(
             self._parameters,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from geometry_msgs.msg import TwistStamped
@@ -41,7 +41,7 @@ class TwistDrive:
         frame: str,
         period_s: float,
         publisher: Publisher,
-        gripper: Gripper | None,
+        grippers: Sequence[Gripper],
         servo: MoveItServo | None,
     ) -> None:
         """Take what there is to drive.
@@ -53,25 +53,25 @@ class TwistDrive:
             frame: whose axes the twists are given along.
             period_s: of the control tick.
             publisher: of TwistStamped.
-            gripper: where the gripper's command goes, None without one.
+            grippers: where the gripper's command goes: one or none.
             servo: that is told to take them.
         """
         self.limits = joined(twist_axes(TWIST_NAMES, limits), gripper_limits)
         speeds = np.arange(len(self.limits.names)) < _AXES
         self.speeds: NDArray[np.bool_] | None = speeds
         self.watched = ~speeds
-        if gripper is not None:
+        for gripper in grippers:
             self.watched[_AXES:] = gripper.watched
         self._publisher = publisher
         self.publishers: tuple[Publisher, ...] = (
-            publisher, *(gripper.publishers if gripper is not None else ())
+            publisher, *(own for gripper in grippers for own in gripper.publishers)
         )  # fmt: skip
         self._twist_limits = limits
         # A policy may put out the way of one step in place of a velocity.
         self._step_s = 1.0 if interface.action.units[0] == "m/s" else interface.dt
         self._observed = [interface.state.names.index(name) for name in gripper_limits.names]
         self._frame = frame
-        self.gripper = gripper
+        self.grippers = grippers
         self._servo = servo
         self._halts = max(2, round(HALT_S / period_s))
         self._left = 0
@@ -99,8 +99,8 @@ class TwistDrive:
     def begin(self) -> None:
         """Forget zero twists, and where the gripper was to end."""
         self._left = 0
-        if self.gripper is not None:
-            self.gripper.begin()
+        for gripper in self.grippers:
+            gripper.begin()
 
     def before_arming(self) -> None:
         """Tell Servo to take twists, where that is wanted."""
@@ -111,19 +111,19 @@ class TwistDrive:
         """Make the twist of the tick, and the gripper's command."""
         told = window.now.position[0, :_AXES]
         twist = self._message(window.stamp, limited_twist(told, self._twist_limits))
-        grip = self.gripper.prepared(window, _AXES) if self.gripper is not None else None
+        grips = [gripper.prepared(window, _AXES) for gripper in self.grippers]
         self._left = self._halts
 
         def publish() -> None:
             self._publisher.publish(twist)
-            if grip is not None:
+            for grip in grips:
                 grip()
 
         return publish
 
     def idle(self, now: float) -> bool:
         """Say a few times that the tip is to stand still, and once where the gripper ends."""
-        told = self.gripper is None or self.gripper.settle()
+        told = all([gripper.settle() for gripper in self.grippers])
         if self._left > 0:
             self._left -= 1
             self._publisher.publish(self._message(now, np.zeros(_AXES)))

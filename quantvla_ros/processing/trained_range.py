@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantvla_ros.bundle.schema import BundleManifest
+from quantvla_ros.robot.action_space import to_si
 
 FARTHEST = 10.0
 """Standard deviations from the mean within which each joint of the policy's own robot lies: on
@@ -14,23 +15,37 @@ average in a calibration buffer, always under the policy node."""
 
 
 class TrainedRange:
-    """Mean and standard deviation of each joint in the policy's data.
+    """Mean and standard deviation of each joint in the policy's data, in the policy's units.
 
     Attributes:
-        names: of the n joints, in the order of the state.
-        mean: [n], rad or m.
-        std: [n], rad or m, above zero.
+        state: names, units and maps of the n joints.
+        mean: [n].
+        std: [n], above zero.
     """
 
     def __init__(self, manifest: BundleManifest) -> None:
         """Take them from a bundle."""
-        norm = manifest.normalization
-        self.names = tuple(manifest.interface.state.names)
-        count = len(self.names)  # the tip's position may follow
+        norm, self.state = manifest.normalization, manifest.interface.state
+        count = len(self.state.entries)  # the tip's position may follow
         self.mean = np.asarray(norm.state_mean, np.float64)[:count]
         self.std = np.asarray(norm.state_std, np.float64)[:count]
 
+    @property
+    def mean_si(self) -> NDArray[np.float64]:
+        """The mean [n], rad or m."""
+        return to_si(self.state.entries, self.mean)
+
     def deviations(self, joints: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Distances of joints [..., n] from the mean, in standard deviations."""
-        distances: NDArray[np.float64] = np.abs((joints - self.mean) / self.std)
+        """Distances of joints [..., n], rad or m, from the mean, in standard deviations."""
+        distances: NDArray[np.float64] = np.abs((self.state.from_si(joints) - self.mean) / self.std)
         return distances
+
+    def told(self, joints: NDArray[np.floating], joint: int, most: float) -> str:
+        """Where one of the joints [n], rad or m, is and where it was in training, in its unit."""
+        entry = self.state.entries[joint]
+        measured = self.state.from_si(joints)[joint]
+        low, high = self.mean[joint] + np.array([-most, most]) * self.std[joint]
+        return (
+            f"joint '{entry.name}' is measured at {entry.shown(measured)}, the policy was trained "
+            f"between {low:.2f} and {entry.shown(high)} ({most:g} standard deviations)"
+        )

@@ -117,8 +117,8 @@ class ControlLoop:
             if clock.jumped:
                 self._buffer.clear_measurements()
                 motion.begin_again(now)
-                if self._drive.gripper is not None:
-                    self._drive.gripper.begin()  # it keeps what it was told: its grip, maybe
+                for gripper in self._drive.grippers:
+                    gripper.begin()  # it keeps what it was told: its grip, maybe
             if moving and (clock.jumped or motion.fault is None):
                 motion.raise_fault(FaultCode.CLOCK_JUMP, clock.text, now)
         silent = steady - self._left_at

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -59,8 +59,8 @@ class Drive(Protocol):
     timed: bool
 
     @property
-    def gripper(self) -> Gripper | None:
-        """The gripper that is commanded apart, None for none."""
+    def grippers(self) -> Sequence[Gripper]:
+        """The grippers that are commanded apart from the other axes."""
         ...
 
     def points(self, actions: FloatArray) -> FloatArray:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Literal
 
 ActionType = Literal["gripper_command", "parallel_gripper_command"]
+OwnController = Literal["forward_command", "gripper_command", "parallel_gripper_command"]
 GripperType = Literal[
     "trajectory", "forward_command", "gripper_command", "parallel_gripper_command"
 ]
 
-DEFAULT_NAMES: Mapping[GripperType, str] = {
+DEFAULT_NAMES: Mapping[OwnController, str] = {
     "forward_command": "gripper_controller/commands",
     "gripper_command": "gripper_controller/gripper_cmd",
     "parallel_gripper_command": "gripper_controller/gripper_cmd",

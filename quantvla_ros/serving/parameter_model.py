@@ -41,6 +41,12 @@ class PolicyNodeParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     bundle: str = _parameter("", "Directory of the policy bundle. Required.")
+    robot: str = _parameter(
+        "",
+        "The robot's description: path of a robot.yaml, or a preset such as `panda`, `so101` or "
+        "`ur5e_robotiq`. It names joints, camera topics, controllers and limits; the parameters "
+        "about them go before it. Empty: the policy's names, one `joint_trajectory`.",
+    )
     backend: str = _parameter(
         DEFAULT,
         "What computes: `cpu` multiplies on integer units, `reference` slowly in float on the "

@@ -72,9 +72,11 @@ class PolicySession:
 
     @property
     def gripper(self) -> str:
-        """What became of the gripper's newest command; "" where that is not known."""
-        gripper = self._drive.gripper
-        return "" if gripper is None else gripper.state
+        """What became of each gripper's newest command; "" where that is not known."""
+        states = [(gripper.joint, gripper.state) for gripper in self._drive.grippers]
+        if len(states) > 1:
+            return ", ".join(f"{joint}: {state}" for joint, state in states if state)
+        return "".join(state for _, state in states)
 
     def now(self) -> float:
         """ROS clock (s); while active without the jumps that the control thread has not seen."""

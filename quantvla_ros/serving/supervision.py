@@ -155,8 +155,7 @@ class Supervisor:
         sample = self._buffer.newest_joints()
         lost = None if sample is None else self._follows(sample)
         motion.metrics.tracked(self._tracking.error[self._drive.watched])
-        gripper = self._drive.gripper
-        failed = None if gripper is None else gripper.trouble()
+        failed = next(filter(None, (gripper.trouble() for gripper in self._drive.grippers)), None)
         for condition in (violation, lost, failed):
             if condition is not None:
                 motion.raise_fault(*condition, now)

@@ -20,7 +20,7 @@ class TrainedState:
         """Take the bundle, and which of its n observed joints are continuous."""
         self._range = TrainedRange(manifest)
         self._continuous = continuous
-        observed = self._range.names
+        observed = self._range.state.names
         commanded = manifest.interface.action.names
         self._order = [observed.index(name) if name in observed else 0 for name in commanded]
         self._turns = np.array(
@@ -29,7 +29,7 @@ class TrainedState:
 
     def seen(self, positions: FloatArray) -> FloatArray:
         """Positions [n] with each continuous joint in the turn nearest to its training."""
-        return nearest_turn(positions, self._range.mean, self._continuous)
+        return nearest_turn(positions, self._range.mean_si, self._continuous)
 
     def rows(self, actions: FloatArray, seen: FloatArray) -> FloatArray:
         """Actions [K, m] of the robot, all in the turn in which the policy has ``seen`` [n] it."""
@@ -47,10 +47,4 @@ class TrainedState:
         joint = int(deviations.argmax())
         if deviations[joint] <= most:
             return None
-        mean, reach = self._range.mean[joint], most * self._range.std[joint]
-        return (
-            FaultCode.STATE_OUT_OF_RANGE,
-            f"joint '{self._range.names[joint]}' is measured at {known[joint]:.2f}, the policy was "
-            f"trained between {mean - reach:.2f} and {mean + reach:.2f} ({most:g} standard "
-            "deviations)",
-        )
+        return FaultCode.STATE_OUT_OF_RANGE, self._range.told(known, joint, most)

@@ -14,13 +14,13 @@ import numpy as np
 
 from calib_tools.buffer.messages import RawMessage, decode
 from calib_tools.common.progress import Report
-from calib_tools.common.resources import shared_file
 from calib_tools.common.ros_domain import own_ros_domain
 from calib_tools.system.heard_setpoints import SETPOINTS
 from calib_tools.system.policy_run import System, robot_and_policy
 from calib_tools.system.processes import Child, Processes
 from calib_tools.system.trace import JOINT_STATE_TYPE, TRAJECTORY_TYPE
 from quantvla_ros.control.faults import FaultCode
+from quantvla_ros.resources import shared_file
 from studies.driven_system import COMMANDS, DrivenSystem
 from studies.fault_study.scenarios import SCENARIOS, Scene
 from studies.fault_study.stop import measure

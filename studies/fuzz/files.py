@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from calib_tools.common.resources import shared_file
+from quantvla_ros.resources import shared_file
 from studies.fuzz.mutation import mutate_bytes, mutate_yaml
 
 RESEAL_SHARE = 0.8  # of the damages come with hashes that fit, or nothing else would be tried

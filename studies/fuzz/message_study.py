@@ -15,12 +15,12 @@ import numpy as np
 from calib_tools.buffer.messages import RawMessage, decode
 from calib_tools.buffer.sources import IMAGE_TYPES, JOINT_STATE_TYPE, STRING_TYPE
 from calib_tools.common.progress import Report
-from calib_tools.common.resources import shared_file
 from calib_tools.common.ros_domain import own_ros_domain
 from calib_tools.system.policy_run import System, robot_and_policy
 from calib_tools.system.processes import Child, Processes
 from calib_tools.system.trace import TRAJECTORY_TYPE
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.resources import shared_file
 from quantvla_ros.serving.stamps import seconds_of
 from studies.driven_system import COMMANDS, DrivenSystem
 from studies.fault_study.wave_policy import BACKEND, INSTRUCTION, with_wave

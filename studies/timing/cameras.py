@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from calib_tools.common.progress import Report
-from calib_tools.common.resources import shared_file
 from calib_tools.common.ros_domain import own_ros_domain
 from calib_tools.system.processes import Processes
+from quantvla_ros.resources import shared_file
 from studies.timing.shares import shares
 
 PROFILE = "config/fastdds.xml"

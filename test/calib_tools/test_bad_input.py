@@ -11,11 +11,11 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from calib_tools.cli import main
-from calib_tools.common.resources import shared_file
 from quantvla_ros.bundle.manifest_file import write_manifest
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import file_hash, load_manifest
 from quantvla_ros.quantization.gate import load_thresholds
+from quantvla_ros.resources import shared_file
 
 
 @pytest.fixture

@@ -70,17 +70,18 @@ SAMPLE = JointSample(4.0, np.array([0.7, 0.03]), np.array([0.1, 0.2]))
 
 
 def twist_drive(units=PER_SECOND, gripper=None):
+    grippers = [] if gripper is None else [gripper]
     topic = Topic()
     drive = TwistDrive(
         interface(units), TwistLimits(0.2, 1.0, 1.0, 4.0), limits("finger"), "base", PERIOD, topic,
-        gripper, None,
+        grippers, None,
     )  # fmt: skip
     return drive, topic
 
 
 def test_all_joints_in_one_trajectory_ordered_by_name():
     topic = Topic()
-    drive = JointDrive(limits("wrist", "elbow"), ("elbow", "wrist"), topic, None)
+    drive = JointDrive(limits("wrist", "elbow"), ("elbow", "wrist"), [(topic, ["wrist", "elbow"])])
     position, velocity = drive.measured(SAMPLE)
     np.testing.assert_array_equal(position, [0.03, 0.7])
     np.testing.assert_array_equal(velocity, [0.2, 0.1])
@@ -106,7 +107,9 @@ def moved(by):
 def test_a_gripper_with_a_topic_of_its_own_leaves_the_trajectory():
     topic, node = Topic(), FakeNode()
     gripper = ForwardGripper(node, "finger", "gripper/commands")
-    drive = JointDrive(limits("finger", "elbow"), ("elbow", "finger"), topic, gripper)
+    drive = JointDrive(
+        limits("finger", "elbow"), ("elbow", "finger"), [(topic, ["elbow"])], [gripper]
+    )
     drive.prepared(window(2))()
     assert topic[0].joint_names == ["elbow"]
     assert list(topic[0].points[2].positions) == pytest.approx([0.5])
@@ -115,13 +118,15 @@ def test_a_gripper_with_a_topic_of_its_own_leaves_the_trajectory():
     drive.prepared(moved(0.01))()
     (sent,) = node.topics[COMMANDS]
     assert list(sent.data) == pytest.approx([0.01])
-    assert drive.watched.all() and drive.gripper is gripper
+    assert drive.watched.all() and list(drive.grippers) == [gripper]
 
 
 def test_a_gripper_is_told_the_end_of_the_last_window_once():
     node = FakeNode()
     gripper = ForwardGripper(node, "finger", "gripper/commands")
-    drive = JointDrive(limits("finger", "elbow"), ("elbow", "finger"), Topic(), gripper)
+    drive = JointDrive(
+        limits("finger", "elbow"), ("elbow", "finger"), [(Topic(), ["elbow"])], [gripper]
+    )
     drive.prepared(window(2))()
     drive.idle(1.0)
     drive.prepared(moved(0.01))()
@@ -134,6 +139,23 @@ def test_a_gripper_is_told_the_end_of_the_last_window_once():
     drive.prepared(moved(0.3))()
     drive.idle(6.0)
     assert len(node.topics[COMMANDS]) == 2, "another motion begins with holding"
+
+
+def test_two_arms_have_a_trajectory_each_and_each_gripper_its_own_command():
+    node, left, right = FakeNode(), Topic(), Topic()
+    names = ("l1", "l2", "lg", "r1", "rg")
+    grippers = [ForwardGripper(node, f"{side}g", f"{side}/commands") for side in "lr"]
+    drive = JointDrive(limits(*names), names, [(left, ["l1", "l2"]), (right, ["r1"])], grippers)
+    drive.prepared(window(5))()
+    assert left[0].joint_names == ["l1", "l2"] and right[0].joint_names == ["r1"]
+    assert list(left[0].points[0].positions) == pytest.approx([0.0, 0.1])
+    assert list(right[0].points[0].positions) == pytest.approx([0.3])
+    later = window(5)
+    later.positions[:, 4] += 0.05
+    drive.prepared(later)()
+    assert node.topics["Float64MultiArray", "l/commands"] == []
+    assert list(node.topics["Float64MultiArray", "r/commands"][0].data) == pytest.approx([0.45])
+    assert drive.idle(9.0) and len(drive.publishers) == 4
 
 
 def test_twists_are_stamped_named_by_frame_and_within_limits():

@@ -23,6 +23,7 @@ from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.nodes.gripper import ForwardGripper
 from quantvla_ros.nodes.gripper_builder import GripperBuilder
 from quantvla_ros.nodes.qos import COMMAND
+from quantvla_ros.serving.gripper_setup import gripper_setups
 from quantvla_ros.serving.parameter_table import validate
 
 ARM = manifest().interface
@@ -33,8 +34,14 @@ FINGER = {"gripper_joint": "finger"}
 FORWARD, ACTION = {"gripper_type": "forward_command"}, {"gripper_type": "gripper_command"}
 
 
-def test_a_gripper_in_the_trajectory_is_none_of_its_own(graph):
-    assert GripperBuilder(graph.node).build(ARM, validate({}), LIMITS) is None
+def build(builder, interface, values, limits=LIMITS):
+    parameters = validate(values)
+    (setup,) = gripper_setups(interface, parameters, None)
+    return builder.build(setup, parameters, limits)
+
+
+def test_a_gripper_in_the_trajectory_is_none_of_its_own():
+    assert gripper_setups(ARM, validate({}), None) == []
 
 
 @pytest.mark.parametrize(
@@ -50,23 +57,23 @@ def test_a_gripper_in_the_trajectory_is_none_of_its_own(graph):
 )
 def test_parameters_that_do_not_fit_are_named(graph, interface, values, text):
     with pytest.raises(QuantVLAError, match=text):
-        GripperBuilder(graph.node).build(interface, validate(values), LIMITS)
+        build(GripperBuilder(graph.node), interface, values)
 
 
 def test_an_action_keeps_its_type_and_needs_a_joint_with_limits(graph, control_msgs):
     builder = GripperBuilder(graph.node)
     values = {**FINGER, **ACTION, "gripper_output": "kept/gripper_cmd"}
-    gripper = builder.build(ARM, validate(values), LIMITS)
+    gripper = build(builder, ARM, values)
     assert gripper.action == "/kept/gripper_cmd" and not gripper.watched
-    builder.build(TIP, validate({**values, "gripper_max_effort": 3.0}), LIMITS)
+    build(builder, TIP, {**values, "gripper_max_effort": 3.0})
     with pytest.raises(
         QuantVLAError, match=r"was 'gripper_command' before .* start the node again"
     ):
         other = {**values, "gripper_type": "parallel_gripper_command"}
-        builder.build(ARM, validate(other), LIMITS)
+        build(builder, ARM, other)
     turning = dataclasses.replace(LIMITS, lower=-np.inf * ONES, upper=np.inf * ONES)
     with pytest.raises(QuantVLAError, match="'finger' has no position limits"):
-        builder.build(ARM, validate(values), turning)
+        build(builder, ARM, values, turning)
     code, text = gripper.absent()
     assert code is FaultCode.GRIPPER_FAILED
     assert "no action server /kept/gripper_cmd of control_msgs/action/GripperCommand: start" in text
@@ -74,7 +81,7 @@ def test_an_action_keeps_its_type_and_needs_a_joint_with_limits(graph, control_m
 
 def test_nobody_who_listens_refuses_arming(graph):
     values = {**FINGER, **FORWARD, "gripper_output": "absent/commands"}
-    gripper = GripperBuilder(graph.node).build(ARM, validate(values), LIMITS)
+    gripper = build(GripperBuilder(graph.node), ARM, values)
     assert isinstance(gripper, ForwardGripper)
     code, text = gripper.absent()
     assert code is FaultCode.GRIPPER_FAILED

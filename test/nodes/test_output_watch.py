@@ -104,7 +104,7 @@ def test_a_grippers_own_goals_are_no_conflict_and_anothers_is(graph):
     server = graph.node.create_publisher(
         GoalStatusArray, f"{Gripper.action}/_action/status", LATCHED
     )
-    watch = OutputWatch(graph.node, [], GoalWatch(graph.node), Gripper())
+    watch = OutputWatch(graph.node, [], GoalWatch(graph.node), [Gripper()])
 
     def conflict():
         watch.look()

@@ -62,7 +62,7 @@ def test_a_joint_with_limits_one_turn_away_is_refused_with_value_and_range(polic
     robot.measure = lambda at: at + np.array([0.0, TURN, 0.0])
     policy.wait_for_inputs("STATE_OUT_OF_RANGE: joint 'joint2' is measured at ", 20)
     text = policy.client.diagnostics("inputs")[0]
-    assert "the policy was trained between -2.00 and 2.00 (10 standard deviations)" in text
+    assert "the policy was trained between -2.00 and 2.00 rad (10 standard deviations)" in text
     with pytest.raises(QuantVLAError, match="STATE_OUT_OF_RANGE"):
         policy.client.arm()
     policy.bring_to_dry_run()

@@ -26,7 +26,7 @@ def test_a_joint_far_outside_is_named_with_its_value_and_range():
     code, text = trained.outside(np.array([1.0 - TURN, 1.0 - TURN]), 10.0)
     assert code is FaultCode.STATE_OUT_OF_RANGE
     assert text == (
-        "joint 'elbow' is measured at -5.28, the policy was trained between 0.00 and 2.00 "
+        "joint 'elbow' is measured at -5.28 rad, the policy was trained between 0.00 and 2.00 rad "
         "(10 standard deviations)"
     )
     assert trained.outside(np.array([2.01, 1.0]), 10.0) is not None
@@ -45,3 +45,16 @@ def test_twists_and_other_actions_that_are_no_joints_stay():
     trained = trained_state(NAMES, continuous=["wheel"], actions=["linear_x", "elbow"])
     rows = np.array([[9.0, 0.1]])
     np.testing.assert_array_equal(trained.rows(rows, np.zeros(2)), rows)
+
+
+def test_a_policy_in_degrees_is_told_in_degrees():
+    """It measures in rad as every robot; mean and range are the policy's."""
+    trained = trained_state(NAMES, mean=90.0, std=5.0, continuous=["wheel"], unit="deg")
+    assert trained.outside(np.deg2rad([40.5, 139.5]), 10.0) is None
+    code, text = trained.outside(np.deg2rad([30.0, 90.0]), 10.0)
+    assert code is FaultCode.STATE_OUT_OF_RANGE
+    assert text == (
+        "joint 'elbow' is measured at 30.00 deg, the policy was trained between 40.00 and "
+        "140.00 deg (10 standard deviations)"
+    )
+    np.testing.assert_allclose(trained.seen(np.deg2rad([90.0, 90.0 - 360.0])), np.pi / 2)

@@ -20,7 +20,7 @@ from quantvla_ros.serving.supervision import tracking_tolerances
 class ListDrive(JointAxes):
     """Puts windows into a list; the thread may be put aside by `while_preparing`."""
 
-    gripper = None
+    grippers = ()
 
     def __init__(self, limits, observed) -> None:
         super().__init__(limits, tuple(observed))

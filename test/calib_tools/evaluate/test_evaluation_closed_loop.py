@@ -6,13 +6,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from calib_tools.common.resources import shared_file
 from calib_tools.evaluate.closed_loop import PERIOD_S, ClosedLoop
 from calib_tools.evaluate.jobs import Job
 from calib_tools.evaluate.plan import PlannedEpisode
 from calib_tools.evaluate.player import Player
 from calib_tools.evaluate.variants import parse_variants
 from quantvla_ros.bundle.storage import load_manifest
+from quantvla_ros.resources import shared_file
 from quantvla_ros.robot.chunk import Chunk
 from simulation.robot import SimulatedRobot
 

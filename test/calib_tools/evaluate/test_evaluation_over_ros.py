@@ -7,12 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from calib_tools.common.resources import shared_file
 from calib_tools.evaluate.jobs import Job
 from calib_tools.evaluate.over_ros import measured_latencies_ms, play_over_ros
 from calib_tools.evaluate.player import Player
 from calib_tools.evaluate.settings import make_settings
 from calib_tools.evaluate.variants import parse_variants
+from quantvla_ros.resources import shared_file
 
 PANDA = shared_file("policies/panda")
 SCENES = 2

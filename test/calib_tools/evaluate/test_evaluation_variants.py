@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from calib_tools.common.resources import shared_file
 from calib_tools.evaluate.variants import load_variant, parse_variants
 from quantvla_ros.errors import BundleError, QuantVLAError
+from quantvla_ros.resources import shared_file
 
 PANDA = shared_file("policies/panda")
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calib_tools.common.resources import shared_file
 from calib_tools.common.setpoints import ControllerSetup
 from calib_tools.evaluate.closed_loop import PARAMETERS, PERIOD_S, ClosedLoop
 from calib_tools.evaluate.simulated_session import SimulatedSession
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.control.config import Mode
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.resources import shared_file
 from quantvla_ros.robot.chunk import Chunk
 from quantvla_ros.serving.session import PolicySession
 from simulation.robot import SimulatedRobot

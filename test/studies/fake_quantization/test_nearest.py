@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from calib_tools.common.resources import shared_file
 from calib_tools.evaluate.settings import make_settings
 from calib_tools.evaluate.variants import load_variant, parse_variants
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.mini_pi05.roles import layer_roles
 from quantvla_ros.quantization.layouts import select_layers
+from quantvla_ros.resources import shared_file
 from studies.fake_quantization.changes import read_change
 from studies.fake_quantization.nearest import fake_quantize, parse_rounding, round_to_nearest
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calib_tools.common.resources import shared_file
 from quantvla_ros.backends.base import Options
+from quantvla_ros.resources import shared_file
 from quantvla_ros.robot.observation import Observation
 from studies.fault_study.wave_policy import BACKEND, MODE_VARIABLE, next_fastest
 

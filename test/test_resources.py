@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from calib_tools.common import resources
+from quantvla_ros import resources
 from quantvla_ros.errors import QuantVLAError
 
 
@@ -15,9 +15,7 @@ def test_files_of_an_installation(tmp_path, monkeypatch):
     share = tmp_path / "install" / "share" / "quantvla_ros"
     (share / "config").mkdir(parents=True)
     (share / "config" / "policy.yaml").write_text("")
-    monkeypatch.setattr(
-        resources, "__file__", str(tmp_path / "lib" / "calib_tools" / "common" / "r.py")
-    )
+    monkeypatch.setattr(resources, "__file__", str(tmp_path / "lib" / "quantvla_ros" / "r.py"))
     monkeypatch.setenv("AMENT_PREFIX_PATH", f"/nowhere:{tmp_path / 'install'}")
     assert resources.shared_file("config/policy.yaml") == share / "config" / "policy.yaml"
 

@@ -17,7 +17,7 @@ def shared_file(relative: str) -> Path:
     Raises:
         QuantVLAError: it is in no place where the package keeps its files.
     """
-    source = Path(__file__).resolve().parents[2]
+    source = Path(__file__).resolve().parents[1]
     prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
     places = [source, *(Path(p) / "share" / _PACKAGE for p in prefixes)]
     for place in places:

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""robot.yaml: one robot's joints, cameras, controllers and limits, for any policy that moves it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.robot.interface import Interface
+from quantvla_ros.robot.units import Entry, entry, range_entry
+from quantvla_ros.serving.gripper_types import GripperType
+from quantvla_ros.validation import first_problem
+
+PRESETS = "config/robots"
+
+_Name = Annotated[str, Field(pattern="^~?/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*$")]
+_Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_ZeroOrMore = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RobotJoint(_Model):
+    """One joint of the robot.
+
+    Attributes:
+        policy: the policies' word for it; the joint's own name where it is not given.
+        unit: what the policies count in; rad or m, as the URDF does, where it is not given.
+        ends: where the unit is a range, the joint's positions at its two ends, rad or m.
+        max_velocity: lowers the URDF's, rad/s or m/s.
+        max_acceleration: rad/s^2 or m/s^2.
+        max_jerk: rad/s^3 or m/s^3.
+        tracking_tolerance: rad or m, see the node's parameter `joint_limits`; 0: not watched.
+        max_jump: the same.
+    """
+
+    policy: str | None = None
+    unit: str | None = None
+    ends: tuple[float, float] | None = None
+    si: Literal["rad", "m"] = "rad"
+    max_velocity: _Limit | None = None
+    max_acceleration: _Limit | None = None
+    max_jerk: _Limit | None = None
+    tracking_tolerance: _ZeroOrMore | None = None
+    max_jump: _ZeroOrMore | None = None
+
+    @model_validator(mode="after")
+    def _unit_is_whole(self) -> RobotJoint:
+        if self.unit is None and self.ends is not None:
+            raise ValueError("ends need a unit that is a range, such as -100..100")
+        self.entry("it", "")
+        return self
+
+    def entry(self, name: str, group: str) -> Entry:
+        """What a policy's value of this joint means."""
+        if self.ends is not None:
+            return range_entry(name, self.unit or "", group, self.si, self.ends)
+        return entry(name, self.unit or self.si, group)
+
+
+class RobotGroup(_Model):
+    """Joints with one controller.
+
+    Attributes:
+        type: arm or gripper.
+        controller: what it takes: `trajectory`, or of a gripper what `gripper_type` lists.
+        output: its topic or action; `joint_trajectory` or `gripper_type`'s own where not given.
+        joints: by name in the URDF and in the joint states.
+    """
+
+    type: Literal["arm", "gripper"]
+    controller: GripperType = "trajectory"
+    output: _Name | None = None
+    joints: dict[str, RobotJoint] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _controller_fits(self) -> RobotGroup:
+        if self.controller != "trajectory" and (self.type == "arm" or len(self.joints) > 1):
+            raise ValueError(
+                f"controller {self.controller} takes one joint of a group of type gripper"
+            )
+        return self
+
+
+class RobotFile(_Model):
+    """All of a robot.yaml.
+
+    Attributes:
+        name: of the robot.
+        limits_from: where its limits come from, for whoever checks them.
+        cameras: topic by camera slot of the policies, without `/compressed`.
+        groups: by name.
+    """
+
+    name: str
+    limits_from: str
+    cameras: dict[str, _Name] = {}
+    groups: dict[str, RobotGroup] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _each_joint_once(self) -> RobotFile:
+        for what, names in (
+            ("joint", [name for group in self.groups.values() for name in group.joints]),
+            ("policy name", list(self._policy_names().values())),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{what} '{twice[0]}' stands in two places")
+        return self
+
+    @property
+    def joints(self) -> dict[str, RobotJoint]:
+        """All joints by name."""
+        return {n: joint for group in self.groups.values() for n, joint in group.joints.items()}
+
+    def _policy_names(self) -> dict[str, str]:
+        """The policies' word for each joint."""
+        return {name: joint.policy or name for name, joint in self.joints.items()}
+
+    def limits(self, key: str) -> dict[str, float]:
+        """Limits of a kind, one of `JOINT_LIMIT_TEXTS`, by joint; those that are given."""
+        found = {name: getattr(joint, key) for name, joint in self.joints.items()}
+        return {name: float(value) for name, value in found.items() if value is not None}
+
+    def trajectories(self, joints: list[str]) -> dict[str, list[str]]:
+        """The joints of each topic of trajectories, of those that are commanded."""
+        found: dict[str, list[str]] = {}
+        for group in self.groups.values():
+            if group.controller == "trajectory" and (own := set(group.joints) & set(joints)):
+                topic = group.output or "joint_trajectory"
+                found.setdefault(topic, []).extend(name for name in joints if name in own)
+        return found
+
+    def fit(self, interface: Interface) -> Interface:
+        """The policy's interface with this robot's own names of the joints.
+
+        Raises:
+            QuantVLAError: a joint of the policy is not the robot's, or counts otherwise.
+        """
+        own = {policy: name for name, policy in self._policy_names().items()}
+
+        def renamed(given: Entry) -> Entry:
+            if given.name not in own:
+                raise QuantVLAError(
+                    f"robot '{self.name}' has no joint that the policy calls '{given.name}'; it "
+                    f"knows {', '.join(sorted(own))}"
+                )
+            joint = self.joints[own[given.name]]
+            if joint.unit is not None and (here := joint.entry("", "")).map != given.map:
+                raise QuantVLAError(
+                    f"robot '{self.name}' has joint '{own[given.name]}' in {_meaning(here)}, and "
+                    f"the policy's '{given.name}' is in {_meaning(given)}; correct "
+                    "unit or ends, or import the policy again with this description"
+                )
+            return replace(given, name=own[given.name])
+
+        action, state = interface.action, interface.state
+        tips = {group.name for group in action.groups if group.type == "tip"}
+        chain = state.kinematics
+        if chain is not None:
+            joints = tuple(replace(j, name=own.get(j.name or "", j.name)) for j in chain.joints)
+            chain = replace(chain, joints=joints)
+        return replace(
+            interface,
+            action=replace(
+                action,
+                entries=tuple(e if e.group in tips else renamed(e) for e in action.entries),
+            ),
+            state=replace(
+                state, entries=tuple(renamed(e) for e in state.entries), kinematics=chain
+            ),
+        )
+
+
+def _meaning(given: Entry) -> str:
+    return f"{given.unit} ({given.si} = {given.scale:.6g} * value + {given.offset:.6g})"
+
+
+def read_robot(given: str, presets: Path) -> RobotFile:
+    """Read a robot's description.
+
+    Args:
+        given: path of a robot.yaml, or the name of a preset.
+        presets: folder of the presets.
+
+    Raises:
+        QuantVLAError: in one sentence that names the file and the key.
+    """
+    path = Path(os.path.expanduser(given))
+    if "/" not in given and not given.endswith((".yaml", ".yml")):
+        path = presets / f"{given}.yaml"
+        if not path.is_file():
+            known = ", ".join(sorted(file.stem for file in presets.glob("*.yaml")))
+            raise QuantVLAError(
+                f"There is no robot '{given}'; the package knows {known}, or give the path of a "
+                "robot.yaml."
+            )
+    try:
+        content = yaml.safe_load(path.read_bytes())
+    except OSError as error:
+        raise QuantVLAError(f"{path} cannot be read ({error.strerror}).") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = "" if mark is None else f" in line {mark.line + 1}"
+        raise QuantVLAError(f"{path} is not valid YAML{line}.") from error
+    try:
+        return RobotFile.model_validate(content)
+    except ValidationError as error:
+        raise QuantVLAError(f"{path} is not valid at {first_problem(error)}.") from error
