@@ -5,38 +5,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from types import TracebackType
+from typing import TYPE_CHECKING
 
 from calib_tools.common.progress import Bar
 from calib_tools.evaluate.outcome import Outcome
 from calib_tools.evaluate.statistics import Rate
 from calib_tools.evaluate.store import Key
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
-class RunningSuccess:
+
+class RunningSuccess(Bar):
     """A bar over all episodes of all variants."""
 
     def __init__(self, labels: Sequence[str], total: int, finished: Mapping[Key, Outcome]) -> None:
         """Begin with what is finished already."""
+        super().__init__(f"{total} episodes", total)
         self._played = Counter(label for label, _ in finished)
         self._solved = Counter(key[0] for key, outcome in finished.items() if outcome.success)
         self._labels = list(labels)
-        self._bar = Bar(f"{total} episodes", total)
 
-    def __enter__(self) -> RunningSuccess:
+    def __enter__(self) -> Self:
         """Show the bar."""
-        self._bar.__enter__()
+        super().__enter__()
         self._show()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Leave the bar as it is."""
-        self._bar.__exit__(kind, error, traceback)
 
     def add(self, label: str, outcome: Outcome) -> None:
         """Count one more."""
@@ -45,7 +39,7 @@ class RunningSuccess:
         self._show()
 
     def _show(self) -> None:
-        self._bar.show(self._played.total(), self.text)
+        self.show(self._played.total(), self.text)
 
     @property
     def text(self) -> str:

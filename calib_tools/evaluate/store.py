@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 from pathlib import Path
-from types import TracebackType
 
 from calib_tools.evaluate.outcome import Outcome
 from calib_tools.evaluate.settings import Settings, read_settings
@@ -50,12 +49,7 @@ class EpisodeStore:
         """Already open."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Close the file; another process may write then."""
         self._file.close()
 

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 
 from calib_tools.common.stopping import SIGNALS
 from quantvla_ros.errors import QuantVLAError
@@ -152,12 +151,7 @@ class Processes:
         """Nothing runs yet."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """End all children."""
         for child in reversed(self._children):
             child.stop()

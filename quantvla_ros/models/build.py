@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from quantvla_ros.bundle.schema import BundleManifest
-from quantvla_ros.bundle.storage import Bundle
 from quantvla_ros.bundle.tensors import check_tensors
 from quantvla_ros.errors import BundleError
 from quantvla_ros.models.families import find_family
@@ -61,10 +60,3 @@ def load_weights(network: nn.Module, tensors: dict[str, Tensor]) -> None:
     placed = {k: v if k in kept else v.to(state[k].dtype) for k, v in tensors.items()}
     network.load_state_dict(placed, assign=True)
     compute_in_float32(network)
-
-
-def float_network(bundle: Bundle) -> Network:
-    """The float network of a bundle that is not quantized, on the bundle's own tensors."""
-    network = empty_network(bundle.manifest)
-    load_weights(network, bundle.tensors)
-    return network

@@ -6,13 +6,11 @@ from __future__ import annotations
 import array
 import io
 import re
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from builtin_interfaces.msg import Duration, Time
-from sensor_msgs.msg import CompressedImage, Image, JointState
+from sensor_msgs.msg import CompressedImage, Image
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.robot.observation import MOST_PIXELS
@@ -154,43 +152,3 @@ def rgb_to_image(pixels: RgbImage, stamp: float, frame_id: str) -> Image:
     # Any other type is checked element by element by the setter: tens of ms.
     message.data = array.array("B", pixels.tobytes())
     return message
-
-
-def joint_state_to_arrays(
-    message: JointState, names: Sequence[str], source: str
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64] | None]:
-    """Pick joints by name.
-
-    Args:
-        message: joints in any order, more than wanted allowed.
-        names: the joints wanted, in the order wanted.
-        source: the topic, for the error sentence.
-
-    Returns:
-        Positions [n] (rad, m) and velocities [n] (rad/s, m/s), None when the message has none.
-
-    Raises:
-        QuantVLAError: a joint is missing, or the message's arrays do not fit its names.
-    """
-    index = {name: i for i, name in enumerate(message.name)}
-    missing = [name for name in names if name not in index]
-    if missing:
-        raise QuantVLAError(
-            f"The joint state on {source} lacks {', '.join(missing)}; it has: "
-            f"{', '.join(message.name) or 'no joint'}."
-        )
-    order = [index[name] for name in names]
-    positions = _pick(message, message.position, "positions", order, source)
-    if not len(message.velocity):
-        return positions, None
-    return positions, _pick(message, message.velocity, "velocities", order, source)
-
-
-def _pick(
-    message: JointState, values: Any, field: str, order: list[int], source: str
-) -> npt.NDArray[np.float64]:
-    if len(values) != len(message.name):
-        raise QuantVLAError(
-            f"The joint state on {source} has {len(values)} {field} for {len(message.name)} names."
-        )
-    return np.array(values, dtype=np.float64)[order]

@@ -7,7 +7,6 @@ import json
 import threading
 import time
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any
 
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
@@ -52,14 +51,9 @@ class Operator:
         )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Leave the ROS graph."""
-        self._tap.__exit__(kind, error, traceback)
+        self._tap.__exit__(*exception)
 
     @property
     def tap(self) -> TopicTap:

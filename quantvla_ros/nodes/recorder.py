@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
@@ -76,12 +75,7 @@ class TopicTap:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Stop the thread, the executor, the node and the context, in this order."""
         self._stopping.set()
         self._executor.wake()

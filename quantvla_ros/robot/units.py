@@ -96,11 +96,6 @@ def range_entry(name: str, unit: str, group: str, si: SiUnit, ends: tuple[float,
     return Entry(name, unit, group, si, scale, ends[0] - scale * low)
 
 
-def is_range(unit: str) -> bool:
-    """Whether a unit is a range such as ``0..1``."""
-    return _RANGE.fullmatch(unit) is not None
-
-
 def _range(name: str, unit: str) -> tuple[float, float]:
     found = _RANGE.fullmatch(unit)
     if found is None or float(found[1]) == float(found[2]):

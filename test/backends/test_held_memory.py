@@ -10,9 +10,8 @@ from support.quantized_networks import quantize_nearest
 
 from quantvla_ros.backends.policy import policy_of
 from quantvla_ros.bundle.storage import load_bundle
-from quantvla_ros.models.build import float_network
 from quantvla_ros.models.mini_pi05.roles import layer_roles
-from quantvla_ros.models.stored import widen
+from quantvla_ros.quantization.layerwise import load_on_tensors
 from quantvla_ros.quantization.layouts import select_layers
 from quantvla_ros.quantization.schemes import Precision
 
@@ -26,8 +25,7 @@ PANDA = Path(__file__).parents[2] / "policies" / "panda"
 )
 def test_quantized_layers_hold_seventy_percent_less_than_fp16(precision):
     bundle = load_bundle(PANDA)
-    network = float_network(bundle)
-    widen(network)
+    network = load_on_tensors(bundle.manifest, dict(bundle.tensors))
     names = select_layers(layer_roles(network), "llm+dit_mlp")
     wide = policy_of(bundle, network).layer_bytes(names)
     quantize_nearest(network, names, precision, 8)

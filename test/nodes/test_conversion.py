@@ -223,35 +223,6 @@ def test_a_jpeg_is_turned_as_its_exif_says():
     assert result[:8].mean() < 10 and result[-8:].mean() > 190
 
 
-def joints(**changes):
-    fields = {"name": ["b", "x", "a"], "position": [2.0, 9.0, 1.0], "velocity": [0.2, 0.9, 0.1]}
-    return messages.JointState(**{**fields, **changes})
-
-
-def test_joints_are_picked_by_name():
-    positions, velocities = conversion.joint_state_to_arrays(joints(), ["a", "b"], "/joint_states")
-    np.testing.assert_array_equal(positions, [1.0, 2.0])
-    np.testing.assert_array_equal(velocities, [0.1, 0.2])
-
-
-def test_missing_velocities_are_none():
-    _, velocities = conversion.joint_state_to_arrays(joints(velocity=[]), ["a"], "/joint_states")
-    assert velocities is None
-
-
-@pytest.mark.parametrize(
-    ("message", "text"),
-    [
-        (joints(name=["b", "x", "c"]), "/joint_states lacks a; it has: b, x, c"),
-        (joints(position=[1.0]), "1 positions for 3 names"),
-        (joints(velocity=[1.0]), "1 velocities for 3 names"),
-    ],
-)
-def test_a_joint_state_that_does_not_fit_is_refused(message, text):
-    with pytest.raises(QuantVLAError, match=text):
-        conversion.joint_state_to_arrays(message, ["a", "b"], "/joint_states")
-
-
 @pytest.mark.parametrize("seconds", [0.0, 0.1, 59.999999999, 1.75e9 + 0.123456])
 def test_stamps_go_there_and_back(seconds):
     stamp = conversion.seconds_to_stamp(seconds)

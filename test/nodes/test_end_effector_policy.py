@@ -13,6 +13,7 @@ from action_msgs.msg import GoalStatusArray
 from geometry_msgs.msg import TwistStamped
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
+from support.joint_positions import joint_positions
 from support.policy_graph import manifest
 from support.process_life import import_path
 from support.ros_graph import NodeProcess
@@ -24,7 +25,6 @@ from quantvla_ros.bundle.schema import Normalization
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.bundle.tokenizer import build_word_tokenizer
 from quantvla_ros.nodes import qos
-from quantvla_ros.nodes.conversion import joint_state_to_arrays
 from quantvla_ros.nodes.lifecycle_client import PolicyNodeClient
 from quantvla_ros.robot.interface import CameraSlot, Interface
 from quantvla_ros.serving.stamps import seconds_of
@@ -110,7 +110,7 @@ def test_the_simulated_servo_follows_its_twists_and_a_stop_is_repeated(node, gra
     assert twists == [] and goals == []
 
     def joints():
-        return joint_state_to_arrays(states[-1], JOINT_NAMES, "/joint_states")[0]
+        return joint_positions(states[-1], JOINT_NAMES)
 
     start = joints()
     node.arm()

@@ -19,6 +19,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
+from support.joint_positions import joint_positions
 from support.ros_graph import NodeProcess
 from support.waiting import wait_until
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
@@ -26,7 +27,6 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from quantvla_ros.nodes import qos
 from quantvla_ros.nodes.conversion import (
     image_to_rgb,
-    joint_state_to_arrays,
     seconds_to_duration,
     seconds_to_stamp,
 )
@@ -78,7 +78,7 @@ def joint_states(robot, graph):
 
 
 def positions(messages):
-    return joint_state_to_arrays(messages[-1], JOINTS, "/joint_states")[0]
+    return joint_positions(messages[-1], JOINTS)
 
 
 def now(messages):
