@@ -85,7 +85,7 @@ class DrivenSystem:
         return value
 
     def until_accepted(self, request: Callable[[], None]) -> None:
-        """Ask the node again and again until it does not refuse any more."""
+        """Ask the node repeatedly until it accepts."""
 
         def accepted() -> bool:
             try:
@@ -97,7 +97,7 @@ class DrivenSystem:
         self.wait(accepted, "consent of the node")
 
     def until_quiet(self) -> None:
-        """Wait until nothing is commanded any more."""
+        """Wait until the node commands nothing."""
         self.wait(lambda: time.monotonic() - self._heard_s > QUIET_S, "end of the commands")
 
     def take(self, wait_s: float) -> None:

@@ -57,7 +57,7 @@ class AblationVariant:
 
     @property
     def fake(self) -> bool:
-        """Whether its integers are only pretended."""
+        """Whether it computes in float, on rounded values."""
         return isinstance(self.how, Study)
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Action error of variants on samples that neither calibrate nor choose: buffers of their own.
+"""Action error of variants on buffers that were used neither to calibrate nor to choose.
 
 The held-out samples of a calibration buffer are few, and one on which the float policy itself
 wavers decides their mean. Here every variant plays the same samples with the same noise, each
@@ -102,7 +102,7 @@ class FreshSamples:
         return errors
 
     def spread(self, show: Show) -> list[float]:
-        """How far the float policy's own chunks of another noise are from the first, mrad."""
+        """Distance between the float policy's chunks of two noises, mrad."""
         chunks = self._float_chunks(show)
         return _differences(chunks[0], chunks[1])
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the variants of an ablation; a variant that is made is not made again."""
+"""Makes the variants of an ablation, each once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ VARIANTS, MADE = "variants", "made"
 
 @dataclass(frozen=True)
 class VariantStore:
-    """What variants are made from, and where.
+    """Makes variants from a bundle and its samples, and keeps them in a directory.
 
     Attributes:
         bundle: the float bundle.
@@ -42,7 +42,7 @@ class VariantStore:
     out: Path
 
     def argument(self, variant: AblationVariant) -> str:
-        """How `quantvla evaluate` is told of the variant."""
+        """The argument that names the variant to an evaluation."""
         path = self.path(variant)
         return f"{self.bundle}@{path}" if variant.fake else str(path)
 
@@ -86,7 +86,7 @@ class VariantStore:
         return {"sha256": file_hash(file)} if file.is_file() else {}
 
     def _judged(self, variant: AblationVariant, progress: Progress) -> dict[str, Any]:
-        """The gate's verdict of what is made."""
+        """The gate's verdict on a variant that exists."""
         from calib_tools.quantize.judging import chunks_of, judge_chunks
         from studies.ablation.loading import load_made
         from studies.ablation.study import KERNEL

@@ -131,12 +131,12 @@ def _measured(
 
 
 def _shown(bar: Bar, place: int, variant: AblationVariant) -> Show:
-    """What shows the progress of one variant among all."""
+    """A function that shows the progress of one variant among all."""
     return lambda text, share: bar.show(place + share, f"{variant.name}: {text}")
 
 
 class _ClosedLoop:
-    """Plays one variant at a time, all on the same episodes: a variant more disturbs no other."""
+    """Plays one variant at a time, all on the same episodes, so that each can be added later."""
 
     def __init__(
         self,

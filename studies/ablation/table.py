@@ -101,7 +101,7 @@ def _fresh(name: str, found: Mapping[str, Any]) -> Row:
 
 
 def fresh_step_rows(record: Mapping[str, Any]) -> list[Row]:
-    """By what each part multiplies the action error, on the same fresh samples."""
+    """The factor by which each part changes the action error, on the same fresh samples."""
     variants = {v["name"]: v for v in record["variants"] if "fresh" in v}
     rows = []
     for step in steps(variants):
@@ -194,7 +194,7 @@ def _step(step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> li
 
 
 def same_networks(record: Mapping[str, Any]) -> str:
-    """Which variants came out as the very network of one before them; empty if none did."""
+    """Names variants whose network equals that of an earlier one; empty if there are none."""
     first: dict[str, str] = {}
     told = []
     for variant in record["variants"]:

@@ -32,7 +32,7 @@ class Motion:
         return [(at, window_trajectory(window, JOINT_NAMES, 0.0)) for at, window in self.windows]
 
     def without_due_points(self) -> Motion:
-        """The same windows without the points that are due when they come: as they once were."""
+        """The same windows without the points that are already due when they arrive."""
         return Motion([(at, _from_fresh_on(window)) for at, window in self.windows])
 
 

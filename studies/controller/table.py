@@ -13,7 +13,7 @@ _ORDERS = ("velocity", "acceleration", "jerk")
 
 
 def is_good(row: Mapping[str, Any]) -> bool:
-    """Whether published windows made setpoints within every limit; others need not."""
+    """Whether the setpoints of published windows keep every limit; other rows are never bad."""
     return row["windows"] != "as published" or all(row[order] <= 1.0 for order in _ORDERS)
 
 

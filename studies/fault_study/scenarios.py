@@ -22,14 +22,14 @@ SILENCEABLE = ("wrist", "joint_states")
 
 @dataclass
 class Scene:
-    """What can be disturbed: the simulated robot, the topics, the policy by its file."""
+    """The parts that a scenario can disturb: the robot, the topics, and the policy by its file."""
 
     operator: Operator
     disturber: Disturber
     mode: Path
 
     def behave(self, mode: str) -> None:
-        """Tell the scripted policy what to do from now on; empty: wave."""
+        """Tell the scripted policy what to do from now on; an empty word lets it wave."""
         write_file(self.mode, mode)
 
     def replace(self, source: str, offset_s: float, period_s: float) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What no window that a node publishes may do, whatever it was sent."""
+"""Rules that every published window keeps, whatever the node was sent."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def wrong(windows: Sequence[CommandedWindow], limits: JointLimits) -> list[str]:
 
 
 def _outside(windows: Sequence[CommandedWindow], limits: JointLimits) -> str:
-    """A joint that is told to be outside its limits, by more than it was found outside at first."""
+    """Names a joint commanded further outside its limits than it was at first."""
     if not windows:
         return ""
     positions = np.concatenate([w.positions for w in windows])

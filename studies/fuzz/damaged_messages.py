@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages that a policy node must not trust, as bytes: damaged in the wire or filled wrongly."""
+"""Messages that a policy node must refuse: damaged bytes, or sound ones with wrong content."""
 
 from __future__ import annotations
 

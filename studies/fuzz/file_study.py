@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the attempts on files in a process of its own, which a crash may end and nothing else."""
+"""Runs the attempts on files in a process of its own, so that a crash ends only that process."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class _Worker:
             return None
 
     def end(self) -> str:
-        """End it; say how it had ended."""
+        """End it, and return how it had ended."""
         self._process.join(1.0)
         code = self._process.exitcode
         self._process.kill()

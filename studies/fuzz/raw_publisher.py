@@ -48,7 +48,7 @@ class RawPublisher:
             self._node.destroy_publisher(publisher)
 
     def publish(self, topic: str, data: bytes) -> bool:
-        """Publish serialized bytes on one of the topics; False if the middleware takes them not.
+        """Publish serialized bytes on one of the topics; False if the middleware refuses them.
 
         It takes none that are too short to be any message.
         """

@@ -62,7 +62,7 @@ class CountingBuffer(InputBuffer):
     """Counts frames and takes the time from their stamp to their arrival, ms."""
 
     def __init__(self) -> None:
-        """Nothing has come."""
+        """Begin with no frame."""
         super().__init__(CAMERAS, ("joint",), lambda: _GATES)
         self.ages_ms: dict[str, list[float]] = {name: [] for name in CAMERAS}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policy node without what it does for its punctuality, to see what that is worth.
+"""The policy node without its measures for punctuality, to see what they are worth.
 
 Without real-time priorities, with Python's usual 5 ms between two threads, and with a garbage
 collector that looks at everything again and again.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tables show of many times."""
+"""Summary figures of many times, for the tables."""
 
 from __future__ import annotations
 
