@@ -103,7 +103,7 @@ class Disturber:
             time.sleep(_CLOCK_PERIOD_S)
 
     def misreport(self, offset: float) -> None:
-        """Publish for a moment joint states that are wrong by `offset`, after `join_joint_states`."""
+        """After `join_joint_states`: publish for a moment joint states wrong by `offset`."""
         last = self._last["joint_states"]
         positions = [position + offset for position in last.position]
         wrong = JointState(name=last.name, position=positions, velocity=last.velocity)

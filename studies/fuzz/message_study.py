@@ -177,7 +177,7 @@ class _Study(DrivenSystem):
         publisher.close()
 
     def _in_dry_run(self) -> bool:
-        """Whether the node is in dry run; it may need two resets, as a damaged message can be late."""
+        """Whether the node is in dry run; a damaged message that came late costs a second reset."""
         if self.fault:
             with suppress(QuantVLAError):
                 self.operator.policy.reset_fault()
