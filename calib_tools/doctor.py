@@ -13,12 +13,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from calib_tools.common.circumstances import cpu_model
 from calib_tools.common.cores import usable_cores
 from quantvla_ros.backends.cpu.compiler import REMEDY, compiler_name, why_not_compiling
-from quantvla_ros.backends.cpu.fingerprint import cpu_flags
 from quantvla_ros.cache_directory import cache_directory, why_not_at_home
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.processor import cpu_flags, cpu_model
 
 _ROBOT = ("numpy", "torch", "pydantic", "tokenizers", "safetensors", "ruckig", "Pillow")
 _SIMULATOR = ("mujoco",)

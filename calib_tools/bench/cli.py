@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from calib_tools.common.options import BundleDir, Force, Json, print_json
+from quantvla_ros.backends.registry import DEFAULT
 
 
 def bench(
@@ -18,7 +19,7 @@ def bench(
     out: Annotated[Path | None, typer.Option("--out", help="File for the JSON record.")] = None,
     rounds: Annotated[int, typer.Option("--rounds", min=10, help="Timed inferences each.")] = 200,
     threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")] = 1,
-    backend: Annotated[str, typer.Option(help="What computes both.")] = "cpu",
+    backend: Annotated[str, typer.Option(help="What computes both.")] = DEFAULT,
     force: Force = False,
     as_json: Json = False,
 ) -> None:

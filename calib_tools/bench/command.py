@@ -33,7 +33,7 @@ def bench(
     from quantvla_ros.backends.base import Options
     from quantvla_ros.backends.registry import find_backend
 
-    find_backend(backend).check(Options(threads=threads))
+    find_backend(backend).prepare(Options(threads=threads))
     manifest = load_manifest(quantized, check_files=True)  # found out now, before the compiling
     load_manifest(against, check_files=True)
     samples = load_buffer(buffer, manifest.interface.state.names)

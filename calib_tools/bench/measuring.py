@@ -17,13 +17,13 @@ import numpy as np
 import torch
 
 from calib_tools.bench.compile_beside import compiled_beside
-from calib_tools.common.circumstances import cpu_model
 from quantvla_ros.backends.base import RunningPolicy
 from quantvla_ros.backends.cpu.c_library import has_vnni
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.backends.registry import DEFAULT
 from quantvla_ros.bundle.storage import bundle_hash
 from quantvla_ros.processing.noise import draw_noise
+from quantvla_ros.processor import cpu_model
 from quantvla_ros.robot.observation import Observation
 
 WARM_UP = 5

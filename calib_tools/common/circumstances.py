@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import platform
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from calib_tools.common.cores import usable_cores
 from quantvla_ros import __version__
+from quantvla_ros.processor import cpu_model
 
 _PACKAGES = ("torch", "numpy", "mujoco", "ros-jazzy-rclpy", "ros-jazzy-rmw-fastrtps-cpp")
 
@@ -20,16 +20,6 @@ def circumstances() -> dict[str, Any]:
 
     cpu = {"model": cpu_model(), "vnni": has_vnni(), "cores": usable_cores()}
     return {"cpu": cpu, "versions": versions()}
-
-
-def cpu_model() -> str:
-    """The processor's name as the kernel tells it."""
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def versions() -> dict[str, str]:

@@ -28,7 +28,8 @@ from calib_tools.system.episodes import as_records
 from calib_tools.system.heard_setpoints import SETPOINTS, HeardSetpoints
 from calib_tools.system.policy_run import FIRST_SEED, PolicyRun, System, run_policy
 from calib_tools.system.processes import Processes
-from quantvla_ros.backends.cpu.compiler import check_compiler
+from quantvla_ros.backends.base import Options
+from quantvla_ros.backends.registry import DEFAULT, find_backend
 from quantvla_ros.bundle.directory import prepare_output, written_directory
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import load_manifest
@@ -63,7 +64,7 @@ def run_demo(out: Path, episodes: int, policy: Path | None) -> None:
     """
     _check_replaceable(out)
     prepare_output(out, force=True)
-    check_compiler()
+    find_backend(DEFAULT).check(Options())
     bundle = policy or shared_file(DEFAULT_POLICY)
     if load_manifest(bundle, check_files=True).quantization is not None:
         raise BundleError(f"The bundle '{bundle}' is quantized; the demo needs a float bundle.")

@@ -13,7 +13,8 @@ from calib_tools.evaluate.record import RECORD
 from calib_tools.evaluate.run import evaluate
 from calib_tools.evaluate.settings import MEASURED, make_settings
 from calib_tools.evaluate.variants import ReadChange, parse_variants
-from quantvla_ros.backends.cpu.compiler import check_compiler
+from quantvla_ros.backends.base import Options
+from quantvla_ros.backends.registry import DEFAULT, find_backend
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.errors import QuantVLAError
 
@@ -46,7 +47,7 @@ def run_evaluation(
 
     check_writable(out / RECORD)
     if over_ros or latency == MEASURED:
-        check_compiler()
+        find_backend(DEFAULT).check(Options())
     if over_ros and ray is not None:
         raise QuantVLAError("--over-ros runs on this machine alone; leave out --ray.")
     variants = parse_variants(bundles, read_change)

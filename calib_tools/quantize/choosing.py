@@ -13,6 +13,7 @@ from calib_tools.quantize.measuring import Progress, Setup, measure_layers
 from calib_tools.quantize.rounding_stage import RoundedLayers
 from calib_tools.quantize.work_directory import WorkDirectory
 from quantvla_ros.backends.policy import Policy
+from quantvla_ros.backends.registry import YARDSTICK
 from quantvla_ros.quantization.gate import Thresholds, load_thresholds
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.selection import (
@@ -134,7 +135,7 @@ class _SetJudge:
             got = chunks_of(self._policy, self._observations)
         limits = stricter(load_thresholds())
         return judge_chunks(
-            self._policy.manifest, self._draws, got, self._observations, limits, "reference"
+            self._policy.manifest, self._draws, got, self._observations, limits, YARDSTICK
         ).passed
 
 

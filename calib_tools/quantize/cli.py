@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from calib_tools.common.options import BufferDir, BundleDir, Force, Json, Out, print_json
+from quantvla_ros.backends.registry import DEFAULT
 from quantvla_ros.errors import QuantVLAError
 
 
@@ -37,7 +38,7 @@ def quantize(
     sequential: Annotated[
         bool, typer.Option("--sequential", help="Fit each layer behind the quantized ones.")
     ] = False,
-    target: Annotated[str, typer.Option(help="Backend that the bundle is made for.")] = "cpu",
+    target: Annotated[str, typer.Option(help="Backend that the bundle is made for.")] = DEFAULT,
     ray: Annotated[str | None, typer.Option(help="Ray cluster for auto, or: local.")] = None,
     force: Force = False,
     as_json: Json = False,

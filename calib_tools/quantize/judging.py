@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from quantvla_ros.backends.base import RunningPolicy
 from quantvla_ros.backends.policy import load_policy
-from quantvla_ros.backends.registry import DEFAULT, find_backend
+from quantvla_ros.backends.registry import DEFAULT, YARDSTICK, find_backend
 from quantvla_ros.bundle.schema import BundleManifest, GateRecord
 from quantvla_ros.errors import BundleError
 from quantvla_ros.processing.noise import draw_noise
@@ -49,7 +49,7 @@ def judge_chunks(
     observations: Sequence[Observation],
     thresholds: Thresholds,
     kernel: str,
-    backend: str = "reference",
+    backend: str = YARDSTICK,
 ) -> GateRecord:
     """Judge `chunks_of` a quantized policy against `draws_of` its float policy.
 
@@ -94,7 +94,7 @@ def judge_bundles(
     quantized = load_policy(quantized_path, backend, compiled=False)
     if quantized.manifest.quantization is None:
         raise BundleError(f"bundle {quantized_path} is not quantized; the gate needs one that is")
-    reference = load_policy(float_path, "reference", compiled=False)
+    reference = load_policy(float_path, compiled=False)
     return judge_chunks(
         reference.manifest,
         draws_of(reference, observations),

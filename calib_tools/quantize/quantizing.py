@@ -113,7 +113,7 @@ def quantize_bundle(
     recipe.check(ray)
     prepare_output(out, force)
     target = find_backend(recipe.target)
-    target.check(Options(compiled=False))  # the gate runs on it at the end
+    target.prepare(Options(compiled=False))  # the gate runs on it at the end
     progress("load the float bundle", 0.0)
     bundle = load_bundle(bundle_path)
     if bundle.manifest.quantization is not None:

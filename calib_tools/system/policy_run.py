@@ -16,7 +16,8 @@ from calib_tools.common.progress import Report
 from calib_tools.system.episodes import Episode, run_episodes
 from calib_tools.system.processes import Child, Processes
 from calib_tools.system.trace import WATCHED
-from quantvla_ros.backends.cpu.compiler import check_compiler
+from quantvla_ros.backends.base import Options
+from quantvla_ros.backends.registry import DEFAULT, find_backend
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.resources import shared_file
 
@@ -119,7 +120,7 @@ def robot_and_policy(
     from quantvla_ros.nodes.operator import Operator
 
     if system.compiled:
-        check_compiler()
+        find_backend(DEFAULT).check(Options())
     robot = processes.start(
         f"{system.name}_sim_robot_node",
         "simulation.ros.robot_node",

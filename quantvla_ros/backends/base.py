@@ -129,12 +129,20 @@ class Backend(ABC):
         return first == second
 
     def check(self, options: Options) -> None:
-        """Refuse work that ends in a policy which cannot be made ready here.
+        """Refuse work that ends in a policy which cannot be made ready here; takes a moment.
 
         Raises:
             BackendError: says what is missing.
         """
         return None
+
+    def prepare(self, options: Options) -> None:
+        """Check, and make all that does not depend on a policy; may load heavy libraries.
+
+        Raises:
+            QuantVLAError: see `check`; or there is no place for what is made.
+        """
+        self.check(options)
 
     def build(self, path: Path) -> Path | None:
         """Make what this machine needs beside the weights of the bundle at `path`, as an engine.

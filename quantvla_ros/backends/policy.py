@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from quantvla_ros.backends.base import Backend, Options, Runner, RunningPolicy
-from quantvla_ros.backends.registry import DEFAULT, find_backend
+from quantvla_ros.backends.registry import DEFAULT, YARDSTICK, find_backend
 from quantvla_ros.bundle.storage import Bundle, load_bundle
 from quantvla_ros.models.families import find_family
 from quantvla_ros.models.family import Network
@@ -92,7 +92,7 @@ class Policy:
 
 
 def policy_of(
-    bundle: Bundle, network: Network, backend: str = "reference", compiled: bool = False
+    bundle: Bundle, network: Network, backend: str = YARDSTICK, compiled: bool = False
 ) -> Policy:
     """A policy around a network that is already built; `network` is taken over.
 
@@ -107,7 +107,7 @@ def policy_of(
 
 def network_policy(path: Path, backend: Backend, options: Options) -> Policy:
     """Load a bundle and make its network ready on a backend (see `Backend.policy`)."""
-    backend.check(options)
+    backend.prepare(options)
     torch.set_num_threads(options.threads)
     bundle = load_bundle(path)
     return Policy(bundle, load_network(bundle), backend, options)
@@ -120,7 +120,7 @@ def load_policy(
 
     Args:
         path: of the bundle.
-        backend: a name of `registry.backend_names`.
+        backend: its name in the registry.
         compiled: see `Options`.
         threads: of an inference.
 

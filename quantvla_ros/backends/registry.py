@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
-from quantvla_ros.backends.base import Backend
+from typing import TYPE_CHECKING
+
 from quantvla_ros.registry import Registry
 
-DEFAULT = "cpu"
+if TYPE_CHECKING:
+    from quantvla_ros.backends.base import Backend
+
+DEFAULT, YARDSTICK = "cpu", "reference"
 BACKENDS: Registry[Backend] = Registry(
     kind="backend",
     group="quantvla_ros.backends",

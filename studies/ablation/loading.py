@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from quantvla_ros.backends.policy import Policy, policy_of
+from quantvla_ros.backends.registry import DEFAULT
 from quantvla_ros.bundle.storage import load_bundle
 from quantvla_ros.models.stored import widen
 from quantvla_ros.quantization.network import load_network
@@ -27,4 +28,4 @@ def load_made(bundle: Path, path: Path) -> Policy:
     if not path.is_dir():
         widen(network)
         apply_study(network, path)
-    return policy_of(loaded, network, "cpu")
+    return policy_of(loaded, network, DEFAULT)

@@ -134,7 +134,7 @@ class VariantStore:
         )
         threads = torch.get_num_threads()  # of the variants to come, too
         control, loaded = (
-            load_policy(path, "cpu", compiled=False, threads=threads)
+            load_policy(path, compiled=False, threads=threads)
             for path in (self.bundle, report.path)
         )
         held = held_bytes(control, loaded)

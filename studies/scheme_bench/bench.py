@@ -40,7 +40,7 @@ def bench_schemes(
         stages in ms, speedup (ratio of the medians to the control's), bytes, raw samples in ms.
     """
     paths = {FLOAT: float_path, **quantized}
-    policies = {name: load_policy(path, "cpu", True, threads) for name, path in paths.items()}
+    policies = {name: load_policy(path, threads=threads) for name, path in paths.items()}
     samples, stages = time_in_turn(policies, observations, rounds, progress)
     latency = {name: percentiles(values) for name, values in samples.items()}
     entries = {

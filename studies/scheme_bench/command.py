@@ -24,7 +24,8 @@ from calib_tools.common.record_file import command_line
 from calib_tools.common.stopping import goes_on
 from calib_tools.quantize.command import TimeLeft, fitting_buffer
 from calib_tools.quantize.recipe import Recipe
-from quantvla_ros.backends.cpu.compiler import check_compiler
+from quantvla_ros.backends.base import Options
+from quantvla_ros.backends.registry import DEFAULT, find_backend
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.bundle.storage import bundle_hash, load_manifest
 from quantvla_ros.bundle.tensors import tensor_header
@@ -83,7 +84,7 @@ def bench_schemes(
         check_scheme(scheme)
         Recipe(scheme=scheme, base=base).check()
     check_writable(out / RECORD)
-    check_compiler()
+    find_backend(DEFAULT).check(Options())
     with Bar("benching", 1.0) as bar:
         subject = _random_subject(out, bar) if bundle is None else _given(out, bundle, buffer)
         made = {s: _quantized(subject, Recipe(scheme=s, base=base), out, bar) for s in chosen}

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from quantvla_ros.backends.base import Backend, Options
+from quantvla_ros.backends.cpu.compiler import check_compiler
 from quantvla_ros.backends.cpu.fingerprint import cpu_kind, same_arithmetic
 from quantvla_ros.errors import BackendError
 
@@ -50,7 +51,12 @@ class CpuBackend(Backend):
         return same_arithmetic(first, second)
 
     def check(self, options: Options) -> None:
-        """See `Backend`: the C kernels and, for compiled policies, inductor."""
+        """See `Backend`: compiled policies need a C++ compiler."""
+        if options.compiled:
+            check_compiler()
+
+    def prepare(self, options: Options) -> None:
+        """See `Backend`: the C kernels and, for compiled policies, a place for their code."""
         from quantvla_ros.backends.cpu.c_library import load_library
         from quantvla_ros.backends.cpu.compiled import check_can_compile
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 from torch._inductor.runtime.cache_dir_utils import cache_dir, default_cache_dir
 
-from quantvla_ros.backends.cpu.fingerprint import cpu_flags
 from quantvla_ros.cache_directory import cache_directory, why_unusable
 from quantvla_ros.errors import BackendError
+from quantvla_ros.processor import cpu_flags
 
 _VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
 

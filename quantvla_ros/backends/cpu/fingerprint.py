@@ -7,6 +7,8 @@ import platform
 from functools import cache
 from pathlib import Path
 
+from quantvla_ros.processor import CPUINFO, cpu_flags
+
 _UNITS = {
     "x86_64": ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8"),
     "aarch64": ("asimd", "asimddp", "i8mm", "sve"),
@@ -19,19 +21,10 @@ other, as they do when the number of threads changes."""
 
 
 @cache
-def cpu_kind(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+def cpu_kind(cpuinfo: Path = CPUINFO) -> str:
     """Architecture and the multiplying units of this CPU, such as "x86_64 avx2 avx512f"."""
     machine, flags = platform.machine(), cpu_flags(cpuinfo)
     return " ".join([machine, *(unit for unit in _UNITS.get(machine, ()) if unit in flags)])
-
-
-def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
-    """All that this CPU can do, as the kernel names it; empty where it does not tell."""
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
-            if line.startswith(("flags", "Features")):
-                return set(line.partition(":")[2].split())
-    return set()
 
 
 def same_arithmetic(first: str, second: str) -> bool:
