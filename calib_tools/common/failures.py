@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from quantvla_ros.errors import QuantVLAError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_SIMULATION = ("simulation", "mujoco", "libero", "robosuite")
 _NUMBER = re.compile(r"\(os error (\d+)\)|\[Errno (\d+)\]")
 
 
@@ -23,11 +22,6 @@ def sentence(error: BaseException) -> str | None:
         return str(error)
     if isinstance(error, OSError):
         return _of_system(error.errno, error.filename, str(error))
-    if isinstance(error, ModuleNotFoundError) and str(error.name).split(".")[0] in _SIMULATION:
-        return (
-            f"this needs the simulated robot, and '{error.name}' is not installed: run it in a "
-            "clone of the repository, in the environment that `make venv` makes."
-        )
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
         return "there is not enough memory; end other programs, or do this on a larger machine."
     # Libraries that are not written in Python keep the system's number in their text alone.

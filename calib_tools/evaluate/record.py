@@ -10,7 +10,6 @@ from typing import Any
 
 from calib_tools.common.circumstances import circumstances
 from calib_tools.common.record_file import command_line, read_record_file
-from calib_tools.evaluate import RECORD as RECORD
 from calib_tools.evaluate.aggregate import aggregates, comparisons
 from calib_tools.evaluate.outcome import Outcome
 from calib_tools.evaluate.plan import PlannedEpisode
@@ -18,6 +17,7 @@ from calib_tools.evaluate.sequential import Look
 from calib_tools.evaluate.settings import SCHEMA, Settings
 from calib_tools.evaluate.store import Key
 
+RECORD = "evaluation.json"
 KIND = "quantvla evaluation"
 
 

@@ -13,6 +13,11 @@ from calib_tools.report.evaluation_plots import failure_figure, forest_figure
 from calib_tools.report.section import Section
 
 
+def is_evaluation(directory: Path) -> bool:
+    """Whether a directory holds the record of an evaluation."""
+    return (directory / RECORD).is_file()
+
+
 def evaluation_sections(directory: Path) -> list[Section]:
     """All sections of the evaluation in a directory.
 

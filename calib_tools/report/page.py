@@ -12,9 +12,9 @@ from typing import Any
 
 from calib_tools.buffer.store import HELD_OUT_EVERY, BufferDescription
 from calib_tools.common.output import check_file_free
-from calib_tools.evaluate import RECORD as EVALUATION
 from calib_tools.report import plots
 from calib_tools.report.bundle_data import read_bundle
+from calib_tools.report.evaluation import evaluation_sections, is_evaluation
 from calib_tools.report.quantization import gate_section, is_bundle, quantization_sections
 from calib_tools.report.run_data import Record, RunData, read_run
 from calib_tools.report.section import Section
@@ -32,10 +32,7 @@ def write_report(run: Path, out: Path, force: bool) -> None:
     """
     check_file_free(out, force)
     prepare_plots()
-    if (run / EVALUATION).is_file():
-        # Here, for it needs the simulated robot's figures, which a robot does not install.
-        from calib_tools.report.evaluation import evaluation_sections
-
+    if is_evaluation(run):
         title = "Closed-loop evaluation"
         page = fill_page(title, run.resolve().name, evaluation_sections(run))
     elif is_bundle(run):
