@@ -165,9 +165,6 @@ class FakeRobot:
             if self.windows:
                 self._take(self.windows[-1])
 
-    def restore_clock(self) -> None:
-        self.set_clock_back(self._offset)
-
     def _now(self) -> float:
         return time.time() + self._offset
 
