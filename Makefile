@@ -33,6 +33,7 @@ lint: venv
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/check_names
 	$(BIN)/python -m studies.documents.tables --check
 	$(BIN)/python -m studies.documents.reference_pages --check
 

@@ -3,8 +3,7 @@
 
 The forward pass here is the reference: float32 arithmetic on integer values. A sum is exact while
 ``columns * weight limit * activation limit`` stays below 2**24, where the columns are those of a
-group. The compiled CPU backend swaps the module for one that multiplies integers
-(`quantvla_ros.backends.cpu.packing`).
+group. A backend swaps the module for one that multiplies integers.
 """
 
 from __future__ import annotations
