@@ -15,9 +15,8 @@ import numpy as np
 
 from quantvla_ros.bundle.schema import (
     BundleManifest,
-    NoiseSpec,
     Normalization,
-    TokenizerSpec,
+    float_manifest,
 )
 from quantvla_ros.models.mini_pi05.config import MiniPi05Config
 from quantvla_ros.robot.action_space import ActionGroup, ActionSpace
@@ -79,29 +78,24 @@ def save_random_bundle(path: Path, config: MiniPi05Config = SMOLVLA_SIZED, seed:
 def _manifest(config: MiniPi05Config) -> BundleManifest:
     count, joints = len(JOINTS), entries(JOINTS, "rad", "arm")
     size = config.image_size
-    return BundleManifest(
-        schema_version=2,
-        family="mini_pi05",
-        architecture=config.model_dump(mode="json"),
-        interface=Interface(
+    return float_manifest(
+        "mini_pi05",
+        config.model_dump(mode="json"),
+        Interface(
             cameras=tuple(CameraSlot(name, size, size) for name in CAMERAS),
             state=StateSpace(joints, count),
             action=ActionSpace((ActionGroup("arm", "arm", "joint_position"),), joints, count),
             dt=0.05,
             horizon=config.horizon,
         ),
-        normalization=Normalization(
+        Normalization(
             state_mean=[0.0] * count,
             state_std=[1.0] * count,
             action_mean=[[0.0] * count] * config.horizon,
             action_std=[[0.1] * count] * config.horizon,
         ),
-        noise=NoiseSpec(distribution="normal", scale=1.0),
         denoise_steps=DENOISE_STEPS,
-        tokenizer=TokenizerSpec(max_length=TOKENS),
-        quantization=None,
-        gate=None,
-        files={},
+        max_length=TOKENS,
     )
 
 

@@ -14,10 +14,8 @@ from torch import Tensor
 from calib_tools.common.failures import told
 from quantvla_ros.bundle.directory import prepare_output
 from quantvla_ros.bundle.schema import (
-    BundleManifest,
-    NoiseSpec,
     Normalization,
-    TokenizerSpec,
+    float_manifest,
 )
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.errors import QuantVLAError
@@ -75,20 +73,15 @@ def save_policy(
     """Write a network of these weights and this normalization as the bundle `out`."""
     from simulation.urdf import panda_urdf
 
-    manifest = BundleManifest(
-        schema_version=2,
-        family="mini_pi05",
-        architecture=config.model_dump(mode="json"),
-        interface=interface(panda_urdf()),
-        normalization=Normalization(
+    manifest = float_manifest(
+        "mini_pi05",
+        config.model_dump(mode="json"),
+        interface(panda_urdf()),
+        Normalization(
             **{key: value.astype(float).tolist() for key, value in vars(statistics).items()}
         ),
-        noise=NoiseSpec(distribution="normal", scale=1.0),
         denoise_steps=DENOISE_STEPS,
-        tokenizer=TokenizerSpec(max_length=MAX_LENGTH),
-        quantization=None,
-        gate=None,
-        files={},
+        max_length=MAX_LENGTH,
     )
     tensors = {name: value.half().cpu().contiguous() for name, value in weights.items()}
     return save_bundle(out, manifest, tensors, tokenizer_json(), force=force)

@@ -184,3 +184,36 @@ class BundleManifest(_Model):
             for row in rows:
                 _length(f"a row of normalization.{name}", row, len(self.interface.action.entries))
         return self
+
+
+def float_manifest(
+    family: str,
+    architecture: dict[str, Any],
+    interface: Interface,
+    normalization: Normalization,
+    denoise_steps: int,
+    max_length: int,
+) -> BundleManifest:
+    """The manifest of a float policy whose chunks begin as standard normal noise.
+
+    Args:
+        family: its name.
+        architecture: sizes of its network.
+        interface: of the robot.
+        normalization: of state and actions.
+        denoise_steps: of the flow.
+        max_length: tokens of an instruction.
+    """
+    return BundleManifest(
+        schema_version=2,
+        family=family,
+        architecture=architecture,
+        interface=interface,
+        normalization=normalization,
+        noise=NoiseSpec(distribution="normal", scale=1.0),
+        denoise_steps=denoise_steps,
+        tokenizer=TokenizerSpec(max_length=max_length),
+        quantization=None,
+        gate=None,
+        files={},
+    )

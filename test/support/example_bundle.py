@@ -7,9 +7,8 @@ from support.spaces import DELTA_ARM, GRIPPER, action_space, state_space
 
 from quantvla_ros.bundle.schema import (
     BundleManifest,
-    NoiseSpec,
     Normalization,
-    TokenizerSpec,
+    float_manifest,
 )
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.bundle.tokenizer import build_word_tokenizer
@@ -41,25 +40,21 @@ def example_interface(kinematics=KINEMATICS):
 
 def example_manifest(**changes):
     size = len(JOINTS) + 3
-    values = {
-        "schema_version": 2,
-        "family": "mini_pi05",
-        "architecture": {"width": 256, "stem_channels": [48, 96]},
-        "interface": example_interface(),
-        "normalization": Normalization(
+    architecture = {"width": 256, "stem_channels": [48, 96]}
+    values = float_manifest(
+        "mini_pi05",
+        architecture,
+        example_interface(),
+        Normalization(
             state_mean=[0.0] * size,
             state_std=[1.0] * size,
             action_mean=[[0.0, 1e-05]] * HORIZON,
             action_std=[[1.0, 0.5]] * HORIZON,
         ),
-        "noise": NoiseSpec(distribution="normal", scale=1.0),
-        "denoise_steps": 5,
-        "tokenizer": TokenizerSpec(max_length=6),
-        "quantization": None,
-        "gate": None,
-        "files": {},
-    }
-    return BundleManifest(**{**values, **changes})
+        denoise_steps=5,
+        max_length=6,
+    )
+    return BundleManifest(**{**dict(values), **changes})
 
 
 def example_tokenizer():

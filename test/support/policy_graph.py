@@ -18,9 +18,8 @@ from support.waiting import MachineLateError, patient, wait_until
 
 from quantvla_ros.bundle.schema import (
     BundleManifest,
-    NoiseSpec,
     Normalization,
-    TokenizerSpec,
+    float_manifest,
 )
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.bundle.tokenizer import build_word_tokenizer
@@ -47,11 +46,10 @@ def manifest(joints=fake_robot.JOINTS, **changes) -> BundleManifest:
     n = len(joints)
     chain = tuple(KinematicJoint(j, "revolute", (0, 0, 0.1), (0, 0, 0), (0, 1, 0)) for j in joints)
     groups = (ARM, "rad", joints)
-    values = {
-        "schema_version": 2,
-        "family": "mini_pi05",
-        "architecture": {},
-        "interface": Interface(
+    values = float_manifest(
+        "mini_pi05",
+        {},
+        Interface(
             cameras=tuple(
                 CameraSlot(name, fake_robot.SIZE, fake_robot.SIZE) for name in fake_robot.CAMERAS
             ),
@@ -60,20 +58,16 @@ def manifest(joints=fake_robot.JOINTS, **changes) -> BundleManifest:
             dt=0.1,
             horizon=HORIZON,
         ),
-        "normalization": Normalization(
+        Normalization(
             state_mean=[0.0] * (n + 3),
             state_std=[1.0] * (n + 3),
             action_mean=[[0.0] * n] * HORIZON,
             action_std=[[1.0] * n] * HORIZON,
         ),
-        "noise": NoiseSpec(distribution="normal", scale=1.0),
-        "denoise_steps": 2,
-        "tokenizer": TokenizerSpec(max_length=4),
-        "quantization": None,
-        "gate": None,
-        "files": {},
-    }
-    return BundleManifest(**{**values, **changes})
+        denoise_steps=2,
+        max_length=4,
+    )
+    return BundleManifest(**{**dict(values), **changes})
 
 
 WORDS = build_word_tokenizer(["swing", "left"])

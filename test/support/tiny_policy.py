@@ -9,9 +9,8 @@ from support.spaces import DELTA_ARM, GRIPPER, action_space, state_space
 
 from quantvla_ros.bundle.schema import (
     BundleManifest,
-    NoiseSpec,
     Normalization,
-    TokenizerSpec,
+    float_manifest,
 )
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.bundle.tokenizer import build_word_tokenizer
@@ -59,29 +58,24 @@ def tiny_network(seed: int = 0) -> MiniPi05:
 
 def tiny_manifest() -> BundleManifest:
     count = len(JOINTS)
-    return BundleManifest(
-        schema_version=2,
-        family="mini_pi05",
-        architecture=CONFIG.model_dump(mode="json"),
-        interface=Interface(
+    return float_manifest(
+        "mini_pi05",
+        CONFIG.model_dump(mode="json"),
+        Interface(
             cameras=tuple(CameraSlot(name, SIZE, SIZE) for name in ("front", "wrist")),
             state=state_space(*GROUPS),
             action=action_space(*GROUPS),
             dt=0.1,
             horizon=HORIZON,
         ),
-        normalization=Normalization(
+        Normalization(
             state_mean=[0.1] * count,
             state_std=[0.5] * count,
             action_mean=[[0.0, 0.0, 0.02]] * HORIZON,
             action_std=[[0.1, 0.1, 0.02]] * HORIZON,
         ),
-        noise=NoiseSpec(distribution="normal", scale=1.0),
         denoise_steps=STEPS,
-        tokenizer=TokenizerSpec(max_length=8),
-        quantization=None,
-        gate=None,
-        files={},
+        max_length=8,
     )
 
 
