@@ -130,9 +130,10 @@ class _Study(DrivenSystem):
         self.until_quiet()
         if stamp > self._scene.disturber.time:
             stamp = begun  # the node's clock had jumped ahead
-        stop = measure(self.setpoints.newest(), stamp, self.limits)
         self._scene.heal()
         rests = self.wait(lambda: bool((self._measured < _STANDS).all()), "rest")
+        # Not before: a slow simulation still executes what was commanded last.
+        stop = measure(self.setpoints.newest(), stamp, self.limits)
         scenario.recover(self._scene)
         self.operator.policy.reset_fault()
         self._bring_to_motion()
