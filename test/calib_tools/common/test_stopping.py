@@ -113,8 +113,7 @@ import sys
 from pathlib import Path
 from calib_tools.evaluate import run
 from calib_tools.common.stopping import stops_on_signals
-from support.evaluation_players import Stuck
-from evaluation.test_evaluation_run import made_up
+from support.evaluation_players import Stuck, made_up
 if __name__ == "__main__":
     run.make_player = Stuck
     variants, settings = made_up(Path(sys.argv[1]), labels=("float",))

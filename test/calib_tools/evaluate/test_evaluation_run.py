@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.evaluation_players import Mortal, Quick
+from support.evaluation_players import Mortal, Quick, made_up
 from support.process_life import import_path
 from support.waiting import wait_until
 
@@ -18,17 +18,8 @@ from calib_tools.evaluate import run as run_module
 from calib_tools.evaluate.plan import PlannedEpisode
 from calib_tools.evaluate.record import RECORD, read_record
 from calib_tools.evaluate.run import evaluate
-from calib_tools.evaluate.settings import make_settings
 from calib_tools.evaluate.store import EPISODES
-from calib_tools.evaluate.variants import Variant
 from quantvla_ros.errors import QuantVLAError
-
-
-def made_up(folder: Path, episodes: int = 6, labels=("float", "int8"), **more):
-    """Variants whose players write into `folder`, and settings for them."""
-    folder.mkdir(exist_ok=True)
-    variants = [Variant(label, folder, f"{label:0>64}") for label in labels]
-    return variants, make_settings(variants, ["pick_place"], episodes, **more)
 
 
 def played(folder: Path) -> int:
@@ -107,8 +98,7 @@ def test_kill_9_loses_no_finished_episode(tmp_path, monkeypatch):
         "import sys\n"
         "from pathlib import Path\n"
         "from calib_tools.evaluate import run\n"
-        "from support.evaluation_players import Stuck\n"
-        "from test_evaluation_run import made_up\n"
+        "from support.evaluation_players import Stuck, made_up\n"
         "if __name__ == '__main__':\n"
         "    run.make_player = Stuck\n"
         "    variants, settings = made_up(Path(sys.argv[1]), labels=('float',))\n"
@@ -116,7 +106,7 @@ def test_kill_9_loses_no_finished_episode(tmp_path, monkeypatch):
     )
     child = subprocess.Popen(
         [sys.executable, script, folder, out],
-        env={**os.environ, "PYTHONPATH": import_path(Path(__file__).parent)},
+        env={**os.environ, "PYTHONPATH": import_path()},
     )
     try:
         wait_until(lambda: (folder / "stuck").exists() and len(lines(out)) == 4, 90)
