@@ -73,7 +73,7 @@ def test_open_bound_and_choices_are_refused_when_read(make_node):
         ("max_skew_s", 0.1, True, True),
         ("max_skew_s", 0.0, True, False),
         ("backend", "reference", False, True),
-        ("backend", "gpu", False, False),
+        ("image_transport", "zip", False, False),
         ("backend", "reference", True, False),
         ("joint_limits.a.max_velocity", 0.5, True, False),
         ("joint_limits.a.max_velocity", 0.5, False, True),
