@@ -131,64 +131,16 @@ def config() -> CalibrationConfig:
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory) -> Path:
     """A float bundle with random weights for the robot of the streams above; do not change it."""
-    import torch
-    from support.spaces import DELTA_ARM, GRIPPER, action_space, state_space
+    from support.spaces import DELTA_ARM, GRIPPER
+    from support.untrained import save_untrained
 
-    from quantvla_ros.bundle.schema import (
-        Normalization,
-        float_manifest,
+    return save_untrained(
+        tmp_path_factory.mktemp("bundles") / "tiny",
+        groups := ((DELTA_ARM, "rad", JOINTS[:2]), (GRIPPER, "m", JOINTS[2:])),
+        groups,
+        action_mean=[0.0, 0.0, 0.02],
+        action_std=[0.05, 0.05, 0.02],
     )
-    from quantvla_ros.bundle.storage import save_bundle
-    from quantvla_ros.bundle.tokenizer import build_word_tokenizer
-    from quantvla_ros.models.mini_pi05.config import MiniPi05Config
-    from quantvla_ros.models.mini_pi05.network import MiniPi05
-    from quantvla_ros.robot.interface import CameraSlot, Interface
-
-    words = ["put", "the", "milk", "in", "basket"]
-    horizon, groups = 4, ((DELTA_ARM, "rad", JOINTS[:2]), (GRIPPER, "m", JOINTS[2:]))
-    config = MiniPi05Config(
-        vocabulary=len(words) + 2,
-        cameras=2,
-        image_size=48,
-        state_width=len(JOINTS),
-        action_width=len(JOINTS),
-        horizon=horizon,
-        width=64,
-        layers=2,
-        heads=2,
-        kv_heads=1,
-        head_width=32,
-        mlp=128,
-        expert_width=64,
-        expert_mlp=128,
-        vision_width=64,
-        vision_heads=2,
-        stem_channels=(16, 32),
-    )
-    torch.manual_seed(0)
-    network = MiniPi05(config)
-    manifest = float_manifest(
-        "mini_pi05",
-        config.model_dump(mode="json"),
-        Interface(
-            cameras=tuple(CameraSlot(name, 48, 48) for name in ("front", "wrist")),
-            state=state_space(*groups),
-            action=action_space(*groups),
-            dt=0.1,
-            horizon=horizon,
-        ),
-        Normalization(
-            state_mean=[0.0] * 3,
-            state_std=[1.0] * 3,
-            action_mean=[[0.0, 0.0, 0.02]] * horizon,
-            action_std=[[0.05, 0.05, 0.02]] * horizon,
-        ),
-        denoise_steps=2,
-        max_length=8,
-    )
-    tensors = {name: value.half() for name, value in network.state_dict().items()}
-    path = tmp_path_factory.mktemp("bundles") / "tiny"
-    return save_bundle(path, manifest, tensors, build_word_tokenizer(words))
 
 
 def record_buffer(path: Path, groups: int) -> Path:
