@@ -46,7 +46,9 @@ def urdf(joints=JOINTS, continuous=()) -> str:
 class FakeRobot:
     """Publishes joint states at 100 Hz and pictures at 20 Hz; notes every setpoint."""
 
+    joints = JOINTS
     arm = JOINTS  # the joints of its trajectory controller
+    trajectories = "joint_trajectory"  # its topic
 
     def __init__(self) -> None:
         self.node = Node("fake_robot", start_parameter_services=False)
@@ -54,10 +56,10 @@ class FakeRobot:
         self.windows: list[JointTrajectoryMessage] = []
         self.rejections: list[str] = []
         self.setpoints: list[tuple[float, np.ndarray, np.ndarray]] = []
-        self.velocities = np.zeros(len(JOINTS))
+        self.velocities = np.zeros(len(self.joints))
         self._heard = 0.0
         self._offset = 0.0
-        self._positions = np.zeros(len(JOINTS))
+        self._positions = np.zeros(len(self.joints))
         self._lock = threading.Lock()
         self._controller = TrajectoryController(
             self.arm, np.zeros(len(self.arm)), rate_hz=1 / _STEP_S
@@ -70,9 +72,9 @@ class FakeRobot:
         self._clock = self.node.create_publisher(Clock, "/clock", CLOCK)
         self._instruction = self.node.create_publisher(String, "instruction", LATCHED)
         self.node.create_subscription(
-            JointTrajectoryMessage, "joint_trajectory", self._on_window, COMMAND
+            JointTrajectoryMessage, self.trajectories, self._on_window, COMMAND
         )
-        self.describe(JOINTS)
+        self.describe(self.joints)
         self.instruct("swing")
         self._tick = 0
         self.executor = SingleThreadedExecutor()
@@ -84,7 +86,7 @@ class FakeRobot:
     def heal(self) -> None:
         """Undo every disturbance."""
         self.silent: set[str] = set()
-        self.joint_names = tuple(reversed(JOINTS))
+        self.joint_names = tuple(reversed(self.joints))
         self.picture_size = SIZE
         self.encoding = "rgb8"
         self.pictures = {}  # camera -> uint8 [height, width, 3], where it is not plain grey
@@ -182,8 +184,8 @@ class FakeRobot:
             self.windows.append(message)
             self._take(message)
 
-    def _take(self, message: JointTrajectoryMessage) -> None:
-        """Hand a window to the controller; the caller holds the lock."""
+    def _take(self, message: JointTrajectoryMessage, controller=None) -> None:
+        """Hand a window to a controller; the caller holds the lock."""
         trajectory = JointTrajectory(
             joint_names=message.joint_names,
             points=[
@@ -195,7 +197,7 @@ class FakeRobot:
             ],
             stamp=seconds_of(message.header.stamp),
         )  # fmt: skip
-        reason = self._controller.submit(trajectory, self._now())
+        reason = (controller or self._controller).submit(trajectory, self._now())
         if reason is not None:
             self.rejections.append(reason)
 
@@ -208,7 +210,7 @@ class FakeRobot:
         if "clock" not in self.silent:
             self._clock.publish(Clock(clock=seconds_to_stamp(now)))
         if "joint_states" not in self.silent:
-            order = [JOINTS.index(name) for name in self.joint_names]
+            order = [self.joints.index(name) for name in self.joint_names]
             message = JointState(
                 name=list(self.joint_names),
                 position=self.measure(positions)[order].tolist(),

@@ -15,7 +15,14 @@ HORIZON = 4
 
 
 def save_untrained(
-    path: Path, state, action, action_mean, action_std, state_mean=None, state_std=None
+    path: Path,
+    state,
+    action,
+    action_mean,
+    action_std,
+    state_mean=None,
+    state_std=None,
+    horizon=HORIZON,
 ) -> Path:
     """Write a float bundle.
 
@@ -27,6 +34,7 @@ def save_untrained(
         action_std: the same.
         state_mean: of each state; zeros where not given.
         state_std: the same; ones.
+        horizon: steps of a chunk, 0.1 s each.
     """
     import torch
 
@@ -49,7 +57,7 @@ def save_untrained(
         image_size=48,
         state_width=state.width,
         action_width=action.width,
-        horizon=HORIZON,
+        horizon=horizon,
         width=64,
         layers=2,
         heads=2,
@@ -73,13 +81,13 @@ def save_untrained(
             state=state,
             action=action,
             dt=0.1,
-            horizon=HORIZON,
+            horizon=horizon,
         ),
         normalization=Normalization(
             state_mean=state_mean or [0.0] * state.size,
             state_std=state_std or [1.0] * state.size,
-            action_mean=[action_mean] * HORIZON,
-            action_std=[action_std] * HORIZON,
+            action_mean=[action_mean] * horizon,
+            action_std=[action_std] * horizon,
         ),
         noise=NoiseSpec(distribution="normal", scale=1.0),
         denoise_steps=2,
