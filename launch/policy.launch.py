@@ -27,9 +27,9 @@ def generate_launch_description() -> LaunchDescription:
         namespace=LaunchConfiguration("namespace"),
         parameters=[
             LaunchConfiguration("params_file"),
-            LaunchConfiguration("limits_file"),
             {
                 "bundle": ParameterValue(LaunchConfiguration("bundle"), value_type=str),
+                "robot": ParameterValue(LaunchConfiguration("robot"), value_type=str),
                 "use_sim_time": ParameterValue(
                     LaunchConfiguration("use_sim_time"), value_type=bool
                 ),
@@ -53,9 +53,9 @@ def generate_launch_description() -> LaunchDescription:
                 description="Parameters of the node.",
             ),
             DeclareLaunchArgument(
-                "limits_file",
-                default_value=PathJoinSubstitution([config, "panda_limits.yaml"]),
-                description="Acceleration and jerk limits of the robot's joints.",
+                "robot",
+                default_value="panda",
+                description="The robot: path of a robot.yaml, or a preset of the package.",
             ),
             DeclareLaunchArgument(
                 "use_sim_time", default_value="false", description="Take the time from /clock."

@@ -17,6 +17,7 @@ import yaml
 
 from quantvla_ros.serving.gripper_types import DEFAULT_NAMES
 from quantvla_ros.serving.parameter_model import PolicyNodeParameters
+from quantvla_ros.serving.robot_file import read_robot
 from quantvla_ros.serving.servo_check import SERVO_PARAMETERS, SERVO_TIMEOUT_S, unfit
 from simulation.controller_release import find_release
 from simulation.robot import JOINT_NAMES
@@ -141,8 +142,7 @@ def test_controllers_command_our_joints_as_the_simulated_ones_do(name: str) -> N
     moving_end = "allow_nonzero_velocity_at_trajectory_end"
     assert content["joint_trajectory_controller"][moving_end] is False
     assert content["panda_arm_controller"][moving_end] is True, "Servo's trajectories end in motion"
-    limits = yaml.safe_load((CONFIG / "panda_limits.yaml").read_text())["/**"]["ros__parameters"]
-    assert list(limits["joint_limits"]) == list(JOINT_NAMES)
+    assert list(read_robot("panda", CONFIG / "robots").joints) == list(JOINT_NAMES)
 
 
 @each_release

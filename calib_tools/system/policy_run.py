@@ -145,10 +145,9 @@ def robot_and_policy(
 
 
 def _arguments(system: System) -> list[str]:
-    arguments = ["--ros-args"]
-    for file in ("config/policy.yaml", "config/panda_limits.yaml"):
-        arguments += ["--params-file", str(shared_file(file))]
+    arguments = ["--ros-args", "--params-file", str(shared_file("config/policy.yaml"))]
     values = {
+        "robot": "panda",
         "bundle": json.dumps(str(system.bundle)),
         "record_path": json.dumps(str(system.record_path)),
         "compiled": json.dumps(system.compiled),

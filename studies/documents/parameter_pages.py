@@ -20,7 +20,7 @@ def config_text() -> str:
     lines = [
         "# SPDX-License-Identifier: Apache-2.0",
         f"# Parameters of policy_node with their defaults. Made by: {COMMAND}",
-        "# Acceleration and jerk limits are in a file of their own: see panda_limits.yaml.",
+        "# Acceleration and jerk limits are the robot's: see robots/panda.yaml.",
         "/**:",
         "  ros__parameters:",
     ]
@@ -58,8 +58,9 @@ def page_text() -> str:
         "## Limits of each joint",
         "",
         "Position and velocity limits come from the URDF on `robot_description`. The URDF has no",
-        "acceleration and jerk limits: give them by these parameters, one set for each joint. The",
-        "names are those of MoveIt's `joint_limits.yaml`: see `config/panda_limits.yaml`.",
+        "acceleration and jerk limits: they stand in the [robot's description](robot-yaml.md), and",
+        "these parameters, one set for each joint, go before it. The names are those of MoveIt's",
+        "`joint_limits.yaml`.",
         "",
         "| Parameter | Type | Unit | Meaning |",
         "|---|---|---|---|",

@@ -115,9 +115,8 @@ def _parameters(rng: np.random.Generator, scratch: Path) -> None:
     from quantvla_ros.nodes.policy_node import PolicyNode
     from quantvla_ros.nodes.runtime import Runtime
 
-    names = ("config/policy.yaml", "config/panda_limits.yaml")
     file = scratch / "parameters.yaml"
-    text = shared_file(names[int(rng.integers(len(names)))]).read_text(encoding="utf-8")
+    text = shared_file("config/policy.yaml").read_text(encoding="utf-8")
     file.write_text(mutate_yaml(text, rng))
     with Runtime(["--ros-args", "--params-file", str(file)]):
         node = PolicyNode(lambda: None)
