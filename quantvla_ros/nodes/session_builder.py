@@ -115,13 +115,16 @@ class SessionBuilder:
                 manifest,
                 lambda: self._parameters().instruction_check,
             ),
+            [c.name for c in interface.cameras if c.optional],
         )
         clocks = ClockSources(self._node, self._node.get_parameter("use_sim_time").value)
         cameras = {} if robot is None else robot.cameras
         self._inputs.connect(buffer, parameters.image_transport, cameras)
         try:
             wait_for_inputs(self._inputs, buffer, parameters.input_timeout_s, self._aborted)
-            check_cameras(self._inputs, buffer, interface)
+            check_cameras(self._inputs, buffer)
+            for name in {c.name for c in interface.cameras} - set(buffer.cameras):
+                self._node.get_logger().info(f"Camera '{name}' sends nothing; it is optional.")
             description = self._inputs.robot_description
             assert description is not None  # wait_for_inputs saw it
             drive = self._drives.build(

@@ -40,7 +40,6 @@ class InferenceLoop:
         """Take the parts."""
         manifest = parts.policy.manifest
         self._interface = manifest.interface
-        self._cameras = [camera.name for camera in manifest.interface.cameras]
         self._trained, self._client = parts.policy.trained, parts.policy.worker
         self._inputs, self._buffer = parts.robot.inputs, parts.robot.buffer
         self._drive, self._display = parts.robot.drive, parts.display
@@ -104,7 +103,7 @@ class InferenceLoop:
         self._looked_at = self._steady()
         if not self.pictures.watches:
             return
-        for name in self._cameras:
+        for name in self._buffer.cameras:
             frame = self._buffer.frame(name)
             if frame is not None:
                 self._picture(name, frame)

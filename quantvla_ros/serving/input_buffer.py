@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from quantvla_ros.control.faults import Condition, FaultCode
 from quantvla_ros.control.observed import ObservedJoints
@@ -42,12 +42,15 @@ class InputBuffer:
         joints: Sequence[str],
         gates: Callable[[], Gates],
         judge: Callable[[str], InstructionState] = lambda _: InstructionState(),
+        optional: Collection[str] = (),
     ) -> None:
         """Make an empty buffer for these cameras and joints (in the policy's order).
 
-        ``judge`` says of an instruction whether it may move the arm.
+        ``judge`` says of an instruction whether it may move the arm; the policy also runs without
+        the ``optional`` cameras.
         """
         self.cameras = tuple(cameras)
+        self._optional = frozenset(optional)
         self.joints = tuple(joints)
         self._gates = gates
         self._judge = judge
@@ -168,6 +171,17 @@ class InputBuffer:
         """Return the newest frame of one camera."""
         with self._lock:
             return self._frames.get(camera)
+
+    def silent_cameras(self, optional: bool) -> list[str]:
+        """Cameras, the optional or the other ones, of which no usable frame has come."""
+        with self._lock:
+            silent = [camera for camera in self.cameras if camera not in self._frames]
+        return [camera for camera in silent if (camera in self._optional) is optional]
+
+    def leave_out(self, cameras: Collection[str]) -> None:
+        """Go on without these cameras."""
+        with self._lock:
+            self.cameras = tuple(camera for camera in self.cameras if camera not in cameras)
 
     def newest_joints(self) -> JointSample | None:
         """Return the newest complete joint state."""

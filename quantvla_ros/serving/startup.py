@@ -28,6 +28,8 @@ from quantvla_ros.serving.inputs import StartingInputs
 from quantvla_ros.serving.joint_names import joint_mismatch
 from quantvla_ros.serving.status import Check
 
+OPTIONAL_GRACE_S = 1.0
+"""After the first message of every other input: time for cameras that the policy can be without."""
 JOINT_GRACE_S = 1.0
 """After the first joint state message: time for the joints that come in messages of their own."""
 
@@ -138,13 +140,16 @@ def check_fingerprint(
 def wait_for_inputs(
     inputs: StartingInputs, buffer: InputBuffer, timeout_s: float, aborted: threading.Event
 ) -> None:
-    """Wait for a first message of every input.
+    """Wait for a first message of every input, and a moment for optional cameras.
+
+    An optional camera that sends nothing until then is left out of the buffer.
 
     Raises:
         RefusalError: INPUT_MISSING names the topic and the seconds waited; JOINT_MISMATCH.
     """
     started = time.monotonic()
     joints_since: float | None = None
+    complete_since: float | None = None
     while not aborted.is_set():
         now = time.monotonic()
         inputs.graph.look()
@@ -153,7 +158,10 @@ def wait_for_inputs(
             joints_since = now
         joints_late = joints_since is not None and now - joints_since > JOINT_GRACE_S
         if silent is None and (buffer.newest_joints() is not None or joints_late):
-            break
+            complete_since = complete_since or now
+            waits = buffer.silent_cameras(optional=True)
+            if not waits or now - complete_since > OPTIONAL_GRACE_S:
+                break
         if now - started > timeout_s:
             if silent is None:
                 break
@@ -165,14 +173,14 @@ def wait_for_inputs(
         inputs.wait(0.05)
     if aborted.is_set():
         raise RefusalError(RefusalCode.ABORTED, "The node is being shut down.", "inputs")
+    buffer.leave_out(buffer.silent_cameras(optional=True))
     _check_joint_states(inputs, buffer)
 
 
 def _silent_source(inputs: StartingInputs, buffer: InputBuffer) -> str | None:
     """Return the name of an input of which nothing usable has come."""
-    for camera in buffer.cameras:
-        if buffer.frame(camera) is None:
-            return camera
+    for camera in buffer.silent_cameras(optional=False):
+        return camera
     if not buffer.joint_names_seen:
         return "joint_states"
     if inputs.robot_description is None:
@@ -205,17 +213,17 @@ def _check_joints(wanted: Sequence[str], source: str, offered: Set[str]) -> None
         raise RefusalError(RefusalCode.JOINT_MISMATCH, text, "inputs")
 
 
-def check_cameras(inputs: StartingInputs, buffer: InputBuffer, interface: Interface) -> None:
-    """Decode the newest frame of every camera of the policy.
+def check_cameras(inputs: StartingInputs, buffer: InputBuffer) -> None:
+    """Decode the newest frame of every camera that is used.
 
     Raises:
         RefusalError: CAMERA_MISMATCH names the camera and what is wrong.
     """
-    for camera in interface.cameras:
-        frame = buffer.frame(camera.name)
+    for camera in buffer.cameras:
+        frame = buffer.frame(camera)
         assert frame is not None  # wait_for_inputs saw it
         try:
-            inputs.decode(camera.name, frame)
+            inputs.decode(camera, frame)
         except QuantVLAError as error:
             raise RefusalError(RefusalCode.CAMERA_MISMATCH, str(error), "inputs") from error
 

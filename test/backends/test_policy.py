@@ -9,12 +9,16 @@ from support.tiny_policy import (
     HORIZON,
     JOINTS,
     STEPS,
+    WORDS,
     observations,
     save_tiny_bundle,
+    tiny_manifest,
     tiny_network,
 )
 
 from quantvla_ros.backends.policy import load_policy
+from quantvla_ros.bundle.storage import save_bundle
+from quantvla_ros.bundle.tokenizer import build_word_tokenizer
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.flow import normalized_chunk
 from quantvla_ros.processing.noise import draw_noise
@@ -120,3 +124,16 @@ def test_compiled_policy_gives_the_same_chunks(path, policy):
             policy.infer(observation, noise, prefix).actions,
             atol=1e-4,
         )
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_a_bfloat16_bundle_runs_as_its_weights_widened(tmp_path, backend):
+    tensors = {k: v.bfloat16() for k, v in tiny_network().state_dict().items()}
+    for name, content in (("bf16", tensors), ("f32", {k: v.float() for k, v in tensors.items()})):
+        save_bundle(tmp_path / name, tiny_manifest(), content, build_word_tokenizer(WORDS))
+    observation, noise = observations(1)[0], draw_noise(tiny_manifest(), 0, 0)
+    got, expected = (
+        load_policy(tmp_path / name, backend, compiled=False).infer(observation, noise).actions
+        for name in ("bf16", "f32")
+    )
+    np.testing.assert_allclose(got, expected, atol=1e-6)

@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from std_msgs.msg import String
 from support.fake_robot import JOINTS, POSITION
+from support.policy_graph import active_policy, manifest, write_bundle
 from support.waiting import wait_until
 
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.robot.interface import CameraSlot
 
 
 def repeat(robot, source):
@@ -86,6 +89,15 @@ def test_a_camera_that_changes_its_size_changes_nothing(moving, robot, shape):
     wait_until(lambda: moving.count("inference", "chunks") > done + 3, 20, "chunks")
     assert moving.message == "ARMED"
     robot.assert_within_limits()
+
+
+def test_an_optional_camera_that_there_is_not_is_left_out(robot, tmp_path):
+    slots = (*manifest().interface.cameras, CameraSlot("chest", 8, 8, optional=True))
+    bundle = write_bundle(tmp_path / "b", interface=replace(manifest().interface, cameras=slots))
+    with active_policy(robot, bundle, tmp_path) as policy:
+        wait_until(lambda: policy.count("inference", "chunks") > 2, 20, "chunks")
+        policy.wait_for("DRY_RUN")
+        assert "Camera 'chest' sends nothing; it is optional." in policy.process.output
 
 
 def test_joints_in_another_order_change_nothing(moving, robot):
