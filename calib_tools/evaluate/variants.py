@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Protocol
 from quantvla_ros.backends.registry import DEFAULT
 from quantvla_ros.bundle.storage import bundle_hash, load_manifest
 from quantvla_ros.errors import BundleError, QuantVLAError
+from quantvla_ros.models.families import find_family
 
 if TYPE_CHECKING:
     from torch import nn
 
     from quantvla_ros.backends.policy import Policy
     from quantvla_ros.bundle.schema import BundleManifest
+    from quantvla_ros.models.family import Family
 
 
 class Change(Protocol):
@@ -35,7 +37,7 @@ class Change(Protocol):
         """Tells it from every other change; records keep it."""
         ...
 
-    def apply(self, network: nn.Module) -> None:
+    def apply(self, network: nn.Module, family: Family) -> None:
         """Change the network in place.
 
         Raises:
@@ -200,5 +202,5 @@ def load_variant(variant: Variant, denoise_steps: int | None, compiled: bool) ->
     network = load_network(bundle)
     if variant.change is not None:
         widen(network)
-        variant.change.apply(network)
+        variant.change.apply(network, find_family(bundle.manifest.family))
     return policy_of(bundle, network, DEFAULT, compiled)

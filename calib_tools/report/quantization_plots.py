@@ -27,15 +27,7 @@ _ERRORS = (
 
 def short(name: str) -> str:
     """A layer's name without what all names have."""
-    for long, brief in (
-        ("language_model.layers.", "llm "),
-        ("action_expert.layers.", "expert "),
-        ("vision_tower.layers.", "vision "),
-        ("self_attn.", ""),
-        ("mlp.", ""),
-    ):
-        name = name.replace(long, brief)
-    return re.sub(r"_proj\b", "", name).replace(".", " ")
+    return re.sub(r"\b(layers|self_attn|mlp)\.|_proj\b", "", name).replace(".", " ")
 
 
 def _tall(names: Sequence[str], columns: int) -> tuple[Figure, list[Axes]]:

@@ -32,7 +32,7 @@ class RMSNorm(nn.Module):
 
 
 class AdaptiveRMSNorm(nn.Module):
-    """Norm whose scale, shift and residual gate come from a condition (adaRMS of pi0.5)."""
+    """Norm whose scale, shift and residual gate come from a condition (adaRMS)."""
 
     def __init__(self, width: int, condition_width: int) -> None:
         super().__init__()
@@ -180,7 +180,7 @@ class GatedMLP(nn.Module):
 
 
 def time_embedding(t: Tensor, width: int, min_period: float, max_period: float) -> Tensor:
-    """Sine-cosine embedding [B, width] of flow time ``t`` [B] in 0..1 (pi0 and pi0.5)."""
+    """Sine-cosine embedding [B, width] of flow time ``t`` [B] in 0..1."""
     fraction = torch.linspace(0.0, 1.0, width // 2, dtype=torch.float32, device=t.device)
     period = min_period * torch.pow(max_period / min_period, fraction)
     angle = (2.0 * math.pi) * t.float()[:, None] / period

@@ -16,6 +16,8 @@ from studies.fake_quantization.nearest import fake_quantize, parse_rounding
 if TYPE_CHECKING:
     from torch import nn
 
+    from quantvla_ros.models.family import Family
+
 
 @dataclass(frozen=True)
 class RoundedToNearest:
@@ -28,9 +30,10 @@ class RoundedToNearest:
         """Its label says all."""
         return self.label
 
-    def apply(self, network: nn.Module) -> None:
+    def apply(self, network: nn.Module, family: Family) -> None:
         """Round the weights in place."""
-        fake_quantize(network, *parse_rounding(self.label))
+        bits, layout = parse_rounding(self.label)
+        fake_quantize(network, family.roles(network), bits, layout)
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class StudyFile:
         """Name of the file, without its end."""
         return self.path.stem
 
-    def apply(self, network: nn.Module) -> None:
+    def apply(self, network: nn.Module, family: Family) -> None:
         """Put the file's weights into the network.
 
         Raises:

@@ -8,6 +8,7 @@ here is calibrated or corrected: it is the baseline that a method has to beat.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from quantvla_ros.errors import QuantVLAError
@@ -44,11 +45,14 @@ def round_to_nearest(weight: Tensor, bits: int) -> Tensor:
     return rounded
 
 
-def fake_quantize(network: nn.Module, bits: int, layout: str) -> list[str]:
+def fake_quantize(
+    network: nn.Module, roles: Mapping[str, str], bits: int, layout: str
+) -> list[str]:
     """Round the weights of a float network's linears in place.
 
     Args:
-        network: of the pi0.5 family.
+        network: float.
+        roles: of its linears, see `Family.roles`.
         bits: of a weight.
         layout: a key of `LAYOUTS`.
 
@@ -57,10 +61,9 @@ def fake_quantize(network: nn.Module, bits: int, layout: str) -> list[str]:
     """
     import torch
 
-    from quantvla_ros.models.mini_pi05.roles import layer_roles
     from quantvla_ros.quantization.modules import linear_at
 
-    names = select_layers(layer_roles(network), layout)
+    names = select_layers(roles, layout)
     with torch.no_grad():
         for name in names:
             weight = linear_at(network, name).weight

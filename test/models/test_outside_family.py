@@ -190,7 +190,7 @@ def test_the_report_tells_of_its_layers_and_attentions(quantized, tmp_path):
 def test_the_node_moves_a_robot_with_it(ros, quantized, tmp_path):
     robot = FakeRobot()
     try:
-        parameters = ("backend:=cpu", "allow_failed_gate:=true", "camera_check:=warn")
+        parameters = ("backend:=cpu", "allow_failed_gate:=true", "camera_check:=ignore")
         with active_policy(robot, quantized, tmp_path, *parameters) as policy:
             policy.bring_to_motion()
             policy.bring_to_dry_run()

@@ -109,11 +109,16 @@ def test_layers_that_a_condition_left_alone_are_told_with_the_reason(path, tmp_p
     recipe = Recipe(base="rtn", condition=("smoothquant", "hadamard"))
     rows = table_of(page_of(quantized(path, "conditioned", recipe), tmp_path), NOT_CONDITIONED)
     # Of two language layers; what reaches no action is not observed.
-    assert rows[0][:2] == ["smoothquant", "llm * o (1)"] and "rotate it instead" in rows[0][2]
+    assert rows[0][:2] == ["smoothquant", "language_model * o (1)"]
+    assert "rotate it instead" in rows[0][2]
     (rotated,) = rows[1:]
     assert rotated[0] == "hadamard" and "smooth it instead" in rotated[2]
-    assert {"llm * k (2)", "llm * q (1)", "expert * up (2)"} <= set(rotated[1].split(", "))
-    assert "llm * o" not in rotated[1] and "down" not in rotated[1]
+    assert {
+        "language_model * k (2)",
+        "language_model * q (1)",
+        "action_expert * up (2)",
+    } <= set(rotated[1].split(", "))
+    assert "language_model * o" not in rotated[1] and "down" not in rotated[1]
 
 
 def table_of(page, title):
@@ -137,7 +142,7 @@ def test_without_such_layers_there_is_no_such_section(static, tmp_path):
 @pytest.mark.parametrize(
     ("name", "brief"),
     [
-        ("language_model.layers.3.self_attn.q_proj", "llm 3 q"),
+        ("language_model.layers.3.self_attn.q_proj", "language_model 3 q"),
         ("action_expert.layers.11.mlp.down_proj 4 bit", "expert 11 down 4 bit"),
         ("multi_modal_projector", "multi_modal_projector"),
     ],

@@ -36,8 +36,8 @@ def test_exactly_the_layers_of_the_layout_are_rounded(layout):
     from support.tiny_policy import tiny_network
 
     network, before = tiny_network(), tiny_network().state_dict()
-    names = fake_quantize(network, 4, layout)
     roles = layer_roles(network)
+    names = fake_quantize(network, roles, 4, layout)
     assert names == (list(roles) if layout == "all" else select_layers(roles, layout))
     linears = [n for n, m in network.named_modules() if isinstance(m, nn.Linear)]
     assert (set(names) == set(linears)) == (layout == "all")
@@ -66,7 +66,7 @@ def test_a_variant_is_loaded_with_its_rounding_and_its_steps(tmp_path):
     policy = load_variant(variant, 2, compiled=False)
     assert policy.manifest.denoise_steps == 2
     name, _ = next(iter(layer_roles(policy.network).items()))
-    original = load_bundle(PANDA).tensors[f"{name}.weight"]
+    original = load_bundle(PANDA).tensors[f"{name}.weight"].float()
     weight = policy.network.get_submodule(name).weight
     assert torch.equal(weight, round_to_nearest(original, 4))
 
