@@ -19,7 +19,7 @@ from quantvla_ros.nodes.gripper import Gripper
 from quantvla_ros.nodes.gripper_builder import GripperBuilder
 from quantvla_ros.nodes.moveit_servo import MoveItServo
 from quantvla_ros.nodes.qos import COMMAND
-from quantvla_ros.nodes.twist_drive import TwistDrive
+from quantvla_ros.nodes.twist_drive import TwistDrive, TwistOutput
 from quantvla_ros.robot.interface import Interface
 from quantvla_ros.serving.gripper_setup import gripper_setups
 from quantvla_ros.serving.parameter_model import PolicyNodeParameters
@@ -97,11 +97,8 @@ class DriveBuilder:
             interface,
             parameters.twist_limits(),
             limits,
-            frame,
-            1.0 / parameters.control_rate_hz,
-            publisher,
             self._own.copy(),
-            self._servo,
+            TwistOutput(publisher, frame, 1.0 / parameters.control_rate_hz, self._servo),
         )
 
     def _publisher(self, topic: str, kind: Any) -> Publisher:

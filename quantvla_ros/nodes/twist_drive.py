@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from geometry_msgs.msg import TwistStamped
@@ -27,6 +28,23 @@ HALT_S = 0.3
 _AXES = len(TWIST_NAMES)
 
 
+@dataclass(frozen=True)
+class TwistOutput:
+    """Where twists go.
+
+    Attributes:
+        publisher: of TwistStamped.
+        frame: whose axes the twists are given along.
+        period_s: of the control tick.
+        servo: that is told to take them, None for nobody.
+    """
+
+    publisher: Publisher
+    frame: str
+    period_s: float
+    servo: MoveItServo | None = None
+
+
 class TwistDrive:
     """Six axes of the tip, and the gripper's joint if the policy has one."""
 
@@ -38,11 +56,8 @@ class TwistDrive:
         interface: Interface,
         limits: TwistLimits,
         gripper_limits: JointLimits,
-        frame: str,
-        period_s: float,
-        publisher: Publisher,
         grippers: Sequence[Gripper],
-        servo: MoveItServo | None,
+        output: TwistOutput,
     ) -> None:
         """Take what there is to drive.
 
@@ -50,11 +65,8 @@ class TwistDrive:
             interface: of the bundle.
             limits: of the tip.
             gripper_limits: of the gripper's joint, of no joint without one.
-            frame: whose axes the twists are given along.
-            period_s: of the control tick.
-            publisher: of TwistStamped.
             grippers: where the gripper's command goes: one or none.
-            servo: that is told to take them.
+            output: where the twists go.
         """
         self.limits = joined(twist_axes(TWIST_NAMES, limits), gripper_limits)
         speeds = np.arange(len(self.limits.names)) < _AXES
@@ -62,18 +74,18 @@ class TwistDrive:
         self.watched = ~speeds
         for gripper in grippers:
             self.watched[_AXES:] = gripper.watched
-        self._publisher = publisher
+        self._publisher = output.publisher
         self.publishers: tuple[Publisher, ...] = (
-            publisher, *(own for gripper in grippers for own in gripper.publishers)
+            output.publisher, *(own for gripper in grippers for own in gripper.publishers)
         )  # fmt: skip
         self._twist_limits = limits
         # A policy may put out the way of one step in place of a velocity.
         self._step_s = 1.0 if interface.action.units[0] == "m/s" else interface.dt
         self._observed = [interface.state.names.index(name) for name in gripper_limits.names]
-        self._frame = frame
+        self._frame = output.frame
         self.grippers = grippers
-        self._servo = servo
-        self._halts = max(2, round(HALT_S / period_s))
+        self._servo = output.servo
+        self._halts = max(2, round(HALT_S / output.period_s))
         self._left = 0
 
     def points(self, actions: FloatArray) -> FloatArray:

@@ -17,7 +17,7 @@ from quantvla_ros.control.twist import TwistLimits
 from quantvla_ros.control.window import Window
 from quantvla_ros.nodes.drive import JointDrive
 from quantvla_ros.nodes.gripper import ForwardGripper
-from quantvla_ros.nodes.twist_drive import HALT_S, TwistDrive
+from quantvla_ros.nodes.twist_drive import HALT_S, TwistDrive, TwistOutput
 from quantvla_ros.robot.interface import CameraSlot, Interface
 from quantvla_ros.serving.input_types import JointSample
 from quantvla_ros.serving.stamps import seconds_of
@@ -73,8 +73,8 @@ def twist_drive(units=PER_SECOND, gripper=None):
     grippers = [] if gripper is None else [gripper]
     topic = Topic()
     drive = TwistDrive(
-        interface(units), TwistLimits(0.2, 1.0, 1.0, 4.0), limits("finger"), "base", PERIOD, topic,
-        grippers, None,
+        interface(units), TwistLimits(0.2, 1.0, 1.0, 4.0), limits("finger"), grippers,
+        TwistOutput(topic, "base", PERIOD),
     )  # fmt: skip
     return drive, topic
 
