@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import functools
 import importlib
-import json
-import os
 import resource
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -20,7 +17,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.process_life import import_path
 
 from calib_tools.cli import main
 from quantvla_ros.backends.cpu import compiler
@@ -252,55 +248,3 @@ def test_stamps_that_cannot_be_compared(world, refused, streams, stamps, said):
     )  # fmt: skip
     assert said in sentence
     assert left(world) == {"config.yaml", "file", "bag"}
-
-
-CHAIN = """
-import json, os, sys
-from calib_tools.cli import main
-os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-for words in json.loads(sys.argv[1]):
-    sys.argv = ["quantvla", *(os.fsdecode(word.encode()) for word in words)]
-    try:
-        main()
-    except SystemExit as ended:
-        print(words[0], "ended with", ended.code or 0)
-    sys.stdout.flush()
-"""
-
-
-@pytest.mark.timeout(600)
-def test_no_home_one_core_and_a_terminal_that_knows_ascii_alone(
-    world, streams, tiny_bundle, tiny_buffer
-):
-    place = world / "größe"  # a name that such a terminal cannot show
-    place.mkdir()
-    bag = streams.bag(place / "bag", streams.robot(40))
-    commands = [
-        ["doctor"],
-        ["select", bag, "--config", world / "config.yaml", "--out", place / "buffer",
-         "--samples", 32],
-        ["quantize", tiny_bundle, place / "buffer", "--out", place / "int8", "--layout", "llm"],
-        ["gate", place / "int8", tiny_bundle, place / "buffer", "--write"],
-        ["inspect", place / "int8"],
-        ["report", place / "int8", "--out", place / "report.html"],
-        ["inspect", place / "nothing"],
-    ]  # fmt: skip
-    (world / "tmp").mkdir()
-    kept = {n: v for n, v in os.environ.items() if n not in ("XDG_CACHE_HOME", "ROS_LOG_DIR")}
-    ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    done = subprocess.run(
-        [sys.executable, "-c", CHAIN, json.dumps([list(map(str, words)) for words in commands])],
-        env={**kept, **ascii_alone, "PYTHONPATH": import_path(), "HOME": "/proc/nothing",
-             "TMPDIR": str(world / "tmp"), "COLUMNS": "200"},
-        capture_output=True,
-        check=False,
-        timeout=500,
-    )  # fmt: skip
-    out, said = done.stdout.decode("ascii"), done.stderr.decode("ascii")
-    assert "Traceback" not in said and "inside the program" not in said, said
-    ends = [line.split(" ended with ") for line in out.splitlines() if " ended with " in line]
-    assert [name for name, _ in ends] == [words[0] for words in commands]
-    assert [code for _, code in ends[1:]] == ["0"] * 5 + ["1"], said  # doctor's is the machine's
-    assert said.splitlines()[-1].startswith("quantvla: ") and "nothing" in said.splitlines()[-1]
-    assert ", 1 cores" in out  # of the processor that doctor names
-    assert left(place) == {"bag", "buffer", "int8", "report.html"}
