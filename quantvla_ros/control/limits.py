@@ -6,12 +6,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.robot.urdf import UrdfError, UrdfJoint, read_joints
 
 FloatArray = NDArray[np.float64]
 
@@ -98,12 +98,9 @@ def limits_from_urdf(
         LimitsMissingError: the text is no URDF, or a joint or one of its limits is missing.
     """
     try:
-        root = ElementTree.fromstring(xml)
-    except ElementTree.ParseError as error:
-        raise LimitsMissingError(
-            f"the robot description is not valid XML ({error}); check what publishes it"
-        ) from error
-    joints = {joint.get("name"): joint for joint in root.findall("joint")}
+        joints = {joint.name: joint for joint in read_joints(xml)}
+    except UrdfError as error:
+        raise LimitsMissingError(f"{error}; check what publishes it") from error
     rows = [
         (
             *_urdf_row(joints.get(name), name),
@@ -116,25 +113,25 @@ def limits_from_urdf(
     return JointLimits(tuple(names), lower, upper, velocity, acc, jrk)
 
 
-def _urdf_row(joint: ElementTree.Element | None, name: str) -> tuple[float, float, float]:
+def _urdf_row(joint: UrdfJoint | None, name: str) -> tuple[float, float, float]:
     """Lower, upper and velocity limit of one URDF joint."""
     if joint is None:
         raise LimitsMissingError(
             f"joint '{name}' is not in the robot description; check the joint names of the bundle"
         )
-    limit = joint.find("limit")
+    limit = joint.limit
     if limit is None:
         raise LimitsMissingError(f"joint '{name}' has no <limit> in the robot description; add it")
-    if joint.get("type") == "continuous":
+    if joint.type == "continuous":
         return -math.inf, math.inf, _number(limit, "velocity", name)
     lower, upper, velocity = (_number(limit, k, name) for k in ("lower", "upper", "velocity"))
     return lower, upper, velocity
 
 
-def _number(limit: ElementTree.Element, key: str, name: str) -> float:
+def _number(limit: Mapping[str, str], key: str, name: str) -> float:
     """One attribute of <limit>; URDF's silent default of zero is refused, not used."""
     try:
-        value = float(limit.attrib[key])
+        value = float(limit[key])
     except (KeyError, ValueError):
         value = math.nan
     if not math.isfinite(value):

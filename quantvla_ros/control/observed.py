@@ -6,12 +6,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quantvla_ros.control.limits import FloatArray
+from quantvla_ros.robot.urdf import UrdfJoint, read_joints
 
 
 @dataclass(frozen=True)
@@ -33,19 +33,19 @@ def observed_from_urdf(xml: str, names: Sequence[str]) -> ObservedJoints:
     """Read a URDF; a joint that it lacks, or gives no velocity limit, has an infinite one.
 
     Raises:
-        ParseError: the text is no XML.
+        UrdfError: the text is no XML.
     """
-    joints = {joint.get("name"): joint for joint in ElementTree.fromstring(xml).findall("joint")}
+    joints = {joint.name: joint for joint in read_joints(xml)}
     found = [joints.get(name) for name in names]
     return ObservedJoints(
         tuple(names),
         np.array([_velocity(joint) for joint in found]),
-        np.array([joint is not None and joint.get("type") == "continuous" for joint in found]),
+        np.array([joint is not None and joint.type == "continuous" for joint in found]),
     )
 
 
-def _velocity(joint: ElementTree.Element | None) -> float:
-    limit = None if joint is None else joint.find("limit")
+def _velocity(joint: UrdfJoint | None) -> float:
+    limit = None if joint is None else joint.limit
     try:
         value = float("nan" if limit is None else limit.get("velocity", "nan"))
     except ValueError:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import Literal
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.robot.chain import KinematicJoint, Kinematics, Vector3
+from quantvla_ros.robot.urdf import UrdfJoint, read_joints
 
 Array = NDArray[np.float64]
 
@@ -65,46 +65,38 @@ def kinematics_from_urdf(xml: str, base: str, tip: str) -> Kinematics:
         QuantVLAError: the text is no XML, `tip` is not a descendant of `base`, or a joint between
             them is neither revolute, continuous, prismatic nor fixed, or mimics another one.
     """
-    try:
-        root = ET.fromstring(xml)
-    except ET.ParseError as error:
-        raise QuantVLAError(f"the robot description is no XML ({error})") from error
-    parent_joint: dict[str, ET.Element] = {}
-    for element in root.findall("joint"):
-        parent_joint[_link(element, "child")] = element
+    joint_of: dict[str, UrdfJoint] = {}
+    for joint in read_joints(xml):
+        joint_of[_link(joint, joint.child, "child")] = joint
     chain: list[KinematicJoint] = []
     link = tip
     while link != base:
-        if link not in parent_joint:
+        if link not in joint_of:
             raise QuantVLAError(
                 f"the robot description has no chain from link '{base}' to link '{tip}'; "
                 f"it ends at '{link}'"
             )
         # Popped, so that a description whose links form a ring ends in the error above.
-        element = parent_joint.pop(link)
-        chain.append(_joint(element))
-        link = _link(element, "parent")
+        joint = joint_of.pop(link)
+        chain.append(_kinematic(joint))
+        link = _link(joint, joint.parent, "parent")
     return Kinematics(base, tip, tuple(chain[::-1]))
 
 
-def _link(joint: ET.Element, end: str) -> str:
-    element = joint.find(end)
-    if element is None or "link" not in element.attrib:
-        raise QuantVLAError(
-            f"joint '{joint.get('name')}' of the robot description has no {end} link"
-        )
-    return element.attrib["link"]
+def _link(joint: UrdfJoint, link: str | None, end: str) -> str:
+    if link is None:
+        raise QuantVLAError(f"joint '{joint.name}' of the robot description has no {end} link")
+    return link
 
 
-def _joint(element: ET.Element) -> KinematicJoint:
-    name, kind = element.get("name", ""), element.get("type", "")
-    if kind not in _TYPES or element.find("mimic") is not None:
+def _kinematic(joint: UrdfJoint) -> KinematicJoint:
+    name, kind = joint.name, joint.type
+    if kind not in _TYPES or joint.mimics:
         what = f"is of type '{kind}'" if kind not in _TYPES else "mimics another joint"
         raise QuantVLAError(
             f"joint '{name}' of the robot description {what}; choose a chain without it"
         )
-    origin, axis = element.find("origin"), element.find("axis")
-    direction = np.asarray(_numbers(axis, "xyz", "1 0 0", name))
+    direction = np.asarray(_numbers(joint.axis, "xyz", "1 0 0", name))
     length = float(np.linalg.norm(direction))
     if length == 0:
         raise QuantVLAError(f"joint '{name}' of the robot description has an axis of length zero")
@@ -112,14 +104,14 @@ def _joint(element: ET.Element) -> KinematicJoint:
     return KinematicJoint(
         name=None if kind == "fixed" else name,
         type=_TYPES[kind],
-        xyz=_numbers(origin, "xyz", "0 0 0", name),
-        rpy=_numbers(origin, "rpy", "0 0 0", name),
+        xyz=_numbers(joint.origin, "xyz", "0 0 0", name),
+        rpy=_numbers(joint.origin, "rpy", "0 0 0", name),
         axis=(x, y, z),
     )
 
 
-def _numbers(element: ET.Element | None, key: str, default: str, joint: str) -> Vector3:
-    text = default if element is None else element.get(key, default)
+def _numbers(attributes: Mapping[str, str], key: str, default: str, joint: str) -> Vector3:
+    text = attributes.get(key, default)
     try:
         x, y, z = map(float, text.split())
     except ValueError:

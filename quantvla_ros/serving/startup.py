@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from quantvla_ros.control.observed import ObservedJoints, observed_from_urdf
 from quantvla_ros.control.schedule import reserve_s
 from quantvla_ros.errors import BundleError, QuantVLAError
 from quantvla_ros.robot.interface import Interface
+from quantvla_ros.robot.urdf import UrdfError, read_joints
 from quantvla_ros.serving.input_buffer import InputBuffer
 from quantvla_ros.serving.inputs import StartingInputs
 from quantvla_ros.serving.joint_names import joint_mismatch
@@ -241,12 +241,8 @@ def read_limits(
     """
     names = tuple(interface.action.joints)
     try:
-        offered = {
-            str(joint.get("name"))
-            for joint in ElementTree.fromstring(description).findall("joint")
-            if joint.get("type") != "fixed"
-        }
-    except ElementTree.ParseError as error:
+        offered = {joint.name for joint in read_joints(description) if joint.type != "fixed"}
+    except UrdfError as error:
         raise _no_urdf(topic, error) from error
     _check_joints(names, topic, offered)
     try:
@@ -265,9 +261,11 @@ def read_observed(joints: Sequence[str], description: str, topic: str) -> Observ
     """
     try:
         return observed_from_urdf(description, joints)
-    except ElementTree.ParseError as error:
+    except UrdfError as error:
         raise _no_urdf(topic, error) from error
 
 
-def _no_urdf(topic: str, error: ElementTree.ParseError) -> RefusalError:
-    return RefusalError(RefusalCode.LIMITS_MISSING, f"{topic} is not a URDF ({error}).", "control")
+def _no_urdf(topic: str, error: UrdfError) -> RefusalError:
+    return RefusalError(
+        RefusalCode.LIMITS_MISSING, f"{topic} is not a URDF ({error.reason}).", "control"
+    )

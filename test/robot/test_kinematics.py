@@ -75,7 +75,7 @@ def test_rpy_turns_about_the_fixed_axes_x_then_y_then_z():
         (URDF, "nowhere", "no chain from link 'base' to link 'nowhere'"),
         (URDF, "finger", "'mimicking'.*mimics"),
         (URDF, "boat", "'afloat'.*type 'floating'"),
-        ("<robot", "tip", "no XML"),
+        ("<robot", "tip", "no valid XML"),
         (URDF.replace("0 0 2", "0 0 0"), "tip", "'turn'.*length zero"),
         (URDF.replace("0 0 2", "0 z 2"), "tip", "'turn'.*three numbers"),
         (URDF.replace('<child link="a"/>', ""), "tip", "'turn'.*no child link"),
