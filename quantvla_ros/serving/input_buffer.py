@@ -21,12 +21,11 @@ from quantvla_ros.serving.input_types import (
 )
 from quantvla_ros.serving.joint_history import JointHistory
 from quantvla_ros.serving.stamps import TROUBLES, same_content, unfit_stamp
+from quantvla_ros.serving.synchronous import SKEWED, synchronous_set
 
 _JOINTS = "joint_states"
 REFUSED = "refused_instruction"
 """Reason of `choose` when the policy cannot know the instruction."""
-SKEWED = "skewed"
-"""Reason of `choose` when all inputs are fresh and not of one instant."""
 
 
 class InputBuffer:
@@ -284,30 +283,9 @@ class InputBuffer:
             return result
 
     def _choose(self, now: float, gates: Gates) -> Choice | str:
-        for camera in self.cameras:
-            frame = self._frames.get(camera)
-            if frame is None:
-                return f"no_frame_{camera}"
-            if abs(now - frame.stamp) > gates.camera_age:
-                return f"old_frame_{camera}"
-            if frame.stamp <= self._refused.get(camera, (0.0, -math.inf))[1]:
-                return f"refused_frame_{camera}"
-        newest = self._history.newest
-        if newest is None:
-            return "no_joint_state"
-        if abs(now - newest.stamp) > gates.joint_age:
-            return "old_joint_state"
-        stamps = [self._frames[camera].stamp for camera in self.cameras]
-        middle = (min(stamps) + max(stamps)) / 2
-        # The policy was trained on pictures and joints of one instant, so the joint state of
-        # the frames' time is right, not the newest one.
-        joints = self._history.nearest(middle)
-        stamps.append(joints.stamp)
-        if max(stamps) - min(stamps) > gates.skew:
-            return SKEWED
-        return Choice(
-            {camera: self._frames[camera] for camera in self.cameras},
-            joints,
-            self._instruction,
-            self._generation,
-        )
+        last_refused = {camera: last for camera, (_, last) in self._refused.items()}
+        frames = {camera: self._frames.get(camera) for camera in self.cameras}
+        found = synchronous_set(frames, last_refused, self._history, now, gates)
+        if isinstance(found, str):
+            return found
+        return Choice(*found, self._instruction, self._generation)
