@@ -161,22 +161,26 @@ class PolicyProcess:
         )
         return int(values)
 
-    def wait_for(self, message: str, timeout: float = 10.0) -> str:
-        """Wait until the control check's message begins so.
+    def until(self, predicate, timeout: float, what: str):
+        """Wait until the predicate is true and return its value.
 
         Raises:
-            MachineLateError: the node has stopped the arm because something came too late.
+            MachineLateError: it is not, and the node has stopped because something came too late.
         """
         try:
-            return wait_until(
-                lambda: self.message if self.message.startswith(message) else None,
-                timeout,
-                lambda: f"{message} in diagnostics ({self.said()})",
-            )
+            return wait_until(predicate, timeout, lambda: f"{what} ({self.said()})")
         except AssertionError as error:
             if self.message.partition(":")[0] in LATE:
                 raise MachineLateError(str(error)) from None
             raise
+
+    def wait_for(self, message: str, timeout: float = 10.0) -> str:
+        """Wait until the control check's message begins so."""
+        return self.until(
+            lambda: self.message if self.message.startswith(message) else None,
+            timeout,
+            f"{message} in diagnostics",
+        )
 
     def wait_for_inputs(self, message: str, timeout: float = 20.0) -> None:
         """Wait until the inputs check's message begins so."""
@@ -205,7 +209,7 @@ class PolicyProcess:
         self.robot.forget()
         self.arm_when_quiet()
         self.wait_for("ARMED")
-        wait_until(lambda: self.robot.speed > 0.05, 10, lambda: f"motion ({self.said()})")
+        self.until(lambda: self.robot.speed > 0.05, 10, "motion")
 
     def arm_when_quiet(self) -> None:
         """Arm a robot that was healed, which the node trusts as soon as it has seen so."""
