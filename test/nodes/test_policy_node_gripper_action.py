@@ -45,7 +45,7 @@ def fault(policy, robot, text, timeout=20):
 
 def test_goals_follow_the_policy_on_change_and_end_where_the_arm_ends(moving, robot):
     begin = time.monotonic()
-    wait_until(lambda: len(robot.goals) > 8, 60, "goals")
+    moving.until(lambda: len(robot.goals) > 8, 20, "goals")
     wait_until(lambda: "reached" in figure(moving), 10, lambda: f"a result ({figure(moving)})")
     count, took = len(robot.goals), time.monotonic() - begin
     assert count <= RATE * (took + 3.0), "3 s: the motion began before"

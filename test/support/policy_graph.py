@@ -30,7 +30,7 @@ from quantvla_ros.robot.chain import KinematicJoint, Kinematics
 from quantvla_ros.robot.interface import CameraSlot, Interface
 
 HORIZON = 30
-LATE = {FaultCode.CHUNK_UNDERRUN.value, FaultCode.INFERENCE_TIMEOUT.value}
+_LATE = ("CHUNK_UNDERRUN", "INFERENCE_TIMEOUT", "STALE_CAMERA", "STALE_JOINT_STATE")
 AT_WORK = {"ARMED", "STOPPING", *(code.value for code in FaultCode)}
 LIMITS = [
     f"joint_limits.{joint}.{key}:={value}"
@@ -170,7 +170,7 @@ class PolicyProcess:
         try:
             return wait_until(predicate, timeout, lambda: f"{what} ({self.said()})")
         except AssertionError as error:
-            if self.message.partition(":")[0] in LATE:
+            if self.message.startswith(_LATE):
                 raise MachineLateError(str(error)) from None
             raise
 
