@@ -17,9 +17,9 @@ from quantvla_ros.backends.registry import YARDSTICK
 from quantvla_ros.quantization.gate import Thresholds, load_thresholds
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.selection import (
-    Move,
-    Option,
-    ranked_moves,
+    LayerOption,
+    PrecisionStep,
+    ranked_steps,
     within_budget,
     within_gate,
 )
@@ -94,19 +94,19 @@ def choose(
     trials = [(name, width) for name in names for width in bits]
     errors = measure_layers(setup, trials, work, ray, progress)
 
-    def option(name: str, width: int) -> Option:
+    def option(name: str, width: int) -> LayerOption:
         layer = setup.layers.module(setup.network, name, width)
-        return Option(width, errors[name, width].chunk, saved_bytes(layer))
+        return LayerOption(width, errors[name, width].chunk, saved_bytes(layer))
 
     options = {name: [option(name, width) for width in bits] for name in names}
-    moves = ranked_moves(options)
+    steps = ranked_steps(options)
     if budget is None:
         judge = _SetJudge(policy, observations, setup.layers, progress)
-        chosen = within_gate(moves, judge.passes)
+        chosen = within_gate(steps, judge.passes)
     else:
         held = 2 * sum(parameter.numel() for parameter in setup.network.parameters())
-        chosen = within_budget(moves, held, budget)
-    return Choice(chosen, _record(moves, options, errors, chosen, budget))
+        chosen = within_budget(steps, held, budget)
+    return Choice(chosen, _record(steps, options, errors, chosen, budget))
 
 
 class _SetJudge:
@@ -140,8 +140,8 @@ class _SetJudge:
 
 
 def _record(
-    moves: Sequence[Move],
-    options: dict[str, list[Option]],
+    steps: Sequence[PrecisionStep],
+    options: dict[str, list[LayerOption]],
     errors: dict[tuple[str, int], ActionError],
     chosen: dict[str, int],
     budget: int | None,
@@ -164,5 +164,5 @@ def _record(
         "unit": "mean absolute error of the normalized action chunk, this layer alone quantized",
         "budget_bytes": budget,
         "layers": rows,
-        "order": [[move.name, move.bits] for move in moves],
+        "order": [[step.name, step.bits] for step in steps],
     }

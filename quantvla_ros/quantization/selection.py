@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 from quantvla_ros.errors import QuantVLAError
 
-MOST_REFUSED = 16  # moves that the search leaves out before it ends
+MOST_REFUSED = 16  # steps that the search leaves out before it ends
+Judge = Callable[[dict[str, int]], bool]
+"""Whether a whole set of quantized layers, bits by name, is good enough."""
 FLOAT_BITS = 16  # what an entry says of a layer that stays float; 16 bits on disk
 
 
 @dataclass(frozen=True)
-class Option:
+class LayerOption:
     """One way to hold a layer.
 
     Attributes:
@@ -32,7 +34,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Move:
+class PrecisionStep:
     """A step of one layer to fewer bits, and what the step costs and brings."""
 
     name: str
@@ -46,64 +48,66 @@ class Move:
         return self.error / self.saved
 
 
-def _steps_of(name: str, options: Sequence[Option]) -> list[Move]:
-    """Moves along the lower convex hull, from float on: their prices never fall."""
-    moves = []
-    at = Option(FLOAT_BITS, 0.0, 0)
+def _steps_of(name: str, options: Sequence[LayerOption]) -> list[PrecisionStep]:
+    """Steps along the lower convex hull, from float on: their prices never fall."""
+    steps = []
+    at = LayerOption(FLOAT_BITS, 0.0, 0)
     while further := [o for o in options if o.saved > at.saved]:
         best = min(further, key=lambda o: ((o.error - at.error) / (o.saved - at.saved), -o.saved))
-        moves.append(Move(name, best.bits, best.error - at.error, best.saved - at.saved))
+        steps.append(PrecisionStep(name, best.bits, best.error - at.error, best.saved - at.saved))
         at = best
-    return moves
+    return steps
 
 
-def ranked_moves(options: Mapping[str, Sequence[Option]]) -> list[Move]:
-    """All moves, the cheapest first; those of one layer stand in their order."""
-    moves = [move for name, some in options.items() for move in _steps_of(name, some)]
-    return sorted(moves, key=lambda move: move.price)  # stable: the same table, the same order
+def ranked_steps(options: Mapping[str, Sequence[LayerOption]]) -> list[PrecisionStep]:
+    """All steps, the cheapest first; those of one layer stand in their order."""
+    steps = [step for name, some in options.items() for step in _steps_of(name, some)]
+    return sorted(steps, key=lambda step: step.price)  # stable: the same table, the same order
 
 
-def applied(moves: Sequence[Move]) -> dict[str, int]:
-    """Bits by layer after the moves; layers without a move are float and absent."""
-    return {move.name: move.bits for move in moves}
+def applied(steps: Sequence[PrecisionStep]) -> dict[str, int]:
+    """Bits by layer after the steps; layers without a step are float and absent."""
+    return {step.name: step.bits for step in steps}
 
 
-def within_gate(moves: Sequence[Move], passes: Callable[[dict[str, int]], bool]) -> dict[str, int]:
-    """Moves that pass together, the cheapest first; one that fails with those before is left out.
+def within_gate(steps: Sequence[PrecisionStep], passes: Judge) -> dict[str, int]:
+    """Steps that pass together, the cheapest first; one that fails with those before is left out.
 
-    A single move may fail where the policy itself wavers, and later ones still pass; the search
+    A single step may fail where the policy itself wavers, and later ones still pass; the search
     ends after `MOST_REFUSED` of them.
 
     Args:
-        moves: as `ranked_moves` gives them.
+        steps: as `ranked_steps` gives them.
         passes: judges the whole set of quantized layers.
 
     Returns:
-        Bits by layer; empty when no move passes.
+        Bits by layer; empty when no step passes.
     """
-    if passes(applied(moves)):
-        return applied(moves)
-    taken: list[Move] = []
-    rest, refused = list(moves), 0
+    if passes(applied(steps)):
+        return applied(steps)
+    taken: list[PrecisionStep] = []
+    rest, refused = list(steps), 0
     while refused < MOST_REFUSED:
         good = _longest_start(taken, rest, passes)
         taken += rest[:good]
         if good == len(rest):
             break
         failed = rest[good].name
-        rest = [move for move in rest[good + 1 :] if move.name != failed]
+        rest = [step for step in rest[good + 1 :] if step.name != failed]
         refused += 1
     return applied(taken)
 
 
 def _longest_start(
-    taken: Sequence[Move], moves: Sequence[Move], passes: Callable[[dict[str, int]], bool]
+    taken: Sequence[PrecisionStep],
+    steps: Sequence[PrecisionStep],
+    passes: Judge,
 ) -> int:
-    """How many moves pass together with those taken before: by doubling, then by halving."""
+    """How many steps pass together with those taken before: by doubling, then by halving."""
     good, step, growing = 0, 1, True
-    while step and good < len(moves):
-        size = min(good + step, len(moves))
-        if passes(applied([*taken, *moves[:size]])):
+    while step and good < len(steps):
+        size = min(good + step, len(steps))
+        if passes(applied([*taken, *steps[:size]])):
             good = size
         else:
             growing = False
@@ -111,24 +115,24 @@ def _longest_start(
     return good
 
 
-def within_budget(moves: Sequence[Move], held: int, budget: int) -> dict[str, int]:
+def within_budget(steps: Sequence[PrecisionStep], held: int, budget: int) -> dict[str, int]:
     """The shortest start of the ranking that brings the policy to `budget` bytes.
 
     Args:
-        moves: as `ranked_moves` gives them.
+        steps: as `ranked_steps` gives them.
         held: bytes of the float policy's weights.
         budget: bytes wanted.
 
     Raises:
-        QuantVLAError: all moves together do not reach it.
+        QuantVLAError: all steps together do not reach it.
     """
     count, left = 0, held
     while left > budget:
-        if count == len(moves):
+        if count == len(steps):
             raise QuantVLAError(
                 f"a budget of {budget} bytes cannot be met: the policy takes {left} bytes with "
                 "every layer of the layout at its fewest bits; give more, or a wider --layout"
             )
-        left -= moves[count].saved
+        left -= steps[count].saved
         count += 1
-    return applied(moves[:count])
+    return applied(steps[:count])

@@ -187,7 +187,7 @@ def test_force_replaces_the_whole_directory(tmp_path, monkeypatch, streams, conf
 
 def test_a_bundle_that_fails_its_gate(tmp_path, refused, tiny_bundle, tiny_buffer, monkeypatch):
     strict = load_thresholds().model_copy(update={"cosine": 1.1})
-    monkeypatch.setattr("calib_tools.quantize.quantizing.load_thresholds", lambda: strict)
+    monkeypatch.setattr("calib_tools.quantize.quantization_run.load_thresholds", lambda: strict)
     out = tmp_path / "int8"
     sentence = refused("quantize", tiny_bundle, tiny_buffer, "--out", out)
     assert f"'{out}' is written, but it failed its gate (cosine" in sentence

@@ -8,64 +8,68 @@ from hypothesis import strategies as st
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.selection import (
     MOST_REFUSED,
-    Option,
+    LayerOption,
     applied,
-    ranked_moves,
+    ranked_steps,
     within_budget,
     within_gate,
 )
 
 TABLE = {
-    "harmless": [Option(8, 0.0, 100), Option(4, 0.1, 150)],
-    "brittle": [Option(8, 5.0, 100), Option(4, 50.0, 150)],
-    "odd": [Option(8, 2.0, 100), Option(4, 1.0, 150)],  # four bits do less harm than eight
+    "harmless": [LayerOption(8, 0.0, 100), LayerOption(4, 0.1, 150)],
+    "brittle": [LayerOption(8, 5.0, 100), LayerOption(4, 50.0, 150)],
+    # Four bits do less harm than eight.
+    "odd": [
+        LayerOption(8, 2.0, 100),
+        LayerOption(4, 1.0, 150),
+    ],
 }
 tables = st.dictionaries(
     st.text("abc", min_size=1, max_size=3),
     st.tuples(st.floats(0, 10), st.floats(0, 10), st.integers(1, 99), st.integers(1, 99)).map(
-        lambda t: [Option(8, t[0], t[2]), Option(4, t[1], t[2] + t[3])]
+        lambda t: [LayerOption(8, t[0], t[2]), LayerOption(4, t[1], t[2] + t[3])]
     ),
     min_size=1,
 )
 
 
 def test_cheap_moves_come_first_and_a_worse_middle_is_jumped_over():
-    order = [(move.name, move.bits) for move in ranked_moves(TABLE)]
+    order = [(step.name, step.bits) for step in ranked_steps(TABLE)]
     assert order == [("harmless", 8), ("harmless", 4), ("odd", 4), ("brittle", 8), ("brittle", 4)]
 
 
 @given(tables)
 def test_each_layer_ends_at_its_fewest_bytes_with_the_error_of_the_table(table):
-    moves = ranked_moves(table)
+    steps = ranked_steps(table)
     for name, options in table.items():
-        mine = [move for move in moves if move.name == name]
-        assert sum(move.saved for move in mine) == max(o.saved for o in options)
-        assert sum(move.error for move in mine) == pytest.approx(options[-1].error)
-        prices = [move.price for move in mine]
+        mine = [step for step in steps if step.name == name]
+        assert sum(step.saved for step in mine) == max(o.saved for o in options)
+        assert sum(step.error for step in mine) == pytest.approx(options[-1].error)
+        prices = [step.price for step in mine]
         assert prices == sorted(prices)
 
 
 @pytest.mark.parametrize("allowed", range(1, 4))
 def test_the_longest_start_that_passes_is_taken(allowed):
-    moves = ranked_moves(TABLE)
-    limit = sum(move.error for move in moves[:allowed])
+    steps = ranked_steps(TABLE)
+    limit = sum(step.error for step in steps[:allowed])
 
     def passes(bits):
         chosen = [o.error for name, width in bits.items() for o in TABLE[name] if o.bits == width]
         return sum(chosen) <= limit + 1e-9
 
-    assert within_gate(moves, passes) == applied(moves[:allowed])
+    assert within_gate(steps, passes) == applied(steps[:allowed])
 
 
 def test_a_move_that_fails_is_left_out_and_later_ones_are_taken():
-    table = {f"layer{i:02}": [Option(4, float(i), 100)] for i in range(40)}
+    table = {f"layer{i:02}": [LayerOption(4, float(i), 100)] for i in range(40)}
     asked = []
 
     def passes(bits):
         asked.append(bits)
         return not {"layer03", "layer17"} & set(bits)
 
-    chosen = within_gate(ranked_moves(table), passes)
+    chosen = within_gate(ranked_steps(table), passes)
     assert set(table) - set(chosen) == {"layer03", "layer17"}
     assert len(asked) < len(table)
 
@@ -74,7 +78,7 @@ def test_a_layer_that_fails_with_eight_bits_is_not_tried_with_four():
     def passes(bits):
         return "brittle" not in bits
 
-    assert within_gate(ranked_moves(TABLE), passes) == {"harmless": 4, "odd": 4}
+    assert within_gate(ranked_steps(TABLE), passes) == {"harmless": 4, "odd": 4}
 
 
 @given(tables, st.sets(st.tuples(st.text("abc", min_size=1, max_size=3), st.sampled_from([8, 4]))))
@@ -87,20 +91,20 @@ def test_what_is_chosen_has_passed(table, bad):
         passed.append(bits)
         return True
 
-    assert within_gate(ranked_moves(table), passes) in passed
+    assert within_gate(ranked_steps(table), passes) in passed
 
 
 def test_the_search_ends_when_nothing_passes():
     asked = []
-    table = {str(i): [Option(4, 1.0, 100)] for i in range(500)}
-    assert within_gate(ranked_moves(table), lambda bits: bool(asked.append(bits))) == {}
+    table = {str(i): [LayerOption(4, 1.0, 100)] for i in range(500)}
+    assert within_gate(ranked_steps(table), lambda bits: bool(asked.append(bits))) == {}
     assert len(asked) == 1 + MOST_REFUSED
 
 
 def test_a_budget_takes_only_what_it_needs():
-    moves = ranked_moves(TABLE)
-    assert within_budget(moves, 1000, 1000) == {}
-    assert within_budget(moves, 1000, 901) == {"harmless": 8}
-    assert within_budget(moves, 1000, 700) == {"harmless": 4, "odd": 4}
+    steps = ranked_steps(TABLE)
+    assert within_budget(steps, 1000, 1000) == {}
+    assert within_budget(steps, 1000, 901) == {"harmless": 8}
+    assert within_budget(steps, 1000, 700) == {"harmless": 4, "odd": 4}
     with pytest.raises(QuantVLAError, match="takes 550 bytes"):
-        within_budget(moves, 1000, 549)
+        within_budget(steps, 1000, 549)

@@ -10,7 +10,8 @@ import pytest
 import torch
 from support.tiny_policy import CONFIG, FLOW, HORIZON, SIZE, STEPS, observations, save_tiny_bundle
 
-from calib_tools.quantize.quantizing import LAYERS_FILE, quantize_bundle
+from calib_tools.quantize.quantization_run import LAYERS_FILE
+from calib_tools.quantize.quantizing import quantize_bundle
 from calib_tools.quantize.recipe import Recipe
 from calib_tools.quantize.teaching import VALIDATE_EVERY, record_teacher_run
 from quantvla_ros.backends.policy import load_policy

@@ -14,7 +14,7 @@ from support.network_runs import schedule, tree
 from support.normed_policy import save_normed_bundle
 from support.tiny_policy import CONFIG, observations
 
-from calib_tools.quantize import quantizing
+from calib_tools.quantize import quantization_run, quantizing
 from calib_tools.quantize.layer_records import round_to_disk
 from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.backends.policy import load_policy, policy_of
@@ -63,7 +63,7 @@ def quantize(tmp_path_factory, kind, layout):
 
     folder = tmp_path_factory.mktemp(kind)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(quantizing, "fit_corrections", fit_disturbed)
+        patch.setattr(quantization_run, "fit_corrections", fit_disturbed)
         report = quantizing.quantize_bundle(
             save_normed_bundle(folder / "float", kind),
             SAMPLES[:14],

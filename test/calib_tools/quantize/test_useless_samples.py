@@ -15,7 +15,8 @@ from support.tiny_policy import observations, save_tiny_bundle
 
 from calib_tools import cli
 from calib_tools.quantize import quantizing
-from calib_tools.quantize.quantizing import LAYERS_FILE, quantize_bundle
+from calib_tools.quantize.quantization_run import LAYERS_FILE
+from calib_tools.quantize.quantizing import quantize_bundle
 from calib_tools.quantize.recipe import Recipe
 from calib_tools.quantize.work_directory import WorkDirectory
 from quantvla_ros.bundle.manifest_file import MANIFEST
