@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from support.tiny_policy import network_inputs, noise, observations, save_tiny_bundle
+from support.tiny_policy import FLOW, network_inputs, noise, observations, save_tiny_bundle
 
 from calib_tools.evaluate import variants as variants_module
 from calib_tools.evaluate.variants import load_variant, parse_variants
@@ -34,7 +34,7 @@ def studied(path, *arguments, **more):
 
 def chunk(network):
     with torch.no_grad():
-        return normalized_chunk(network, noise(), network.encode(network_inputs()), 3)
+        return normalized_chunk(network, noise(), network.encode(network_inputs()), FLOW)
 
 
 STUDIES = [
