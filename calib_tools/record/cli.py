@@ -11,7 +11,11 @@ import typer
 from calib_tools.common.options import Force, Json, Out, print_json
 
 Config = Annotated[
-    Path, typer.Option("--config", help="Sources of the samples, as config/calibration.yaml.")
+    Path | None,
+    typer.Option("--config", help="Sources of the samples, as config/calibration.yaml."),
+]
+Robot = Annotated[
+    str, typer.Option("--robot", help="In place of --config: a robot.yaml, or a preset's name.")
 ]
 Samples = Annotated[int, typer.Option("--samples", help="Samples wanted.")]
 ForPolicy = Annotated[
@@ -21,8 +25,9 @@ ForPolicy = Annotated[
 
 
 def record(
-    config: Config,
     out: Out,
+    config: Config = None,
+    robot: Robot = "",
     samples: Samples = 64,
     timeout: Annotated[
         float, typer.Option("--timeout", min=1, help="Longest recording, s.")
@@ -32,27 +37,28 @@ def record(
     as_json: Json = False,
 ) -> None:
     """Record a calibration buffer from live topics; Ctrl-C or SIGTERM keeps what was recorded."""
-    from calib_tools.buffer.sources import load_config
     from calib_tools.record.live import record as run
+    from calib_tools.record.robot_sources import read_sources
     from calib_tools.record.table import show_selection
 
-    description = run(load_config(config), out, samples, timeout, force, bundle)
+    description = run(read_sources(config, robot), out, samples, timeout, force, bundle)
     print_json(description.model_dump(mode="json")) if as_json else show_selection(out, description)
 
 
 def select(
     bags: Annotated[list[Path], typer.Argument(help="rosbag2 directories (mcap or sqlite3).")],
-    config: Config,
     out: Out,
+    config: Config = None,
+    robot: Robot = "",
     samples: Samples = 64,
     bundle: ForPolicy = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Make a calibration buffer from bags, through the code that records live."""
-    from calib_tools.buffer.sources import load_config
+    from calib_tools.record.robot_sources import read_sources
     from calib_tools.record.select import select as run
     from calib_tools.record.table import show_selection
 
-    description = run(bags, load_config(config), out, samples, force, bundle)
+    description = run(bags, read_sources(config, robot), out, samples, force, bundle)
     print_json(description.model_dump(mode="json")) if as_json else show_selection(out, description)
