@@ -58,14 +58,26 @@ class ClockWatch:
         """
         advance = now - self._now
         waited = steady - self._steady
-        if -min(step_s, self._back_s) <= advance <= 0.0:
+        if advance <= 0.0 and not self._jumped(advance, waited, step_s):
             if waited > timeout_s:
                 return ClockFault(f"the ROS clock has stood still for {waited:.1f} s", False)
             return None
         self._now = now
         self._steady = steady
-        if advance < 0.0:
-            return ClockFault(f"the ROS clock went back by {-advance:.3f} s", True)
-        if advance > self._fastest * waited + step_s:
-            return ClockFault(f"the ROS clock jumped ahead by {advance:.3f} s", True)
+        if self._jumped(advance, waited, step_s):
+            way = "went back" if advance < 0.0 else "jumped ahead"
+            return ClockFault(f"the ROS clock {way} by {abs(advance):.3f} s", True)
         return None
+
+    def trusted(self, now: float, steady: float, step_s: float) -> float:
+        """Return ``now``, or the last checked time (s) where the next check will find a jump.
+
+        For whoever asks between two ticks: a time of a far future must not reach the motion, which
+        never goes back, before the tick that tells it that the clock jumped.
+        """
+        jumped = self._jumped(now - self._now, steady - self._steady, step_s)
+        return self._now if jumped else now
+
+    def _jumped(self, advance: float, waited: float, step_s: float) -> bool:
+        back, ahead = min(step_s, self._back_s), self._fastest * waited + step_s
+        return not -back <= advance <= ahead

@@ -92,7 +92,7 @@ class PolicySession:
         self._client = client
         self.inputs = inputs
         self.buffer = buffer
-        self.now = now
+        self._clock = now
         self._report = report
         self._polls = 0
         self._on_error = on_error
@@ -147,11 +147,20 @@ class PolicySession:
         """Whether the control thread runs with real-time priority."""
         return bool(self._threads) and self._threads[0].realtime
 
+    def now(self) -> float:
+        """ROS clock (s); while active without the jumps that the control thread has not seen."""
+        now = self._clock()
+        if not self._threads:
+            return now
+        step_s = self._parameters().max_clock_step_s
+        return self.supervisor.clock.trusted(now, time.monotonic(), step_s)
+
     def activate(self) -> None:
         """Start both threads, in dry run (or with the fault that is still latched)."""
         with self.lock:
-            self.supervisor.clock.start(self.now(), time.monotonic())
-            self.motion.activate(self.now())
+            now = self._clock()
+            self.supervisor.clock.start(now, time.monotonic())
+            self.motion.activate(now)
         self.control.begin()
         self._raised.begin()
         self._threads = [

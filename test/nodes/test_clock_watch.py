@@ -72,3 +72,15 @@ def test_messages_of_the_clock_that_come_late_together_are_no_jump():
     for k in range(1, 16):
         assert check(100.0, 5.0 + 0.02 * k) is None
     assert check(100.3, 5.32) is None
+
+
+@pytest.mark.parametrize("simulated", [False, True])
+def test_a_time_between_two_checks_is_trusted_unless_it_jumped(simulated):
+    watch = ClockWatch(simulated)
+    watch.start(100.0, 5.0)
+    assert watch.check(100.02, 5.02, TIMEOUT, STEP) is None
+    assert watch.trusted(100.03, 5.03, STEP) == 100.03
+    assert watch.trusted(100.01, 5.03, STEP) == 100.01
+    assert watch.trusted(2.0e9, 5.03, STEP) == 100.02
+    assert watch.trusted(0.0, 5.03, STEP) == 100.02
+    assert watch.check(2.0e9, 5.04, TIMEOUT, STEP).jumped, "asking has not hidden it"

@@ -113,6 +113,29 @@ def test_the_joint_state_that_came_before_the_session_is_enough_to_arm(rig):
     np.testing.assert_array_equal(motion.tick(NOW).positions[0], HOME)
 
 
+@pytest.mark.parametrize("call", ["disarm", "drop", "measure", "deactivate"])
+def test_a_far_time_between_two_ticks_does_not_reach_the_motion(rig, moving, call):
+    """/clock says for a moment that it is years later, just when somebody asks for something."""
+    moving._threads = [SimpleNamespace(stop=lambda: None, realtime=False)]  # as if it were active
+    rig.now, before = rig.now + 1e9, rig.now
+    if call == "disarm":
+        moving.disarm()
+    elif call == "drop":
+        moving.inputs.on_instruction()
+    elif call == "measure":
+        moving.inputs.on_joints(rig.buffer.newest_joints())
+    else:
+        moving.control.wait_for_rest = lambda: None
+        moving.deactivate()
+    rig.now = before
+    rig.step(moving)
+    assert moving.motion.now < before + 1.0
+    for _ in range(100):
+        rig.step(moving)
+    if call in ("disarm", "deactivate"):
+        assert moving.motion.at_rest
+
+
 def test_without_a_joint_state_it_refuses_to_arm(rig):
     motion = rig.session().motion
     motion.activate(NOW)
