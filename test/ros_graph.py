@@ -9,13 +9,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 import rclpy
+from executor_thread import ExecutorThread
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from waiting import patient, wait_until
@@ -31,12 +31,7 @@ class Graph:
         self.node = Node(name, start_parameter_services=False)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
-        self._thread = threading.Thread(target=self._spin, daemon=True)
-        self._thread.start()
-
-    def _spin(self):
-        with contextlib.suppress(ExternalShutdownException):
-            self._executor.spin()
+        self._thread = ExecutorThread(self._executor)
 
     def listen(self, kind, topic, qos: QoSProfile) -> list:
         """Return a list that grows by each message of the topic."""
@@ -82,8 +77,7 @@ class Graph:
         wait_until(done.done, 20, "the executor's turn")
 
     def close(self) -> None:
-        self._executor.shutdown()
-        self._thread.join()
+        self._thread.end()
         self.node.destroy_node()
 
 

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An executor that is still while a callback runs, so that it does not hold up other threads."""
+"""A loop that bears entities that go, and an executor that is still while a callback runs."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 
+from rclpy.exceptions import InvalidHandle
 from rclpy.executors import (
     Executor,
     ExternalShutdownException,
@@ -15,6 +18,29 @@ from rclpy.task import Task
 
 PATIENCE_S = 0.05
 """Callbacks that take longer than this run beside others; shorter ones one after the other."""
+
+
+_TURN_S = 0.1  # longest wait for work, and so for the end
+
+
+def spin_while(executor: Executor, going: Callable[[], bool]) -> None:
+    """Run callbacks as long as ``going()``, which is asked ten times a second.
+
+    Executor.spin would be ended by Executor.shutdown, which takes away what a callback that is
+    under way still needs; spin_until_future_complete leaves a closure in the future at every turn
+    (rclpy 7), which were 5 MB an hour. And both end by an exception when another thread destroys a
+    publisher or a subscription while the executor gathers what to wait for: the next turn gathers
+    anew, without it (ros2/rclpy issue 1142).
+
+    Raises:
+        ExternalShutdownException: the context was shut down.
+        Exception: what a callback raised.
+    """
+    while going():
+        try:
+            executor.spin_once(timeout_sec=_TURN_S)
+        except InvalidHandle:
+            time.sleep(0.0)  # whoever destroys it has not finished: let that thread work
 
 
 class PatientExecutor(Executor):

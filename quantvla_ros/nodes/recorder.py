@@ -15,6 +15,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.nodes.executor import spin_while
 from quantvla_ros.nodes.log_directory import use_log_directory
 from quantvla_ros.nodes.offered_topic import OfferedTopic, message_class
 from quantvla_ros.nodes.offers import nothing_arrived
@@ -55,6 +56,7 @@ class TopicTap:
         self._types = dict(topics)
         self._topics: list[OfferedTopic] = []
         self._name = name
+        self._next_look = 0.0
         self._stopping = threading.Event()
         self._arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
 
@@ -89,15 +91,15 @@ class TopicTap:
         self._context.try_shutdown()
 
     def _spin(self) -> None:
-        # Executor.spin would be ended by Executor.shutdown, which takes away what a callback that
-        # is under way still needs.
-        next_look = 0.0
-        while not self._stopping.is_set():
-            if time.monotonic() >= next_look:
-                next_look = time.monotonic() + _LOOK_S
-                for topic in self._topics:
-                    topic.look()
-            self._executor.spin_once(timeout_sec=_POLL_S)
+        spin_while(self._executor, self._look)
+
+    def _look(self) -> bool:
+        """Look now and then who publishes what; whether to go on."""
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _LOOK_S
+            for topic in self._topics:
+                topic.look()
+        return not self._stopping.is_set()
 
     def subscribe(self, timeout_s: float) -> None:
         """Wait until every topic has a publisher that can be read, and read it from then on.

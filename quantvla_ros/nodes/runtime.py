@@ -19,10 +19,10 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import ok, try_shutdown
 
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.nodes.executor import spin_while
 from quantvla_ros.nodes.log_directory import use_log_directory
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_TURN_S = 0.1  # longest wait of the executor's thread for work, and so for its end
 
 
 class Runtime:
@@ -135,11 +135,7 @@ class Runtime:
     def _spin(self) -> None:
         assert self._executor is not None
         try:
-            # Executor.spin would be ended by Executor.shutdown, which takes away what a callback
-            # that is under way still needs; spin_until_future_complete leaves a closure in the
-            # future at every turn (rclpy 7), which were 5 MB an hour.
-            while ok() and not self._ended.is_set():
-                self._executor.spin_once(timeout_sec=_TURN_S)
+            spin_while(self._executor, lambda: ok() and not self._ended.is_set())
         except ExternalShutdownException:
             pass
         except Exception as error:

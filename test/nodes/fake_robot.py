@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import threading
 import time
 
 import numpy as np
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from executor_thread import ExecutorThread
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, JointState
@@ -81,8 +81,7 @@ class FakeRobot:
         self._tick = 0
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.node)
-        self._thread = threading.Thread(target=self._spin, daemon=True)
-        self._thread.start()
+        self._thread = ExecutorThread(self.executor)
         self._body = PeriodicThread("robot", _STEP_S, self._step, self._on_error)
         self._body.start()
 
@@ -178,13 +177,8 @@ class FakeRobot:
 
     def close(self) -> None:
         self._body.stop()
-        self.executor.shutdown()
-        self._thread.join()
+        self._thread.end()
         self.node.destroy_node()
-
-    def _spin(self) -> None:
-        with contextlib.suppress(ExternalShutdownException):
-            self.executor.spin()
 
     def _on_error(self, error: Exception) -> None:
         self.rejections.append(f"the robot itself failed: {error!r}")

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-import threading
 import types
 
+from executor_thread import ExecutorThread
 from geometry_msgs.msg import TwistStamped
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
@@ -43,12 +42,10 @@ class FakeServo:
             self.node.create_service(kind, f"~/{name}", self._answer(name))
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
-        self._thread = threading.Thread(target=self._spin, daemon=True)
-        self._thread.start()
+        self._thread = ExecutorThread(self._executor)
 
     def close(self) -> None:
-        self._executor.shutdown()
-        self._thread.join()
+        self._thread.end()
         self.node.destroy_node()
 
     def _answer(self, name):
@@ -58,10 +55,6 @@ class FakeServo:
             return response
 
         return answer
-
-    def _spin(self) -> None:
-        with contextlib.suppress(ExternalShutdownException):
-            self._executor.spin()
 
 
 class _Command(type(SetBool.Request)):

@@ -6,8 +6,13 @@ import threading
 import time
 
 import pytest
+from executor_thread import ExecutorThread
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.event_handler import EventHandler
+from rclpy.exceptions import InvalidHandle
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from waiting import patient, wait_until
 
@@ -100,4 +105,36 @@ def test_what_a_callback_raises_comes_out_of_spinning(ros, seconds):
                 executor.spin_once(timeout_sec=0.1)
     finally:
         executor.shutdown()
+        node.destroy_node()
+
+
+class Gone(EventHandler):
+    """An event of a publisher that another thread destroys just now."""
+
+    def __enter__(self):
+        raise InvalidHandle("destruction was requested")
+
+    def add_to_wait_set(self, wait_set):
+        raise InvalidHandle("destruction was requested")
+
+
+@pytest.mark.parametrize("kind", [SingleThreadedExecutor, lambda: PatientExecutor(threads=2)])
+def test_an_entity_that_is_destroyed_meanwhile_does_not_end_the_loop(ros, kind):
+    node = Node("bears", start_parameter_services=False)
+    heard = []
+    node.create_timer(0.01, lambda: heard.append(time.monotonic()))
+    publisher = node.create_publisher(String, "gone", 1)
+    executor = kind()
+    executor.add_node(node)
+    thread = ExecutorThread(executor)
+    try:
+        wait_until(lambda: heard, 20)
+        (handler,) = publisher.event_handlers[:1]
+        handler.__class__ = Gone
+        time.sleep(0.2)
+        node.destroy_publisher(publisher)
+        heard.clear()
+        wait_until(lambda: len(heard) > 3, 20)
+    finally:
+        thread.end()
         node.destroy_node()

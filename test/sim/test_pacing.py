@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from quantvla_ros.sim.pacing import CATCH_UP, MAX_BACKLOG_S, Pacer
@@ -18,7 +20,7 @@ def test_a_long_tick_is_caught_up_little_by_little():
     for _ in range(12):
         began = max(due[-1], 100.025)
         due.append(pacer.deadline(0.01, began, began + 0.001))
-    gaps = [after - before for before, after in zip(due[1:], due[2:], strict=False)]
+    gaps = [after - before for before, after in pairwise(due[1:])]
     assert gaps[:6] == pytest.approx([0.01 / CATCH_UP] * 6)
     assert due[-1] == pytest.approx(100.13), "back on the grid"
     assert pacer.lost_s == 0
