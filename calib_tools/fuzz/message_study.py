@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from calib_tools.fuzz.command_check import wrong
 from calib_tools.fuzz.damaged_messages import CLOCK_TYPE, damaged
 from calib_tools.resources import shared_file
 from calib_tools.ros_domain import own_ros_domain
+from quantvla_ros.errors import QuantVLAError
 
 if TYPE_CHECKING:
     from quantvla_ros.nodes.operator import Operator
@@ -165,13 +167,18 @@ class _Study(DrivenSystem):
         for topic in ("/robot_description", "/instruction"):
             publisher.publish(topic, self._sound[topic].data)
         self.operator.instruct(INSTRUCTION)
-        if self.mode not in ("ARMED", "DRY_RUN"):
-            self.until_accepted(self.operator.policy.reset_fault)
         if moving and self.mode == "ARMED":
             self.operator.policy.arm(False)
-        self.wait(lambda: self.mode == "DRY_RUN", "dry run")
+        self.wait(self._in_dry_run, "dry run")
         self.until_quiet()
         publisher.close()
+
+    def _in_dry_run(self) -> bool:
+        """Whether the node is; it may have to be reset twice, for a damaged message can be late."""
+        if self.fault:
+            with suppress(QuantVLAError):
+                self.operator.policy.reset_fault()
+        return self.mode == "DRY_RUN"
 
     def _arm(self) -> None:
         self.until_accepted(self.operator.policy.arm)
