@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import simulation  # noqa: F401  sets MUJOCO_GL, which counts when mujoco is first imported
 from calib_tools.common.ros_domain import claim_domain
 
 # How long an example takes says only how busy the machine is.

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import pytest
 
-import simulation  # noqa: F401  sets MUJOCO_GL, which counts when mujoco is first imported
-
 
 @pytest.fixture(scope="session")
 def robot():

@@ -52,6 +52,7 @@ def settings(labels=("float",), episodes: int = 4, **more) -> Settings:
         "max_seconds": 12.0,
         "stop_when_decided": False,
         "way": "in process",
+        "controller_rate_hz": 500.0,
     }
     return Settings(**{**values, **more})
 
