@@ -11,6 +11,9 @@ import time
 import numpy as np
 import pytest
 import torch
+
+pytest.importorskip("rclpy")  # the fake robot and the node
+
 from outside_family.network import ReachConfig, ReachNetwork
 from support.fake_robot import CAMERAS, JOINTS, SIZE, FakeRobot
 from support.policy_graph import WORDS, active_policy, manifest

@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import pytest
+
+pytest.importorskip("rclpy")  # the fake robot
+
 from support.fake_robot import JOINTS, VELOCITY, urdf
 from support.gate_records import QUANTIZATION, gate_record
 from support.policy_graph import manifest

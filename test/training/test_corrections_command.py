@@ -110,14 +110,12 @@ def another_robot(bundle, path):
 
 def another_camera(bundle, path):
     cameras = load_bundle(bundle).manifest.interface.cameras
-    return changed(
-        bundle, path, cameras=[cameras[0], cameras[1].model_copy(update={"name": "top"})]
-    )
+    return changed(bundle, path, cameras=(cameras[0], replace(cameras[1], name="top")))
 
 
 def other_pictures(bundle, path):
     cameras = load_bundle(bundle).manifest.interface.cameras
-    small = [camera.model_copy(update={"height": 64, "width": 64}) for camera in cameras]
+    small = tuple(replace(camera, height=64, width=64) for camera in cameras)
     return changed(bundle, path, cameras=small)
 
 

@@ -12,6 +12,7 @@ from support.tiny_policy import tiny_network
 
 from calib_tools.quantize.measuring import Setup, _map_weights
 from calib_tools.quantize.rounding_stage import RoundedLayers
+from quantvla_ros.models.flow import Flow
 
 
 def mapped_bytes(file: Path) -> int:
@@ -30,7 +31,7 @@ def mapped(tmp_path):
     """A network, its weights before, and the file that they come from now."""
     network, file = tiny_network(), tmp_path / "setup.pt"
     before = copy.deepcopy(network.state_dict())
-    torch.save(Setup(network, RoundedLayers(tmp_path, {}, 8), [], 4), file)
+    torch.save(Setup("mini_pi05", network, RoundedLayers(tmp_path, {}, 8), [], Flow(4)), file)
     _map_weights(network, file)
     return network, before, file
 

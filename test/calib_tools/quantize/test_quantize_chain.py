@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,12 +115,12 @@ def test_chunk_pairs_are_close_and_repeat(quantized, tiny_bundle, tiny_buffer):
 
 def test_bench_writes_its_record(tmp_path, quantized, tiny_bundle, tiny_buffer):
     out = tmp_path / "bench.json"
-    record = bench(quantized, tiny_bundle, tiny_buffer, 10, 1, out, force=False)
+    record = bench(quantized, tiny_bundle, tiny_buffer, 10, 1, "cpu", out, force=False)
     assert json.loads(out.read_text()) == record
     assert len(record["samples_ms"]["int8"]) == 10
     assert record["integer_layers"] > 0
     with pytest.raises(OutputExistsError, match="--force"):
-        bench(quantized, tiny_bundle, tiny_buffer, 10, 1, out, force=False)
+        bench(quantized, tiny_bundle, tiny_buffer, 10, 1, "cpu", out, force=False)
 
 
 def test_a_buffer_of_another_robot_names_the_joint(tmp_path, quantized, tiny_bundle, tiny_buffer):
@@ -127,17 +128,15 @@ def test_a_buffer_of_another_robot_names_the_joint(tmp_path, quantized, tiny_bun
 
     loaded = load_bundle(tiny_bundle)
     interface = loaded.manifest.interface
-    names = ["shoulder", "elbow", "claw"]
-    other = loaded.manifest.model_copy(
-        update={
-            "interface": interface.model_copy(
-                update={
-                    "state": interface.state.model_copy(update={"names": names}),
-                    "action": interface.action.model_copy(update={"names": names}),
-                }
-            )
-        }
+
+    def with_claw(space):
+        *arm, gripper = space.entries
+        return replace(space, entries=(*arm, replace(gripper, name="claw")))
+
+    changed = replace(
+        interface, state=with_claw(interface.state), action=with_claw(interface.action)
     )
+    other = loaded.manifest.model_copy(update={"interface": changed})
     path = save_bundle(tmp_path / "other", other, loaded.tensors, loaded.tokenizer.json)
     with pytest.raises(QuantVLAError, match=r"'claw'; it has shoulder, elbow, finger"):
         quantize(path, tiny_buffer, Recipe(layout="llm"), tmp_path / "int8", force=False)

@@ -20,6 +20,7 @@ from quantvla_ros.errors import QuantVLAError
 ARRIVE = {
     "--scheme": (["--scheme", "w4a16"], {"scheme": "w4a16"}),
     "--layout": (["--layout", "llm"], {"layout": "llm"}),
+    "--target": (["--target", "reference"], {"target": "reference"}),
     "--base": (["--base", "clip"], {"base": "clip"}),
     "--condition": (
         ["--condition", "hadamard", "--condition", "smoothquant"],

@@ -84,9 +84,7 @@ def test_fewer_tokens_than_a_hessian_needs_name_the_layer(path, tmp_path, monkey
     refused(path, tmp_path / "out", words)
 
 
-@pytest.mark.parametrize(
-    "where", ["safetensors.torch.save_file", "calib_tools.common.output.os.replace"]
-)
+@pytest.mark.parametrize("where", ["safetensors.torch.save_file", "os.replace"])
 def test_a_disk_that_fills_up_leaves_nothing(path, tmp_path, monkeypatch, where):
     written = []
 

@@ -72,7 +72,8 @@ def test_the_base_of_a_layer_is_told_where_it_is_another_than_the_recipes(path, 
     assert len(unseen) == 5
     assert [row["name"] for row in record["layers"] if row["base"] == "clip"] == unseen
     assert {row["base"] for row in record["layers"]} == {"gptq", "clip"}
-    words = "Where too few inputs were seen, the base is clip: llm * q (1), llm * o (1)"
+    words = "Where too few inputs were seen, the base is clip: "
+    words += "language_model * q (1), language_model * o (1)"
     assert words in page_of(bundle, tmp_path)
     older = [{k: v for k, v in row.items() if k != "base"} for row in record["layers"]]
     data = replace(read_bundle(bundle), layers={**record, "layers": older})
@@ -102,7 +103,7 @@ def test_a_search_shows_its_ranking_and_says_how_much_of_it(path, tmp_path):
 
 def drawn_pairs(page):
     """Labels of the ranking; text of a figure is text."""
-    return len(re.findall(r">(?:llm|expert) \d \w+ [48] bit<", page))
+    return len(re.findall(r">(?:language_model|action_expert) \d \w+ [48] bit<", page))
 
 
 def test_layers_that_a_condition_left_alone_are_told_with_the_reason(path, tmp_path):
@@ -143,7 +144,7 @@ def test_without_such_layers_there_is_no_such_section(static, tmp_path):
     ("name", "brief"),
     [
         ("language_model.layers.3.self_attn.q_proj", "language_model 3 q"),
-        ("action_expert.layers.11.mlp.down_proj 4 bit", "expert 11 down 4 bit"),
+        ("action_expert.layers.11.mlp.down_proj 4 bit", "action_expert 11 down 4 bit"),
         ("multi_modal_projector", "multi_modal_projector"),
     ],
 )

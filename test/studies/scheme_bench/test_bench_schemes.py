@@ -50,7 +50,7 @@ def save_quantized(path, scheme):
 @pytest.fixture
 def record(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        module, "load_policy", lambda path, backend, _, threads: load_policy(path, backend, False)
+        module, "load_policy", lambda path, threads: load_policy(path, "cpu", False, threads)
     )
     float_path = save_tiny_bundle(tmp_path / "float")
     quantized = {s: save_quantized(tmp_path / s, s) for s in ("w8a8", "w4a8", "w4a16")}

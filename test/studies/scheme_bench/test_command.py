@@ -61,7 +61,7 @@ def small():
         patch.setattr(
             measuring,
             "load_policy",
-            lambda path, backend, _, threads: load_policy(path, backend, False),
+            lambda path, threads: load_policy(path, "cpu", False, threads),
         )
         yield patch
 
