@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import torch
 from support.tiny_policy import FLOW, network_inputs, noise
-from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from quantvla_ros.models.flow import normalized_chunk
-from quantvla_ros.models.stored import StoredLinear
 
 
 class Schedule(TorchDispatchMode):
@@ -37,6 +35,4 @@ def schedule(network):
 
 
 def tree(network):
-    """Types by name; a linear whose weights lie in the bundle's file is one like any other."""
-    kinds = {StoredLinear: nn.Linear}
-    return [(name, kinds.get(type(m), type(m))) for name, m in network.named_modules()]
+    return [(name, type(module)) for name, module in network.named_modules()]

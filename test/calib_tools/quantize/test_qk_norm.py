@@ -20,6 +20,7 @@ from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.backends.policy import load_policy, policy_of
 from quantvla_ros.bundle.storage import load_bundle
 from quantvla_ros.models.mini_pi05.sites import attentions
+from quantvla_ros.models.stored import widen
 from quantvla_ros.processing.noise import draw_noise
 from quantvla_ros.quantization.fit import fit_corrections
 from quantvla_ros.quantization.folding import fold_temperature
@@ -124,6 +125,7 @@ def test_the_loaded_bundle_gives_the_quantized_networks_chunk(made, backend):
 @pytest.mark.parametrize("backend", ["reference", "cpu"])
 def test_modules_and_operations_are_those_of_the_plain_quantized_network(made, backend):
     loaded, plain, _ = policies(made, backend)
+    widen(loaded.network)  # the file's float layers have 16 bits
     assert tree(loaded.network) == tree(plain.network)
     operations = schedule(plain.network)
     assert len(operations) > 200
