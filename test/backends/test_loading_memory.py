@@ -49,6 +49,7 @@ TINY = dict(SIZES, width=64, mlp=64, expert_width=64, expert_mlp=64, vocabulary=
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel resets no peak")
+@pytest.mark.slow  # it measures the machine: alone
 def test_loading_takes_the_bytes_of_the_file_and_a_tenth_at_most(tmp_path):
     from studies.random_policy import SMOLVLA_SIZED, save_random_bundle
 

@@ -21,6 +21,7 @@ def parameters():
     return FORWARDED
 
 
+@pytest.mark.slow  # it compares moments of two topics: alone
 def test_the_gripper_is_commanded_beside_the_trajectory(moving, robot):
     wait_until(lambda: len(robot.grips) > 150, 30, "3 s of commands")
     windows, grips = list(robot.windows), list(robot.grips)
