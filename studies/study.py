@@ -22,12 +22,17 @@ from quantvla_ros.bundle.directory import check_writable
 SCHEMA = 1
 
 
-def study_parser(kind: str, text: str, example: str) -> argparse.ArgumentParser:
-    """A parser with the options of every study; `kind` is its module."""
-    parser = argparse.ArgumentParser(
+def bare_parser(kind: str, text: str, example: str) -> argparse.ArgumentParser:
+    """A parser without options; `kind` is the study's module."""
+    return argparse.ArgumentParser(
         prog=kind, description=text, epilog=example,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
+
+
+def study_parser(kind: str, text: str, example: str) -> argparse.ArgumentParser:
+    """A parser with the options of a study that writes one record; see `bare_parser`."""
+    parser = bare_parser(kind, text, example)
     logs = Path(f"{_name(kind)}_logs")
     parser.add_argument("--out", type=Path, required=True, help="file for the record")
     parser.add_argument("--logs", type=Path, default=logs, help="directory for processes' logs")

@@ -31,9 +31,7 @@ class SetpointRates:
         end = int(np.searchsorted(window.times, at)) + 1
         if end < first + 2:
             return
-        rows = (window.positions, window.velocities, window.accelerations)
-        states = np.stack([row[first:end] for row in rows], axis=1)
-        self._gathered.append((window.times[first:end], states))
+        self._gathered.append((window.times[first:end], window.states(first, end)))
         if len(self._gathered) >= GATHERED:
             self._evaluate()
 

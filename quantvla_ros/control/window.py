@@ -65,13 +65,15 @@ class Window:
         position, velocity, acceleration = (row[:, joints] for row in rows)
         return replace(self, positions=position, velocities=velocity, accelerations=acceleration)
 
+    def states(self, first: int = 0, end: int | None = None) -> FloatArray:
+        """Rows ``first`` to ``end`` [K, 3, n]: positions, velocities, accelerations."""
+        rows = (self.positions, self.velocities, self.accelerations)
+        return np.stack([row[first:end] for row in rows], axis=1)
+
     def joins(self, first: int = 0, end: int | None = None) -> QuinticJoins:
         """What a controller makes of the points: quintics between rows ``first`` to ``end``."""
-        rows = slice(first, end)
-        states = np.stack(
-            [self.positions[rows], self.velocities[rows], self.accelerations[rows]], axis=1
-        )
-        return QuinticJoins(states[:-1], states[1:], np.diff(self.times[rows]))
+        states = self.states(first, end)
+        return QuinticJoins(states[:-1], states[1:], np.diff(self.times[first:end]))
 
     def sample(self, time: float) -> PathState:
         """What a JointTrajectoryController commands at ``time``: quintics, then hold; rows [1, n].

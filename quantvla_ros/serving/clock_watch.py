@@ -58,13 +58,14 @@ class ClockWatch:
         """
         advance = now - self._now
         waited = steady - self._steady
-        if advance <= 0.0 and not self._jumped(advance, waited, step_s):
+        jumped = self._jumped(advance, waited, step_s)
+        if advance <= 0.0 and not jumped:
             if waited > timeout_s:
                 return ClockFault(f"the ROS clock has stood still for {waited:.1f} s", False)
             return None
         self._now = now
         self._steady = steady
-        if self._jumped(advance, waited, step_s):
+        if jumped:
             way = "went back" if advance < 0.0 else "jumped ahead"
             return ClockFault(f"the ROS clock {way} by {abs(advance):.3f} s", True)
         return None

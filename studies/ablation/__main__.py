@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from studies.ablation.table import KIND
-from studies.study import study_command
+from studies.study import bare_parser, study_command
 
 _TEXT = """\
 Compare the method's parts: make all variants of a policy, judge them in open and in closed loop.
@@ -23,10 +22,7 @@ example: python -m studies.ablation policies/panda buffer --variant 'w4a8-gptq*'
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the study; the exit status is 0 when it could be done, whatever it found."""
-    parser = argparse.ArgumentParser(
-        prog=KIND, description=_TEXT, epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    parser = bare_parser(KIND, _TEXT, _EXAMPLE)
     add = parser.add_argument
     add("bundle", type=Path, help="directory of a float bundle")
     add("buffer", type=Path, help="directory of its calibration buffer")

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from studies.scheme_bench.table import KIND
-from studies.study import study_command
+from studies.study import bare_parser, study_command
 
 _TEXT = """\
 Measure every scheme beside compiled float in one run, and how each is made: of a float bundle and
@@ -25,10 +24,7 @@ examples: python -m studies.scheme_bench policies/panda buffer --threads 2 --out
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the study; the exit status is 0 when it could be done, whatever it found."""
-    parser = argparse.ArgumentParser(
-        prog=KIND, description=_TEXT, epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    parser = bare_parser(KIND, _TEXT, _EXAMPLE)
     add = parser.add_argument
     add("bundle", type=Path, nargs="?", help="directory of a float bundle")
     add("buffer", type=Path, nargs="?", help="directory of its calibration buffer")

@@ -38,12 +38,7 @@ def save_untrained(
     """
     import torch
 
-    from quantvla_ros.bundle.schema import (
-        BundleManifest,
-        NoiseSpec,
-        Normalization,
-        TokenizerSpec,
-    )
+    from quantvla_ros.bundle.schema import Normalization, float_manifest
     from quantvla_ros.bundle.storage import save_bundle
     from quantvla_ros.bundle.tokenizer import build_word_tokenizer
     from quantvla_ros.models.mini_pi05.config import MiniPi05Config
@@ -72,29 +67,24 @@ def save_untrained(
     )
     torch.manual_seed(0)
     network = MiniPi05(config)
-    manifest = BundleManifest(
-        schema_version=2,
-        family="mini_pi05",
-        architecture=config.model_dump(mode="json"),
-        interface=Interface(
+    manifest = float_manifest(
+        "mini_pi05",
+        config.model_dump(mode="json"),
+        Interface(
             cameras=tuple(CameraSlot(name, 48, 48) for name in ("front", "wrist")),
             state=state,
             action=action,
             dt=0.1,
             horizon=horizon,
         ),
-        normalization=Normalization(
+        Normalization(
             state_mean=state_mean or [0.0] * state.size,
             state_std=state_std or [1.0] * state.size,
             action_mean=[action_mean] * horizon,
             action_std=[action_std] * horizon,
         ),
-        noise=NoiseSpec(distribution="normal", scale=1.0),
         denoise_steps=2,
-        tokenizer=TokenizerSpec(max_length=8),
-        quantization=None,
-        gate=None,
-        files={},
+        max_length=8,
     )
     tensors = {name: value.half() for name, value in network.state_dict().items()}
     return save_bundle(path, manifest, tensors, build_word_tokenizer(WORDS))

@@ -5,43 +5,16 @@ import dataclasses
 
 import numpy as np
 import pytest
+from support.holding_policy import Holding
 
 from calib_tools.evaluate.closed_loop import PERIOD_S, ClosedLoop
 from calib_tools.evaluate.jobs import Job
 from calib_tools.evaluate.plan import PlannedEpisode
 from calib_tools.evaluate.player import Player
 from calib_tools.evaluate.variants import parse_variants
-from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.resources import shared_file
-from quantvla_ros.robot.chunk import Chunk
-from simulation.robot import SimulatedRobot
 
 PANDA = shared_file("policies/panda")
-
-
-class Holding:
-    """Asks the arm to stay where it was seen, the first joint `offset` rad away from there."""
-
-    def __init__(self, offset: float = 0.0):
-        self.manifest = load_manifest(PANDA)
-        self.offset = offset
-        self.asked: list[tuple[float, str, np.ndarray]] = []
-        self.prefixes = []
-
-    def infer(self, observation, noise, prefix=None):
-        self.asked.append((observation.stamp, observation.instruction, noise))
-        self.prefixes.append(prefix)
-        horizon = self.manifest.interface.horizon
-        actions = np.tile(observation.joints.astype(float), (horizon, 1))
-        actions[:, 0] += self.offset
-        return Chunk(actions, observation.stamp, {})
-
-
-@pytest.fixture(scope="module")
-def robot():
-    robot = SimulatedRobot("pick_place")
-    yield robot
-    robot.close()
 
 
 def play(robot, policy, latency=0.1, seed=5_000_000, goal=0, seconds=2.0):

@@ -3,47 +3,23 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
+from support.holding_policy import Holding
 
 from calib_tools.common.setpoints import ControllerSetup
 from calib_tools.evaluate.closed_loop import PARAMETERS, PERIOD_S, ClosedLoop
 from calib_tools.evaluate.simulated_session import SimulatedSession
-from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.control.config import Mode
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.resources import shared_file
-from quantvla_ros.robot.chunk import Chunk
 from quantvla_ros.serving.session import PolicySession
-from simulation.robot import SimulatedRobot
 
 LATENCY_S = 0.1
-
-
-class Turning:
-    """Asks the first joint to be `offset` rad away from where it was seen."""
-
-    def __init__(self, offset: float):
-        self.manifest = load_manifest(shared_file("policies/panda"))
-        self.offset = offset
-
-    def infer(self, observation, noise, prefix=None):
-        actions = np.tile(observation.joints.astype(float), (self.manifest.interface.horizon, 1))
-        actions[:, 0] += self.offset
-        return Chunk(actions, observation.stamp, {})
-
-
-@pytest.fixture(scope="module")
-def robot():
-    robot = SimulatedRobot("pick_place")
-    yield robot
-    robot.close()
 
 
 def started(robot, offset=0.0, parameters=PARAMETERS) -> SimulatedSession:
     robot.reset(5_000_000, 0, -1)
     return SimulatedSession(
-        robot, Turning(offset), parameters, lambda: LATENCY_S, ControllerSetup()
+        robot, Holding(offset), parameters, lambda: LATENCY_S, ControllerSetup()
     )
 
 
@@ -81,5 +57,5 @@ def test_a_node_that_would_refuse_to_arm_refuses_here(robot):
 
 
 def test_a_fault_that_stops_the_nodes_motion_ends_the_episode(robot):
-    outcome = ClosedLoop(robot, Turning(9.0), lambda: LATENCY_S).play(5_000_000, 0, -1, 4.0)
+    outcome = ClosedLoop(robot, Holding(9.0), lambda: LATENCY_S).play(5_000_000, 0, -1, 4.0)
     assert outcome.fault == "LIMIT_VIOLATION" and outcome.seconds < 3.0
