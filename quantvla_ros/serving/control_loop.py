@@ -81,7 +81,8 @@ class ControlLoop:
             self._record.note_pause()
             self._left_at = steady
             if not (stalled or moving):  # a stop now would be a jump when the clock goes on
-                at_rest &= self._drive.idle(now)
+                # A window bears the time at which it leaves: the stop after it must not be older.
+                at_rest &= self._drive.idle(max(now, self._left_stamp))
         if at_rest:
             self._rested.set()
 
@@ -116,6 +117,7 @@ class ControlLoop:
             moving = not motion.at_rest
             if clock.jumped:
                 self._buffer.clear_measurements()
+                self._left_stamp = min(self._left_stamp, now)
                 motion.begin_again(now)
                 for gripper in self._drive.grippers:
                     gripper.begin()  # it keeps what it was told: its grip, maybe

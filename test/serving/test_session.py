@@ -114,6 +114,27 @@ def test_a_far_time_between_two_ticks_does_not_reach_the_motion(rig, moving, cal
         assert moving.motion.at_rest
 
 
+def test_a_stop_is_not_older_than_the_window_before_it_while_the_clock_stands(
+    rig, moving, monkeypatch
+):
+    told = []
+    monkeypatch.setattr(rig.drive, "idle", lambda now: told.append(now) or True)
+    moving.motion.end()
+    last = rig.windows[-1].stamp
+    rig.clock.time -= rig.period  # as it was at the last step
+    moving.control.step(time.monotonic())
+    assert told == [last] and last > rig.now
+
+
+def test_a_stop_after_the_clock_went_back_bears_the_new_time(rig, moving, monkeypatch):
+    told = []
+    monkeypatch.setattr(rig.drive, "idle", lambda now: told.append(now) or True)
+    moving.motion.end()
+    rig.clock.time -= 5.0
+    moving.control.step(time.monotonic())
+    assert told == [rig.now]
+
+
 def test_without_a_joint_state_it_refuses_to_arm(rig):
     motion = rig.session().motion
     motion.activate(NOW)
