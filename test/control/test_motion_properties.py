@@ -11,15 +11,16 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from support.random_session import LASTING, START, Session, cases
+from support.random_session import LASTING, START, Case, Session, cases
 
 from calib_tools.common.setpoints import ControllerSetup, replay, window_trajectory
 from quantvla_ros.control.config import Mode, MotionConfig
 from simulation.controller_release import RELEASES
 
 ROUNDING = 1e-9
+ONES = (1.0,) * 4
 LATEST_S = MotionConfig().transport_margin_s
 # More of these than of the sessions would take minutes.
 REPLAYED = max(20, settings.default.max_examples // 20)
@@ -48,6 +49,14 @@ def test_every_session_keeps_the_limits_joins_and_comes_to_rest(limits, home, ca
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(case=cases, seed=st.integers(0, 2**32 - 1))
+@example(  # 80 % of the windows withdrawn, one lost, and a controller whose clock is 3 ms ahead
+    case=Case(
+        seed=511, rate=200, wild=0.01, lost=0.0, withdrawn=0.8, velocity=ONES, acceleration=ONES,
+        jerk=ONES, room=ONES, begin=(0.5,) * 4, speeds=(False,) * 4, blend_s=0.5, stop_s=0.1,
+        stop_at=37, stop="fault",
+    ),
+    seed=1,
+)  # fmt: skip
 def test_setpoints_of_every_controller_keep_the_limits(limits, home, case, seed) -> None:
     """At each rate, of each release, with either option, whatever clocks and transport do."""
     session = Session(limits, home, replace(case, speeds=(False,) * 4))
@@ -67,21 +76,25 @@ def test_setpoints_of_every_controller_keep_the_limits(limits, home, case, seed)
         arrivals = [
             (at - START, window_trajectory(window, limits.names, START))
             for at, window in delivered(
-                session.windows, LATEST_S - abs(controller.clock_ahead_s), rng
+                session.windows,
+                LATEST_S - abs(controller.clock_ahead_s),
+                max(controller.clock_ahead_s, 0.0),
+                rng,
             )
         ]
         shares = replay(arrivals, held, controller, rng).shares(session.c._limits)
         assert max(shares) <= 1.0, (controller, shares)
 
 
-def delivered(windows, latest_s, rng):
+def delivered(windows, latest_s, ahead_s, rng):
     """Arrivals of windows: each after up to ``latest_s``, and some of them never.
 
-    One may be lost where the next one comes before the lost one departs from the one before it.
+    One may be lost where the next one comes before the lost one departs from the one before it, by
+    the controller's clock, which is up to ``ahead_s`` ahead.
     """
     arrivals, before, lost = [], -np.inf, True
     for window, following in zip(windows, [*windows[1:], None], strict=True):
-        in_time = following is not None and following.stamp + latest_s <= window.begin
+        in_time = following is not None and following.stamp + latest_s + ahead_s <= window.begin
         lost = not lost and in_time and rng.random() < 0.3
         if not lost:
             before = max(before, window.stamp + rng.uniform(0.0, latest_s))
