@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Auxiliary heads that teach the prefix where the named things are; dropped after training."""
+"""Auxiliary heads that teach the context where the named things are; dropped after training."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def action_errors(
 
     Args:
         family: of the network.
-        network: conditioned, float; the same when this returns.
+        network: transformed, float; the same when this returns.
         layers: rounded.
         bits: of the layers to measure.
         teacher: its validation samples are looked at.

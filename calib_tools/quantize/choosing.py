@@ -78,7 +78,7 @@ def choose(
     """Measure every layer alone, then choose.
 
     Args:
-        setup: conditioned float network, rounded layers, and the samples of the measurement.
+        setup: transformed float network, rounded layers, and the samples of the measurement.
         policy: around the same network.
         observations: calibration samples that sets of layers are judged on.
         names: candidates.

@@ -20,8 +20,8 @@ def quantize(
     layout: Annotated[
         str, typer.Option(help="none, llm, dit, llm+dit, llm+dit_mlp; auto measures and chooses.")
     ] = "llm+dit_mlp",
-    base: Annotated[str, typer.Option(help="Rounding: rtn, clip or gptq.")] = "gptq",
-    condition: Annotated[
+    rounding: Annotated[str, typer.Option(help="Of weights: rtn, clip or gptq.")] = "gptq",
+    transform: Annotated[
         list[str] | None, typer.Option(help="smoothquant or hadamard; repeat it for both.")
     ] = None,
     activations: Annotated[str, typer.Option(help="dynamic or static ranges.")] = "dynamic",
@@ -55,8 +55,8 @@ def quantize(
     recipe = Recipe(
         scheme=scheme,
         layout=layout,
-        base=base,
-        condition=tuple(condition or ()),
+        rounding=rounding,
+        transforms=tuple(transform or ()),
         activations=activations,
         range=static_range,
         group=group,

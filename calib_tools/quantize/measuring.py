@@ -40,7 +40,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Setup:
-    """What every worker needs: a conditioned float network, its rounded layers and samples."""
+    """What every worker needs: a transformed float network, its rounded layers and samples."""
 
     family: str
     network: Network

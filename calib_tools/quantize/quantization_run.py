@@ -20,7 +20,12 @@ from calib_tools.quantize.judging import Chunks, chunks_of, draws_of, judge_chun
 from calib_tools.quantize.layer_records import layer_records, named_scheme, on_disk, round_to_disk
 from calib_tools.quantize.measuring import Setup
 from calib_tools.quantize.recipe import Recipe
-from calib_tools.quantize.rounding_stage import Progress, RoundedLayers, condition, round_all
+from calib_tools.quantize.rounding_stage import (
+    Progress,
+    RoundedLayers,
+    round_all,
+    transform_network,
+)
 from calib_tools.quantize.teaching import record_teacher_run
 from calib_tools.quantize.work_directory import WorkDirectory
 from quantvla_ros.backends.policy import Policy, policy_of
@@ -148,12 +153,12 @@ class QuantizationRun:
         return draws, record_teacher_run(policy, self._data.calibration)
 
     def _quantize(self, teacher: TeacherRecord) -> Choice:
-        """Condition, round, choose, and put the quantized layers in their places."""
+        """Transform, round, choose, and put the quantized layers in their places."""
         if not self._names:
             return Choice({}, {})
         family, recipe, network = self._family, self._recipe, self._network
-        self._progress("condition", _SHARES["teacher"] / 2)
-        self._skipped = condition(family, network, self._names, recipe.condition, teacher)
+        self._progress("transforms", _SHARES["teacher"] / 2)
+        self._skipped = transform_network(family, network, self._names, recipe.transforms, teacher)
         rounding = self._part("teacher", "round")
         round_all(
             self._family, network, self._names, recipe, teacher, self._bits, self._work, rounding
@@ -220,6 +225,6 @@ class QuantizationRun:
                 {**self._work.layer(name, width).record, "action_error": effects.get(name)}
                 for name, width in bits.items()
             ],
-            "not_conditioned": self._skipped,
+            "not_transformed": self._skipped,
             "corrections": dataclasses.asdict(corrections),
         }

@@ -11,8 +11,8 @@ from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.layouts import AUTO, select_layers
 from quantvla_ros.quantization.schemes import Activation, Precision, check_scheme, precision
 
-BASES = ("rtn", "clip", "gptq")
-CONDITIONS = ("smoothquant", "hadamard")
+ROUNDINGS = ("rtn", "clip", "gptq")
+TRANSFORMS = ("smoothquant", "hadamard")
 ACTIVATIONS: dict[str, Activation] = {"dynamic": "dynamic", "static": "static"}
 RANGES = ("absmax", "percentile", "mse")
 RANGE = "mse"
@@ -26,8 +26,8 @@ class Recipe:
     Attributes:
         scheme: a key of `SCHEMES`; with a budget it says how activations are held.
         layout: a key of `LAYOUTS`.
-        base: how weights are rounded.
-        condition: transforms before the rounding, in their order.
+        rounding: how weights are rounded.
+        transforms: of the network, before the rounding, in their order.
         activations: ranges of integer activations.
         range: how static ranges are chosen; the default with dynamic ones.
         group: inputs that share a scale of 4-bit weights.
@@ -40,8 +40,8 @@ class Recipe:
 
     scheme: str = "w8a8"
     layout: str = "llm+dit_mlp"
-    base: str = "gptq"
-    condition: tuple[str, ...] = ()
+    rounding: str = "gptq"
+    transforms: tuple[str, ...] = ()
     activations: str = "dynamic"
     range: str = RANGE
     group: int | None = None
@@ -62,16 +62,16 @@ class Recipe:
         """
         check_scheme(self.scheme)
         select_layers({}, self.layout)
-        _known("base", self.base, BASES)
+        _known("rounding", self.rounding, ROUNDINGS)
         _known("kind of activation range", self.activations, tuple(ACTIVATIONS))
         _known("range", self.range, RANGES)
-        if "duquant" in self.condition:
+        if "duquant" in self.transforms:
             raise QuantVLAError(
                 "duquant's rotations run online and no integer kernel computes them, so it is for "
-                f"studies only; choose --condition {' or '.join(CONDITIONS)}"
+                f"studies only; choose --transform {' or '.join(TRANSFORMS)}"
             )
-        for name in self.condition:
-            _known("condition", name, CONDITIONS)
+        for name in self.transforms:
+            _known("transform", name, TRANSFORMS)
         if self.range != RANGE and self.activations != "static":
             raise QuantVLAError(
                 f"--range {self.range} is for static ranges of integer activations; leave it "
@@ -87,10 +87,10 @@ class Recipe:
                 "--sequential fits each layer to the layers before it, which a search still "
                 "changes; leave it out with --layout auto and with --budget"
             )
-        if self.sequential and self.base == "rtn" and self.activations == "dynamic":
+        if self.sequential and self.rounding == "rtn" and self.activations == "dynamic":
             raise QuantVLAError(
-                "--sequential changes nothing with --base rtn, which looks at no inputs; leave it "
-                "out, or choose --base gptq"
+                "--sequential changes nothing with --rounding rtn, which looks at no inputs; leave "
+                "it out, or choose --rounding gptq"
             )
         if self.budget is not None and self.layout == "none":
             raise QuantVLAError(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Condition the float network and round its layers, a few Hessians at a time; can be resumed."""
+"""Transform the float network and round its layers, a few Hessians at a time; can be resumed."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from quantvla_ros.models.sites import Sites
 from quantvla_ros.quantization.activations import activation_limit
 from quantvla_ros.quantization.layerwise import (
     HESSIAN_SHARE,
-    base_used,
     batches,
     blocks,
     quantized,
     round_layer,
     rounding_error,
+    rounding_used,
 )
 from quantvla_ros.quantization.layouts import ALL
 from quantvla_ros.quantization.modules import linear_at, replace_module
@@ -34,7 +34,7 @@ from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.ranges import static_range
 from quantvla_ros.quantization.schemes import Precision
 from quantvla_ros.quantization.teacher import TeacherRecord
-from quantvla_ros.quantization.transforms.base import Conditioning
+from quantvla_ros.quantization.transforms.base import Transform
 from quantvla_ros.quantization.transforms.rotation import HadamardRotation
 from quantvla_ros.quantization.transforms.smoothquant import SmoothQuant
 
@@ -42,20 +42,20 @@ Progress = Callable[[str, float], None]
 
 PERCENTILES = (0.5, 0.99, 0.999, 0.9999)  # of an input's magnitudes, for the report
 
-_CONDITIONINGS: dict[str, Callable[[Sites], Conditioning]] = {
+_TRANSFORMS: dict[str, Callable[[Sites], Transform]] = {
     "smoothquant": SmoothQuant,
     "hadamard": HadamardRotation,
 }
 
 
-def condition(
+def transform_network(
     family: Family,
     network: Network,
     names: Sequence[str],
     kinds: Sequence[str],
     teacher: TeacherRecord,
 ) -> dict[str, dict[str, str]]:
-    """Condition the network in place by transforms, one after the other.
+    """Transform the network in place, by one kind after the other.
 
     Returns:
         By transform, the layers that it left alone and why.
@@ -64,7 +64,7 @@ def condition(
     for kind in kinds:
         runner = SampleRunner(family, network, teacher)
         seen = runner.observe(names, hessian=False, full_rank=False)
-        transform = _CONDITIONINGS[kind](family.sites(network))
+        transform = _TRANSFORMS[kind](family.sites(network))
         transform.fit(network, seen)
         transform.fold(network)
         skipped[kind] = dict(getattr(transform, "skipped", {}))
@@ -85,7 +85,7 @@ def round_all(
 
     Args:
         family: of the network.
-        network: conditioned, float; stays so unless the recipe is sequential.
+        network: transformed, float; stays so unless the recipe is sequential.
         names: layers.
         recipe: how.
         teacher: samples and flow that the inputs are observed on.
@@ -102,7 +102,7 @@ def round_all(
             progress(f"inputs of {part[0]}", done / len(names))
             # Some linears outside the named layouts see one token a sample, fewer than inputs.
             full_rank = recipe.layout != ALL
-            seen = runner.observe_stage(part, recipe.base == "gptq", full_rank)
+            seen = runner.observe_stage(part, recipe.rounding == "gptq", full_rank)
             for name in part:
                 progress(name, done / len(names))
                 _round_one(network, name, seen.get(name), recipe, held, activation_bits, work)
@@ -132,12 +132,12 @@ def _round_one(
     for bits, precision in held.items():
         if work.has_layer(name, bits):
             continue
-        codes = round_layer(name, linear, precision, seen, recipe.base)
+        codes = round_layer(name, linear, precision, seen, recipe.rounding)
         error = rounding_error(linear, codes, seen)
         record: dict[str, Any] = {
             "name": name,
             "bits": bits,
-            "base": base_used(linear, seen, recipe.base),
+            "rounding": rounding_used(linear, seen, recipe.rounding),
             "weight_error": error.weight,
             "output_error": error.output,
         }
@@ -178,7 +178,7 @@ class RoundedLayers:
     activation_bits: int
 
     def module(self, network: nn.Module, name: str, bits: int) -> QuantizedLinear:
-        """What takes the place of the float layer `name` of the conditioned `network`."""
+        """What takes the place of the float layer `name` of the transformed `network`."""
         linear, stored = linear_at(network, name), read_layer(self.folder, name, bits)
         scale = None
         if stored.clip is not None:

@@ -36,7 +36,7 @@ def quantization_sections(data: BundleData) -> list[Section]:
     found = [_memory(data)]
     if data.layers is not None and data.layers["layers"]:
         found += [_errors(data.layers), _ranges(data.layers)]
-        found += _not_conditioned(data.layers.get("not_conditioned", {}))
+        found += _not_transformed(data.layers["not_transformed"])
         found += _corrections(data, data.layers.get("corrections"))
     if data.sensitivity is not None:
         found.append(_ranking(data.sensitivity))
@@ -61,18 +61,17 @@ def _memory(data: BundleData) -> Section:
 
 
 def _errors(record: Mapping[str, Any]) -> Section:
-    base = record["recipe"]["base"]
+    asked = record["recipe"]["rounding"]
     text = (
-        f"What rounding (base {base}) lost in each layer, on the calibration buffer. The action "
+        f"What rounding ({asked}) lost in each layer, on the calibration buffer. The action "
         "error is measured for small networks and by the search of --layout auto."
     )
     others: dict[str, list[str]] = {}
     for row in record["layers"]:
-        used = row.get("base", base)  # bundles of earlier states do not tell
-        if used != base:
-            others.setdefault(used, []).append(row["name"])
+        if row["rounding"] != asked:
+            others.setdefault(row["rounding"], []).append(row["name"])
     for used, names in others.items():
-        text += f" Where too few inputs were seen, the base is {used}: {_places(names)}."
+        text += f" Where too few inputs were seen, the rounding is {used}: {_places(names)}."
     return Section("Error of each layer", text, figures=[plots.error_figure(record["layers"])])
 
 
@@ -94,17 +93,17 @@ def _ranges(record: Mapping[str, Any]) -> Section:
     return Section("Ranges of the inputs", text, head, rows, figures)
 
 
-def _not_conditioned(skipped: Mapping[str, Mapping[str, str]]) -> list[Section]:
+def _not_transformed(skipped: Mapping[str, Mapping[str, str]]) -> list[Section]:
     rows = []
-    for condition, layers in skipped.items():
+    for transform, layers in skipped.items():
         reasons: dict[str, list[str]] = {}
         for name, reason in layers.items():
             reasons.setdefault(reason, []).append(name)
-        rows += [[condition, _places(names), reason] for reason, names in reasons.items()]
+        rows += [[transform, _places(names), reason] for reason, names in reasons.items()]
     if not rows:
         return []
-    text = "What each --condition left as it was, in how many blocks (*), and why."
-    return [Section("Layers not conditioned", text, ["condition", "layers", "reason"], rows)]
+    text = "What each --transform left as it was, in how many blocks (*), and why."
+    return [Section("Layers not transformed", text, ["transform", "layers", "reason"], rows)]
 
 
 def _places(names: Iterable[str]) -> str:

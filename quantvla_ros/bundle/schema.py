@@ -132,7 +132,7 @@ class GateRecord(_Model):
 
     `motions` has each arm and each tip; `gripper_flips` counts commands whose sign changed, of
     `samples * gripper_commands`; `mae_per_action` is in SI; `kernel` of `backend` computed the
-    quantized chunks on the machine `cpu`, as that backend calls it.
+    quantized chunks on the machine `target`, as that backend calls it.
     """
 
     passed: bool
@@ -146,7 +146,7 @@ class GateRecord(_Model):
     beyond_spread: BeyondSpread
     backend: str
     kernel: str
-    cpu: str
+    target: str
 
     @property
     def worst(self) -> MotionErrors | None:

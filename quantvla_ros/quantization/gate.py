@@ -89,7 +89,7 @@ def compare(
     dt: float,
     thresholds: Thresholds,
     kernel: str,
-    cpu: str,
+    target: str,
     backend: str,
 ) -> GateRecord:
     """Judge chunks of the quantized policy against those of the float policy.
@@ -102,7 +102,7 @@ def compare(
         dt: step of the chunk, s.
         thresholds: limits.
         kernel: what computed the quantized chunks.
-        cpu: kind of machine that did.
+        target: machine that did.
         backend: whose kernel it is.
 
     Raises:
@@ -130,7 +130,7 @@ def compare(
         mae_per_action={n: float(v) for n, v in zip(action.names, per_action, strict=True)},
         thresholds=thresholds.model_dump(),
         kernel=kernel,
-        cpu=cpu,
+        target=target,
         backend=backend,
         beyond_spread=_beyond_spread(normalized, gripper, flips),
     )

@@ -99,18 +99,18 @@ def _gptq(weight: Tensor, precision: Precision, seen: InputStatistics | None) ->
     return round_gptq(weight, precision.weight_bits, seen.hessian, precision.group)
 
 
-BASES: dict[str, Round] = {"rtn": _nearest, "clip": _clip, "gptq": _gptq}
+ROUNDINGS: dict[str, Round] = {"rtn": _nearest, "clip": _clip, "gptq": _gptq}
 
 
-def base_used(linear: nn.Linear, seen: InputStatistics | None, base: str) -> str:
-    """The base that `round_layer` really takes: "clip" where GPTQ has nothing to go by."""
+def rounding_used(linear: nn.Linear, seen: InputStatistics | None, rounding: str) -> str:
+    """The rounding that `round_layer` really takes: "clip" where GPTQ has nothing to go by."""
     # With fewer tokens than inputs the second moment says nothing of most directions.
     enough = seen is not None and seen.hessian is not None and seen.count >= linear.in_features
-    return "clip" if base == "gptq" and not enough else base
+    return "clip" if rounding == "gptq" and not enough else rounding
 
 
 def round_layer(
-    name: str, linear: nn.Linear, precision: Precision, seen: InputStatistics | None, base: str
+    name: str, linear: nn.Linear, precision: Precision, seen: InputStatistics | None, rounding: str
 ) -> Codes:
     """Round one layer's weight.
 
@@ -120,13 +120,15 @@ def round_layer(
         precision: bits and group.
         seen: its input; None for a layer that no action depends on, whose weight is then rounded
             for its own sake.
-        base: a key of `BASES`; see `base_used`.
+        rounding: a key of `ROUNDINGS`; see `rounding_used`.
 
     Raises:
         QuantVLAError: the weight cannot be rounded; the sentence names the layer.
     """
     try:
-        return BASES[base_used(linear, seen, base)](linear.weight.detach(), precision, seen)
+        return ROUNDINGS[rounding_used(linear, seen, rounding)](
+            linear.weight.detach(), precision, seen
+        )
     except QuantVLAError as error:
         raise QuantVLAError(f"layer '{name}' cannot be quantized: {error}") from error
 

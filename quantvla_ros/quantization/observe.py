@@ -94,7 +94,7 @@ class _Accumulator:
             if full_rank and self.count < absmax.numel():
                 raise CalibrationBufferError(
                     f"GPTQ needs {absmax.numel()} tokens at layer '{name}' and the buffer gives "
-                    f"{self.count}; record a larger buffer, or choose --base clip"
+                    f"{self.count}; record a larger buffer, or choose --rounding clip"
                 )
             hessian = self.products.div_(self.count)
         mean_square = (self.squares / self.count).float()

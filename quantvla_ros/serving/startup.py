@@ -121,11 +121,13 @@ def check_fingerprint(
         return ""
     running = find_backend(backend)
     here = running.target()
-    if (gate.backend, gate.cpu) == (backend, here) and running.same_arithmetic(gate.kernel, kernel):
+    if (gate.backend, gate.target) == (backend, here) and running.same_arithmetic(
+        gate.kernel, kernel
+    ):
         return ""
     text = (
         f"The gate of '{path}' judged kernel '{gate.kernel}' of backend '{gate.backend}' on "
-        f"'{gate.cpu}'; here runs '{kernel}' of '{backend}' on '{here}'"
+        f"'{gate.target}'; here runs '{kernel}' of '{backend}' on '{here}'"
     )
     if allow_other:
         return f"FINGERPRINT_MISMATCH: {text}; it runs because allow_failed_gate is set."

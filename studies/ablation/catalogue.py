@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FLOAT = "float"
 ATM, OHB = ("alpha",), ("beta",)
 BOTH = (*ATM, *OHB)
-_WHOLE: Any = {"base": "gptq", "condition": ("smoothquant", "hadamard"), "corrections": BOTH}
+_WHOLE: Any = {"rounding": "gptq", "transforms": ("smoothquant", "hadamard"), "corrections": BOTH}
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,16 @@ class Study:
         weight_bits: 2, 3, 4 or 8; a scale per output channel.
         activation_bits: a scale per token.
         layout: a key of `LAYOUTS`.
-        base: how weights are rounded.
-        condition: transforms before the rounding: "smoothquant", "hadamard", or "duquant" alone.
+        rounding: how weights are rounded.
+        transforms: before the rounding: "smoothquant", "hadamard", or "duquant" alone.
         corrections: "alpha" for ATM, "beta" for OHB.
     """
 
     weight_bits: int
     activation_bits: int
     layout: str = "llm+dit_mlp"
-    base: str = "rtn"
-    condition: tuple[str, ...] = ()
+    rounding: str = "rtn"
+    transforms: tuple[str, ...] = ()
     corrections: tuple[str, ...] = ()
 
 
@@ -77,21 +77,21 @@ def _corrected(name: str, how: Recipe | Study) -> list[AblationVariant]:
 
 
 def _real(scheme: str) -> list[AblationVariant]:
-    plain = Recipe(scheme=scheme, base="rtn", corrections=())
-    gptq = replace(plain, base="gptq")
+    plain = Recipe(scheme=scheme, rounding="rtn", corrections=())
+    gptq = replace(plain, rounding="gptq")
     parts = {
         "all": replace(plain, layout=ALL),
         "all-gptq": replace(gptq, layout=ALL),
         "rtn": plain,
-        "clip": replace(plain, base="clip"),
-        "smoothquant": replace(plain, condition=("smoothquant",)),
-        "hadamard": replace(plain, condition=("hadamard",)),
+        "clip": replace(plain, rounding="clip"),
+        "smoothquant": replace(plain, transforms=("smoothquant",)),
+        "hadamard": replace(plain, transforms=("hadamard",)),
     }
     found = [AblationVariant(f"{scheme}-{name}", how) for name, how in parts.items()]
     found += _corrected(f"{scheme}-gptq", gptq)
     more = {
-        "gptq-smoothquant": replace(gptq, condition=("smoothquant",)),
-        "gptq-hadamard": replace(gptq, condition=("hadamard",)),
+        "gptq-smoothquant": replace(gptq, transforms=("smoothquant",)),
+        "gptq-hadamard": replace(gptq, transforms=("hadamard",)),
         "gptq-sequential": replace(gptq, sequential=True),
         "gptq-static": replace(gptq, activations="static"),
         "gptq-static-absmax": replace(gptq, activations="static", range="absmax"),
@@ -110,9 +110,9 @@ def _fake(weight_bits: int, activation_bits: int) -> list[AblationVariant]:
     plain = Study(weight_bits, activation_bits)
     found = [
         AblationVariant(f"{scheme}-all", replace(plain, layout=ALL)),
-        AblationVariant(f"{scheme}-all-gptq", replace(plain, layout=ALL, base="gptq")),
+        AblationVariant(f"{scheme}-all-gptq", replace(plain, layout=ALL, rounding="gptq")),
         AblationVariant(f"{scheme}-rtn", plain),
-        *_corrected(f"{scheme}-gptq", replace(plain, base="gptq")),
+        *_corrected(f"{scheme}-gptq", replace(plain, rounding="gptq")),
         AblationVariant(f"{scheme}-whole", replace(plain, **_WHOLE)),
     ]
     return found + _duquant(weight_bits, activation_bits)
@@ -120,7 +120,7 @@ def _fake(weight_bits: int, activation_bits: int) -> list[AblationVariant]:
 
 def _duquant(weight_bits: int, activation_bits: int) -> list[AblationVariant]:
     scheme = f"w{weight_bits}a{activation_bits}"
-    plain = Study(weight_bits, activation_bits, condition=("duquant",))
+    plain = Study(weight_bits, activation_bits, transforms=("duquant",))
     return [
         AblationVariant(f"{scheme}-all-duquant", replace(plain, layout=ALL)),
         *_corrected(f"{scheme}-duquant", plain)[::3],  # plain, and with both

@@ -33,8 +33,8 @@ _PARTS = [
     ("gptq-dit", "gptq-llm+dit", "language backbone"),
     ("gptq", "gptq-group64", "groups of 64"),
     *[("gptq", f"gptq+{end}", adds) for end, adds in CORRECTIONS.items()],
-    ("gptq+both", "whole", "conditioning"),
-    ("gptq", "whole", "conditioning and corrections"),
+    ("gptq+both", "whole", "transforms"),
+    ("gptq", "whole", "transforms and corrections"),
     ("whole", "auto", "searched layout"),
     *[("duquant", f"duquant+{end}", adds) for end, adds in CORRECTIONS.items()],
 ]

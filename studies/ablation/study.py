@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from calib_tools.quantize.judging import chunks_of, draws_of, judge_chunks
-from calib_tools.quantize.rounding_stage import Progress, condition
+from calib_tools.quantize.rounding_stage import Progress, transform_network
 from calib_tools.quantize.sample_runner import SampleRunner
 from calib_tools.quantize.teaching import record_teacher_run
 from quantvla_ros.backends.policy import policy_of
@@ -98,8 +98,8 @@ def make_study(
 def _transform(
     family: Family, network: Network, names: list[str], study: Study, teacher: TeacherRecord
 ) -> None:
-    if DUQUANT not in study.condition:
-        condition(family, network, names, study.condition, teacher)
+    if DUQUANT not in study.transforms:
+        transform_network(family, network, names, study.transforms, teacher)
         return
     runner = SampleRunner(family, network, teacher)
     # All layers are observed before the first one changes: the transform leaves inputs alone.
@@ -123,14 +123,14 @@ def _round(
     progress: Progress,
 ) -> None:
     precision = Precision(study.weight_bits)
-    quantile = DUQUANT_QUANTILE if DUQUANT in study.condition else 1.0
+    quantile = DUQUANT_QUANTILE if DUQUANT in study.transforms else 1.0
     runner, made, done = SampleRunner(family, network, teacher), {}, 0
     for part in batches(network, names, _limit(network), family.stage):
-        seen = runner.observe(part, study.base == "gptq", full_rank=False)
+        seen = runner.observe(part, study.rounding == "gptq", full_rank=False)
         for name in part:
             progress(name, done / len(names))
             linear = linear_at(network, name)
-            codes = round_layer(name, linear, precision, seen.get(name), study.base)
+            codes = round_layer(name, linear, precision, seen.get(name), study.rounding)
             weight = dequantize(codes)
             made[name] = StudyLinear(linear, weight, study.activation_bits, quantile)
             done += 1

@@ -4,7 +4,7 @@
 Smoothing, a rotation in blocks, a zigzag permutation of the channels, and a second rotation
 (Lin et al. 2024; block 64 and smoothing 0.15 in arXiv 2602.20309). The rotations are arbitrary
 orthogonal matrices and run online before every layer, so the integer backends do not offer them:
-a conditioned layer is evaluated with `layer.StudyLinear`.
+a transformed layer is evaluated with `layer.StudyLinear`.
 
 The original searches its rotations on the tokens themselves. Here a channel's size is estimated
 from what calibration keeps: the channels' correlation, scaled to their observed peaks.
@@ -146,7 +146,7 @@ class DuQuant:
         self._parts: dict[str, tuple[Tensor, Tensor, Tensor, Tensor]] = {}
 
     def fit(self, network: nn.Module, statistics: Mapping[str, InputStatistics]) -> None:
-        """Search the transforms; see `Conditioning`.
+        """Search the transforms; see `Transform`.
 
         Raises:
             QuantVLAError: a layer was not observed, or without the second moment of its inputs.
@@ -162,7 +162,7 @@ class DuQuant:
             self._parts[name] = _search(linear, statistics[name])
 
     def fold(self, network: nn.Module) -> None:
-        """Change the network in place; see `Conditioning`."""
+        """Change the network in place; see `Transform`."""
         for name, parts in self._parts.items():
             (linear,) = plain_linears(network, [name], "a layer")
             replace_module(network, name, DuQuantLinear.from_linear(linear, *parts))

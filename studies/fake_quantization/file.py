@@ -78,7 +78,7 @@ def apply_study(network: nn.Module, path: Path) -> None:
         raise QuantVLAError(
             f"'{path}' does not fit the bundle it is played with; run the ablation again."
         ) from error
-    network.load_state_dict(tensors, strict=False)  # what conditioning and corrections changed
+    network.load_state_dict(tensors, strict=False)  # what transforms and corrections changed
 
 
 def _layer(

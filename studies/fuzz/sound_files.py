@@ -41,7 +41,7 @@ def write_bundles(directory: Path) -> None:
         samples[:_SAMPLES],
         samples[_SAMPLES:],
         "random".ljust(64, "0"),
-        Recipe(scheme="w4a8", base="rtn"),
+        Recipe(scheme="w4a8", rounding="rtn"),
         directory / "int4",
         False,
         None,

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("buffer", type=Path, nargs="?", help="directory of its calibration buffer")
     add("--out", type=Path, required=True, help="directory; a bench there goes on")
     add("--scheme", action="append", default=[], help="of quantize; all if none")
-    add("--base", default="gptq", help="rounding: rtn, clip or gptq (gptq)")
+    add("--rounding", default="gptq", help="rounding: rtn, clip or gptq (gptq)")
     add("--rounds", type=int, default=50, help="timed inferences of each (50)")
     add("--threads", type=int, default=1, help="CPU threads (1)")
     add("--json", action="store_true", help="print JSON instead of tables")
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from studies.scheme_bench.table import show
 
         record = bench_schemes(
-            options.bundle, options.buffer, options.scheme, options.base, options.rounds,
+            options.bundle, options.buffer, options.scheme, options.rounding, options.rounds,
             options.threads, options.out,
         )  # fmt: skip
         print(json.dumps(record, indent=2)) if options.json else show(record, options.out)

@@ -55,7 +55,7 @@ def bench_schemes(
     bundle: Path | None,
     buffer: Path | None,
     schemes: Sequence[str],
-    base: str,
+    rounding: str,
     rounds: int,
     threads: int,
     out: Path,
@@ -66,7 +66,7 @@ def bench_schemes(
         bundle: float bundle; None for a random network of SmolVLA's size.
         buffer: its calibration buffer; None exactly when `bundle` is.
         schemes: keys of `SCHEMES`; all when empty.
-        base: how weights are rounded.
+        rounding: how weights are rounded.
         rounds: timed inferences of each.
         threads: CPU threads of an inference.
         out: directory; a bench of the same bundle there goes on.
@@ -82,13 +82,15 @@ def bench_schemes(
     chosen = list(dict.fromkeys(schemes)) or list(SCHEMES)
     for scheme in chosen:
         check_scheme(scheme)
-        Recipe(scheme=scheme, base=base).check()
+        Recipe(scheme=scheme, rounding=rounding).check()
     check_writable(out / RECORD)
     find_backend(DEFAULT).check(Options())
     with Bar("benching", 1.0) as bar:
         subject = _random_subject(out, bar) if bundle is None else _given(out, bundle, buffer)
-        made = {s: _quantized(subject, Recipe(scheme=s, base=base), out, bar) for s in chosen}
-        timed = _timed(subject, chosen, rounds, threads, out, base, bar)
+        made = {
+            s: _quantized(subject, Recipe(scheme=s, rounding=rounding), out, bar) for s in chosen
+        }
+        timed = _timed(subject, chosen, rounds, threads, out, rounding, bar)
     record = {
         "schema": SCHEMA,
         "kind": KIND,
@@ -124,7 +126,7 @@ def _given(out: Path, bundle: Path, buffer: Path | None) -> _Subject:
 
 def _quantized(subject: _Subject, recipe: Recipe, out: Path, bar: Bar) -> dict[str, Any]:
     """Make one bundle in a process of its own, unless it is there; what that took."""
-    name = f"{recipe.scheme}-{recipe.base}"
+    name = f"{recipe.scheme}-{recipe.rounding}"
     path, note = out / _BUNDLES / name, out / _MADE / f"{name}.json"
     if path.exists() and note.is_file():
         return read_json(note)
@@ -184,7 +186,7 @@ def _make(pipe: Connection, subject: _Subject, recipe: Recipe, path: Path, paren
     import torch
 
     took = {
-        "base": recipe.base,
+        "rounding": recipe.rounding,
         "seconds": round(time.perf_counter() - start, 1),
         "cpu_seconds": round(time.process_time(), 1),  # a busy machine changes it least
         "threads": torch.get_num_threads(),
@@ -207,13 +209,13 @@ def _timed(
     rounds: int,
     threads: int,
     out: Path,
-    base: str,
+    rounding: str,
     bar: Bar,
 ) -> dict[str, Any]:
     from studies.scheme_bench.bench import bench_schemes as measure
 
     bar.note(f"Compiling {len(schemes) + 1} policies.")
-    paths = {scheme: out / _BUNDLES / f"{scheme}-{base}" for scheme in schemes}
+    paths = {scheme: out / _BUNDLES / f"{scheme}-{rounding}" for scheme in schemes}
     return measure(
         paths,
         subject.bundle,

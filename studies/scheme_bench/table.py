@@ -21,7 +21,14 @@ SPEED_HEAD = [
     "policy", "p50, ms", "p95, ms", "speedup", "weights, MB", "quantized layers, MB",
     "less than fp16", "less than fp32", "faster than float",
 ]  # fmt: skip
-MAKING_HEAD = ["scheme", "base", "time, s", "CPU time, s", "peak memory, GB", "of float network"]
+MAKING_HEAD = [
+    "scheme",
+    "rounding",
+    "time, s",
+    "CPU time, s",
+    "peak memory, GB",
+    "of float network",
+]
 
 
 def read_bench(path: Path) -> dict[str, Any]:
@@ -56,7 +63,7 @@ def making_rows(record: Mapping[str, Any]) -> list[Row]:
     return [
         [
             scheme,
-            found["base"],
+            found["rounding"],
             f"{found['seconds']:.0f}",
             f"{found['cpu_seconds']:.0f}",
             f"{found['peak_bytes'] / 1e9:.2f}",

@@ -141,7 +141,7 @@ def test_a_disk_that_fills_up_while_a_bundle_is_written(world, refused, tiny_bun
     load_library()  # what is built here is no matter of this test
     with no_file_larger_than(20_000):
         said = refused(main, "quantize", tiny_bundle, tiny_buffer, "--out", world / "out",
-                       "--base", "rtn", "--layout", "llm")  # fmt: skip
+                       "--rounding", "rtn", "--layout", "llm")  # fmt: skip
     assert "disk" in said and "full" in said
     assert left(world) == {"config.yaml", "file"}
 

@@ -112,7 +112,7 @@ def buffer(ros, tmp_path_factory):
 @pytest.fixture(scope="module")
 def quantized(float_bundle, buffer, tmp_path_factory):
     out = tmp_path_factory.mktemp("quantized") / "int8"
-    recipe = Recipe(layout="llm+dit", condition=("smoothquant", "hadamard"))
+    recipe = Recipe(layout="llm+dit", transforms=("smoothquant", "hadamard"))
     quantize(float_bundle, buffer, recipe, out, force=False)
     return out
 

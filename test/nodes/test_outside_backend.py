@@ -26,7 +26,7 @@ from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.mini_pi05.network import MiniPi05
 from quantvla_ros.robot.observation import Observation
 
-RECIPE = Recipe(target="engine", base="rtn", corrections=())
+RECIPE = Recipe(target="engine", rounding="rtn", corrections=())
 
 
 def observations(count: int) -> list[Observation]:
@@ -81,7 +81,7 @@ def test_quantize_asks_the_target_what_it_computes():
 def test_the_bundle_is_the_targets_with_its_engine_beside(bundles):
     made = load_manifest(bundles[1], check_files=True)
     assert made.quantization.activation_bits == 8
-    assert (made.gate.backend, made.gate.cpu) == ("engine", "machine one")
+    assert (made.gate.backend, made.gate.target) == ("engine", "machine one")
     assert made.gate.kernel == "engine int8"
     assert (BACKEND.engine_folder(bundles[1]) / "engine.json").exists()
 

@@ -101,19 +101,19 @@ def test_quantized_bundle_without_a_passed_gate(unconfigured, graph, tmp_path):
 
 
 def test_quantized_bundle_that_failed_its_gate(unconfigured, graph, tmp_path):
-    gate = gate_record(passed=False, cpu="a script")
+    gate = gate_record(passed=False, target="a script")
     bundle = write_bundle(tmp_path / "b", quantization=QUANTIZATION, gate=gate)
     text = refusal(unconfigured, graph, bundle)
     assert "GATE_FAILED" in text and str(bundle) in text
 
 
 def test_gate_of_another_machine(unconfigured, graph, tmp_path):
-    gate = gate_record(backend="swinging", cpu="another machine")
+    gate = gate_record(backend="swinging", target="another machine")
     bundle = write_bundle(tmp_path / "b", quantization=QUANTIZATION, gate=gate)
     text = refusal(unconfigured, graph, bundle)
     assert "FINGERPRINT_MISMATCH" in text
     assert "on 'another machine'" in text and "'swinging' on 'a script'" in text
-    here = gate.model_copy(update={"cpu": "a script"})
+    here = gate.model_copy(update={"target": "a script"})
     bundle = write_bundle(tmp_path / "here", quantization=QUANTIZATION, gate=here)
     graph.set_parameter(unconfigured.name, "bundle", str(bundle))
     unconfigured.client.configure()

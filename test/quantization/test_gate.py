@@ -37,7 +37,7 @@ def judge(reference, quantized, *others):
         0.1,
         THRESHOLDS,
         "test",
-        "a cpu",
+        "a machine",
         "cpu",
     )
 
@@ -46,7 +46,7 @@ def test_equal_policies_pass():
     chunks = smooth_chunks()
     record = judge(chunks, chunks)
     assert record.passed
-    assert (record.kernel, record.cpu) == ("test", "a cpu")
+    assert (record.kernel, record.target) == ("test", "a machine")
     assert record.worst.chunk_mae == record.worst.error_share == 0.0
     assert record.gripper_flips == 0
     assert record.worst.jerk_ratio == pytest.approx(1.0)
@@ -192,7 +192,7 @@ def test_jerk_of_a_cubic_is_its_third_derivative():
 def judge_as(action, reference, quantized):
     draws = np.stack([reference, reference])
     both = (draws, quantized)
-    return compare(draws, quantized, both, action, 0.1, THRESHOLDS, "test", "a cpu", "cpu")
+    return compare(draws, quantized, both, action, 0.1, THRESHOLDS, "test", "a machine", "cpu")
 
 
 def test_degrees_are_judged_as_the_angles_that_they_are():

@@ -12,12 +12,12 @@ from quantvla_ros.models.flow import normalized_chunk
 from quantvla_ros.models.mini_pi05.roles import layer_roles, stage_of
 from quantvla_ros.models.mini_pi05.sites import find_sites
 from quantvla_ros.quantization.layerwise import (
-    base_used,
     batches,
     blocks,
     load_on_tensors,
     round_layer,
     rounding_error,
+    rounding_used,
     unrotate_float_layers,
 )
 from quantvla_ros.quantization.layouts import select_layers
@@ -75,12 +75,14 @@ def test_the_output_error_is_that_of_the_observed_inputs():
     hook.remove()
     x = torch.cat(inputs)
     errors = {}
-    for base in ("rtn", "clip", "gptq"):
-        codes = round_layer(DOWN, linear, Precision(4), seen, base)
+    for rounding in ("rtn", "clip", "gptq"):
+        codes = round_layer(DOWN, linear, Precision(4), seen, rounding)
         grid = (codes.values.float() * codes.scales) @ x.T
         exact = linear.weight @ x.T
-        errors[base] = float((grid - exact).square().sum() / exact.square().sum())
-        assert rounding_error(linear, codes, seen).output == pytest.approx(errors[base], rel=1e-3)
+        errors[rounding] = float((grid - exact).square().sum() / exact.square().sum())
+        assert rounding_error(linear, codes, seen).output == pytest.approx(
+            errors[rounding], rel=1e-3
+        )
     assert errors["gptq"] < errors["rtn"]
 
 
@@ -94,11 +96,11 @@ def test_where_gptq_has_nothing_to_go_by_the_base_is_clip(samples):
         seen = observe_inputs(network, [DOWN], run_all, True, full_rank=False)[DOWN]
     enough = seen is not None and seen.count >= linear.in_features
     assert enough == (samples == 5)
-    used = base_used(linear, seen, "gptq")
+    used = rounding_used(linear, seen, "gptq")
     assert used == ("gptq" if enough else "clip")
     codes, named = (round_layer(DOWN, linear, Precision(4), seen, b) for b in ("gptq", used))
     assert torch.equal(codes.values, named.values) and torch.equal(codes.scales, named.scales)
-    assert base_used(linear, None, "rtn") == "rtn"
+    assert rounding_used(linear, None, "rtn") == "rtn"
 
 
 def test_a_layer_that_stays_float_loses_the_online_rotation():

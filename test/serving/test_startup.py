@@ -74,7 +74,7 @@ def test_quantized_bundle_needs_a_passed_gate(changes, accepted):
 
 
 @pytest.mark.parametrize(
-    ("cpu", "kernel", "fits"),
+    ("target", "kernel", "fits"),
     [
         (cpu_kind(), "avx2 u7s8, 7-bit activations", True),
         (cpu_kind(), "onednn u8s8, 7-bit activations", True),
@@ -83,8 +83,8 @@ def test_quantized_bundle_needs_a_passed_gate(changes, accepted):
         (cpu_kind(), "avx2 u7s8, 8-bit activations", False),
     ],
 )
-def test_gate_holds_for_the_cpu_and_the_kernel_that_it_judged(cpu, kernel, fits):
-    bundle = manifest(quantization=QUANTIZATION, gate=gate(True, cpu=cpu))
+def test_gate_holds_for_the_cpu_and_the_kernel_that_it_judged(target, kernel, fits):
+    bundle = manifest(quantization=QUANTIZATION, gate=gate(True, target=target))
     if fits:
         assert check_fingerprint(bundle, "b", "cpu", kernel, allow_other=False) == ""
         return

@@ -23,6 +23,6 @@ def gate_record(**changes) -> GateRecord:
         "mae_per_action": {}, "thresholds": {"cosine": 0.9}, "beyond_spread": beyond,
         "kernel": "fake",
         "backend": "cpu",
-        "cpu": "fake",
+        "target": "fake",
     }  # fmt: skip
     return GateRecord(**{**values, **changes})

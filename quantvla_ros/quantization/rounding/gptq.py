@@ -42,7 +42,7 @@ def inverse_factor(hessian: Tensor, damping: float) -> Tensor:
     if bool(failed):
         raise QuantVLAError(
             "GPTQ cannot invert the inputs' second moment of a layer; calibrate with more samples "
-            "or take --base clip"
+            "or take --rounding clip"
         )
     inverse = torch.cholesky_inverse(factor)
     del factor

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every conditioning is: fitted on observed inputs, then folded into the network.
+"""What every transform is: fitted on observed inputs, then folded into the network.
 
 Some transforms leave an operation on a layer's input (an online rotation). Such a layer becomes a
 `TransformedLinear`: still an ``nn.Linear`` by name and shape, with its weight in the transformed
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from quantvla_ros.quantization.observe import InputStatistics
 
 
-class Conditioning(Protocol):
+class Transform(Protocol):
     """A change of the network's inner frame that does not change what it computes."""
 
     def fit(self, network: nn.Module, statistics: Mapping[str, InputStatistics]) -> None:

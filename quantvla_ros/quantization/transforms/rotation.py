@@ -83,7 +83,7 @@ class HadamardRotation:
         self._online: list[str] = []
 
     def fit(self, network: nn.Module, statistics: Mapping[str, InputStatistics]) -> None:
-        """Choose the layers; see `Conditioning`. A Hadamard rotation looks at no value.
+        """Choose the layers; see `Transform`. A Hadamard rotation looks at no value.
 
         Raises:
             QuantVLAError: a layer was named that this rotation is not meant for.
@@ -106,7 +106,7 @@ class HadamardRotation:
                 )
 
     def fold(self, network: nn.Module) -> None:
-        """Change the network in place; see `Conditioning`."""
+        """Change the network in place; see `Transform`."""
         for site in self._folded:
             block = block_for(site.head_width, self.block)  # must not mix heads
             makers = plain_linears(network, site.makers, "an attention's values")

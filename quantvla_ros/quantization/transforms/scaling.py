@@ -87,7 +87,7 @@ def plain_linears(network: nn.Module, names: Iterable[str], source: str) -> list
         if not isinstance(layer, nn.Linear) or isinstance(layer, TransformedLinear):
             raise QuantVLAError(
                 f"the output of {source} reaches {name}, which is already quantized or rotated and "
-                "cannot be changed along; condition before that"
+                "cannot be changed along; transform before that"
             )
         layers.append(layer)
     return layers

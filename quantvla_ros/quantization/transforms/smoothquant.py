@@ -74,7 +74,7 @@ class SmoothQuant:
         self._scales: dict[NormSite | GatedSite, Tensor] = {}
 
     def fit(self, network: nn.Module, statistics: Mapping[str, InputStatistics]) -> None:
-        """Choose the factors; see `Conditioning`.
+        """Choose the factors; see `Transform`.
 
         Raises:
             QuantVLAError: a layer was named that was not observed, or whose input does not fold.
@@ -100,7 +100,7 @@ class SmoothQuant:
             self._scales[site] = smoothing_scale(absmax, weights, self.strength)
 
     def fold(self, network: nn.Module) -> None:
-        """Change the network in place; see `Conditioning`."""
+        """Change the network in place; see `Transform`."""
         for site, scale in self._scales.items():
             if isinstance(site, NormSite):
                 readers = plain_linears(network, site.readers, site.norm)

@@ -78,7 +78,7 @@ def assert_gone(children: set[int]) -> None:
 
 def test_quantize_keeps_its_finished_layers(tiny_bundle, tiny_buffer, tmp_path):
     """That the same command goes on with them is in test_resume."""
-    search = ("--layout", "auto", "--base", "rtn")
+    search = ("--layout", "auto", "--rounding", "rtn")
     process = quantvla("quantize", tiny_bundle, tiny_buffer, *search, "--out", tmp_path / "out")
     measures = tmp_path / ".out.work" / "measures"  # by its workers, layer by layer
     wait_until(lambda: any(measures.glob("*.json")), 120, "a measured layer")

@@ -27,8 +27,8 @@ def path(tmp_path_factory):
 
 def quantize(path, out, ray=None, **recipe):
     return quantize_bundle(
-        path, SAMPLES[:14], SAMPLES[14:], "0" * 64, Recipe(base="rtn", **recipe), out, False, ray,
-        lambda text, done: None,
+        path, SAMPLES[:14], SAMPLES[14:], "0" * 64, Recipe(rounding="rtn", **recipe), out, False,
+        ray, lambda text, done: None,
     )  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def layer_report(path, out, **recipe):
 
 
 @pytest.mark.parametrize(
-    "recipe", [{}, {"base": "clip"}, {"sequential": True}, {"activations": "static"}], ids=str
+    "recipe", [{}, {"rounding": "clip"}, {"sequential": True}, {"activations": "static"}], ids=str
 )
 def test_tokens_of_every_sample_and_every_denoise_step_are_seen(path, tmp_path, recipe):
     """Fails when an expert layer's inputs are those of one step, or of some samples only."""
@@ -65,7 +65,7 @@ def test_tokens_of_every_sample_and_every_denoise_step_are_seen(path, tmp_path, 
 
 def test_temperatures_are_fitted_on_the_logits_of_every_denoise_step(path, tmp_path):
     """The spread of the float policy's logits, gathered here while it makes its chunks."""
-    corrections = layer_report(path, tmp_path / "out", base="clip")["corrections"]
+    corrections = layer_report(path, tmp_path / "out", rounding="clip")["corrections"]
     policy = load_policy(path, "reference", compiled=False)
     expert = attentions(policy.network)
     fitted = record_teacher_run(policy, CALIBRATION).fit

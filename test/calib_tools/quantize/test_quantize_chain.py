@@ -46,9 +46,9 @@ def test_judging_again_gives_the_same_verdict(quantized, tiny_bundle, tiny_buffe
 
 
 def test_judgement_names_this_cpu_and_can_be_written(quantized, tiny_bundle, tiny_buffer, tmp_path):
-    assert load_manifest(quantized).gate.cpu == cpu_kind()
+    assert load_manifest(quantized).gate.target == cpu_kind()
     copy = Path(shutil.copytree(quantized, tmp_path / "copy"))
-    other = load_manifest(copy).gate.model_copy(update={"cpu": "another", "samples": 1})
+    other = load_manifest(copy).gate.model_copy(update={"target": "another", "samples": 1})
     write_manifest(copy, load_manifest(copy).model_copy(update={"gate": other}))
     gate(copy, tiny_bundle, tiny_buffer)
     assert load_manifest(copy).gate == other, "only --write changes the bundle"

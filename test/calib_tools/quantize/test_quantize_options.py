@@ -21,10 +21,10 @@ ARRIVE = {
     "--scheme": (["--scheme", "w4a16"], {"scheme": "w4a16"}),
     "--layout": (["--layout", "llm"], {"layout": "llm"}),
     "--target": (["--target", "reference"], {"target": "reference"}),
-    "--base": (["--base", "clip"], {"base": "clip"}),
-    "--condition": (
-        ["--condition", "hadamard", "--condition", "smoothquant"],
-        {"condition": ("hadamard", "smoothquant")},
+    "--rounding": (["--rounding", "clip"], {"rounding": "clip"}),
+    "--transform": (
+        ["--transform", "hadamard", "--transform", "smoothquant"],
+        {"transforms": ("hadamard", "smoothquant")},
     ),
     "--activations": (["--activations", "static"], {"activations": "static"}),
     "--range": (

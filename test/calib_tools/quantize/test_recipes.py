@@ -11,12 +11,11 @@ from support.tiny_policy import observations, save_tiny_bundle
 
 from calib_tools.quantize.judging import chunks_of
 from calib_tools.quantize.quantizing import quantize_bundle
-from calib_tools.quantize.recipe import BASES, RANGES, Recipe
+from calib_tools.quantize.recipe import RANGES, ROUNDINGS, Recipe
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.quantization import layerwise as streaming
-from quantvla_ros.quantization import ranges
+from quantvla_ros.quantization import layerwise, ranges
 
 SAMPLES = observations(20)
 CALIBRATION, HELD_OUT = SAMPLES[:12], SAMPLES[12:]
@@ -46,7 +45,7 @@ def records(bundle):
 
 
 def test_names_that_need_no_torch_are_those_of_the_code_behind_them():
-    assert set(BASES) == set(streaming.BASES)
+    assert set(ROUNDINGS) == set(layerwise.ROUNDINGS)
     assert RANGES == ranges.RANGES
 
 
@@ -54,12 +53,12 @@ def test_names_that_need_no_torch_are_those_of_the_code_behind_them():
     "recipe",
     [
         {"scheme": "w4a8"},
-        {"scheme": "w4a8", "group": 8, "base": "clip"},
-        {"scheme": "w8a16", "base": "rtn"},
-        {"scheme": "w4a16", "condition": ("smoothquant", "hadamard")},
-        {"scheme": "w8a8", "activations": "static", "condition": ("hadamard",)},
+        {"scheme": "w4a8", "group": 8, "rounding": "clip"},
+        {"scheme": "w8a16", "rounding": "rtn"},
+        {"scheme": "w4a16", "transforms": ("smoothquant", "hadamard")},
+        {"scheme": "w8a8", "activations": "static", "transforms": ("hadamard",)},
         {"scheme": "w8a8", "layout": "all"},
-        {"scheme": "w4a8", "layout": "all", "base": "rtn", "corrections": ()},
+        {"scheme": "w4a8", "layout": "all", "rounding": "rtn", "corrections": ()},
         {"scheme": "w4a8", "layout": "llm+dit", "sequential": True},
     ],
     ids=str,
@@ -75,7 +74,7 @@ def test_what_was_judged_is_what_is_loaded(path, tmp_path, recipe):
     layer = records(report.path)[DOWN]
     assert layer.precision == f"int{recipe['scheme'][1]}"
     assert layer.group == recipe.get("group")
-    assert (layer.rotation is not None) == ("hadamard" in recipe.get("condition", ()))
+    assert (layer.rotation is not None) == ("hadamard" in recipe.get("transforms", ()))
     wanted = "float" if "a16" in recipe["scheme"] else recipe.get("activations", "dynamic")
     assert layer.activation == wanted
 
@@ -83,19 +82,21 @@ def test_what_was_judged_is_what_is_loaded(path, tmp_path, recipe):
 def test_four_bits_are_better_with_gptq_than_to_nearest(path, tmp_path):
     """One layer's output, on the inputs that were observed: what GPTQ promises."""
     lost = {}
-    for base in BASES:
-        report = quantize(path, tmp_path / base, scheme="w4a8", base=base)
+    for rounding in ROUNDINGS:
+        report = quantize(path, tmp_path / rounding, scheme="w4a8", rounding=rounding)
         rows = json.loads((report.path / "layers.json").read_text())["layers"]
         seen = [row["output_error"] for row in rows if row["output_error"] is not None]
         assert len(seen) == 2 * 7 + 2 * 3 - 5  # the last layer's queries and MLP reach no action
-        lost[base] = sum(seen)
+        lost[rounding] = sum(seen)
     assert lost["gptq"] < 0.7 * lost["rtn"]
 
 
 def test_static_ranges_and_tails_are_recorded(path, tmp_path):
     clips = {}
     for method in RANGES:
-        report = quantize(path, tmp_path / method, activations="static", range=method, base="rtn")
+        report = quantize(
+            path, tmp_path / method, activations="static", range=method, rounding="rtn"
+        )
         rows = json.loads((report.path / "layers.json").read_text())["layers"]
         row = next(row for row in rows if row["name"] == DOWN)
         assert row["range"] == method and row["tail_ratio"] > 1
@@ -113,9 +114,11 @@ def test_layers_kept_float_are_float_and_the_bundle_loads(path, tmp_path):
 
 
 def test_a_rotated_layer_that_stays_float_is_plain_again(path, tmp_path, monkeypatch):
-    """A search that rejects every layer leaves the float policy, conditioned or not."""
+    """A search that rejects every layer leaves the float policy, transformed or not."""
     monkeypatch.setattr("calib_tools.quantize.choosing.within_gate", lambda moves, passes: {})
-    report = quantize(path, tmp_path / "out", layout="auto", condition=("hadamard",), base="rtn")
+    report = quantize(
+        path, tmp_path / "out", layout="auto", transforms=("hadamard",), rounding="rtn"
+    )
     assert all(r.precision == "float" for r in records(report.path).values())
     assert error_of(path, report.path) < 2e-3  # rounding of rotated weights to 16 bits
 
@@ -127,13 +130,13 @@ def test_a_rotated_layer_that_stays_float_is_plain_again(path, tmp_path, monkeyp
         ({"keep_float": ("*nothing*",)}, r"layout 'llm\+dit_mlp' matches '\*nothing\*'"),
         ({"keep_float": ("vision_tower.*",)}, r"layout 'llm\+dit_mlp' matches 'vision_tower"),
         ({"keep_float": ("vision_tower.*",), "layout": "auto"}, "layout 'auto' matches 'vision"),
-        ({"base": "best"}, "unknown base 'best'"),
-        ({"condition": ("magic",)}, "unknown condition"),
-        ({"condition": ("duquant",)}, "studies only"),
+        ({"rounding": "best"}, "unknown rounding 'best'"),
+        ({"transforms": ("magic",)}, "unknown transform"),
+        ({"transforms": ("duquant",)}, "studies only"),
         ({"range": "widest"}, "unknown range"),
         ({"activations": "none"}, "unknown kind of activation range"),
         ({"layout": "auto", "sequential": True}, "--sequential"),
-        ({"base": "rtn", "sequential": True}, "--sequential changes nothing"),
+        ({"rounding": "rtn", "sequential": True}, "--sequential changes nothing"),
         ({"budget": 10, "layout": "none"}, "nothing to quantize"),
         ({"scheme": "w4a16", "activations": "static"}, "static"),
     ],

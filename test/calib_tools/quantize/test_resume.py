@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,7 +92,7 @@ def is_layer(text):
 def test_after_ctrl_c_measured_layers_are_not_measured_again(
     path, tmp_path, monkeypatch, recipe, counted, count, kept, trials
 ):
-    recipe = Recipe(base="rtn", **recipe)
+    recipe = Recipe(rounding="rtn", **recipe)
     whole = quantize(path, tmp_path / "whole", recipe)
     measured = []
     real = WorkDirectory.keep_measure
@@ -145,24 +143,6 @@ def test_after_kill_it_goes_on(path, tmp_path):
     for name in FILES:
         assert (out / name).read_bytes() == (whole.path / name).read_bytes()
     assert not (tmp_path / ".out.work").exists()
-
-
-def test_layers_of_a_state_that_recorded_no_base_are_taken_over(path, tmp_path, monkeypatch):
-    recipe = Recipe(scheme="w4a8", base="rtn")
-    real = WorkDirectory.keep_layer
-
-    def keep(self, name, bits, layer):
-        record = {key: value for key, value in layer.record.items() if key != "base"}
-        real(self, name, bits, replace(layer, record=record))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(WorkDirectory, "keep_layer", keep)
-        with pytest.raises(KeyboardInterrupt):
-            quantize(path, tmp_path / "out", recipe, stop_at(1, lambda text: True))
-    monkeypatch.setattr(rounding_stage, "round_layer", None)  # nothing is rounded again
-    report = quantize(path, tmp_path / "out", recipe)
-    rows = json.loads((report.path / "layers.json").read_text())["layers"]
-    assert len(rows) == 20 and not any("base" in row for row in rows)
 
 
 def test_other_settings_begin_anew(tmp_path):

@@ -55,10 +55,12 @@ def with_hook(monkeypatch, hook):
     monkeypatch.setattr(quantizing, "load_on_tensors", load_on_tensors)
 
 
-@pytest.mark.parametrize("base", ["rtn", "gptq"])
-def test_activations_that_are_not_finite_name_the_layer(path, tmp_path, monkeypatch, base):
+@pytest.mark.parametrize("rounding", ["rtn", "gptq"])
+def test_activations_that_are_not_finite_name_the_layer(path, tmp_path, monkeypatch, rounding):
     with_hook(monkeypatch, lambda _, __, out: torch.full_like(out, torch.nan))
-    refused(path, tmp_path / "out", f"input of layer '{LAYER}' holds NaN or infinity", base=base)
+    refused(
+        path, tmp_path / "out", f"input of layer '{LAYER}' holds NaN or infinity", rounding=rounding
+    )
 
 
 def test_constant_activations_name_the_layer(path, tmp_path, monkeypatch):
@@ -93,7 +95,7 @@ def test_a_disk_that_fills_up_leaves_nothing(path, tmp_path, monkeypatch, where)
         raise OSError(errno.ENOSPC, "No space left on device", "somewhere")
 
     monkeypatch.setattr(where, full)
-    refused(path, tmp_path / "out", "disk of .* is full", base="rtn")
+    refused(path, tmp_path / "out", "disk of .* is full", rounding="rtn")
     assert written
 
 
@@ -139,7 +141,7 @@ def test_a_disk_that_fills_up_before_the_measuring_leaves_nothing(
     path, tmp_path, monkeypatch, recipe, full
 ):
     monkeypatch.setattr(torch, "save", full)
-    refused(path, tmp_path / "out", "disk of .* is full", base="rtn", **recipe)
+    refused(path, tmp_path / "out", "disk of .* is full", rounding="rtn", **recipe)
 
 
 @pytest.mark.parametrize("fails", [in_the_midst, no_disk])
@@ -179,7 +181,7 @@ def test_a_disk_that_fills_up_at_the_end_leaves_the_bundle_that_was_there(
     monkeypatch.setattr(Path, "write_bytes", written)
     with pytest.raises(QuantVLAError, match=r"disk of .* is full"):
         quantize_bundle(
-            path, SAMPLES[:14], SAMPLES[14:], "0" * 64, Recipe(base="rtn"), out, True, None,
+            path, SAMPLES[:14], SAMPLES[14:], "0" * 64, Recipe(rounding="rtn"), out, True, None,
             lambda text, done: None,
         )  # fmt: skip
     assert [p.name for p in tmp_path.iterdir()] == ["out"]

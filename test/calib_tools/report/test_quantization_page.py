@@ -21,7 +21,7 @@ from calib_tools.report.quantization import quantization_sections
 from quantvla_ros.errors import QuantVLAError
 
 SAMPLES = observations(24)
-NOT_CONDITIONED = "Layers not conditioned"
+NOT_TRANSFORMED = "Layers not transformed"
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def path(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def static(path):
-    recipe = Recipe(scheme="w4a8", base="rtn", activations="static")
+    recipe = Recipe(scheme="w4a8", rounding="rtn", activations="static")
     return quantized(path, "static", recipe)
 
 
@@ -64,30 +64,27 @@ def test_the_verdict_comes_first_and_every_part_has_its_figure(static, tmp_path)
     assert "not measured" not in page  # the action error of each layer of a small network
 
 
-def test_the_base_of_a_layer_is_told_where_it_is_another_than_the_recipes(path, tmp_path):
+def test_the_rounding_of_a_layer_is_told_where_it_is_another_than_the_recipes(path, tmp_path):
     """GPTQ has nothing to go by in layers that no action depends on."""
-    bundle = quantized(path, "gptq", Recipe(scheme="w4a8", base="gptq"))
+    bundle = quantized(path, "gptq", Recipe(scheme="w4a8", rounding="gptq"))
     record = json.loads((bundle / "layers.json").read_text())
     unseen = [row["name"] for row in record["layers"] if "tokens" not in row]
     assert len(unseen) == 5
-    assert [row["name"] for row in record["layers"] if row["base"] == "clip"] == unseen
-    assert {row["base"] for row in record["layers"]} == {"gptq", "clip"}
-    words = "Where too few inputs were seen, the base is clip: "
+    assert [row["name"] for row in record["layers"] if row["rounding"] == "clip"] == unseen
+    assert {row["rounding"] for row in record["layers"]} == {"gptq", "clip"}
+    words = "Where too few inputs were seen, the rounding is clip: "
     words += "language_model * q (1), language_model * o (1)"
     assert words in page_of(bundle, tmp_path)
-    older = [{k: v for k, v in row.items() if k != "base"} for row in record["layers"]]
-    data = replace(read_bundle(bundle), layers={**record, "layers": older})
-    assert not any("the base is" in section.text for section in quantization_sections(data))
 
 
 def test_layers_without_a_clip_are_per_token(path, tmp_path):
-    page = page_of(quantized(path, "dynamic", Recipe(base="rtn")), tmp_path)
+    page = page_of(quantized(path, "dynamic", Recipe(rounding="rtn")), tmp_path)
     assert "per token" in page and "Sensitivity" not in titles(page)
 
 
 def test_a_search_shows_its_ranking_and_says_how_much_of_it(path, tmp_path):
-    size = sum(read_bundle(quantized(path, "plain", Recipe(base="rtn"))).float_16.values())
-    recipe = Recipe(base="rtn", layout="llm+dit", budget=int(size * 0.75))
+    size = sum(read_bundle(quantized(path, "plain", Recipe(rounding="rtn"))).float_16.values())
+    recipe = Recipe(rounding="rtn", layout="llm+dit", budget=int(size * 0.75))
     searched = quantized(path, "searched", recipe)
     page = page_of(searched, tmp_path)
     assert "Sensitivity" in titles(page)
@@ -106,9 +103,9 @@ def drawn_pairs(page):
     return len(re.findall(r">(?:language_model|action_expert) \d \w+ [48] bit<", page))
 
 
-def test_layers_that_a_condition_left_alone_are_told_with_the_reason(path, tmp_path):
-    recipe = Recipe(base="rtn", condition=("smoothquant", "hadamard"))
-    rows = table_of(page_of(quantized(path, "conditioned", recipe), tmp_path), NOT_CONDITIONED)
+def test_layers_that_a_transform_left_alone_are_told_with_the_reason(path, tmp_path):
+    recipe = Recipe(rounding="rtn", transforms=("smoothquant", "hadamard"))
+    rows = table_of(page_of(quantized(path, "transformed", recipe), tmp_path), NOT_TRANSFORMED)
     # Of two language layers; what reaches no action is not observed.
     assert rows[0][:2] == ["smoothquant", "language_model * o (1)"]
     assert "rotate it instead" in rows[0][2]
@@ -130,14 +127,11 @@ def table_of(page, title):
 
 def test_without_such_layers_there_is_no_such_section(static, tmp_path):
     record = json.loads((static / "layers.json").read_text())
-    assert record["not_conditioned"] == {}
-    assert NOT_CONDITIONED not in titles(page_of(static, tmp_path))
-    data = read_bundle(static)
-    nothing = {**record, "not_conditioned": {"smoothquant": {}}}  # it conditioned every layer
-    older = {key: value for key, value in record.items() if key != "not_conditioned"}
-    for layers in (nothing, older):
-        found = quantization_sections(replace(data, layers=layers))
-        assert NOT_CONDITIONED not in [section.title for section in found]
+    assert record["not_transformed"] == {}
+    assert NOT_TRANSFORMED not in titles(page_of(static, tmp_path))
+    nothing = {**record, "not_transformed": {"smoothquant": {}}}  # it transformed every layer
+    found = quantization_sections(replace(read_bundle(static), layers=nothing))
+    assert NOT_TRANSFORMED not in [section.title for section in found]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from support.conditioned import observe, outlier_network, relative_errors
+from support.transformed import observe, outlier_network, relative_errors
 from torch import nn
 
 from quantvla_ros.models.mini_pi05.roles import layer_roles

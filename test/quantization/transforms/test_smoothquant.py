@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.conditioned import exactly, observe, outlier_network, relative_errors
+from support.transformed import exactly, observe, outlier_network, relative_errors
 from torch import nn
 
 from quantvla_ros.errors import QuantVLAError

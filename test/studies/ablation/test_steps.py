@@ -107,7 +107,7 @@ def test_every_step_of_the_catalogue_adds_one_thing():
     for step in found:
         before, after = how[step.before], how[step.after]
         changed = {key for key in before.keys() & after.keys() if before[key] != after[key]}
-        expected = {"condition", "corrections"} if " and corrections" in step.adds else changed
+        expected = {"transforms", "corrections"} if " and corrections" in step.adds else changed
         assert changed == expected and len(expected) == (1 + (" and corrections" in step.adds))
 
 

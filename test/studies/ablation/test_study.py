@@ -38,9 +38,9 @@ def chunk(network):
 
 
 STUDIES = [
-    {"weight_bits": 3, "activation_bits": 8, "base": "gptq", "corrections": BOTH},
-    {"weight_bits": 4, "activation_bits": 4, "condition": ("smoothquant", "hadamard")},
-    {"weight_bits": 4, "activation_bits": 8, "condition": ("duquant",), "layout": "all"},
+    {"weight_bits": 3, "activation_bits": 8, "rounding": "gptq", "corrections": BOTH},
+    {"weight_bits": 4, "activation_bits": 4, "transforms": ("smoothquant", "hadamard")},
+    {"weight_bits": 4, "activation_bits": 8, "transforms": ("duquant",), "layout": "all"},
     {"weight_bits": 2, "activation_bits": 8, "layout": "all", "corrections": BOTH},
 ]
 

@@ -3,7 +3,7 @@ import copy
 
 import pytest
 import torch
-from support.conditioned import exactly, observe, outlier_network, relative_errors
+from support.transformed import exactly, observe, outlier_network, relative_errors
 from torch import nn
 
 from quantvla_ros.errors import QuantVLAError

@@ -49,8 +49,8 @@ TINY = SMOLVLA_SIZED.model_copy(
 )
 
 
-def run(out, schemes=("w8a8", "w4a8"), base="gptq"):
-    return module.bench_schemes(None, None, schemes, base, 3, 1, out)
+def run(out, schemes=("w8a8", "w4a8"), rounding="gptq"):
+    return module.bench_schemes(None, None, schemes, rounding, 3, 1, out)
 
 
 @pytest.fixture(scope="module")
@@ -78,10 +78,10 @@ def test_the_large_network_has_smolvlas_shapes():
     count = sum(parameter.numel() for parameter in network.parameters())
     assert 430e6 < count < 470e6
     assert len(select_layers(layer_roles(network), "llm+dit_mlp")) == 112 + 48
-    prefix = 3 * (SMOLVLA_SIZED.image_size // 16) ** 2 + 1 + TOKENS
-    assert prefix == 241
+    context = 3 * (SMOLVLA_SIZED.image_size // 16) ** 2 + 1 + TOKENS
+    assert context == 241
     fit = module._RANDOM_CALIBRATION - -(-module._RANDOM_CALIBRATION // 4)
-    assert fit * prefix >= SMOLVLA_SIZED.mlp  # GPTQ sees enough tokens
+    assert fit * context >= SMOLVLA_SIZED.mlp  # GPTQ sees enough tokens
 
 
 def test_the_record_tells_how_bundles_were_made_and_how_fast_they_are(record):
@@ -89,7 +89,7 @@ def test_the_record_tells_how_bundles_were_made_and_how_fast_they_are(record):
     assert bench_table.read_bench(out / module.RECORD) == json.loads(json.dumps(found))
     assert list(found["policies"]) == ["float_compiled", "w8a8", "w4a8"]
     made = found["quantization"]["w4a8"]
-    assert made["base"] == "gptq" and made["seconds"] > 0 and made["cpu_seconds"] > 0
+    assert made["rounding"] == "gptq" and made["seconds"] > 0 and made["cpu_seconds"] > 0
     assert made["peak_bytes"] > 50e6
     assert found["network"]["random"] and found["network"]["float_bytes"] > 1e5
     head, rows = bench_table.SPEED_HEAD, bench_table.speed_rows(found)
@@ -113,8 +113,8 @@ def test_bad_input_is_refused(tmp_path, record):
         module.bench_schemes(tmp_path, None, [], "gptq", 3, 1, tmp_path / "x")
     with pytest.raises(QuantVLAError, match="unknown scheme 'w5a5'"):
         run(tmp_path / "x", ["w5a5"])
-    with pytest.raises(QuantVLAError, match="unknown base"):
-        run(tmp_path / "x", base="best")
+    with pytest.raises(QuantVLAError, match="unknown rounding"):
+        run(tmp_path / "x", rounding="best")
     assert not (tmp_path / "x").exists()
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(OutputExistsError, match="was not begun by"):
