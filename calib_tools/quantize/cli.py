@@ -24,7 +24,9 @@ def quantize(
     transform: Annotated[
         list[str] | None, typer.Option(help="smoothquant or hadamard; repeat it for both.")
     ] = None,
-    activations: Annotated[str, typer.Option(help="dynamic or static ranges.")] = "dynamic",
+    activations: Annotated[
+        str | None, typer.Option(help="Ranges: dynamic or static; the target's own if not given.")
+    ] = None,
     static_range: Annotated[
         str, typer.Option("--range", help="Static ranges: absmax, percentile or mse.")
     ] = "mse",

@@ -39,7 +39,7 @@ def quantize(
     Raises:
         QuantVLAError: bundle, buffer, recipe or output cannot be used.
     """
-    recipe.check(ray)
+    recipe = recipe.checked(ray)
     prepare_output(out, force)
     manifest = load_manifest(bundle)
     samples = fitting_buffer(bundle, manifest, buffer)

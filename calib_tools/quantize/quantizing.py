@@ -64,7 +64,7 @@ def quantize_bundle(
         QuantVLAError: a recipe that cannot be had, a bundle that is already quantized or damaged,
             too few or useless samples, or an output that exists. Nothing is left behind.
     """
-    recipe.check(ray)
+    recipe = recipe.checked(ray)
     prepare_output(out, force)
     target = find_backend(recipe.target)
     target.prepare(Options(compiled=False))  # the gate runs on it at the end

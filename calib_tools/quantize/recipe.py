@@ -4,12 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from quantvla_ros.backends.registry import DEFAULT, find_backend
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.layouts import AUTO, select_layers
-from quantvla_ros.quantization.schemes import Activation, Precision, check_scheme, precision
+from quantvla_ros.quantization.schemes import (
+    Activation,
+    Precision,
+    check_scheme,
+    has_integer_activations,
+    precision,
+)
 
 ROUNDINGS = ("rtn", "clip", "gptq")
 TRANSFORMS = ("smoothquant", "hadamard")
@@ -28,7 +34,7 @@ class Recipe:
         layout: a key of `LAYOUTS`.
         rounding: how weights are rounded.
         transforms: of the network, before the rounding, in their order.
-        activations: ranges of integer activations.
+        activations: ranges of integer activations; None: as the target says.
         range: how static ranges are chosen; the default with dynamic ones.
         group: inputs that share a scale of 4-bit weights.
         keep_float: patterns of layers that stay float.
@@ -42,7 +48,7 @@ class Recipe:
     layout: str = "llm+dit_mlp"
     rounding: str = "gptq"
     transforms: tuple[str, ...] = ()
-    activations: str = "dynamic"
+    activations: str | None = None
     range: str = RANGE
     group: int | None = None
     keep_float: tuple[str, ...] = ()
@@ -51,16 +57,23 @@ class Recipe:
     target: str = DEFAULT
     corrections: tuple[str, ...] = ("alpha", "beta")
 
-    def check(self, ray: str | None = None) -> None:
+    def checked(self, ray: str | None = None) -> Recipe:
         """Refuse what cannot be had, before anything is loaded.
 
         Args:
             ray: cluster that a search is to be spread over, if any.
 
+        Returns:
+            The same recipe with what the target says where nothing is given.
+
         Raises:
             QuantVLAError: an unknown name, or options that do not go together.
         """
         check_scheme(self.scheme)
+        backend = find_backend(self.target)
+        if self.activations is None:
+            own = backend.activations if has_integer_activations(self.scheme) else "dynamic"
+            return replace(self, activations=own).checked(ray)
         select_layers({}, self.layout)
         _known("rounding", self.rounding, ROUNDINGS)
         _known("kind of activation range", self.activations, tuple(ACTIVATIONS))
@@ -96,10 +109,10 @@ class Recipe:
             raise QuantVLAError(
                 "--budget with --layout none has nothing to quantize; give a layout"
             )
-        backend = find_backend(self.target)
         for held in self.precisions().values():
             if why := backend.supports(held):
                 raise QuantVLAError(f"backend '{self.target}' cannot run this: {why}")
+        return self
 
     @property
     def searches(self) -> bool:
@@ -107,11 +120,12 @@ class Recipe:
         return self.layout == AUTO or self.budget is not None
 
     def precisions(self) -> dict[int, Precision]:
-        """The precisions that a layer may get, by bits of its weights.
+        """The precisions that a layer may get, by bits of its weights; of a checked recipe.
 
         Raises:
             QuantVLAError: the group or the kind of range does not go with the scheme.
         """
+        assert self.activations is not None
         activation = ACTIVATIONS[self.activations]
         only = precision(self.scheme, activation, self.group if self.budget is None else None)
         if self.budget is None:

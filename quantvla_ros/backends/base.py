@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,9 +108,11 @@ class Backend(ABC):
 
     Attributes:
         name: as the registry has it.
+        activations: ranges that `quantize` gives integer activations for it where none are asked.
     """
 
     name: str
+    activations: Literal["dynamic", "static"] = "dynamic"
 
     def supports(self, precision: Precision) -> str | None:
         """None if layers of this precision run on this machine, else why not."""

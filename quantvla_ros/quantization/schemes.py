@@ -98,6 +98,11 @@ def check_scheme(scheme: str) -> None:
         raise QuantVLAError(f"unknown scheme '{scheme}'; known schemes: {', '.join(SCHEMES)}")
 
 
+def has_integer_activations(scheme: str) -> bool:
+    """Whether a named scheme multiplies integers, whose ranges can be dynamic or static."""
+    return scheme.endswith("a8")
+
+
 def precision(
     scheme: str, activation: Activation = "dynamic", group: int | None = None
 ) -> Precision:

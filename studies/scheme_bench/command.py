@@ -82,7 +82,7 @@ def bench_schemes(
     chosen = list(dict.fromkeys(schemes)) or list(SCHEMES)
     for scheme in chosen:
         check_scheme(scheme)
-        Recipe(scheme=scheme, rounding=rounding).check()
+        Recipe(scheme=scheme, rounding=rounding).checked()
     check_writable(out / RECORD)
     find_backend(DEFAULT).check(Options())
     with Bar("benching", 1.0) as bar:

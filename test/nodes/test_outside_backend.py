@@ -73,14 +73,16 @@ def bundles(tmp_path_factory) -> tuple[Path, Path]:
 
 def test_quantize_asks_the_target_what_it_computes():
     with pytest.raises(QuantVLAError, match=r"unknown backend 'none'; known here: .*cpu.*engine"):
-        replace(RECIPE, target="none").check()
+        replace(RECIPE, target="none").checked()
     with pytest.raises(QuantVLAError, match="'engine' cannot run this: weights of 4 bits"):
-        replace(RECIPE, scheme="w4a8").check()
+        replace(RECIPE, scheme="w4a8").checked()
 
 
 def test_the_bundle_is_the_targets_with_its_engine_beside(bundles):
     made = load_manifest(bundles[1], check_files=True)
     assert made.quantization.activation_bits == 8
+    rounded = [r for r in made.quantization.layers if r.precision != "float"]
+    assert {record.activation for record in rounded} == {"static"}  # nobody asked for them
     assert (made.gate.backend, made.gate.target) == ("engine", "machine one")
     assert made.gate.kernel == "engine int8"
     assert (BACKEND.engine_folder(bundles[1]) / "engine.json").exists()

@@ -17,6 +17,7 @@ class EngineBackend(Backend):
     """Multiplies as the reference does; a quantized bundle runs by its engine alone."""
 
     name = "engine"
+    activations = "static"
 
     def supports(self, precision):
         return "weights of 4 bits; give a scheme with 8" if precision.packed else None

@@ -75,7 +75,7 @@ def test_the_table_holds_every_option():
 def test_an_option_arrives_and_changes_nothing_else(quantize, tmp_path, option):
     arguments, fields = ARRIVE[option]
     got = quantize(*arguments)
-    assert got["recipe"] == Recipe(**fields)
+    assert got["recipe"] == Recipe(**{"activations": "dynamic", **fields})
     assert got["ray"] == (arguments[-1] if option == "--ray" else None)
     assert got["out"] == tmp_path / "out" and got["force"] is False
 
