@@ -11,7 +11,7 @@ BIN := .venv/bin
 WORKERS := 2
 export PYTHON TORCH_INDEX
 
-.PHONY: demo test test-slow test-pythons lint format bench policy colcon venv clean
+.PHONY: demo test test-slow test-tensorrt test-pythons lint format bench policy colcon venv clean
 
 demo: venv
 	$(BIN)/quantvla demo --out demo_out $(DEMO_ARGS)
@@ -23,6 +23,11 @@ test: venv
 # What takes minutes or measures the machine, one after another.
 test-slow: venv
 	$(BIN)/python -m pytest -m slow $(TEST_ARGS)
+
+# What checks engines and their graphs, in an environment of its own; needs no GPU.
+test-tensorrt: venv
+	.ci/make_tensorrt_check
+	.venv-tensorrt/bin/python -m pytest test/backends/tensorrt $(TEST_ARGS)
 
 # What needs neither ROS nor the simulator, on the other supported Pythons.
 test-pythons: venv

@@ -19,6 +19,7 @@ from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.tokenizer import Tokenizer
 from quantvla_ros.models.blocks import Attention
 from quantvla_ros.models.flow import Flow
+from quantvla_ros.models.graphs import Graphs
 from quantvla_ros.models.sites import Sites
 from quantvla_ros.processing.processing import Processing
 
@@ -82,6 +83,7 @@ class Family:
         attentions: of the action head, for ATM and OHB; by the name that manifests call them.
         processing: the way in and out of a manifest's policy, with its tokenizer.
         unused: linears that no action depends on: inference never calls them.
+        graphs: a network as two graphs for engines; None: the family has no such description.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Family:
     attentions: Callable[[nn.Module], dict[str, Attention]]
     processing: Callable[[BundleManifest, Tokenizer], Processing]
     unused: Callable[[nn.Module], frozenset[str]]
+    graphs: Callable[[nn.Module], Graphs] | None = None
 
 
 def siblings_by_leaf(
