@@ -82,7 +82,7 @@ def test_an_option_arrives_and_changes_nothing_else(quantize, tmp_path, option):
 
 def test_without_options_the_recipe_is_the_default(quantize, tiny_bundle):
     got = quantize()
-    assert got["recipe"] == Recipe() and got["bundle_path"] == tiny_bundle
+    assert got["recipe"] == Recipe(activations="dynamic") and got["bundle_path"] == tiny_bundle
     assert quantize("--force")["force"] is True
 
 
