@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the kernel tells of the processor in /proc/cpuinfo."""
+"""What the processor is and can do, by /proc/cpuinfo and by PyTorch."""
 
 from __future__ import annotations
 
@@ -17,6 +17,18 @@ def cpu_model() -> str:
 def cpu_flags(cpuinfo: Path = CPUINFO) -> set[str]:
     """All that the processor can do, as the kernel names it; empty where it does not tell."""
     return set(_first("flags", "Features", cpuinfo=cpuinfo).split())
+
+
+def has_vnni() -> bool:
+    """True when the CPU multiplies and adds int8 in 32 bits, by instructions of AVX-512.
+
+    The variables ``ATEN_CPU_CAPABILITY=avx2`` (PyTorch) and ``ONEDNN_MAX_CPU_ISA=AVX2`` make a CPU
+    be taken for one without.
+    """
+    import torch
+
+    wide = torch.backends.cpu.get_cpu_capability() == "AVX512"
+    return wide and bool(torch.cpu._is_vnni_supported())
 
 
 def _first(*keys: str, cpuinfo: Path = CPUINFO) -> str:

@@ -105,6 +105,10 @@ def _name(kind: str) -> str:
 
 def _machine() -> dict[str, Any]:
     """What a record says of the machine."""
-    from quantvla_ros.backends.cpu.fingerprint import cpu_kind
+    from quantvla_ros.backends.registry import DEFAULT, find_backend
 
-    return {"cpu": cpu_kind(), "cores": usable_cores(), "load": os.getloadavg()[0]}
+    return {
+        "cpu": find_backend(DEFAULT).target(),
+        "cores": usable_cores(),
+        "load": os.getloadavg()[0],
+    }

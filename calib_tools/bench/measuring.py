@@ -18,12 +18,11 @@ import torch
 
 from calib_tools.bench.compile_beside import compiled_beside
 from quantvla_ros.backends.base import RunningPolicy
-from quantvla_ros.backends.cpu.c_library import has_vnni
 from quantvla_ros.backends.policy import load_policy
-from quantvla_ros.backends.registry import DEFAULT
+from quantvla_ros.backends.registry import DEFAULT, find_backend
 from quantvla_ros.bundle.storage import bundle_hash
 from quantvla_ros.processing.noise import draw_noise
-from quantvla_ros.processor import cpu_model
+from quantvla_ros.processor import cpu_model, has_vnni
 from quantvla_ros.robot.observation import Observation
 
 WARM_UP = 5
@@ -105,6 +104,7 @@ def bench(
         "bundles": {"float": bundle_hash(float_path), "int8": bundle_hash(quantized_path)},
         **circumstances(threads),
         "backend": backend,
+        "target": find_backend(backend).target(),
         "kernel": quantized.kernel,
         "integer_layers": quantized.integer_layers,
         "latency_ms": latency,

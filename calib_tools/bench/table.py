@@ -12,9 +12,8 @@ from calib_tools.common.tables import new_table
 
 def show_bench(record: dict[str, Any]) -> None:
     """Print latency and memory."""
-    cpu = record["cpu"]
-    vnni = "with VNNI" if cpu["vnni"] else "without VNNI"
-    table = new_table(f"{cpu['model']} {vnni}", "", "compiled float", f"INT8 ({record['kernel']})")
+    machine = f"{record['cpu']['model']} ({record['target']})"
+    table = new_table(machine, "", "compiled float", f"INT8 ({record['kernel']})")
     latency, weights = record["latency_ms"], record["weight_bytes"]
     for key in ("p50", "p95", "p99"):
         table.add_row(

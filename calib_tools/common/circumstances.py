@@ -9,15 +9,13 @@ from typing import Any
 
 from calib_tools.common.cores import usable_cores
 from quantvla_ros import __version__
-from quantvla_ros.processor import cpu_model
+from quantvla_ros.processor import cpu_model, has_vnni
 
 _PACKAGES = ("torch", "numpy", "mujoco", "ros-jazzy-rclpy", "ros-jazzy-rmw-fastrtps-cpp")
 
 
 def circumstances() -> dict[str, Any]:
     """The processor and the versions, as records hold them."""
-    from quantvla_ros.backends.cpu.c_library import has_vnni
-
     cpu = {"model": cpu_model(), "vnni": has_vnni(), "cores": usable_cores()}
     return {"cpu": cpu, "versions": versions()}
 

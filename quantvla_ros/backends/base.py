@@ -39,6 +39,16 @@ class Options:
     threads: int = 1
 
 
+@dataclass(frozen=True)
+class Fact:
+    """One thing that `quantvla doctor` tells: its name, how it stands, and how to mend it."""
+
+    name: str
+    status: Literal["good", "note", "bad"]
+    text: str
+    remedy: str = ""
+
+
 class Runner(Protocol):
     """A network that is ready to run, whole on one device.
 
@@ -125,6 +135,10 @@ class Backend(ABC):
     @abstractmethod
     def target(self) -> str:
         """What this machine is to the backend; a gate's judgement holds for one target only."""
+
+    def facts(self) -> list[Fact]:
+        """What this machine has and lacks for the backend; takes a moment."""
+        return []
 
     def same_arithmetic(self, first: str, second: str) -> bool:
         """Whether two kernels, as runners name them, give the same integers."""

@@ -40,6 +40,10 @@ def test_a_missing_package_of_the_runtime_is_bad_and_of_the_simulator_a_note(mon
             assert f"{name}==" in runtime, f"{name} does not come from there"
 
 
+def test_a_backend_of_another_package_says_what_its_machine_has():
+    assert by_name(doctor.examine())["engine's machine"].text == "machine one"
+
+
 def test_available_memory():
     assert doctor.available_gb("MemTotal: 9 kB\nMemAvailable:    2000000 kB\n") == 2.048
     assert doctor.available_gb("") is None

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 
-from quantvla_ros.backends.base import Backend
+from quantvla_ros.backends.base import Backend, Fact
 from quantvla_ros.bundle.storage import bundle_hash, load_manifest
 from quantvla_ros.errors import BackendError
 
@@ -27,6 +27,9 @@ class EngineBackend(Backend):
 
     def target(self):
         return f"machine {os.environ.get(MACHINE_VARIABLE, 'one')}"
+
+    def facts(self):
+        return [Fact("engine's machine", "good", self.target())]
 
     def build(self, path):
         engine = self.engine_folder(path) / "engine.json"

@@ -11,10 +11,10 @@ import json
 
 import torch
 
-from quantvla_ros.backends.cpu.c_library import has_vnni
 from quantvla_ros.backends.cpu.kernels import native_activation_bits, pack
 from quantvla_ros.backends.cpu.packed_weight import Product
 from quantvla_ros.errors import BackendError
+from quantvla_ros.processor import has_vnni
 from quantvla_ros.quantization.schemes import Precision
 
 SHAPES = ((1, 1), (3, 7), (21, 130), (37, 1003))  # rows and depth; blocks are 16 rows times 4

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from quantvla_ros.backends.base import Backend, Options
+from quantvla_ros.backends.base import Backend, Fact, Options
 from quantvla_ros.backends.cpu.compiler import check_compiler
 from quantvla_ros.backends.cpu.fingerprint import cpu_kind, same_arithmetic
 from quantvla_ros.errors import BackendError
@@ -45,6 +45,12 @@ class CpuBackend(Backend):
     def target(self) -> str:
         """See `Backend`: the architecture and its multiplying units."""
         return cpu_kind()
+
+    def facts(self) -> list[Fact]:
+        """See `Backend`: the integer units, and the compilers of policies and kernels."""
+        from quantvla_ros.backends.cpu.facts import c_compiler, cpp_compiler, integer_units
+
+        return [integer_units(), cpp_compiler(), c_compiler()]
 
     def same_arithmetic(self, first: str, second: str) -> bool:
         """See `Backend`: kernels that are proved equal may stand in for each other."""

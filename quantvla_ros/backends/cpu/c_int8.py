@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from quantvla_ros.backends.cpu.c_library import has_vnni, in_blocks, run_kernel
+from quantvla_ros.backends.cpu.c_library import in_blocks, run_kernel
 from quantvla_ros.backends.cpu.packed_weight import Product
+from quantvla_ros.processor import has_vnni
 
 _POINTER, _SIZE = ctypes.c_void_p, ctypes.c_long
 

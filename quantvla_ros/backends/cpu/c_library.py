@@ -20,22 +20,13 @@ from torch import Tensor
 
 from quantvla_ros.cache_directory import cache_directory
 from quantvla_ros.errors import BackendError
+from quantvla_ros.processor import has_vnni
 
 SOURCES = ("int8_linear.c", "int4_linear.c", "float_linear.c")
 INCLUDED = ("integer_lanes.c", "quantize_tokens.c")
 FLAGS = ("-O3", "-mavx2", "-mfma", "-shared", "-fPIC")
 DEPTH = 4  # inputs that the integer kernels take side by side
 VNNI_FLAGS = ("-mavx512f", "-mavx512vl", "-mavx512vnni")
-
-
-def has_vnni() -> bool:
-    """True when the CPU multiplies and adds int8 in 32 bits, by instructions of AVX-512.
-
-    The variables ``ATEN_CPU_CAPABILITY=avx2`` (PyTorch) and ``ONEDNN_MAX_CPU_ISA=AVX2`` make a CPU
-    be taken for one without.
-    """
-    wide = torch.backends.cpu.get_cpu_capability() == "AVX512"
-    return wide and bool(torch.cpu._is_vnni_supported())
 
 
 def c_compiler() -> str | None:

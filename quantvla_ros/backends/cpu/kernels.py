@@ -14,11 +14,12 @@ from torch import Tensor
 from quantvla_ros.backends.cpu.c_float import CFloat
 from quantvla_ros.backends.cpu.c_int4 import CInt4
 from quantvla_ros.backends.cpu.c_int8 import CInt8
-from quantvla_ros.backends.cpu.c_library import has_vnni, load_library
+from quantvla_ros.backends.cpu.c_library import load_library
 from quantvla_ros.backends.cpu.onednn_int8 import OneDnnInt8
 from quantvla_ros.backends.cpu.packed_weight import PackedWeight, Product
 from quantvla_ros.backends.cpu.torch_product import TorchProduct
 from quantvla_ros.errors import BackendError
+from quantvla_ros.processor import has_vnni
 from quantvla_ros.quantization.schemes import Precision
 
 PROBED = 32  # inputs that are not zero in a token of the proof of float activations

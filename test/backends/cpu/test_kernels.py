@@ -10,12 +10,13 @@ from quantvla_ros.backends.cpu import kernels
 from quantvla_ros.backends.cpu.c_float import CFloat
 from quantvla_ros.backends.cpu.c_int4 import CInt4
 from quantvla_ros.backends.cpu.c_int8 import CInt8
-from quantvla_ros.backends.cpu.c_library import has_vnni, library_for, load_library
+from quantvla_ros.backends.cpu.c_library import library_for, load_library
 from quantvla_ros.backends.cpu.kernels import native_activation_bits, pack
 from quantvla_ros.backends.cpu.onednn_int8 import OneDnnInt8
 from quantvla_ros.backends.cpu.packed_weight import Product
 from quantvla_ros.backends.cpu.torch_product import TorchProduct
 from quantvla_ros.errors import BackendError
+from quantvla_ros.processor import has_vnni
 from quantvla_ros.quantization.activations import quantize_activation, quantize_static
 from quantvla_ros.quantization.schemes import Precision
 

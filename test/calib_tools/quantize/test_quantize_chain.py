@@ -54,7 +54,7 @@ def test_judgement_names_this_cpu_and_can_be_written(quantized, tiny_bundle, tin
     assert load_manifest(copy).gate == other, "only --write changes the bundle"
     judged = gate(copy, tiny_bundle, tiny_buffer, write=True)
     assert load_manifest(copy, check_files=True).gate == judged
-    assert judged.cpu == cpu_kind()
+    assert judged.target == cpu_kind()
 
 
 @pytest.mark.parametrize(
