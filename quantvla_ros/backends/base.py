@@ -55,7 +55,7 @@ class Runner(Protocol):
     Attributes:
         kernel: what multiplies, for records.
         integer_layers: how many layers multiply integers.
-        device: where inputs are to lie, as PyTorch names it.
+        device: where inputs are to lie and results lie, as PyTorch names it.
     """
 
     kernel: str
@@ -67,7 +67,7 @@ class Runner(Protocol):
         ...
 
     def velocity(self, x_t: Tensor, time: float, context: Any) -> Tensor:
-        """Velocity [B, horizon, actions] of the flow at `x_t` and a flow time."""
+        """Velocity [B, horizon, width] of the flow at `x_t` and a flow time."""
         ...
 
     def weight_bytes(self) -> int:
@@ -96,7 +96,7 @@ class RunningPolicy(Protocol):
 
         Args:
             observation: what the robot sees.
-            noise: where the flow starts [horizon, actions].
+            noise: where the flow starts [horizon, width of the network's actions].
             prefix: what the robot does meanwhile; the chunk continues it.
         """
         ...

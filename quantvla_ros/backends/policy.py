@@ -54,7 +54,12 @@ class Policy:
         interface = self.manifest.interface
         check_prefix(interface, prefix)
         target = self.processing.normalized(prefix.actions, observation).astype(np.float32)
-        return PrefixGuidance(torch.from_numpy(target)[None], prefix.committed, interface.horizon)
+        return PrefixGuidance(
+            torch.from_numpy(target)[None].to(self.runner.device),
+            prefix.committed,
+            interface.horizon,
+            interface.action.width,
+        )
 
     def infer(
         self,
@@ -69,16 +74,18 @@ class Policy:
             marks.append(time.perf_counter())
 
         with torch.inference_mode():
-            inputs = self.inputs(observation)
+            device = self.runner.device
+            inputs = {name: value.to(device) for name, value in self.inputs(observation).items()}
+            start = torch.from_numpy(noise)[None].to(device)
             guidance = None if prefix is None else self.guidance(prefix, observation)
             mark()
             context = self.runner.encode(inputs)
             mark()
             velocity = partial(self.runner.velocity, context=context)
-            for step in self._flow.integrate(velocity, torch.from_numpy(noise)[None], guidance):
+            for step in self._flow.integrate(velocity, start, guidance):
                 normalized = step.x_next
                 mark()
-            actions = self.processing.actions(normalized[0].numpy(), observation)
+            actions = self.processing.actions(normalized[0].cpu().numpy(), observation)
         mark()
         spans = (np.diff(marks) * 1e3).tolist()
         preprocess, encode, *denoise, postprocess = spans

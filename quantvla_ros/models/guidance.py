@@ -37,17 +37,22 @@ def prefix_weights(horizon: int, committed: int, known: int) -> Tensor:
 class PrefixGuidance:
     """Draws a chunk under way to the target of its first rows."""
 
-    def __init__(self, target: Tensor, committed: int, horizon: int) -> None:
-        """Take the normalized target [B, K, actions]; see `prefix_weights`."""
-        known = target.shape[1]
-        self._weights = prefix_weights(horizon, committed, known)[None, :, None]
-        self._target = torch.nn.functional.pad(target.float(), (0, 0, 0, horizon - known))
+    def __init__(self, target: Tensor, committed: int, horizon: int, width: int) -> None:
+        """Take the normalized target [B, K, actions]; see `prefix_weights`.
+
+        The network's columns up to `width` that are no action are drawn to 0, as in training.
+        """
+        known, actions = target.shape[1:]
+        room = (0, width - actions, 0, horizon - known)
+        self._target = torch.nn.functional.pad(target.float(), room)
+        weights = prefix_weights(horizon, committed, known)[None, :, None]
+        self._weights = weights.to(target.device)
 
     def velocity(self, x_t: Tensor, velocity: Tensor, left: float) -> Tensor:
         """The flow's velocity with the pull added.
 
         Args:
-            x_t: chunk under way [B, horizon, actions].
+            x_t: chunk under way [B, horizon, width].
             velocity: of the network, there.
             left: flow time from here to the action, with its sign; not 0.
         """

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from support.tiny_policy import (
+    CONFIG,
     FLOW,
     HORIZON,
     JOINTS,
@@ -67,6 +68,43 @@ def test_chunk_continues_a_prefix_given_in_the_robots_units(policy):
     np.testing.assert_array_equal(guided, policy.infer(observation, noise, prefix).actions)
     with pytest.raises(QuantVLAError, match="rows of 3"):
         policy.infer(observation, noise, ActionPrefix(np.zeros((2, 2)), 1))
+
+
+def test_chunk_of_a_network_wider_than_the_actions_continues_a_prefix(tmp_path):
+    config, manifest = CONFIG.model_copy(update={"action_width": 7}), tiny_manifest()
+    action = dataclasses.replace(manifest.interface.action, width=7)
+    changes = {
+        "architecture": config.model_dump(mode="json"),
+        "interface": dataclasses.replace(manifest.interface, action=action),
+    }
+    tensors = {k: v.half() for k, v in tiny_network(config=config).state_dict().items()}
+    path = save_bundle(
+        tmp_path / "b", manifest.model_copy(update=changes), tensors, build_word_tokenizer(WORDS)
+    )
+    policy = load_policy(path, "cpu", compiled=False)
+    observation, noise = observations(1)[0], draw_noise(policy.manifest, 3, 0)
+    prefix = ActionPrefix(policy.infer(observation, noise).actions[:2] + 0.01, committed=2)
+    guided = policy.infer(observation, noise, prefix).actions
+    np.testing.assert_allclose(guided[:2], prefix.actions, atol=1e-5)
+
+
+def test_inputs_go_to_the_runners_device_and_the_chunk_comes_back(path):
+    policy = load_policy(path, "reference", compiled=False)
+
+    class OnDevice:
+        device = "meta"
+
+        def encode(self, inputs):
+            return {value.device.type for value in inputs.values()}
+
+        def velocity(self, x_t, time, context):
+            assert {x_t.device.type} == context == {"meta"}
+            return torch.zeros_like(x_t)
+
+    policy.runner, noise = OnDevice(), draw_noise(policy.manifest, 3, 0)
+    prefix = ActionPrefix(np.zeros((2, 3)), committed=1)
+    with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):
+        policy.infer(observations(1)[0], noise, prefix)
 
 
 def test_same_inputs_same_chunk_other_noise_other_chunk(policy):

@@ -41,7 +41,7 @@ def test_every_step_is_given_once_it_is_done():
 @pytest.mark.parametrize("flow", [Flow(3), Flow(3, noise_time=0.0, action_time=1.0)])
 def test_guided_rows_reach_their_target_whichever_way_time_runs(flow):
     target = torch.tensor([[[3.0, -1.0]]])
-    guidance = PrefixGuidance(target, committed=1, horizon=2)
+    guidance = PrefixGuidance(target, committed=1, horizon=2, width=target.shape[2])
     out = normalized_chunk(Constant(), torch.ones(1, 2, 2), None, flow, guidance)
     torch.testing.assert_close(out[:, :1], target)
     free = normalized_chunk(Constant(), torch.ones(1, 2, 2), None, flow)

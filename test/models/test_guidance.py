@@ -36,7 +36,7 @@ def run(guidance, flow=FLOW):
 @pytest.mark.parametrize("steps", [1, 2, 5])
 def test_committed_rows_come_out_as_they_were_given(steps):
     target = torch.randn(1, 3, len(JOINTS), generator=torch.Generator().manual_seed(3))
-    out = run(PrefixGuidance(target, 3, HORIZON), Flow(steps))
+    out = run(PrefixGuidance(target, 3, HORIZON, len(JOINTS)), Flow(steps))
     torch.testing.assert_close(out[:, :3], target)
 
 
@@ -56,7 +56,7 @@ WISH = 7.0
 
 def test_soft_rows_end_between_target_and_wish_the_earlier_the_nearer():
     target = torch.full((1, 4, 1), 3.0)
-    guidance = PrefixGuidance(target, 1, 6)
+    guidance = PrefixGuidance(target, 1, 6, len(JOINTS))
     out = normalized_chunk(Field(), torch.zeros(1, 6, 1), None, Flow(5), guidance)[0, :, 0]
     assert out[0] == pytest.approx(3.0, abs=1e-6)
     assert (out[:5].diff() > 0).all()
@@ -67,18 +67,18 @@ def test_soft_rows_end_between_target_and_wish_the_earlier_the_nearer():
 
 def test_rows_without_a_target_follow_by_attention():
     free = run(None)
-    out = run(PrefixGuidance(free[:, :2] + 1.0, 2, HORIZON))
+    out = run(PrefixGuidance(free[:, :2] + 1.0, 2, HORIZON, len(JOINTS)))
     assert (out[:, 2:] - free[:, 2:]).abs().max() > 1e-3
 
 
 def test_equal_noise_gives_equal_chunks():
-    guidance = PrefixGuidance(torch.ones(1, 2, len(JOINTS)), 1, HORIZON)
+    guidance = PrefixGuidance(torch.ones(1, 2, len(JOINTS)), 1, HORIZON, len(JOINTS))
     assert torch.equal(run(guidance), run(guidance))
 
 
 def test_a_path_straight_to_the_target_is_what_the_network_sees():
     target, start, field = torch.full((1, 2, 1), 3.0), torch.full((1, 2, 1), -1.0), Field()
-    normalized_chunk(field, start, None, Flow(4), PrefixGuidance(target, 2, 2))
+    normalized_chunk(field, start, None, Flow(4), PrefixGuidance(target, 2, 2, target.shape[2]))
     assert len(field.seen) == 4
     for t, x in field.seen:
         torch.testing.assert_close(x, t * start + (1 - t) * target)

@@ -46,10 +46,10 @@ CONFIG = MiniPi05Config(
 )
 
 
-def tiny_network(seed: int = 0) -> MiniPi05:
+def tiny_network(seed: int = 0, config: MiniPi05Config = CONFIG) -> MiniPi05:
     """Random weights everywhere, norms and gates included: zeros would hide mistakes."""
     torch.manual_seed(seed)
-    network = MiniPi05(CONFIG).eval()
+    network = MiniPi05(config).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(torch.randn_like(parameter) * (0.3 if parameter.ndim > 1 else 0.2))

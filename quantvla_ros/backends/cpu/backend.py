@@ -91,7 +91,7 @@ class CpuBackend(Backend):
         kernel = pack_network(network, family.siblings(network), family.unused(network))
         if options.compiled:
             interface = bundle.manifest.interface
-            noise = torch.zeros(1, interface.horizon, len(interface.action.names))
+            noise = torch.zeros(1, interface.horizon, interface.action.width)
             return CompiledRunner(network, kernel, example, noise)
         return NetworkRunner(network, kernel)
 
