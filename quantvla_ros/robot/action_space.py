@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from quantvla_ros.robot.units import Entry
 
-Kind = Literal["joint_position", "joint_delta", "ee_delta"]
+KINDS = ("joint_position", "joint_delta", "ee_delta")
 GroupType = Literal["arm", "gripper", "tip"]
 
 TWIST_NAMES = ("linear_x", "linear_y", "linear_z", "angular_x", "angular_y", "angular_z")
@@ -36,10 +36,15 @@ class ActionGroup:
 
     name: str
     type: GroupType
-    kind: Kind
+    kind: str
 
     def __post_init__(self) -> None:
-        """Refuse a kind that the group cannot carry out."""
+        """Refuse a kind that nothing or not this group can carry out."""
+        if self.kind not in KINDS:
+            raise ValueError(
+                f"action group '{self.name}' has kind '{self.kind}'; supported are "
+                f"{', '.join(KINDS)}"
+            )
         if (self.type == "tip") != (self.kind == "ee_delta"):
             raise ValueError(
                 f"action group '{self.name}' is of type {self.type} and kind {self.kind}; "
