@@ -25,7 +25,7 @@ import typer
 from calib_tools.common.cores import usable_cores
 from calib_tools.common.failures import told
 from calib_tools.common.output import write_json
-from quantvla_ros.backends.cpu.fingerprint import cpu_kind
+from quantvla_ros.backends.registry import DEFAULT, find_backend
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.parent_process import end_with_parent
 from training.making_table import KIND, SCHEMA
@@ -161,7 +161,7 @@ def main(
             check_writable(place)
         rows = make(stages(work), work)
         total = round(sum(row["seconds"] for row in rows), 1)
-        machine = {"cores": usable_cores(), "cpu": cpu_kind()}
+        machine = {"cores": usable_cores(), "cpu": find_backend(DEFAULT).target()}
         record = {"kind": KIND, "schema": SCHEMA, **machine, "seconds": total, "stages": rows}
         write_json(RECORD, record)
     print(f"{BUNDLE} is made, in {total / 3600:.1f} h; {RECORD} says what took how long.")
