@@ -27,7 +27,7 @@ test-slow: venv
 # What checks engines and their graphs, in an environment of its own; needs no GPU.
 test-tensorrt: venv
 	.ci/make_tensorrt_check
-	.venv-tensorrt/bin/python -m pytest test/backends/tensorrt $(TEST_ARGS)
+	.venv-tensorrt/bin/python -m pytest test/backends -k tensorrt $(TEST_ARGS)
 
 # What needs neither ROS nor the simulator, on the other supported Pythons.
 test-pythons: venv

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from calib_tools.bench.cli import bench
+from calib_tools.build.cli import build
 from calib_tools.common.failures import told
 from calib_tools.common.options import BufferDir, BundleDir, Json, print_json
 from calib_tools.common.stopping import Stopped, say, stops_on_signals
@@ -85,6 +86,7 @@ _COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (select, "select monday/ tuesday/ --config config/calibration.yaml --out buffer"),
     (quantize, "quantize policies/panda buffer --scheme w4a8 --out int4"),
     (gate, "gate int8 policies/panda buffer"),
+    (build, "build int8"),
     (bench, "bench int8 --against policies/panda --buffer buffer --out bench.json"),
     (evaluate, "evaluate policies/panda int8 --task pick_place --episodes 100 --out evaluation"),
     (report, "report demo_out --out report.html"),

@@ -29,7 +29,6 @@ from calib_tools.quantize.rounding_stage import (
 from calib_tools.quantize.teaching import record_teacher_run
 from calib_tools.quantize.work_directory import WorkDirectory
 from quantvla_ros.backends.policy import Policy, policy_of
-from quantvla_ros.backends.registry import find_backend
 from quantvla_ros.bundle.schema import GateRecord, Quantization
 from quantvla_ros.bundle.storage import (
     Bundle,
@@ -140,7 +139,6 @@ class QuantizationRun:
         if self._recipe.searches:
             beside[SENSITIVITY_FILE] = json_text(chosen.record)
         save_bundle(out, manifest, tensors, self._bundle.tokenizer.json, force, beside)
-        find_backend(self._recipe.target).build(out)
         self._progress("done", 1.0)
         return QuantizationReport(out, quantization, gate, corrections)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -47,6 +47,23 @@ class Fact:
     status: Literal["good", "note", "bad"]
     text: str
     remedy: str = ""
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How `Backend.build` goes about it.
+
+    Attributes:
+        builder: name of one of the ways that the backend has, or "auto" for its choice.
+        force: build again what is there already.
+        progress: called with what happens now and the share done, 0..1.
+        say: called with sentences that a person should read.
+    """
+
+    builder: str = "auto"
+    force: bool = False
+    progress: Callable[[str, float], None] = lambda text, share: None
+    say: Callable[[str], None] = lambda text: None
 
 
 class Runner(Protocol):
@@ -160,11 +177,14 @@ class Backend(ABC):
         """
         self.check(options)
 
-    def build(self, path: Path) -> Path | None:
+    def build(self, path: Path, options: BuildOptions) -> Path | None:
         """Make what this machine needs beside the weights of the bundle at `path`, as an engine.
 
         Returns:
             What was made, in the folder that `engine_folder` tells; None where there is nothing.
+
+        Raises:
+            QuantVLAError: it cannot be made here, or is there already.
         """
         return None
 

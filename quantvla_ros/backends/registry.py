@@ -17,6 +17,7 @@ BACKENDS: Registry[Backend] = Registry(
     bundled={
         "cpu": "quantvla_ros.backends.cpu.backend:BACKEND",
         "reference": "quantvla_ros.backends.reference.backend:BACKEND",
+        "tensorrt": "quantvla_ros.backends.tensorrt.backend:BACKEND",
     },
 )
 

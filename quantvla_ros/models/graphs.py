@@ -28,12 +28,14 @@ class Graph:
         inputs: names; floats or int32, batch axis of one.
         outputs: names.
         part: the part (see `Graphs.parts`) of what is computed outside all named modules.
+        tensorrt: oldest version of TensorRT that builds it, if the backend's own will not do.
     """
 
     module: nn.Module
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     part: str
+    tensorrt: tuple[int, int] | None = None
 
 
 class HostInputs(NamedTuple):

@@ -19,6 +19,7 @@ COMMANDS = [
     "quantize",
     "gate",
     "bench",
+    "build",
     "evaluate",
     "report",
     "inspect",

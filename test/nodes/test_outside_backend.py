@@ -16,6 +16,7 @@ from support.tiny_policy import CONFIG, SIZE
 from support.waiting import wait_until
 
 from calib_tools.bench.measuring import bench
+from calib_tools.build.command import build
 from calib_tools.quantize.judging import judge_bundles
 from calib_tools.quantize.quantizing import quantize_bundle
 from calib_tools.quantize.recipe import Recipe
@@ -68,6 +69,7 @@ def bundles(tmp_path_factory) -> tuple[Path, Path]:
     written = load_manifest(folder / "int8")
     passed = written.gate.model_copy(update={"passed": True})
     write_manifest(folder / "int8", written.model_copy(update={"gate": passed}))
+    build(folder / "int8", "engine")
     return folder / "float", folder / "int8"
 
 
@@ -109,7 +111,7 @@ def test_the_node_refuses_it_on_another_machine(robot, bundles, tmp_path, monkey
     try:
         with pytest.raises(QuantVLAError, match=r"BACKEND_ERROR: .*no engine for machine two"):
             policy.client.configure()
-        BACKEND.build(bundles[1])
+        build(bundles[1], "engine")
         words = r"FINGERPRINT_MISMATCH: .*'machine one'; here runs .* of 'engine' on 'machine two'"
         with pytest.raises(QuantVLAError, match=words):
             policy.client.configure()

@@ -31,9 +31,9 @@ class EngineBackend(Backend):
     def facts(self):
         return [Fact("engine's machine", "good", self.target())]
 
-    def build(self, path):
+    def build(self, path, options):
         engine = self.engine_folder(path) / "engine.json"
-        engine.parent.mkdir(parents=True)
+        engine.parent.mkdir(parents=True, exist_ok=options.force)
         engine.write_text(json.dumps({"target": self.target(), "bundle": bundle_hash(path)}))
         return engine
 

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of `quantvla build`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from calib_tools.common.options import BundleDir, Json, print_json
+
+
+def build(
+    bundle: BundleDir,
+    backend: Annotated[str, typer.Option(help="What the engines are for.")] = "tensorrt",
+    builder: Annotated[
+        str, typer.Option(help="What makes them: auto, torch_tensorrt or onnx.")
+    ] = "auto",
+    force: Annotated[bool, typer.Option("--force", help="Build again what is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Build a bundle's engines for this very machine; they lie beside its weights.
+
+    A float bundle is built in the same way. Nothing builds or rebuilds engines but this command.
+    """
+    from calib_tools.build.command import build as run
+
+    made = run(bundle, backend, builder, force)
+    if as_json:
+        print_json({"engines": None if made is None else str(made)})
+    elif made is None:
+        print(f"Backend '{backend}' builds nothing: it runs the bundle as it is.")
+    else:
+        print(f"Built {made}.")

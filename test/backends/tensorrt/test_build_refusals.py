@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `build` refuses in one sentence, before any work."""
+
+from __future__ import annotations
+
+import pytest
+from support.engines import ORIN, write_engines
+from support.static_bundle import save_static_bundle
+from support.tiny_policy import save_tiny_bundle
+
+from quantvla_ros.backends.base import BuildOptions
+from quantvla_ros.backends.tensorrt import engines, library, memory
+from quantvla_ros.backends.tensorrt.engines import build_engines
+from quantvla_ros.errors import BackendError, OutputExistsError
+from quantvla_ros.quantization.schemes import Precision
+
+RIGHT = "`quantvla quantize --target tensorrt` makes the right bundle"
+
+
+def build(bundle, machine=ORIN, builder="auto"):
+    folder = bundle / "engines" / "tensorrt-test"
+    return build_engines(bundle, folder, machine, BuildOptions(builder))
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    return save_tiny_bundle(tmp_path / "float")
+
+
+@pytest.mark.parametrize(
+    ("precision", "bits", "words"),
+    [
+        (Precision(8), 8, "ranges found at run time"),
+        (Precision(4, activation="static"), 8, "weights of 4 bits"),
+        (Precision(4, 16, "static"), 8, "weights of 4 bits"),
+        (Precision(8, activation="float"), 8, "activations that stay float"),
+        (Precision(8, activation="static"), 7, "activations of 7 bits"),
+    ],
+)
+def test_integers_that_stock_tensorrt_does_not_multiply(bundle, tmp_path, precision, bits, words):
+    made = save_static_bundle(bundle, tmp_path / "int8", precision=precision, activation_bits=bits)
+    with pytest.raises(BackendError, match=f"{words}.*{RIGHT}"):
+        build(made)
+    assert not (made / "engines").exists()
+
+
+@pytest.mark.parametrize(
+    ("machine", "builder", "words"),
+    [
+        (ORIN.model_copy(update={"gpu": None, "sm": None}), "auto", "no NVIDIA GPU was found"),
+        (ORIN, "nvcc", "unknown builder 'nvcc'; known: auto, torch_tensorrt, onnx"),
+    ],
+)
+def test_machines_and_builders_that_will_not_do(bundle, machine, builder, words):
+    with pytest.raises(BackendError, match=words):
+        build(bundle, machine, builder)
+    assert not (bundle / "engines").exists()
+
+
+def test_a_machine_without_tensorrt(bundle, monkeypatch):
+    monkeypatch.setattr(library, "_module", lambda: None)
+    with pytest.raises(BackendError, match="TensorRT's Python module is not installed; on a Jet"):
+        build(bundle, ORIN.model_copy(update={"tensorrt": None}))
+
+
+def test_a_tensorrt_that_is_too_old():
+    library.check_version("10.3.0")
+    with pytest.raises(BackendError, match=r"TensorRT 8\.6\.2 is too old .* needs 10\.3"):
+        library.check_version("8.6.2")
+    with pytest.raises(BackendError, match=r"10\.3\.0 is too old for 'context', which needs 10\.8"):
+        library.check_version("10.3.0", (10, 8), "'context'")
+
+
+def test_too_little_memory_is_told_before_the_build_with_what_can_be_done(bundle, monkeypatch):
+    monkeypatch.setattr(memory, "available_memory", lambda meminfo: 900e6)
+    words = r"about 1\.\d GB of memory and 0\.9 GB are free .*close the desktop"
+    with pytest.raises(BackendError, match=words):
+        build(bundle)
+    assert not (bundle / "engines").exists()
+
+
+def test_memory_grows_with_the_part_from_the_nearest_known_size():
+    (small, took_small), (large, took_large) = memory.MEASURED
+    assert memory.build_memory(small) == pytest.approx(took_small)
+    assert memory.build_memory(large) == pytest.approx(took_large)
+    assert memory.build_memory(3 * large) > 2.5 * (took_large - took_small)
+
+
+def test_engines_that_are_there_are_not_built_again(bundle):
+    write_engines(bundle)
+    with pytest.raises(OutputExistsError, match=r"already, in .*; give --force to build them"):
+        build(bundle)
+
+
+def test_a_build_that_dies_is_a_sentence():
+    assert "want of memory" in engines._last_words(-9)
+    assert "by signal SIGSEGV" in engines._last_words(-11)

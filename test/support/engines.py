@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A record of engines as the build writes it, beside a bundle, with plans of a few bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from quantvla_ros.backends.tensorrt.engine_record import (
+    GRAPHS,
+    Builder,
+    EngineRecord,
+    PlanRecord,
+    bundle_identity,
+    plan_file,
+    write_record,
+)
+from quantvla_ros.backends.tensorrt.machine import Machine
+from quantvla_ros.bundle.storage import load_manifest
+
+ORIN = Machine(tensorrt="10.3.0", gpu="Orin", sm="8.7", l4t="36.4.3")
+
+
+def write_engines(bundle: Path, machine: Machine = ORIN, folder: str = "tensorrt-test") -> Path:
+    """Write both plans and the record; returns their folder."""
+    made = bundle / "engines" / folder
+    made.mkdir(parents=True)
+    plans = {}
+    for graph in GRAPHS:
+        plan = f"plan of {graph}".encode()
+        plan_file(made, graph).write_bytes(plan)
+        plans[graph] = PlanRecord(
+            graph="0" * 64,
+            plan=hashlib.sha256(plan).hexdigest(),
+            plan_bytes=len(plan),
+            int8_products=1,
+            int8_linears=["mlp.up"],
+            float_linears=["out"],
+            seconds=1.0,
+            memory_bytes=10**9,
+        )
+    record = EngineRecord(
+        bundle=bundle_identity(load_manifest(bundle)),
+        machine=machine,
+        builder=Builder(name="onnx", version=str(machine.tensorrt)),
+        precision={"vision": "fp16"},
+        plans=plans,
+    )
+    write_record(made, record)
+    return made
