@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -124,6 +125,11 @@ class CalibrationConfig(_Model):
     def reference(self) -> str:
         """Name of the camera whose frames set the groups' times."""
         return next(iter(self.cameras))
+
+    def without(self, topics: Collection[str]) -> CalibrationConfig:
+        """The same without the cameras of these topics."""
+        left = {name: c for name, c in self.cameras.items() if c.topic not in topics}
+        return self.model_copy(update={"cameras": left})
 
     def topics(self) -> dict[str, tuple[str, ...]]:
         """Every topic with the message types it may carry."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from calib_tools.buffer.collector import Collector
@@ -14,6 +15,7 @@ from calib_tools.buffer.store import BufferDescription, write_buffer
 from calib_tools.common.stopping import asked_to_stop
 from calib_tools.record.progress import CollectorProgress
 from quantvla_ros.bundle.directory import prepare_output
+from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import QuantVLAError
 
 STARTED = "Recording; Ctrl-C ends it and keeps what was recorded."
@@ -30,7 +32,8 @@ def record(
 ) -> BufferDescription:
     """Record until there is enough to choose from, the time is over, or a signal asks to stop.
 
-    Instructions that the policy of `bundle` cannot know are left out, where one is given.
+    Where the policy's `bundle` is given, instructions that it cannot know are left out, and so are
+    cameras that it does not need and that nobody publishes.
 
     Raises:
         QuantVLAError: `out` exists, a topic is silent, nothing that came can be used, or too few
@@ -39,10 +42,16 @@ def record(
     from quantvla_ros.nodes.recorder import TopicTap
 
     prepare_output(out, force)
-    collector = Collector(config, samples, refusal_for(bundle))
-    received = collector.synchroniser.received
-    with TopicTap(config.topics()) as tap, CollectorProgress(collector, collector.target) as bar:
-        tap.subscribe(config.first_message_timeout_s)
+    refusal, optional = refusal_for(bundle), _optional(config, bundle)
+    with ExitStack() as closing:
+        tap = closing.enter_context(TopicTap(config.topics()))
+        absent = tap.subscribe(config.first_message_timeout_s, optional)
+        config = config.without(absent)
+        collector = Collector(config, samples, refusal)
+        received = collector.synchroniser.received
+        bar = closing.enter_context(CollectorProgress(collector, collector.target))
+        for topic in absent:
+            bar.note(f"Nothing publishes '{topic}'; its camera is optional and left out.")
         bar.note(STARTED)
         started = time.monotonic()
         with asked_to_stop() as interrupted:
@@ -64,3 +73,10 @@ def record(
                 bar.note("Interrupted; keeping what was recorded.")
             chosen, counts = collector.finish()
             return write_buffer(out, config, chosen, counts, ["live topics"], force)
+
+
+def _optional(config: CalibrationConfig, bundle: Path | None) -> set[str]:
+    """Topics of the cameras that the policy of `bundle` also runs without."""
+    slots = () if bundle is None else load_manifest(bundle).interface.cameras
+    names = {slot.name for slot in slots if slot.optional}
+    return {source.topic for name, source in config.cameras.items() if name in names}

@@ -6,7 +6,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 
 from rclpy.context import Context
@@ -95,11 +95,14 @@ class TopicTap:
                 topic.look()
         return not self._stopping.is_set()
 
-    def subscribe(self, timeout_s: float) -> None:
+    def subscribe(self, timeout_s: float, optional: Container[str] = ()) -> list[str]:
         """Wait until every topic has a publisher that can be read, and read it from then on.
 
+        Returns:
+            The `optional` topics that have none within the time.
+
         Raises:
-            QuantVLAError: one has none within the time; says what is there.
+            QuantVLAError: another one has none; says what is there.
         """
         for name, types in self._types.items():
             for msgtype in types:
@@ -108,8 +111,12 @@ class TopicTap:
         deadline = time.monotonic() + timeout_s
         while silent := [topic.name for topic in self._topics if not topic.subscribed]:
             if time.monotonic() > deadline:
-                raise self.silent(silent[0], timeout_s)
+                for name in silent:
+                    if name not in optional:
+                        raise self.silent(name, timeout_s)
+                return silent
             time.sleep(_POLL_S)
+        return []
 
     def silent(self, topic: str, seconds: float) -> QuantVLAError:
         """Return the error for a topic of which nothing came in so many seconds."""

@@ -93,17 +93,19 @@ class SwingingRobot(FakeRobot):
 
 
 @pytest.fixture(scope="module")
-def buffer(ros, tmp_path_factory):
-    """Recorded from live topics, without the optional camera."""
+def buffer(ros, tmp_path_factory, float_bundle):
+    """Recorded from live topics, without the optional camera, which nobody publishes."""
+    topics = {CAMERAS[0]: f"/{CAMERAS[0]}/image_raw", UNSEEN: "/nobody/image_raw"}
     config = CalibrationConfig(
-        cameras={CAMERAS[0]: CameraSource(topic=f"/{CAMERAS[0]}/image_raw", max_age_s=5.0)},
+        cameras={name: CameraSource(topic=at, max_age_s=5.0) for name, at in topics.items()},
+        first_message_timeout_s=3.0,
         joint_states=JointSource(names=list(JOINTS), max_age_s=5.0),
         candidates_per_sample=1.0,
     )
     path = tmp_path_factory.mktemp("recorded") / "buffer"
     robot = SwingingRobot()
     try:
-        record(config, path, 36, 120.0, force=False)
+        record(config, path, 36, 120.0, force=False, bundle=float_bundle)
     finally:
         robot.close()
     return path
