@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 from torch import nn
 
+from outside_family.graphs import graphs
 from outside_family.network import ReachConfig, ReachNetwork
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.tokenizer import Tokenizer
@@ -116,4 +117,5 @@ FAMILY = Family(
     attentions=_attentions,
     processing=_processing,
     unused=lambda network: frozenset({"pooler"}),
+    graphs=graphs,
 )

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ from quantvla_ros.models.blocks import (
 from quantvla_ros.models.family import Network
 
 PATCH = 4
-MASKED = -1e9
+MASKED = -6e4  # finite also in float16
 
 
 class ReachConfig(BaseModel):
@@ -102,23 +102,38 @@ class ReachNetwork(Network):
             inputs: "images", uint8 [B, cameras, S, S, 3]; "camera_mask", bool [B, cameras];
                 "state" [B, n]; "tokens" and "token_mask" [B, L], padded on the left.
         """
-        images, mask = inputs["images"].float() / 127.5 - 1.0, inputs["token_mask"]
-        batch, cameras, size = images.shape[:3]
-        side = size // PATCH
-        cut = images.reshape(batch, cameras, side, PATCH, side, PATCH, 3).transpose(3, 4)
-        seen = self.patches(cut.reshape(batch, cameras * side**2, -1)) + self.place
-        state = self.state(inputs["state"])[:, None]
-        x = torch.cat([seen, state, self.words(inputs["tokens"])], dim=1)
-        there = inputs["camera_mask"].repeat_interleave(side**2, dim=1)
-        always = torch.ones(batch, 1, dtype=torch.bool)
-        there = torch.cat([there, always, mask], dim=1)
-        bias = torch.where(there, 0.0, MASKED)[:, None, None, :]
-        positions = (torch.cumsum(there, dim=1) - 1).clamp(min=0)
-        config = self.config
-        table = rotary_table(positions, config.width // config.heads, 100.0)
-        memory = self.memory_norm(self.encoder(x, table, bias))
-        pairs = [block.cross.key_value(memory, None) for block in self.head]  # type: ignore[operator, union-attr]
+        table, bias = self.places(inputs)
+        patches = self.cut(inputs["images"])
+        pairs = self.memory(patches, inputs["state"], inputs["tokens"], table, bias)
         return {"pairs": pairs, "bias": bias}
+
+    def places(self, inputs: Mapping[str, Tensor]) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        """The encoder's rotary table and what is added to logits [B, 1, 1, P]."""
+        config, mask = self.config, inputs["token_mask"]
+        patches = (config.image_size // PATCH) ** 2
+        there = inputs["camera_mask"].repeat_interleave(patches, dim=1)
+        always = torch.ones(mask.shape[0], 1, dtype=torch.bool)
+        there = torch.cat([there, always, mask], dim=1)
+        positions = (torch.cumsum(there, dim=1) - 1).clamp(min=0)
+        table = rotary_table(positions, config.width // config.heads, 100.0)
+        return table, torch.where(there, 0.0, MASKED)[:, None, None, :]
+
+    def cut(self, images: Tensor) -> Tensor:
+        """Patches [B, cameras * patches, 3 * PATCH^2] in -1..1."""
+        pixels = images.float() / 127.5 - 1.0
+        batch, cameras, size = pixels.shape[:3]
+        side = size // PATCH
+        cut = pixels.reshape(batch, cameras, side, PATCH, side, PATCH, 3).transpose(3, 4)
+        return cut.reshape(batch, cameras * side**2, -1)
+
+    def memory(
+        self, patches: Tensor, state: Tensor, tokens: Tensor, table: Any, bias: Tensor
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Keys and values of every head layer."""
+        seen = self.patches(patches) + self.place
+        x = torch.cat([seen, self.state(state)[:, None], self.words(tokens)], dim=1)
+        memory = self.memory_norm(self.encoder(x, table, bias))
+        return [block.cross.key_value(memory, None) for block in self.head]  # type: ignore[operator, union-attr]
 
     def time_constants(self, t: Tensor) -> dict[str, Tensor]:
         """The time's token [B, 1, D]."""
@@ -126,8 +141,14 @@ class ReachNetwork(Network):
 
     def step(self, x_t: Tensor, time_constants: Any, context: Any) -> Tensor:
         """Velocity, action minus noise; flow time 0 is pure noise and 1 the action."""
-        x = self.into(x_t) + self.row[: x_t.shape[1]] + time_constants["time"]
-        for block, (key, value) in zip(self.head, context["pairs"], strict=True):
-            x = block(x, key, value, context["bias"])
+        return self.refine(x_t, time_constants["time"], context["pairs"], context["bias"])
+
+    def refine(
+        self, x_t: Tensor, time: Tensor, pairs: Sequence[tuple[Tensor, Tensor]], bias: Tensor
+    ) -> Tensor:
+        """The head's velocity [B, C, actions]."""
+        x = self.into(x_t) + self.row[: x_t.shape[1]] + time
+        for block, (key, value) in zip(self.head, pairs, strict=True):
+            x = block(x, key, value, bias)
         out: Tensor = self.out(x)
         return out

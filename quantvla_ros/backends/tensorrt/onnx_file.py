@@ -3,9 +3,17 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from torch.export import ExportedProgram
+import torch
+
+from quantvla_ros.backends.tensorrt import operators
+from quantvla_ros.whole_file import whole_file
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
 
 OPSET = 20
 """The newest that the oldest TensorRT here (10.3) takes whole."""
@@ -16,4 +24,53 @@ def write_onnx(program: ExportedProgram, path: Path) -> None:
 
     Inputs and outputs bear the names of the graph's.
     """
-    raise NotImplementedError
+    import onnx
+
+    with whole_file(path) as draft, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter, about itself
+        made = torch.onnx.export(
+            program,
+            dynamo=True,
+            opset_version=OPSET,
+            output_names=output_names(program),
+            custom_translation_table=_translations(),
+            external_data=False,
+            verbose=False,
+        )
+        assert made is not None
+        made.save(str(draft))
+        onnx.checker.check_model(str(draft), full_check=True)
+
+
+def output_names(program: ExportedProgram) -> list[str]:
+    """Names of what a graph of `export_graphs` gives, in order."""
+    names: list[str] = program.call_spec.out_spec.context
+    return names
+
+
+def _translations() -> dict[Any, Any]:
+    """Our operators in ONNX's: Q and DQ in float32 around the integers, and casts outside.
+
+    A scale of a weight is a vector along axis 0: TensorRT-RTX's parser would take another shape in
+    silence. Q gets a zero point, for its type is that of the integers.
+    """
+    import onnx
+    from onnxscript import opset20 as op
+
+    kinds = onnx.TensorProto
+
+    def fake_int8_to_onnx(x: Any, scale: float) -> Any:
+        step = op.Constant(value=onnx.helper.make_tensor("step", kinds.FLOAT, [], [scale]))
+        zero = op.Constant(value=onnx.helper.make_tensor("zero", kinds.INT8, [], [0]))
+        grid = op.QuantizeLinear(op.Cast(x, to=kinds.FLOAT), step, zero)
+        return op.CastLike(op.DequantizeLinear(grid, step), x)
+
+    def int8_weight_to_onnx(codes: Any, scale: Any, dtype: int) -> Any:
+        return op.Cast(op.DequantizeLinear(codes, scale, axis=0), to=dtype)
+
+    ours = torch.ops.quantvla
+    assert operators.fake_int8 is not None  # the module defines both operators
+    return {
+        ours.fake_int8.default: fake_int8_to_onnx,
+        ours.int8_weight.default: int8_weight_to_onnx,
+    }

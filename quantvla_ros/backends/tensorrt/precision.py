@@ -7,19 +7,49 @@ from collections.abc import Mapping
 
 import torch
 
+from quantvla_ros.errors import BackendError
+
+AUTO = "auto"
 KINDS = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
+MARGIN = 8.0
+"""How much larger than in calibration the numbers of a part may get before float16 ends."""
 
 
 def choose_precision(
-    parts: Mapping[str, float | None], asked: str = "auto"
+    parts: Mapping[str, float | None], asked: str = AUTO
 ) -> dict[str, torch.dtype]:
     """The kind of float of each part.
+
+    float16 rounds eight times finer than bfloat16 and is taken where it cannot overflow; bfloat16
+    has the range of float32.
 
     Args:
         parts: largest magnitude that calibration saw in each part; None where it is not known.
         asked: "auto", or a key of `KINDS` for all parts.
 
     Raises:
-        BackendError: float16 was asked for and would overflow; names the part and the value.
+        BackendError: float16 was asked for and may overflow; names the part and the value.
     """
-    raise NotImplementedError
+    if asked != AUTO and asked not in KINDS:
+        raise BackendError(f"unknown precision '{asked}'; known: {', '.join((AUTO, *KINDS))}")
+    if asked == "fp16":
+        for part, largest in parts.items():
+            if not _fits(largest):
+                raise BackendError(_overflow(part, largest))
+    if asked != AUTO:
+        return dict.fromkeys(parts, KINDS[asked])
+    return {part: torch.float16 if _fits(v) else torch.bfloat16 for part, v in parts.items()}
+
+
+def _fits(largest: float | None) -> bool:
+    return largest is not None and largest * MARGIN <= torch.finfo(torch.float16).max
+
+
+def _overflow(part: str, largest: float | None) -> str:
+    mend = "choose `--precision auto` or `bf16`"
+    if largest is None:
+        return f"nothing is known of the numbers in part '{part}', and float16 may overflow; {mend}"
+    return (
+        f"numbers of part '{part}' reached {largest:.4g} in calibration, and float16 ends at 65504 "
+        f"({MARGIN:g} times that is wanted); {mend}"
+    )

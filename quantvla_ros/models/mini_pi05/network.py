@@ -12,7 +12,7 @@ enters as one continuous token instead of as digits in the prompt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -31,7 +31,8 @@ from quantvla_ros.models.blocks import (
 from quantvla_ros.models.family import Network
 from quantvla_ros.models.mini_pi05.config import MiniPi05Config
 
-MASKED = -1e9  # added to the logits of padding; finite, so that a fully masked row stays finite
+MASKED = -6e4
+"""Added to the logits of padding; finite also in float16, so that a fully masked row is no NaN."""
 
 
 class Context(NamedTuple):
@@ -56,6 +57,11 @@ class Context(NamedTuple):
         )
 
 
+def scaled_pixels(images: Tensor) -> Tensor:
+    """Float pictures of uint8 ones, by the mean and spread of rendered pictures, roughly."""
+    return images.float() * (1.0 / 64.0) - 1.6
+
+
 class VisionTower(nn.Module):
     """Convolution stem (16 pixels a token) and transformer blocks."""
 
@@ -75,13 +81,12 @@ class VisionTower(nn.Module):
         )
         self.post_layernorm = nn.LayerNorm(width, eps=1e-6)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Tokens [B, N * (S / 16)^2, D] of uint8 images [B, N, S, S, 3]."""
-        batch, cameras, size, _, _ = images.shape
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Tokens [B, N * (S / 16)^2, D] of `scaled_pixels` [B, N, S, S, 3]."""
+        batch, cameras, size, _, _ = pixels.shape
         quarter = size // 4
-        x = images.reshape(batch * cameras, quarter, 4, quarter, 4, 3)
+        x = pixels.reshape(batch * cameras, quarter, 4, quarter, 4, 3)
         x = x.permute(0, 2, 4, 5, 1, 3).reshape(batch * cameras, 48, quarter, quarter)
-        x = x.float() * (1.0 / 64.0) - 1.6  # mean and spread of rendered pictures, roughly
         x = F.relu(self.stem1(x))
         x = F.relu(self.stem_norm(self.stem2(x)))
         x = self.stem3(x).flatten(2).transpose(1, 2) + self.position_embedding
@@ -193,17 +198,22 @@ class MiniPi05(Network):
 
     def embed(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Tokens [B, P, D] in the order images, state, instruction, and their mask [B, P]."""
-        tokens = inputs["tokens"]
-        image_tokens = self.multi_modal_projector(self.vision_tower(inputs["images"]))
-        state_token = self.state_out_proj(F.silu(self.state_in_proj(inputs["state"])))[:, None]
+        x = self.tokens(scaled_pixels(inputs["images"]), inputs["state"], inputs["tokens"])
+        return x, self.token_mask(inputs["token_mask"])
+
+    def tokens(self, pixels: Tensor, state: Tensor, tokens: Tensor) -> Tensor:
+        """All tokens [B, P, D] of `scaled_pixels`, the state and the instruction's numbers."""
+        image_tokens = self.multi_modal_projector(self.vision_tower(pixels))
+        state_token = self.state_out_proj(F.silu(self.state_in_proj(state)))[:, None]
         words = self.language_model.embed_tokens(tokens) * self.config.width**0.5
-        always = torch.ones(
-            tokens.shape[0], image_tokens.shape[1] + 1, dtype=torch.bool, device=tokens.device
-        )
-        return (
-            torch.cat([image_tokens, state_token, words], dim=1),
-            torch.cat([always, inputs["token_mask"]], dim=1),
-        )
+        return torch.cat([image_tokens, state_token, words], dim=1)
+
+    def token_mask(self, mask: Tensor) -> Tensor:
+        """Which of all tokens [B, P] are there, by the instruction's [B, L]."""
+        config = self.config
+        count = config.cameras * (config.image_size // 16) ** 2 + 1
+        always = torch.ones(mask.shape[0], count, dtype=torch.bool, device=mask.device)
+        return torch.cat([always, mask], dim=1)
 
     def encode(self, inputs: Mapping[str, Tensor]) -> Context:
         """Run the language model once an observation.
@@ -222,10 +232,22 @@ class MiniPi05(Network):
 
     def run_language_model(self, x: Tensor, mask: Tensor, features: bool) -> tuple[Context, Tensor]:
         """Keys and values of embedded tokens; with `features` also the normed output [B, P, D]."""
-        table = rotary_table(
-            torch.cumsum(mask, dim=1) - 1, self.config.head_width, self.config.rope_theta
-        )
-        bias = torch.where(mask, 0.0, MASKED)[:, None, None, :]
+        keys, values, x = self.read_tokens(x, *self.token_places(mask), features)
+        return Context(keys, values, mask), self.language_model.norm(x) if features else x
+
+    def token_places(self, mask: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        """Rotary table of tokens with the mask [B, P], and what is added to logits [B, 1, 1, P]."""
+        config, positions = self.config, torch.cumsum(mask, dim=1) - 1
+        table = rotary_table(positions, config.head_width, config.rope_theta)
+        return table, torch.where(mask, 0.0, MASKED)[:, None, None, :]
+
+    def read_tokens(
+        self, x: Tensor, table: tuple[Tensor, Tensor], bias: Tensor, features: bool = False
+    ) -> tuple[list[Tensor], list[Tensor], Tensor]:
+        """Keys and values a layer, and what the last layer that was run gives [B, P, D].
+
+        Without `features` the last layer ends at its keys and values.
+        """
         keys, values = [], []
         layers = list(self.language_model.layers)
         for layer in layers if features else layers[:-1]:
@@ -236,7 +258,7 @@ class MiniPi05(Network):
             key, value = layers[-1].key_value(x, table)  # type: ignore[operator]
             keys.append(key)
             values.append(value)
-        return Context(keys, values, mask), self.language_model.norm(x) if features else x
+        return keys, values, x
 
     def time_constants(self, t: Tensor) -> Tensor:
         """All that the flow time [B] changes in the expert, see `ActionExpert.modulation`."""
@@ -256,16 +278,32 @@ class MiniPi05(Network):
         Returns:
             [B, horizon, action_width].
         """
+        table, bias = self.action_places(context.mask, x_t.shape[1])
+        return self.refine(x_t, time_constants, table, bias, context.keys, context.values)
+
+    def action_places(self, mask: Tensor, rows: int) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        """The same as `token_places` for the rows of a chunk, behind tokens with `mask` [B, P]."""
         config = self.config
-        steps = torch.arange(x_t.shape[1], device=x_t.device)
-        positions = context.mask.sum(dim=1, keepdim=True) + steps
+        positions = mask.sum(dim=1, keepdim=True) + torch.arange(rows, device=mask.device)
         table = rotary_table(positions, config.head_width, config.rope_theta)
-        seen = torch.zeros(x_t.shape[0], x_t.shape[1], device=x_t.device)
-        bias = torch.cat([torch.where(context.mask, 0.0, MASKED), seen], dim=1)[:, None, None, :]
+        seen = torch.zeros(mask.shape[0], rows, device=mask.device)
+        bias = torch.cat([torch.where(mask, 0.0, MASKED), seen], dim=1)[:, None, None, :]
+        return table, bias
+
+    def refine(
+        self,
+        x_t: Tensor,
+        time_constants: Tensor,
+        table: tuple[Tensor, Tensor],
+        bias: Tensor,
+        keys: Sequence[Tensor],
+        values: Sequence[Tensor],
+    ) -> Tensor:
+        """Velocity (see `step`) with the chunk's places and the context's keys and values."""
         x = self.action_in_proj(x_t)
         norms = time_constants[:-1].unflatten(0, (-1, 2))
         layers = self.action_expert.layers
-        for layer, own, key, value in zip(layers, norms, context.keys, context.values, strict=True):
+        for layer, own, key, value in zip(layers, norms, keys, values, strict=True):
             x = layer(x, own, table, key, value, bias)
         x, _ = self.action_expert.norm(x, time_constants[-1])
         out: Tensor = self.action_out_proj(x)
