@@ -11,7 +11,7 @@ BIN := .venv/bin
 WORKERS := 2
 export PYTHON TORCH_INDEX
 
-.PHONY: demo test test-slow test-tensorrt test-pythons lint format bench policy colcon venv clean
+.PHONY: demo test test-slow test-tensorrt test-pythons test-arm lint format bench policy colcon venv clean
 
 demo: venv
 	$(BIN)/quantvla demo --out demo_out $(DEMO_ARGS)
@@ -32,6 +32,10 @@ test-tensorrt: venv
 # What needs neither ROS nor the simulator, on the other supported Pythons.
 test-pythons: venv
 	.ci/check_pythons
+
+# The kernels for 64-bit Arm in an emulator; says what to install where it cannot be run.
+test-arm: venv
+	.ci/check_arm
 
 lint: venv
 	$(BIN)/ruff check .

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the processor is and can do, by /proc/cpuinfo and by PyTorch."""
+"""What the processor is and can do, by the kernel and by PyTorch."""
 
 from __future__ import annotations
 
+import ctypes
 import platform
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
+ARM = "aarch64"
+_HWCAP, _DOT_PRODUCT = 16, 1 << 20  # of Linux's getauxval on 64-bit Arm
 
 
 def cpu_model() -> str:
@@ -29,6 +32,18 @@ def has_vnni() -> bool:
 
     wide = torch.backends.cpu.get_cpu_capability() == "AVX512"
     return wide and bool(torch.cpu._is_vnni_supported())
+
+
+def has_dot_product() -> bool:
+    """True on an Arm processor with the dot product instructions ("asimddp").
+
+    The kernel is asked directly: /proc/cpuinfo is that of the host below an emulator.
+    """
+    if platform.machine() != ARM:
+        return False
+    ask = ctypes.CDLL(None).getauxval
+    ask.argtypes, ask.restype = [ctypes.c_ulong], ctypes.c_ulong
+    return bool(ask(_HWCAP) & _DOT_PRODUCT)
 
 
 def _first(*keys: str, cpuinfo: Path = CPUINFO) -> str:

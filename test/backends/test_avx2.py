@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from quantvla_ros.backends.cpu.c_library import library_for
+from quantvla_ros.backends.cpu.c_library import library_for, native_unit
 
 VARIABLES = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
 PRODUCTS = Path(__file__).parents[1] / "support" / "exact_products.py"
 
 
-@pytest.mark.skipif(library_for(False) is None, reason="needs AVX2 and a C compiler")
+@pytest.mark.skipif(
+    native_unit() not in ("avx2", "vnni") or library_for("avx2") is None,
+    reason="needs AVX2 and a C compiler",
+)
 def test_kernels_for_avx2_are_exact_on_one_and_on_two_threads():
     """In a process of its own: the libraries read the variables once, when they are loaded."""
     done = subprocess.run(

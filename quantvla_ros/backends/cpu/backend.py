@@ -37,7 +37,7 @@ class CpuBackend(Backend):
         return None
 
     def activation_bits(self, precisions: Sequence[Precision]) -> int:
-        """See `Backend`: 7 without VNNI where weights have 8 bits, else 8."""
+        """See `Backend`: 7 on x86 without VNNI where weights have 8 bits, else 8."""
         from quantvla_ros.backends.cpu.kernels import native_activation_bits
 
         return native_activation_bits(*precisions)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from quantvla_ros.backends.cpu.c_library import run_kernel, scales_in_blocks
 from quantvla_ros.backends.cpu.packed_weight import Product
+from quantvla_ros.processor import ARM
 from quantvla_ros.quantization.nibbles import OFFSET
 
 COLUMNS = 16
@@ -30,7 +32,8 @@ class CFloat:
         self.rows, self._columns = product.rows, product.columns
         self._group = product.precision.group or self._columns
         self._bits = 4 if product.precision.packed else 8
-        self.name = f"avx2 f32 on {self._bits}-bit weights"
+        unit = "neon" if platform.machine() == ARM else "avx2"
+        self.name = f"{unit} f32 on {self._bits}-bit weights"
         codes = F.pad(product.codes, (0, 0, 0, -self.rows % COLUMNS))
         weight = codes.view(-1, COLUMNS, self._columns).transpose(1, 2)
         if product.precision.packed:

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Call `int8_linear.c`: 8-bit weights times integer activations, on one thread.
 
-oneDNN is exact too (`onednn_int8`) and spreads over threads, but on one it is slower, because
-quantizing the activations is several passes of its own.
+On x86 oneDNN is exact too (`onednn_int8`) and spreads over threads, but on one it is slower,
+because quantizing the activations is several passes of its own.
 """
 
 from __future__ import annotations
 
 import ctypes
+from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from quantvla_ros.backends.cpu.c_library import in_blocks, run_kernel
+from quantvla_ros.backends.cpu.c_library import in_blocks, native_unit, run_kernel
 from quantvla_ros.backends.cpu.packed_weight import Product
-from quantvla_ros.processor import has_vnni
 
 _POINTER, _SIZE = ctypes.c_void_p, ctypes.c_long
 
@@ -23,8 +23,12 @@ _POINTER, _SIZE = ctypes.c_void_p, ctypes.c_long
 class CInt8:
     """int8 weights in the kernel's layout: blocks of channels, four inputs side by side.
 
-    Exact for 7-bit activations, with VNNI for 8-bit ones too.
+    Exact for 7-bit activations, with VNNI and on Arm for 8-bit ones too.
     """
+
+    NAMES = MappingProxyType(
+        {"avx2": "avx2 u7s8", "vnni": "vnni u8s8", "neon": "neon s8s8", "sdot": "sdot s8s8"}
+    )
 
     def __init__(self, library: ctypes.CDLL, product: Product) -> None:
         self._kernel = library.quantvla_int8_linear
@@ -32,12 +36,13 @@ class CInt8:
             *(_POINTER, _SIZE, _SIZE, _POINTER, _POINTER, _POINTER, _SIZE),
             *(ctypes.c_int, ctypes.c_float, _POINTER),
         ]
-        self.name = "vnni u8s8" if has_vnni() else "avx2 u7s8"
+        self.name = self.NAMES[native_unit() or "avx2"]
         self.rows, self._columns, self._limit = product.rows, product.columns, product.limit
         self._step = product.step or 0.0
         blocks = in_blocks(product.codes, int(library.quantvla_int8_columns()))
         self._weight = blocks.permute(0, 2, 1, 3).contiguous()
-        self._shift = (self._limit + 1) * blocks.sum(dim=(2, 3), dtype=torch.int32).flatten()
+        zero_point = int(library.quantvla_int8_zero_point(self._limit))
+        self._shift = zero_point * blocks.sum(dim=(2, 3), dtype=torch.int32).flatten()
         self._scale = F.pad(product.scales[:, 0], (0, len(self._shift) - self.rows))
 
     @property

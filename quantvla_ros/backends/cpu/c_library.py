@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -20,13 +21,19 @@ from torch import Tensor
 
 from quantvla_ros.cache_directory import cache_directory
 from quantvla_ros.errors import BackendError
-from quantvla_ros.processor import has_vnni
+from quantvla_ros.processor import ARM, has_dot_product, has_vnni
 
 SOURCES = ("int8_linear.c", "int4_linear.c", "float_linear.c")
-INCLUDED = ("integer_lanes.c", "quantize_tokens.c")
-FLAGS = ("-O3", "-mavx2", "-mfma", "-shared", "-fPIC")
+INCLUDED = ("lanes.c", "x86.c", "arm.c", "quantize_tokens.c")
+FLAGS = ("-O3", "-shared", "-fPIC")
+UNITS = {
+    "avx2": ("-mavx2", "-mfma"),
+    "vnni": ("-mavx2", "-mfma", "-mavx512f", "-mavx512vl", "-mavx512vnni"),
+    "neon": ("-march=armv8-a",),
+    "sdot": ("-march=armv8.2-a+dotprod",),
+}
+"""Multiplying units of processors -> the flags of a compiler that uses them."""
 DEPTH = 4  # inputs that the integer kernels take side by side
-VNNI_FLAGS = ("-mavx512f", "-mavx512vl", "-mavx512vnni")
 
 
 def c_compiler() -> str | None:
@@ -34,26 +41,41 @@ def c_compiler() -> str | None:
     return shutil.which("cc") or shutil.which("gcc")
 
 
+def native_unit() -> str | None:
+    """What multiplies in the kernels on this processor, a key of `UNITS`; None if nothing does."""
+    if platform.machine() == ARM:
+        return "sdot" if has_dot_product() else "neon"
+    if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
+        return None
+    return "vnni" if has_vnni() else "avx2"
+
+
+def adds_in_32_bits() -> bool:
+    """True when 8-bit activations times 8-bit weights are exact: with VNNI, and on Arm."""
+    return native_unit() in ("vnni", "neon", "sdot")
+
+
 def load_library() -> ctypes.CDLL | None:
-    """The compiled kernels, or None without AVX2 or without a C compiler.
+    """The compiled kernels, or None without AVX2 or Arm's NEON, or without a C compiler.
 
     Long work that ends with them calls this first: it must not end for want of a folder.
 
     Raises:
         QuantVLAError: there is no folder to build them in, or its disk is full.
     """
-    return library_for(has_vnni())
+    unit = native_unit()
+    return library_for(unit) if unit else None
 
 
 @cache
-def library_for(vnni: bool) -> ctypes.CDLL | None:
-    """The same, with VNNI or without."""
+def library_for(unit: str) -> ctypes.CDLL | None:
+    """The same for a key of `UNITS`, which this processor must have."""
     compiler = c_compiler()
-    if compiler is None or torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
+    if compiler is None:
         return None
     folder = resources.files("quantvla_ros.backends.cpu")
     texts = {name: folder.joinpath(name).read_bytes() for name in (*SOURCES, *INCLUDED)}
-    flags = (*FLAGS, *VNNI_FLAGS) if vnni else FLAGS
+    flags = (*FLAGS, *UNITS[unit])
     name = hashlib.sha256(b"".join([*texts.values(), " ".join(flags).encode()])).hexdigest()[:16]
     library = cache_directory("kernels", executable=True) / f"kernels_{name}.so"
     try:

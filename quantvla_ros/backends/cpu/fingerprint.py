@@ -15,7 +15,7 @@ _UNITS = {
 }
 """Flags of /proc/cpuinfo that decide which instructions multiply."""
 
-_EXACT = frozenset({"avx2 u7s8", "vnni u8s8", "onednn u8s8"})
+_EXACT = frozenset({"avx2 u7s8", "vnni u8s8", "onednn u8s8", "neon s8s8", "sdot s8s8"})
 """Kernels that a load proves equal to integer arithmetic: on one CPU they may stand in for each
 other, as they do when the number of threads changes."""
 

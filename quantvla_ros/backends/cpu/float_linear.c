@@ -1,43 +1,75 @@
 // SPDX-License-Identifier: Apache-2.0
-// Linear layer with 8-bit or 4-bit weights and float activations, for CPUs with AVX2.
+// Linear layer with 8-bit or 4-bit weights and float activations.
 //
 // A piece of the weights, 16 output channels by up to 256 inputs, becomes floats in a panel that
 // stays in the nearest cache, and all tokens are multiplied with it. Memory holds integers; the
 // arithmetic is that of float32. Pieces are summed apart, which also keeps rounding errors small.
 
-#include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
 
-enum { LANES = 8, COLUMNS = 2 * LANES, ROWS = 6, PIECE = 256, OFFSET = 8 };
+#ifdef __aarch64__
+#include <arm_neon.h>
+enum { LANES = 4 };
+#else
+#include <immintrin.h>
+enum { LANES = 8 };
+#endif
+enum { COLUMNS = 16, PARTS = COLUMNS / LANES, ROWS = 6, PIECE = 256, OFFSET = 8 };
 
-static void unpack(const uint8_t *weights, int bits, long k, __m256i codes[2]) {
+typedef float Floats __attribute__((vector_size(LANES * sizeof(float))));
+typedef uint64_t Pair __attribute__((vector_size(COLUMNS)));
+typedef int8_t Codes __attribute__((vector_size(COLUMNS)));
+
+// A register of a row of COLUMNS floats.
+static inline Floats part(const float *row, int p) {
+    Floats part;
+    memcpy(&part, row + p * LANES, sizeof part);
+    return part;
+}
+
+// The weights of an input.
+static inline Codes codes_of(const uint8_t *weights, int bits, long k) {
+    Codes codes;
     if (bits == 8) {
-        const uint8_t *at = weights + k * COLUMNS;
-        codes[0] = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)at));
-        codes[1] = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(at + LANES)));
-    } else {
-        const __m256i offset = _mm256_set1_epi32(OFFSET);
-        const __m128i both = _mm_loadl_epi64((const __m128i *)(weights + k * LANES));
-        const __m256i wide = _mm256_cvtepu8_epi32(both);
-        codes[0] = _mm256_sub_epi32(_mm256_and_si256(wide, _mm256_set1_epi32(15)), offset);
-        codes[1] = _mm256_sub_epi32(_mm256_srli_epi32(wide, 4), offset);
+        memcpy(&codes, weights + k * COLUMNS, sizeof codes);
+        return codes;
     }
+    uint64_t both;
+    memcpy(&both, weights + k * (long)sizeof both, sizeof both);
+    return ((Codes)((Pair){both, both} >> (Pair){0, 4}) & 15) - OFFSET;
+}
+
+// Weights as floats.
+static inline void widen(Codes codes, Floats wide[PARTS]) {
+#ifdef __aarch64__
+    const int16x8_t low = vmovl_s8(vget_low_s8((int8x16_t)codes));
+    const int16x8_t high = vmovl_high_s8((int8x16_t)codes);
+    wide[0] = (Floats)vcvtq_f32_s32(vmovl_s16(vget_low_s16(low)));
+    wide[1] = (Floats)vcvtq_f32_s32(vmovl_high_s16(low));
+    wide[2] = (Floats)vcvtq_f32_s32(vmovl_s16(vget_low_s16(high)));
+    wide[3] = (Floats)vcvtq_f32_s32(vmovl_high_s16(high));
+#else
+    const __m128i high = _mm_unpackhi_epi64((__m128i)codes, (__m128i)codes);
+    wide[0] = (Floats)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32((__m128i)codes));
+    wide[1] = (Floats)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(high));
+#endif
 }
 
 // panel[end - first][COLUMNS] = weight times scale
 static void fill_panel(const uint8_t *weights, int bits, const float *scales, long first, long end,
                        long group, float *panel) {
     for (long k = first; k < end;) {
-        const float *scale = scales + k / group * COLUMNS;
-        const __m256 low = _mm256_loadu_ps(scale), high = _mm256_loadu_ps(scale + LANES);
         const long next = (k / group + 1) * group, stop = next < end ? next : end;
-        for (; k < stop; k++) {
-            __m256i codes[2];
-            unpack(weights, bits, k, codes);
-            _mm256_storeu_ps(panel, _mm256_mul_ps(_mm256_cvtepi32_ps(codes[0]), low));
-            _mm256_storeu_ps(panel + LANES, _mm256_mul_ps(_mm256_cvtepi32_ps(codes[1]), high));
-            panel += COLUMNS;
+        const float *scale = scales + k / group * COLUMNS;
+        for (; k < stop; k++, panel += COLUMNS) {
+            Floats wide[PARTS];
+            widen(codes_of(weights, bits, k), wide);
+#pragma GCC unroll 4
+            for (int p = 0; p < PARTS; p++) {
+                wide[p] *= part(scale, p);
+                memcpy(panel + p * LANES, &wide[p], sizeof wide[p]);
+            }
         }
     }
 }
@@ -47,21 +79,21 @@ static inline __attribute__((always_inline)) void tile(const float *x, long dept
                                                        const float *panel, long length,
                                                        const int rows, int begin, long channels,
                                                        long width, float *out) {
-    __m256 sums[ROWS][2];
-    for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = _mm256_setzero_ps();
+    Floats sums[ROWS][PARTS];
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int p = 0; p < PARTS; p++) sums[r][p] = (Floats){0};
     for (long k = 0; k < length; k++) {
-        const __m256 low = _mm256_loadu_ps(panel + k * COLUMNS);
-        const __m256 high = _mm256_loadu_ps(panel + k * COLUMNS + LANES);
         for (int r = 0; r < rows; r++) {
-            const __m256 value = _mm256_broadcast_ss(x + r * depth + k);
-            sums[r][0] = _mm256_fmadd_ps(value, low, sums[r][0]);
-            sums[r][1] = _mm256_fmadd_ps(value, high, sums[r][1]);
+            const Floats value = (Floats){0} + x[r * depth + k];
+#pragma GCC unroll 4
+            for (int p = 0; p < PARTS; p++) sums[r][p] += value * part(panel + k * COLUMNS, p);
         }
     }
     for (int r = 0; r < rows; r++) {
         float row[COLUMNS], *to = out + r * channels;
-        _mm256_storeu_ps(row, sums[r][0]);
-        _mm256_storeu_ps(row + LANES, sums[r][1]);
+#pragma GCC unroll 4
+        for (int p = 0; p < PARTS; p++) memcpy(row + p * LANES, &sums[r][p], sizeof sums[r][p]);
         for (long j = 0; j < width; j++) to[j] = begin ? row[j] : to[j] + row[j];
     }
 }

@@ -4,29 +4,22 @@
 // Weights are held as w + 8 in 1..15, two to a byte, and take the unsigned side of the product;
 // activations are signed bytes. What the offset adds, 8 times the sum of the activations, is taken
 // off per token and group. All sums are exact: with AVX2 a pair of products is at most
-// 2 * 15 * 127 = 3810, and eight of them (30480) fit in 16 bits; VNNI adds in 32 bits.
+// 2 * 15 * 127 = 3810, and eight of them (30480) fit in 16 bits; VNNI and Arm add in 32 bits.
 
-#include "integer_lanes.c"
+#include "lanes.c"
 
 enum { OFFSET = 8 };
 
 // What up to BATCH depth steps are added up in.
-#ifdef __AVX512VNNI__
+#ifdef SMALL_PRODUCTS_IN_WORDS
+enum { BATCH = 8 };
+#else
 enum { BATCH = 1 << 30 };
 typedef Ints Partial;
-static inline Partial added(Partial sum, Words weights, Ints activations) {
-    return add_products(sum, (Ints)weights, activations);
+static inline Partial add_small_products(Partial sum, Ints weights, Ints activations) {
+    return add_products(sum, weights, activations);
 }
 static inline Ints widened(Partial sum) { return sum; }
-#else
-enum { BATCH = 8 };
-typedef int16_t Partial __attribute__((vector_size(WIDTH)));
-static inline Partial added(Partial sum, Words weights, Ints activations) {
-    return sum + (Partial)_mm256_maddubs_epi16((__m256i)weights, (__m256i)activations);
-}
-static inline Ints widened(Partial sum) {
-    return (Ints)_mm256_madd_epi16((__m256i)sum, _mm256_set1_epi16(1));
-}
 #endif
 
 // Accumulate `rows` tokens times COLUMNS output channels over `steps` times four inputs.
@@ -44,8 +37,8 @@ static inline __attribute__((always_inline)) void tile(
             const Words low = both & 0x0f0f, high = (both >> 4) & 0x0f0f;
             for (int r = 0; r < rows; r++) {
                 const Ints four = four_activations(q + r * stride + DEPTH * s);
-                batch[r][0] = added(batch[r][0], low, four);
-                batch[r][1] = added(batch[r][1], high, four);
+                batch[r][0] = add_small_products(batch[r][0], (Ints)low, four);
+                batch[r][1] = add_small_products(batch[r][1], (Ints)high, four);
             }
         }
         for (int r = 0; r < rows; r++) {

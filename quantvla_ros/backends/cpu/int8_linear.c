@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Linear layer with 8-bit weights and 8-bit (VNNI) or 7-bit (AVX2) activations.
+// Linear layer with 8-bit weights and 8-bit (VNNI, Arm) or 7-bit (AVX2) activations.
 //
-// Both multiply unsigned with signed bytes. VNNI adds the products in 32 bits. vpmaddubsw of AVX2
-// adds neighbouring products in 16 bits, with saturation: activations on the 7-bit grid are 1..127
+// With AVX2 neighbouring products are added in 16 bits: activations on the 7-bit grid are 1..127
 // after the shift by 64, weights -127..127, so that a pair is at most 2 * 127 * 127 = 32258 and
 // never saturates. Every sum is exact.
 
-#include "integer_lanes.c"
-
-static inline Ints added(Ints sum, Ints activations, Ints weights) {
-#ifdef __AVX512VNNI__
-    return add_products(sum, activations, weights);
-#else
-    const __m256i pairs = _mm256_maddubs_epi16((__m256i)activations, (__m256i)weights);
-    return sum + (Ints)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-#endif
-}
+#include "lanes.c"
 
 // Accumulate `rows` tokens times COLUMNS output channels over `steps` times four inputs.
 static inline __attribute__((always_inline)) void tile(const int rows, const uint8_t *q,
@@ -28,8 +18,8 @@ static inline __attribute__((always_inline)) void tile(const int rows, const uin
         memcpy(&high, weights + 2 * WIDTH * s + WIDTH, WIDTH);
         for (int r = 0; r < rows; r++) {
             const Ints four = four_activations(q + r * stride + DEPTH * s);
-            sums[r][0] = added(sums[r][0], four, low);
-            sums[r][1] = added(sums[r][1], four, high);
+            sums[r][0] = add_products(sums[r][0], four, low);
+            sums[r][1] = add_products(sums[r][1], four, high);
         }
     }
 }
@@ -37,10 +27,13 @@ static inline __attribute__((always_inline)) void tile(const int rows, const uin
 // Channels of a block in the layout of the weights.
 int quantvla_int8_columns(void) { return COLUMNS; }
 
+// What the kernel adds to activations of the grid -limit..limit before it multiplies.
+int quantvla_int8_zero_point(int limit) { return zero_point(limit); }
+
 // out[tokens][channels] = (grid(x) . weights) * token step * channel scale
 //
 // weights: blocks of COLUMNS channels, each [depth / 4][COLUMNS][4], padded with zeros
-// shift:   limit + 1 times the sum of each channel's weights, padded to whole blocks, as scales
+// shift:   the zero point times the sum of each channel's weights, padded to whole blocks, as scales
 // limit:   largest magnitude on the grid, 127 or 63
 // fixed:   step of a static activation grid, 0 for a step per token
 // returns 0, or 1 when memory is short
@@ -53,7 +46,7 @@ int quantvla_int8_linear(const float *x, long tokens, long depth, const int8_t *
     const int failed = !q || !token_step;
     for (long t = 0; t < tokens && !failed; t++) {
         uint8_t *token = q + t * stride;
-        token_step[t] = quantize_token(x + t * depth, depth, limit, limit + 1, fixed, token);
+        token_step[t] = quantize_token(x + t * depth, depth, limit, zero_point(limit), fixed, token);
         for (long k = depth; k < stride; k++) token[k] = 0;
     }
     for (long c = 0; c < channels && !failed; c += COLUMNS) {

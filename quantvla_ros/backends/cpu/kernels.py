@@ -8,18 +8,20 @@ packed.
 
 from __future__ import annotations
 
+import platform
+
 import torch
 from torch import Tensor
 
 from quantvla_ros.backends.cpu.c_float import CFloat
 from quantvla_ros.backends.cpu.c_int4 import CInt4
 from quantvla_ros.backends.cpu.c_int8 import CInt8
-from quantvla_ros.backends.cpu.c_library import load_library
+from quantvla_ros.backends.cpu.c_library import adds_in_32_bits, load_library
 from quantvla_ros.backends.cpu.onednn_int8 import OneDnnInt8
 from quantvla_ros.backends.cpu.packed_weight import PackedWeight, Product
 from quantvla_ros.backends.cpu.torch_product import TorchProduct
 from quantvla_ros.errors import BackendError
-from quantvla_ros.processor import has_vnni
+from quantvla_ros.processor import ARM
 from quantvla_ros.quantization.schemes import Precision
 
 PROBED = 32  # inputs that are not zero in a token of the proof of float activations
@@ -28,10 +30,10 @@ PROBED = 32  # inputs that are not zero in a token of the proof of float activat
 def native_activation_bits(*precisions: Precision) -> int:
     """Widest activation grid that this CPU multiplies exactly with all these weights.
 
-    Without VNNI 8-bit weights leave room for 7-bit activations; 4-bit weights for 8 bits.
+    On x86 without VNNI 8-bit weights leave room for 7-bit activations; 4-bit weights for 8 bits.
     """
     wide = any(p.weight_bits == 8 and p.activation != "float" for p in precisions)
-    return 7 if wide and not has_vnni() else 8
+    return 7 if wide and not adds_in_32_bits() else 8
 
 
 def pack(product: Product) -> PackedWeight:
@@ -58,8 +60,10 @@ def _choose(product: Product) -> PackedWeight:
             return TorchProduct(product)
         kernel = CFloat if precision.activation == "float" else CInt4
         return kernel(library, product)
-    # Our kernel runs on one thread; oneDNN spreads over several.
-    alone = torch.get_num_threads() == 1 and (product.activation_bits == 7 or has_vnni())
+    if platform.machine() == ARM:
+        return TorchProduct(product) if library is None else CInt8(library, product)
+    # Our kernel runs on one thread; oneDNN, exact on x86 alone, spreads over several.
+    alone = torch.get_num_threads() == 1 and (product.activation_bits == 7 or adds_in_32_bits())
     return CInt8(library, product) if library is not None and alone else OneDnnInt8(product)
 
 

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Registers of this CPU and what both integer kernels do with them; included by the kernels.
+// Registers of this processor and what both integer kernels do with them; included by the kernels.
+//
+// GCC's vector notation is the same for all processors. What it lacks, the product of bytes first
+// of all, stands in x86.c and arm.c.
 
+#include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "quantize_tokens.c"
-
 // A block is two registers of output channels; up to ROWS tokens are multiplied with it at once,
 // as many as there are registers for their sums.
-#ifdef __AVX512VNNI__
+#if defined(__AVX512VNNI__)
 enum { WIDTH = 64, ROWS = 8 };
+#elif defined(__aarch64__)
+enum { WIDTH = 16, ROWS = 8 };
 #else
 enum { WIDTH = 32, ROWS = 4 };
 #endif
@@ -18,6 +23,13 @@ enum { DEPTH = 4, LANES = WIDTH / 4, COLUMNS = 2 * LANES, MOST_ROWS = 8 };
 typedef uint16_t Words __attribute__((vector_size(WIDTH)));
 typedef int32_t Ints __attribute__((vector_size(WIDTH)));
 typedef float Floats __attribute__((vector_size(WIDTH)));
+
+#ifdef __aarch64__
+#include "arm.c"
+#else
+#include "x86.c"
+#endif
+#include "quantize_tokens.c"
 
 // Call a kernel's `tile` with the row count as a constant, which keeps the sums in registers.
 #define RUN_TILE(rows, ...)                   \
@@ -31,12 +43,6 @@ typedef float Floats __attribute__((vector_size(WIDTH)));
         case 7: tile(7, __VA_ARGS__); break;  \
         default: tile(MOST_ROWS, __VA_ARGS__); \
     }
-
-#ifdef __AVX512VNNI__
-static inline Ints add_products(Ints sum, Ints unsigned_side, Ints signed_side) {
-    return (Ints)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)unsigned_side, (__m512i)signed_side);
-}
-#endif
 
 // Four neighbouring activations of a token, in every lane.
 static inline Ints four_activations(const uint8_t *q) {
