@@ -13,7 +13,7 @@ import pytest
 from quantvla_ros.backends.cpu import c_library
 from quantvla_ros.backends.cpu.c_library import SOURCES, UNITS, native_unit
 
-PROGRAM = Path(__file__).parents[2] / "support" / "exact_kernels.c"
+PROGRAM = Path(__file__).parents[1] / "support" / "exact_kernels.c"
 ARM_COMPILER = "aarch64-linux-gnu-gcc"
 EMULATOR = next(filter(shutil.which, ("qemu-aarch64-static", "qemu-aarch64")), "qemu-aarch64")
 PROCESSORS = {"neon": "cortex-a72", "sdot": "cortex-a76"}  # an emulated one without sdot, with it
