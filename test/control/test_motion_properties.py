@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What must hold whatever chunks, delays, drops, limits, rates, stops and lost windows come.
 
-1000 cases here and 100 000 in the profile `nightly` (see test/conftest.py).
+1000 cases, most of them among the slow tests, and 100 000 in the profile `nightly` (see
+test/conftest.py).
 """
 
 from __future__ import annotations
@@ -17,22 +18,40 @@ from support.random_session import LASTING, START, Case, Session, cases
 
 from calib_tools.common.setpoints import ControllerSetup, replay, window_trajectory
 from quantvla_ros.control.config import Mode, MotionConfig
+from quantvla_ros.control.quintic import QuinticJoins, state_powers
 from simulation.controller_release import RELEASES
 
 ROUNDING = 1e-9
 ONES = (1.0,) * 4
 LATEST_S = MotionConfig().transport_margin_s
+MOST = max(1000, settings.default.max_examples)
 # More of these than of the sessions would take minutes.
 REPLAYED = max(20, settings.default.max_examples // 20)
 
 
+def examples(count: int) -> settings:
+    return settings(
+        max_examples=count,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
+
+
 @pytest.mark.timeout(0)
-@settings(
-    max_examples=max(1000, settings.default.max_examples),
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+@examples(MOST // 5)
+@given(case=cases)
+def test_a_session_keeps_the_limits_joins_and_comes_to_rest(limits, home, case) -> None:
+    check_session(limits, home, case)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(0)
+@examples(MOST - MOST // 5)
 @given(case=cases)
 def test_every_session_keeps_the_limits_joins_and_comes_to_rest(limits, home, case) -> None:
+    check_session(limits, home, case)
+
+
+def check_session(limits, home, case) -> None:
     session = Session(limits, home, case)
     check_windows(session)
     check_between(session)
@@ -44,10 +63,7 @@ def test_every_session_keeps_the_limits_joins_and_comes_to_rest(limits, home, ca
 
 
 @pytest.mark.timeout(0)
-@settings(
-    max_examples=REPLAYED,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+@examples(REPLAYED)
 @given(case=cases, seed=st.integers(0, 2**32 - 1))
 @example(  # 80 % of the windows withdrawn, one lost, and a controller whose clock is 3 ms ahead
     case=Case(
@@ -144,17 +160,28 @@ def check_joins(session) -> None:
     """Each plan begins in the state that the published one before it has then."""
     for old, new in pairwise(session.plans):
         at = np.array([new.start])
-        for before, after in zip(old.sample(at), new.sample(at), strict=True):
-            np.testing.assert_allclose(after, before, atol=1e-7)
+        assert close(new.sample(at), old.sample(at))
 
 
 def check_followed(session) -> None:
     """Up to where it departs a window says what the one before said, and no controller jumps."""
     for old, new in pairwise(session.windows):
         assert new.begin >= old.begin
-        for at in np.linspace(max(new.start, old.start), new.begin, 8):
-            for after, before in zip(new.sample(at), old.sample(at), strict=True):
-                np.testing.assert_allclose(after, before, atol=1e-7)
+        at = np.linspace(max(new.start, old.start), new.begin, 8)
+        assert close(told(new, at), told(old, at))
+
+
+def close(after, before) -> bool:
+    return np.allclose(after, before, rtol=1e-7, atol=1e-7)
+
+
+def told(window, times):
+    """States [K, 3, n] that a controller makes of a window: `Window.sample` for many times."""
+    at = np.minimum(times - window.stamp, window.times[-1])
+    k = np.minimum(np.searchsorted(window.times, at, side="right"), len(window.times) - 1) - 1
+    spans, states = np.diff(window.times), window.states()
+    joins = QuinticJoins(states[k], states[k + 1], spans[k])
+    return joins.at(state_powers((at - window.times[k]) / spans[k]))
 
 
 def check_end(session) -> None:

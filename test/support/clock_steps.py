@@ -2,8 +2,9 @@
 """A test that failed by the machine's fault is run once more, and that is said.
 
 Either somebody set the system clock meanwhile: a node on system time is right to refuse such a
-clock (CLOCK_JUMP), and an interval between two stamps is then none. Or the node under test says
-itself that something came too late (`MachineLateError`). A fault of the program fails again.
+clock (CLOCK_JUMP), and an interval between two stamps is then none. Or something came too late and
+the kernel says that the processes waited for a processor (`MachineLateError`). A fault of the
+program fails again; a rare one might pass, so all that was run again is told at the end.
 """
 
 from __future__ import annotations
@@ -96,7 +97,8 @@ class RunAgain:
 
     def pytest_terminal_summary(self, terminalreporter):
         if self._told:
-            terminalreporter.section("run again, for they failed by the machine's fault")
+            count = sum(not line.startswith(" ") for line in self._told)
+            terminalreporter.section(f"{count} run again, for they failed by the machine's fault")
             for line in self._told:
                 terminalreporter.write_line(line)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from support import fake_robot
 from support.process_life import import_path
+from support.processor_waits import ProcessorWaits
 from support.ros_graph import NodeProcess
 from support.spaces import ARM, action_space, state_space
 from support.waiting import MachineLateError, patient, wait_until
@@ -30,7 +31,11 @@ from quantvla_ros.robot.chain import KinematicJoint, Kinematics
 from quantvla_ros.robot.interface import CameraSlot, Interface
 
 HORIZON = 30
-_LATE = ("CHUNK_UNDERRUN", "INFERENCE_TIMEOUT", "STALE_CAMERA", "STALE_JOINT_STATE")
+_LATE = (
+    "CHUNK_UNDERRUN", "INFERENCE_TIMEOUT", "STALE_CAMERA", "STALE_JOINT_STATE",
+    # Windows that reach the robot late let its controller jump, and it says that the arm did.
+    "JOINT_JUMP", "TRACKING_ERROR",
+)  # fmt: skip
 AT_WORK = {"ARMED", "STOPPING", *(code.value for code in FaultCode)}
 LIMITS = [
     f"joint_limits.{joint}.{key}:={value}"
@@ -142,6 +147,7 @@ class PolicyProcess:
                 "PYTHONPATH": import_path(),
             },
         )
+        self._waits = ProcessorWaits()
         self.process = self._start()
         self.client = PolicyNodeClient(robot.node, self.name, timeout_s=patient(30.0))
 
@@ -165,13 +171,14 @@ class PolicyProcess:
         """Wait until the predicate is true and return its value.
 
         Raises:
-            MachineLateError: it is not, and the node has stopped because something came too late.
+            MachineLateError: it is not, the node has stopped because something came too late, and
+                the kernel says that one of the processes waited for a processor meanwhile.
         """
         try:
             return wait_until(predicate, timeout, lambda: f"{what} ({self.said()})")
         except AssertionError as error:
-            if self.message.startswith(_LATE):
-                raise MachineLateError(str(error)) from None
+            if self.message.startswith(_LATE) and (stall := self._waits.stall()):
+                raise MachineLateError(f"{stall}; {error}") from None
             raise
 
     def wait_for(self, message: str, timeout: float = 10.0) -> str:
@@ -207,6 +214,7 @@ class PolicyProcess:
         # A policy node that another test killed stays in the graph for a while.
         self.wait_for_inputs("fresh", 60.0)
         self.robot.forget()
+        self._waits = ProcessorWaits()
         self.arm_when_quiet()
         self.wait_for("ARMED")
         self.until(lambda: self.robot.speed > 0.05, 10, "motion")

@@ -13,7 +13,7 @@ BUSY = 6.0  # so many times longer than an idle machine a busy one may take
 
 
 class MachineLateError(AssertionError):
-    """The program says that this machine was too slow for it; the test is run once more."""
+    """This machine was measured to be too slow for the program; the test is run once more."""
 
 
 def patient(seconds: float) -> float:

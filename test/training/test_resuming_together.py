@@ -18,6 +18,7 @@ from training import runlog
 from training.starting_point import CHECKPOINT
 
 STEPS = 15
+pytestmark = pytest.mark.slow  # five trainings of two processes each
 
 
 @pytest.fixture(scope="module")

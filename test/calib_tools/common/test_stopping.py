@@ -13,6 +13,8 @@ import pytest
 from support.process_life import alive, children_of, import_path
 from support.waiting import patient, wait_until
 
+pytest.importorskip("rclpy")  # the commands read pictures of recorded messages
+
 
 def start(*command, ignored=()) -> subprocess.Popen:
     """A Python process that takes the signals which a shell would not have taken from it."""
