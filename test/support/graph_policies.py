@@ -11,12 +11,14 @@ from outside_family.network import ReachConfig, ReachNetwork
 from support.spaces import ARM, action_space, state_space
 from support.tiny_policy import WORDS, network_inputs, tiny_manifest, tiny_network
 
+from quantvla_ros.backends.tensorrt.export import export_graphs, graphs_of
 from quantvla_ros.bundle.schema import Normalization, float_manifest
 from quantvla_ros.bundle.storage import Bundle
 from quantvla_ros.bundle.tokenizer import Tokenizer, build_word_tokenizer
 from quantvla_ros.models.families import find_family
 from quantvla_ros.models.family import Network
 from quantvla_ros.models.flow import normalized_chunk
+from quantvla_ros.models.graphs import NOISY_CHUNK, VELOCITY
 from quantvla_ros.quantization.layouts import select_layers
 from quantvla_ros.quantization.modules import replace_module
 from quantvla_ros.quantization.observe import observe_inputs
@@ -128,3 +130,29 @@ def _reach() -> GraphPolicy:
         for both, padding in ((True, 0), (False, 3), (True, 7))
     ]
     return GraphPolicy(bundle, network, inputs)
+
+
+class GraphNetwork:
+    """Runs two exported graphs as a network's halves."""
+
+    def __init__(self, graphs, context, step):
+        self.graphs, self._context, self._step = graphs, context, step
+
+    def encode(self, inputs):
+        host = self.graphs.host(inputs)
+        found = self._context(*(host.context[name] for name in self.graphs.context.inputs))
+        return {**host.step, **found}
+
+    def velocity(self, x_t, time, context):
+        given = {NOISY_CHUNK: x_t, **self.graphs.time(torch.tensor([time])), **context}
+        return self._step(*(given[name] for name in self.graphs.step.inputs))[VELOCITY]
+
+
+def lowered(policy, kind):
+    graphs = graphs_of(policy.bundle, policy.network)
+    parts = {*graphs.parts.values(), graphs.context.part, graphs.step.part}
+    return graphs, export_graphs(policy.bundle, policy.network, dict.fromkeys(parts, kind))
+
+
+def played(graphs, programs):
+    return GraphNetwork(graphs, programs["context"].module(), programs["step"].module())

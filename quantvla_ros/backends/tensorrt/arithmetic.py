@@ -17,6 +17,8 @@ _WEIGHT = torch.ops.quantvla.int8_weight.default
 assert operators.int8_weight is not None  # the module defines both operators
 _SUMS = {_aten.layer_norm.default, _aten.group_norm.default, _aten.softmax.int, _aten.mean.dim}
 """Sums over many numbers: in float32 whatever the kind."""
+WIDE = {_WEIGHT, *_SUMS}
+"""Operators whose constants stay float32: scales, and gains of norms."""
 _CASTS = {_aten.to.dtype, _aten._to_copy.default}
 CHECK = _aten._assert_tensor_metadata.default
 """What export leaves beside a cast; no number depends on it."""
@@ -44,7 +46,7 @@ class Arithmetic:
             kind: of its part.
         """
         if target is _WEIGHT:
-            return self._once(target, args[0], args[1].float(), kind)
+            return self._once(target, args[0], args[1], kind)
         if target is _aten.scaled_dot_product_attention.default:
             return self._attention(kind, *args, **kwargs)
         if target is _aten.rms_norm.default:

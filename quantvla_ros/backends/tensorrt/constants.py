@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import torch
@@ -14,10 +15,11 @@ _OURS = "quantvla"
 def fold_constants(module: fx.GraphModule) -> None:
     """Put one constant in the place of whatever depends on constants only, in place.
 
-    A weight that is widened, one plus a gain, a Hadamard matrix. Integers of weights stay: what
-    our operators give is never computed here.
+    A weight that is widened, one plus a gain, a Hadamard matrix; equal ones become one. Integers of
+    weights stay: what our operators give is never computed here.
     """
     graph = module.graph
+    known: dict[tuple[torch.dtype, torch.Size, str], str] = {}
     for index, node in enumerate(list(graph.nodes)):
         if node.op != "call_function" or str(node.target).startswith(_OURS):
             continue
@@ -29,7 +31,8 @@ def fold_constants(module: fx.GraphModule) -> None:
         value = node.target(*args, **kwargs)
         if not isinstance(value, Tensor):
             continue
-        name = f"folded_{index}"
+        content = (value.dtype, value.shape, tensor_hash(value))
+        name = known.setdefault(content, f"folded_{index}")
         module.register_buffer(name, value)
         with graph.inserting_before(node):
             constant = graph.get_attr(name)
@@ -45,3 +48,9 @@ def attribute(module: torch.nn.Module, name: Any) -> Tensor:
         found = getattr(found, part)
     assert isinstance(found, Tensor)
     return found.detach()
+
+
+def tensor_hash(value: Tensor) -> str:
+    """Hash of a tensor's bytes, hex."""
+    content = value.detach().contiguous().reshape(-1).view(torch.uint8)
+    return hashlib.sha256(content.numpy().data).hexdigest()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
+from quantvla_ros.backends.tensorrt.constants import tensor_hash
 from quantvla_ros.backends.tensorrt.lowering import lower
 from quantvla_ros.backends.tensorrt.qdq import explicit_qdq
 from quantvla_ros.bundle.storage import Bundle
@@ -102,6 +103,6 @@ def graph_hash(program: ExportedProgram) -> str:
         digest.update(f"{node.op} {node.name} {node.target} {node.args} {node.kwargs}\n".encode())
     constants = {**program.state_dict, **program.constants}
     for name, value in sorted(constants.items()):
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        digest.update(value.detach().contiguous().view(torch.uint8).numpy().data)
+        line = f"{name} {value.dtype} {tuple(value.shape)} {tensor_hash(value)}\n"
+        digest.update(line.encode())
     return digest.hexdigest()

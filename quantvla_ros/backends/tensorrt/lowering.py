@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 
-from quantvla_ros.backends.tensorrt.arithmetic import CHECK, Arithmetic
+from quantvla_ros.backends.tensorrt.arithmetic import CHECK, WIDE, Arithmetic
 from quantvla_ros.backends.tensorrt.constants import attribute, fold_constants
 from quantvla_ros.models.graphs import Graph, Graphs
 
@@ -83,7 +83,7 @@ class _Lowered(nn.Module):
         for node in self._nodes:
             if node.op == "get_attr":
                 value = attribute(module, node.target)
-                for kind in {kinds[user] for user in node.users if user in kinds}:
+                for kind in {self._constant_kind(user) for user in node.users if user in kinds}:
                     kept = value.to(kind) if value.is_floating_point() else value
                     self.register_buffer(_name(node, kind), kept)
 
@@ -96,20 +96,24 @@ class _Lowered(nn.Module):
         forward.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         self.forward = forward
 
+    def _constant_kind(self, user: fx.Node) -> torch.dtype:
+        """What a node's constants are kept in: scales and what norms read stay float32."""
+        return torch.float32 if user.target in WIDE else self._kinds[user]
+
     def _run(self, values: tuple[Tensor, ...]) -> dict[str, Tensor]:
         arithmetic, given, results = Arithmetic(), iter(values), {}
         for node in self._nodes:
             if node.op == "placeholder":
                 results[node] = next(given)
             elif node.op == "call_function" and node.target is not CHECK:
-                kind = self._kinds[node]
+                constants = self._constant_kind(node)
 
-                def operand(source: fx.Node, kind: torch.dtype = kind) -> Any:
+                def operand(source: fx.Node, kind: torch.dtype = constants) -> Any:
                     constant = source.op == "get_attr"
                     return getattr(self, _name(source, kind)) if constant else results[source]
 
                 args, kwargs = fx.node.map_arg((node.args, node.kwargs), operand)
-                results[node] = arithmetic.node(node.target, args, kwargs, kind)
+                results[node] = arithmetic.node(node.target, args, kwargs, self._kinds[node])
         flat = [results[source] for source in self._nodes[-1].all_input_nodes]
         pairs = zip(self._outputs.items(), flat, strict=True)
         return {name: arithmetic.cast(value, kind) for (name, kind), value in pairs}

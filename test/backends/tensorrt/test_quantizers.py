@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Q and DQ of the exported graphs, counted against what the layout and the networks say."""
+
+from collections import Counter
+
+import pytest
+import torch
+from support.graph_policies import FAMILIES, graph_policy, lowered
+
+from quantvla_ros.models.blocks import Attention
+from quantvla_ros.quantization.folding import fold_balance, fold_temperature
+from quantvla_ros.quantization.layouts import select_layers
+
+Q, DQ = "quantvla.fake_int8.default", "quantvla.int8_weight.default"
+
+
+def counts(policy, kind=torch.float16):
+    programs = lowered(policy, kind)[1]
+    return {
+        name: Counter(str(n.target) for n in program.graph.nodes if n.op == "call_function")
+        for name, program in programs.items()
+    }
+
+
+def expected(family_name, layout):
+    """Weights and shared inputs of each half, by the family's own description alone."""
+    policy = graph_policy(family_name)
+    family, network = policy.family, policy.network
+    names = set(select_layers(family.roles(network), layout)) - family.unused(network)
+    shared = [set(group) & names for group in family.siblings(network)]
+    found = {}
+    for name, stage in (("context", "encode"), ("step", "step")):
+        own = {n for n in names if family.stage(n) == stage}
+        merged = sum(max(len(group & own) - 1, 0) for group in shared)
+        found[name] = (len(own), len(own) - merged)
+    return found
+
+
+@pytest.mark.parametrize("layout", ["llm+dit_mlp", "llm+dit"])
+def test_q_and_dq_of_the_bundled_family_follow_the_formula(layout):
+    policy = graph_policy("mini_pi05")
+    policy.quantize(layout)
+    layers = policy.network.config.layers
+    attention = layout == "llm+dit"
+    wanted = {
+        "context": (7 * (layers - 1) + 2, 4 * (layers - 1) + 1),
+        "step": (3 * layers + 4 * layers * attention, 2 * layers + 2 * layers * attention),
+    }
+    found = {name: (one[DQ], one[Q]) for name, one in counts(policy).items()}
+    assert found == wanted == expected("mini_pi05", layout)
+
+
+def test_q_and_dq_of_the_outside_family_follow_from_its_structure():
+    policy = graph_policy("reach")
+    policy.quantize()
+    found = {name: (one[DQ], one[Q]) for name, one in counts(policy).items()}
+    # The keys and values of every head layer read one memory, so all share one quantizer.
+    wanted = expected("reach", "llm+dit")
+    weights, inputs = wanted["context"]
+    shared = policy.network.config.head_layers - 1
+    assert found == {**wanted, "context": (weights, inputs - shared)}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_folded_corrections_add_no_operator(family):
+    policy = graph_policy(family)
+    policy.quantize()
+    plain = counts(policy)
+    corrected = graph_policy(family)
+    corrected.quantize()
+    for attention in corrected.family.attentions(corrected.network).values():
+        assert isinstance(attention, Attention)
+        fold_temperature(attention, torch.full((attention.heads,), 1.1))
+        fold_balance(attention, 0.9)
+    assert counts(corrected) == plain
+
+
+def test_a_rotation_at_run_time_is_one_product_with_a_constant():
+    plain, rotated = graph_policy("mini_pi05"), graph_policy("mini_pi05")
+    plain.quantize("llm+dit_mlp")
+    rotated.quantize("llm+dit_mlp", rotation=8)
+    before, after = counts(plain), counts(rotated)
+    product = "aten.matmul.default"
+    for name in before:
+        assert after[name][product] - before[name][product] == before[name][Q] == after[name][Q]
+        assert not any("arange" in target for target in after[name])
