@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quantvla_ros.backends.base import Backend, BuildOptions, Options
+from quantvla_ros.backends.base import Backend, BuildOptions, Fact, Options
 from quantvla_ros.backends.tensorrt.machine import this_machine
 from quantvla_ros.errors import BackendError
 
@@ -42,6 +42,12 @@ class TensorRTBackend(Backend):
     def target(self) -> str:
         """See `Backend`: TensorRT, GPU and the release of the Jetson's software."""
         return str(this_machine())
+
+    def facts(self) -> list[Fact]:
+        """See `Backend`: JetPack, TensorRT, GPU, CUDA, power and swap."""
+        from quantvla_ros.backends.tensorrt.facts import facts
+
+        return facts()
 
     def build(self, path: Path, options: BuildOptions) -> Path:
         """See `Backend`: two engines and their record."""

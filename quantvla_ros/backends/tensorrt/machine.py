@@ -65,7 +65,7 @@ def this_machine() -> Machine:
         tensorrt=installed_version(),
         gpu=gpu[0] if gpu else None,
         sm=gpu[1] if gpu else None,
-        l4t=_l4t(),
+        l4t=l4t_release(),
     )
 
 
@@ -86,7 +86,7 @@ def _first_gpu() -> tuple[str, str] | None:
     return name.value.decode(errors="replace"), ".".join(numbers)
 
 
-def _l4t(release: Path = TEGRA_RELEASE) -> str | None:
+def l4t_release(release: Path = TEGRA_RELEASE) -> str | None:
     """Of a first line such as "# R36 (release), REVISION: 4.3, GCID: ...": "36.4.3"."""
     try:
         text = release.read_text(encoding="utf-8")
