@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -117,7 +118,10 @@ def network_policy(path: Path, backend: Backend, options: Options) -> Policy:
     backend.prepare(options)
     torch.set_num_threads(options.threads)
     bundle = load_bundle(path)
-    return Policy(bundle, load_network(bundle), backend, options)
+    network = load_network(bundle)
+    # The network alone holds its tensors, so that a layer which is widened or packed gives them up.
+    bundle = replace(bundle, tensors={})
+    return Policy(bundle, network, backend, options)
 
 
 def load_policy(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loading a bundle holds its weights once, in the 16 bits of the file."""
+"""What loading a bundle holds: its weights once; on `cpu`, which widens them, twice."""
 
 from __future__ import annotations
 
@@ -36,8 +36,15 @@ def run(path):
     policy.infer(observation, draw_noise(bundle.manifest, 0, 0))
     return loaded * 1024, (kilobytes("VmHWM") - before) * 1024, policy.weight_bytes()
 
-run(Path(sys.argv[1]))
-print(*run(Path(sys.argv[2])))
+def load(path):
+    Path("/proc/self/clear_refs").write_text("5")
+    before = kilobytes("VmRSS")
+    policy = load_policy(path, "cpu", compiled=False)
+    return (kilobytes("VmHWM") - before) * 1024, policy.weight_bytes()
+
+measure = {"reference": run, "cpu": load}[sys.argv[1]]
+measure(Path(sys.argv[2]))
+print(*measure(Path(sys.argv[3])))
 """
 
 SIZES = dict(
@@ -48,23 +55,42 @@ TINY = dict(SIZES, width=64, mlp=64, expert_width=64, expert_mlp=64, vocabulary=
             kv_heads=1, layers=1)  # fmt: skip
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel resets no peak")
-@pytest.mark.slow  # it measures the machine: alone
-def test_loading_takes_the_bytes_of_the_file_and_a_tenth_at_most(tmp_path):
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="the kernel resets no peak"),
+    pytest.mark.slow,  # they measure the machine: alone
+]
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """Bytes of a large bundle's file, and what the program above prints on a backend."""
     from studies.random_policy import SMOLVLA_SIZED, save_random_bundle
 
+    folder = tmp_path_factory.mktemp("bundles")
     for name, sizes in (("tiny", TINY), ("large", SIZES)):
-        save_random_bundle(tmp_path / name, SMOLVLA_SIZED.model_copy(update=sizes))
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(tmp_path / "tiny"), str(tmp_path / "large")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    loaded, ready, held = map(int, done.stdout.split())
-    size = (tmp_path / "large" / "weights.safetensors").stat().st_size
+        save_random_bundle(folder / name, SMOLVLA_SIZED.model_copy(update=sizes))
+
+    def measure(backend):
+        command = [sys.executable, "-c", PROGRAM, backend, folder / "tiny", folder / "large"]
+        done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        size = (folder / "large" / "weights.safetensors").stat().st_size
+        assert size > 100e6
+        return size, *map(int, done.stdout.split())
+
+    return measure
+
+
+def test_loading_takes_the_bytes_of_the_file_and_a_tenth_at_most(measured):
+    size, loaded, ready, held = measured("reference")
     print(f"file {size / 1e6:.1f} MB, loaded {loaded / size:.3f}, ready {ready / size:.3f}")
-    assert size > 100e6
     assert 0.9 * size < loaded <= 1.1 * size
     # One layer at a time is widened for its product: the largest has 2.5 million weights.
     assert ready <= 1.1 * size + 30e6
     assert held <= 1.1 * size
+
+
+def test_widening_for_the_cpu_takes_twice_the_file_and_a_layer(measured):
+    size, peak, held = measured("cpu")
+    print(f"file {size / 1e6:.1f} MB, peak {peak / size:.3f}, held {held / size:.3f}")
+    assert 1.9 * size < held and peak <= 2.1 * size + 30e6

@@ -115,17 +115,35 @@ def scales_in_blocks(scales: Tensor, columns: int) -> Tensor:
     return padded.view(-1, columns, scales.shape[1]).transpose(1, 2).contiguous()
 
 
-def run_kernel(kernel: Any, x: Tensor, rows: int, *arguments: Any) -> Tensor:
-    """Call a kernel: float [M, in] to float [M, rows].
+class CProduct:
+    """A weight in the layout of one C kernel (see `PackedWeight`)."""
 
-    Args:
-        kernel: takes x, M, the arguments, and where to write; returns not zero without memory.
-        x: float [M, in].
-        rows: output channels.
-        arguments: of this kernel.
-    """
-    x = x.contiguous()
-    out = torch.empty(x.shape[0], rows)
-    if kernel(x.data_ptr(), x.shape[0], *arguments, out.data_ptr()):
-        raise MemoryError("no memory for the activations of an integer layer")
-    return out
+    name: str
+
+    def __init__(self, kernel: Any, rows: int, *arguments: Any) -> None:
+        """Take a kernel of x, rows of x, `arguments`, out; it returns not zero without memory.
+
+        Args:
+            kernel: of the library.
+            rows: output channels.
+            arguments: ctypes values, and tensors that are held and given by their address.
+        """
+        self._kernel, self.rows = kernel, rows
+        self._held = [a for a in arguments if isinstance(a, Tensor)]
+        self._arguments = [
+            ctypes.c_void_p(a.data_ptr()) if isinstance(a, Tensor) else a for a in arguments
+        ]
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the packed tensors."""
+        return sum(tensor.nbytes for tensor in self._held)
+
+    def apply(self, x: Tensor) -> Tensor:
+        """Map float [M, in] to float [M, out]."""
+        x, address, size = x.contiguous(), ctypes.c_void_p, ctypes.c_long
+        out = torch.empty(x.shape[0], self.rows)
+        given = address(x.data_ptr()), size(x.shape[0])
+        if self._kernel(*given, *self._arguments, address(out.data_ptr())):
+            raise MemoryError("no memory for the activations of an integer layer")
+        return out

@@ -69,15 +69,19 @@ def pack_network(
     Raises:
         BackendError: this CPU does not multiply a layer's integers exactly.
     """
-    layers = quantized_layers(network)
+    layers, names = quantized_layers(network), set()
+    bits = {m.activation_bits for m in layers.values() if m.precision.activation != "float"}
     for group in _groups(layers, siblings, unused):
-        packed = pack(product_of([layers[name] for name in group]))
+        parts = {name: layers.pop(name) for name in group}  # let go of once they are packed
+        packed = pack(product_of(list(parts.values())))
         handle, start = register(packed), 0
-        for name in group:
-            rows = slice(start, start + layers[name].scale.shape[0])
-            replace_module(network, name, PackedLinear(packed, handle, rows, layers[name]))
+        names.add(packed.name)
+        for name, layer in parts.items():
+            rows = slice(start, start + layer.scale.shape[0])
+            replace_module(network, name, PackedLinear(packed, handle, rows, layer))
             start = rows.stop
-    return _kernel(network, list(layers.values())) if layers else "float32"
+    grid = f", {bits.pop()}-bit activations" if bits else ""
+    return " and ".join(sorted(names)) + grid if names else "float32"
 
 
 def _groups(
@@ -103,10 +107,3 @@ def _form(layer: QuantizedLinear) -> tuple[object, ...]:
     """What siblings must have in common to share a product."""
     step = None if layer.activation_scale is None else float(layer.activation_scale)
     return layer.precision, layer.activation_bits, layer.rotation, step
-
-
-def _kernel(network: nn.Module, layers: list[QuantizedLinear]) -> str:
-    packed = [m.packed.name for m in network.modules() if isinstance(m, PackedLinear)]
-    bits = {m.activation_bits for m in layers if m.precision.activation != "float"}
-    grid = f", {bits.pop()}-bit activations" if bits else ""
-    return " and ".join(sorted(set(packed))) + grid
