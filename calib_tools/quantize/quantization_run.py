@@ -38,10 +38,11 @@ from quantvla_ros.models.families import find_family
 from quantvla_ros.models.family import Network
 from quantvla_ros.quantization.fit import Corrections, fit_corrections
 from quantvla_ros.quantization.gate import load_thresholds
+from quantvla_ros.quantization.largest import largest_by_part
 from quantvla_ros.quantization.layerwise import unrotate_float_layers
 from quantvla_ros.quantization.layouts import AUTO
 from quantvla_ros.quantization.modules import replace_module
-from quantvla_ros.quantization.teacher import TeacherRecord
+from quantvla_ros.quantization.teacher import TeacherRecord, encode_each
 from quantvla_ros.robot.observation import Observation
 
 _TENSORS = "tensors.pt"
@@ -112,6 +113,7 @@ class QuantizationRun:
             self._recipe.corrections,
         )
         round_to_disk(self._network)
+        largest = self._largest(teacher)
         self._progress("judge on held-out samples", _SHARES["correct"])
         # On the disk while the integer units hold their own copy of the weights.
         kept = self._work.keep_object(_TENSORS, on_disk(self._network))
@@ -130,6 +132,7 @@ class QuantizationRun:
             beta=corrections.beta,
             corrections_kept=corrections.kept,
             calibration_sha256=self._data.sha256,
+            largest=largest,
         )
         self._progress("write the bundle", _SHARES["judge"])
         known = calibration_record([*self._data.calibration, *self._data.held_out])
@@ -200,6 +203,18 @@ class QuantizationRun:
         return action_errors(
             self._family, self._network, self._layers, chosen.bits, teacher, self._work, part
         )
+
+    def _largest(self, teacher: TeacherRecord) -> dict[str, float]:
+        """Of each part of the network, for engines, which take static ranges alone."""
+        if self._family.graphs is None or self._recipe.activations != "static":
+            return {}
+        graphs, network = self._family.graphs(self._network), self._network
+
+        def run() -> None:
+            teacher.path.replay(network, encode_each(network, teacher.fit))
+
+        found = largest_by_part(network, lambda name: graphs.part_of(name, graphs.step.part), run)
+        return {part: float(f"{value:.6g}") for part, value in found.items()}
 
     def _judge(self, draws: Chunks) -> GateRecord:
         """Run the quantized policy as the target does; takes the network over."""

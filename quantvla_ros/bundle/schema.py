@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
-from quantvla_ros.bundle.calibration import Calibration
+from quantvla_ros.bundle.calibration import Calibration, Positive
 from quantvla_ros.robot.interface import Interface
 
 KNOWN_SCHEMA_VERSIONS = (2,)
@@ -78,7 +78,8 @@ class Quantization(_Model):
     layers that were taken out of the layout. `alpha` (per attention, a temperature per head) and
     `beta` (per attention) are already folded into the weights; `corrections_kept` names the ones
     that lowered the error, as "alpha:<layer>:<head>", "alpha:<layer>" (one for all heads) or
-    "beta:<layer>".
+    "beta:<layer>". `largest` is the largest magnitude in each part of the network that calibration
+    saw, where ranges are static: what a compiled engine's kind of float must hold.
     """
 
     scheme: Literal["w8a8", "w4a8", "w8a16", "w4a16", "mixed"]
@@ -90,6 +91,7 @@ class Quantization(_Model):
     beta: dict[str, float]
     corrections_kept: list[str]
     calibration_sha256: str
+    largest: dict[str, Positive] = Field(default={}, exclude_if=lambda known: not known)
 
 
 class BeyondSpread(_Model):

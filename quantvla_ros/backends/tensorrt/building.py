@@ -79,7 +79,7 @@ def build_all(request: Request, progress: Progress, say: Callable[[str], None]) 
         BackendError: this cannot be built here; says why.
     """
     from quantvla_ros.backends.tensorrt.export import export_graphs, graphs_of
-    from quantvla_ros.backends.tensorrt.precision import KINDS, choose_precision
+    from quantvla_ros.backends.tensorrt.precision import KINDS, choose_precision, largest_of
 
     module, name, version, sentence = choose_builder(request.builder)
     say(f"{sentence}.")
@@ -91,8 +91,7 @@ def build_all(request: Request, progress: Progress, say: Callable[[str], None]) 
     rest = float_linears(family, network)
     graphs = graphs_of(bundle, network)
     check_needs(graphs)
-    parts = {graphs.context.part, graphs.step.part, *graphs.parts.values()}
-    precision = choose_precision(dict.fromkeys(sorted(parts)))
+    precision = choose_precision(largest_of(bundle.manifest, graphs))
     programs = export_graphs(bundle, network, precision)
     held = {graph: integer_linears_of(program, names) for graph, program in programs.items()}
     check_complete(names, held.values())

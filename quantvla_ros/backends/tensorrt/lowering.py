@@ -20,6 +20,7 @@ from torch.export import ExportedProgram
 
 from quantvla_ros.backends.tensorrt.arithmetic import CHECK, WIDE, Arithmetic
 from quantvla_ros.backends.tensorrt.constants import attribute, fold_constants
+from quantvla_ros.errors import BackendError
 from quantvla_ros.models.graphs import Graph, Graphs
 
 
@@ -84,8 +85,7 @@ class _Lowered(nn.Module):
             if node.op == "get_attr":
                 value = attribute(module, node.target)
                 for kind in {self._constant_kind(user) for user in node.users if user in kinds}:
-                    kept = value.to(kind) if value.is_floating_point() else value
-                    self.register_buffer(_name(node, kind), kept)
+                    self.register_buffer(_name(node, kind), _constant(value, kind))
 
         def forward(*values: Tensor) -> dict[str, Tensor]:
             return self._run(values)
@@ -117,6 +117,23 @@ class _Lowered(nn.Module):
         flat = [results[source] for source in self._nodes[-1].all_input_nodes]
         pairs = zip(self._outputs.items(), flat, strict=True)
         return {name: arithmetic.cast(value, kind) for (name, kind), value in pairs}
+
+
+def _constant(value: Tensor, kind: torch.dtype) -> Tensor:
+    """A constant in a kind of float; one of integers as it is.
+
+    Raises:
+        BackendError: the kind cannot hold it.
+    """
+    if not value.is_floating_point():
+        return value
+    cast = value.to(kind)
+    if not bool(cast.isfinite().all()):
+        raise BackendError(
+            f"a weight is as large as {float(value.abs().max()):.4g}, which "
+            f"{str(kind).removeprefix('torch.')} cannot hold; choose `--precision bf16`"
+        )
+    return cast
 
 
 def _name(node: fx.Node, kind: torch.dtype) -> str:

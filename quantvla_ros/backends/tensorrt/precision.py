@@ -7,12 +7,21 @@ from collections.abc import Mapping
 
 import torch
 
+from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.errors import BackendError
+from quantvla_ros.models.graphs import Graphs
 
 AUTO = "auto"
 KINDS = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 MARGIN = 8.0
 """How much larger than in calibration the numbers of a part may get before float16 ends."""
+
+
+def largest_of(manifest: BundleManifest, graphs: Graphs) -> dict[str, float | None]:
+    """What calibration saw in each part; None where a bundle does not tell."""
+    known = manifest.quantization.largest if manifest.quantization is not None else {}
+    parts = {graphs.context.part, graphs.step.part, *graphs.parts.values()}
+    return {part: known.get(part) for part in sorted(parts)}
 
 
 def choose_precision(

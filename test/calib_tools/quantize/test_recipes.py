@@ -102,6 +102,8 @@ def test_static_ranges_and_tails_are_recorded(path, tmp_path):
         assert row["range"] == method and row["tail_ratio"] > 1
         clips[method] = row["clip"]
         assert row["clip"] <= row["input_absmax"] * (1 + 1e-6)
+        largest = load_manifest(report.path).quantization.largest
+        assert set(largest) == {"vision", "language", "expert"}
     assert clips["percentile"] < clips["absmax"]
 
 
