@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from calib_tools.common.options import BundleDir, Json, print_json
+from quantvla_ros.backends.base import BuildOptions
 
 
 def build(
@@ -16,7 +17,18 @@ def build(
     builder: Annotated[
         str, typer.Option(help="What makes them: auto, torch_tensorrt or onnx.")
     ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="What is not integer: auto, fp16, bf16 or fp32.")
+    ] = "auto",
     force: Annotated[bool, typer.Option("--force", help="Build again what is there.")] = False,
+    without_gpu: Annotated[
+        bool,
+        typer.Option(
+            "--without-gpu",
+            help="Build for SM 8.6 by TensorRT-RTX, to see on any machine that all compiles to "
+            "integers; nothing runs such engines.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Build a bundle's engines for this very machine; they lie beside its weights.
@@ -25,7 +37,8 @@ def build(
     """
     from calib_tools.build.command import build as run
 
-    made = run(bundle, backend, builder, force)
+    options = BuildOptions(builder, precision, force, without_gpu)
+    made = run(bundle, backend, options)
     if as_json:
         print_json({"engines": None if made is None else str(made)})
     elif made is None:

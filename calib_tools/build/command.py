@@ -3,21 +3,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from calib_tools.common.progress import Bar
 from quantvla_ros.backends.base import BuildOptions
 from quantvla_ros.backends.registry import find_backend
 
+_PLAIN = BuildOptions()
 
-def build(bundle: Path, backend: str, builder: str = "auto", force: bool = False) -> Path | None:
+
+def build(bundle: Path, backend: str, options: BuildOptions = _PLAIN) -> Path | None:
     """Build, with a bar.
 
     Args:
         bundle: directory of a float or quantized bundle.
         backend: name of the backend.
-        builder: name of one of its ways to build, or "auto".
-        force: build again what is there already.
+        options: how; progress and sentences go to the bar.
 
     Returns:
         What was made; None where the backend needs nothing.
@@ -27,7 +29,5 @@ def build(bundle: Path, backend: str, builder: str = "auto", force: bool = False
     """
     found = find_backend(backend)
     with Bar("building", 1.0) as bar:
-        options = BuildOptions(
-            builder, force, progress=lambda text, share: bar.show(share, text), say=bar.note
-        )
-        return found.build(bundle, options)
+        shown = replace(options, progress=lambda text, share: bar.show(share, text), say=bar.note)
+        return found.build(bundle, shown)

@@ -55,13 +55,18 @@ class BuildOptions:
 
     Attributes:
         builder: name of one of the ways that the backend has, or "auto" for its choice.
+        precision: kind of float of what is not integer, or "auto" for its choice.
         force: build again what is there already.
+        without_gpu: build for a kind of machine that need not be here, to see that all compiles;
+            nothing runs what is made then.
         progress: called with what happens now and the share done, 0..1.
         say: called with sentences that a person should read.
     """
 
     builder: str = "auto"
+    precision: str = "auto"
     force: bool = False
+    without_gpu: bool = False
     progress: Callable[[str, float], None] = lambda text, share: None
     say: Callable[[str], None] = lambda text: None
 

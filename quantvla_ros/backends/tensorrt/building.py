@@ -56,6 +56,7 @@ class Request:
         bundle: directory of the bundle.
         folder: where plans and timing cache are written.
         builder: name, or "auto".
+        precision: kind of float of all parts, or "auto".
         machine: that the engines are for.
         local: whether that is this one; TensorRT-RTX alone can build for another GPU.
     """
@@ -63,6 +64,7 @@ class Request:
     bundle: Path
     folder: Path
     builder: str
+    precision: str
     machine: Machine
     local: bool = True
 
@@ -91,7 +93,7 @@ def build_all(request: Request, progress: Progress, say: Callable[[str], None]) 
     rest = float_linears(family, network)
     graphs = graphs_of(bundle, network)
     check_needs(graphs)
-    precision = choose_precision(largest_of(bundle.manifest, graphs))
+    precision = choose_precision(largest_of(bundle.manifest, graphs), request.precision)
     programs = export_graphs(bundle, network, precision)
     held = {graph: integer_linears_of(program, names) for graph, program in programs.items()}
     check_complete(names, held.values())

@@ -24,7 +24,7 @@ from quantvla_ros.backends.tensorrt.engine_record import (
     fitting_record,
     write_record,
 )
-from quantvla_ros.backends.tensorrt.machine import Machine
+from quantvla_ros.backends.tensorrt.machine import Machine, rehearsal_machine
 from quantvla_ros.backends.tensorrt.memory import check_memory
 from quantvla_ros.backends.tensorrt.refusals import check_bundle
 from quantvla_ros.bundle.directory import written_directory
@@ -34,9 +34,7 @@ from quantvla_ros.parent_process import tie_to_parent
 from quantvla_ros.whole_file import write_file
 
 
-def build_engines(
-    bundle: Path, folder: Path, machine: Machine, options: BuildOptions, local: bool = True
-) -> Path:
+def build_engines(bundle: Path, folder: Path, machine: Machine, options: BuildOptions) -> Path:
     """Build the engines of a bundle; they appear whole or not at all.
 
     Args:
@@ -44,7 +42,6 @@ def build_engines(
         folder: where they go, within the bundle; what lies there is replaced.
         machine: that they are for.
         options: see there.
-        local: whether that is this machine.
 
     Returns:
         The folder.
@@ -56,6 +53,9 @@ def build_engines(
     check_name(options.builder)
     manifest = load_manifest(bundle, check_files=True)
     check_bundle(bundle, manifest)
+    if options.without_gpu:
+        machine = rehearsal_machine()
+        folder = folder.with_name("tensorrt-rehearsal")
     machine.check()
     if not options.force:
         with suppress(BackendError):
@@ -73,7 +73,14 @@ def build_engines(
             timed = folder / TIMING_CACHE
             if timed.is_file():  # what is known of this machine's kernels stays
                 write_file(draft / TIMING_CACHE, timed.read_bytes())
-            request = Request(bundle, draft, options.builder, machine, local)
+            request = Request(
+                bundle,
+                draft,
+                options.builder,
+                options.precision,
+                machine,
+                local=not options.without_gpu,
+            )
             write_record(draft, _in_a_child(request, options))
     finally:
         if made:

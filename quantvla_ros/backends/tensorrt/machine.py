@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from quantvla_ros.backends.tensorrt.library import installed_version
+from quantvla_ros.backends.tensorrt.library import installed_version, is_rtx, tensorrt
 from quantvla_ros.errors import BackendError
 
 TEGRA_RELEASE = Path("/etc/nv_tegra_release")
@@ -47,14 +47,26 @@ class Machine(BaseModel):
             BackendError: says what is missing.
         """
         if self.tensorrt is None:
-            from quantvla_ros.backends.tensorrt.library import tensorrt
-
             tensorrt()  # says it
         if self.gpu is None:
             raise BackendError(
                 "no NVIDIA GPU was found here, and an engine is built on the machine that runs it; "
                 "run this on the robot's computer, or check the driver with `nvidia-smi`"
             )
+
+
+def rehearsal_machine() -> Machine:
+    """The machine nearest to a Jetson Orin (SM 8.7) that engines are built for without a GPU.
+
+    Raises:
+        BackendError: TensorRT is missing, or is one that builds for its own GPU alone.
+    """
+    if not is_rtx(tensorrt()):
+        raise BackendError(
+            "TensorRT builds for the GPU that it finds; without one that takes TensorRT-RTX, which "
+            "`.ci/make_tensorrt_check` installs into an environment of its own"
+        )
+    return Machine(tensorrt=installed_version(), gpu="none, a rehearsal", sm="8.6")
 
 
 @cache
