@@ -8,7 +8,7 @@ from pathlib import Path
 
 STUDIES = (
     "ablation", "controller", "documents.reference_pages", "documents.tables", "evaluation",
-    "experts", "fault_study", "fuzz", "scheme_bench", "timing",
+    "experts", "fault_study", "fuzz", "qdq_on_cpu", "scheme_bench", "timing",
 )  # fmt: skip
 
 

@@ -37,6 +37,11 @@ class Change(Protocol):
         """Tells it from every other change; records keep it."""
         ...
 
+    @property
+    def backend(self) -> str | None:
+        """Plays any bundle as it is; None: the usual one plays a float bundle that is changed."""
+        ...
+
     def apply(self, network: nn.Module, family: Family) -> None:
         """Change the network in place.
 
@@ -98,12 +103,12 @@ def parse_variants(
                 f"Unknown way '@{wanted}' to run '{path}'; write @{CHUNKING} for real-time "
                 "chunking, or nothing."
             )
-        if wanted and manifest.quantization is not None:
+        full, sha256 = path.resolve(), bundle_hash(path)
+        change = read_change(wanted, path, sha256) if wanted and read_change else None
+        if change and change.backend is None and manifest.quantization is not None:
             raise BundleError(
                 f"The bundle '{path}' is quantized already; '@{wanted}' needs a float bundle."
             )
-        full, sha256 = path.resolve(), bundle_hash(path)
-        change = read_change(wanted, path, sha256) if wanted and read_change else None
         label = f"{names[full]}@{change.label}" if change else names[full]
         label += f"@{CHUNKING}" if continues else ""
         variants.append(Variant(label, full, sha256, change, continues))
@@ -200,7 +205,8 @@ def load_variant(variant: Variant, denoise_steps: int | None, compiled: bool) ->
         manifest = bundle.manifest.model_copy(update={"denoise_steps": denoise_steps})
         bundle = replace(bundle, manifest=manifest)
     network = load_network(bundle)
-    if variant.change is not None:
+    backend = variant.change.backend if variant.change is not None else None
+    if variant.change is not None and backend is None:
         widen(network)
         variant.change.apply(network, find_family(bundle.manifest.family))
-    return policy_of(bundle, network, DEFAULT, compiled)
+    return policy_of(bundle, network, backend or DEFAULT, compiled)

@@ -24,6 +24,7 @@ class RoundedToNearest:
     """Weights rounded to nearest, see `nearest`; its `label` is such as "rtn4-all"."""
 
     label: str
+    backend: None = None
 
     @property
     def identity(self) -> str:
@@ -42,6 +43,7 @@ class StudyFile:
 
     path: Path
     identity: str
+    backend: None = None
 
     @property
     def label(self) -> str:

@@ -64,7 +64,11 @@ def export_graphs(
     with torch.no_grad(), explicit_qdq(network):
         for name, (graph, inputs) in example_inputs(bundle, graphs).items():
             exact = export_graph(graph, inputs)
-            found[name] = lower(exact, graph, graphs, precision, kinds[name])
+            given = tuple(
+                value.to(between) if one in graphs.context.outputs else value
+                for one, value in zip(graph.inputs, inputs, strict=True)
+            )
+            found[name] = lower(exact, given, graph, graphs, precision, kinds[name])
     return found
 
 

@@ -26,6 +26,7 @@ from quantvla_ros.models.graphs import Graph, Graphs
 
 def lower(
     program: ExportedProgram,
+    inputs: tuple[Tensor, ...],
     graph: Graph,
     graphs: Graphs,
     precision: Mapping[str, torch.dtype],
@@ -35,6 +36,7 @@ def lower(
 
     Args:
         program: of `export_graph`.
+        inputs: of the shapes and kinds that the graph shall take.
         graph: that it was exported from.
         graphs: the description that the graph belongs to.
         precision: kind of float of each part.
@@ -50,7 +52,7 @@ def lower(
     lowered = _Lowered(module, kinds, graph.inputs, outputs).eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        return torch.export.export(lowered, program.example_inputs[0], strict=False)
+        return torch.export.export(lowered, inputs, strict=False)
 
 
 def plain_module(program: ExportedProgram) -> fx.GraphModule:

@@ -6,6 +6,7 @@ from support.graph_policies import FAMILIES, GraphNetwork, graph_policy, lowered
 from quantvla_ros.backends.tensorrt.export import (
     example_inputs,
     export_graph,
+    export_graphs,
     graph_hash,
     graphs_of,
 )
@@ -42,6 +43,24 @@ def test_lowered_graphs_compute_the_float_policy(family):
         graphs, programs = lowered(policy, kind)
         off = policy.chunks(played(graphs, programs)) - policy.chunks()
         assert off.abs().max() < bound * policy.chunks().abs().max()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_context_hands_to_step_is_of_the_steps_kind(family):
+    policy = graph_policy(family)
+    graphs = graphs_of(policy.bundle, policy.network)
+    parts = {*graphs.parts.values(), graphs.context.part, graphs.step.part}
+    precision = {**dict.fromkeys(parts, torch.bfloat16), graphs.step.part: torch.float16}
+    programs = export_graphs(policy.bundle, policy.network, precision)
+    kinds = {}
+    for name, program in programs.items():
+        places = [n for n in program.graph.nodes if n.op == "placeholder"]
+        kinds[name] = {node.name: node.meta["val"].dtype for node in places}
+        assert program.graph_signature.user_inputs == getattr(graphs, name).inputs
+    context, step = (p.graph.output_node().args[0] for p in programs.values())
+    assert {node.meta["val"].dtype for node in context} == {torch.float16}
+    assert {kinds["step"][name] for name in graphs.context.outputs} == {torch.float16}
+    assert kinds["step"]["x_t"] == step[0].meta["val"].dtype == torch.float32
 
 
 @pytest.mark.parametrize("family", FAMILIES)
