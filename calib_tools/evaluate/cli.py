@@ -43,10 +43,22 @@ def evaluate(
     """Measure success in closed loop, all variants on the same episodes; goes on after a stop."""
     check_simulation()
     from calib_tools.evaluate.command import run_evaluation
+    from calib_tools.evaluate.plan import NO_SHIFT
+    from calib_tools.evaluate.settings import Asked
     from calib_tools.evaluate.table import show_evaluation
+    from simulation.tasks.registry import TASKS
 
-    record = run_evaluation(
-        bundles, out, tasks or [], episodes, seeds, shift or [], setting, wordings, latency,
-        stop_when_decided, over_ros, controller_rate, workers, ray, gifs, context.obj,
-    )  # fmt: skip
+    asked = Asked(
+        tasks=tasks or list(TASKS),
+        episodes=episodes,
+        first_seed=seeds,
+        shifts=shift or [NO_SHIFT],
+        wordings=wordings,
+        latency=latency,
+        setting=setting,
+        stop_when_decided=stop_when_decided,
+        way="ros" if over_ros else "in process",
+        controller_rate_hz=controller_rate,
+    )
+    record = run_evaluation(bundles, asked, out, workers, ray, gifs, context.obj)
     print_json(record) if as_json else show_evaluation(record, out)

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -88,54 +89,61 @@ class Settings(BaseModel):
         return "+".join(dict.fromkeys([*self.setting_shifts, *own])) or NO_SHIFT
 
 
-def make_settings(
-    variants: Sequence[Variant],
-    tasks: Sequence[str],
-    episodes: int,
-    first_seed: int = FIRST_SEED,
-    shifts: Sequence[str] = (NO_SHIFT,),
-    wordings: str = "held-out",
-    latency: str = "120",
-    setting: str = "normal",
-    stop_when_decided: bool = False,
-    way: Way = "in process",
-    controller_rate_hz: float | None = None,
-) -> Settings:
-    """Check what a user asks for; the simulated robot has its own rate where none is given.
+@dataclass(frozen=True)
+class Asked:
+    """What a user asks of an evaluation; see `Settings`.
+
+    The simulated robot has its own `controller_rate_hz` where none is given.
+    """
+
+    tasks: Sequence[str]
+    episodes: int
+    first_seed: int = FIRST_SEED
+    shifts: Sequence[str] = (NO_SHIFT,)
+    wordings: str = "held-out"
+    latency: str = "120"
+    setting: str = "normal"
+    stop_when_decided: bool = False
+    way: Way = "in process"
+    controller_rate_hz: float | None = None
+
+
+def make_settings(variants: Sequence[Variant], asked: Asked) -> Settings:
+    """Check what a user asks for.
 
     Raises:
         QuantVLAError: names what is unknown or out of range, and what there is instead.
     """
     from simulation.trajectory_controller import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, RATE_HZ
 
-    chosen = preset(setting)
-    if episodes < GOALS_A_SCENE or episodes % GOALS_A_SCENE:
+    chosen, ros = preset(asked.setting), asked.way == "ros"
+    if asked.episodes < GOALS_A_SCENE or asked.episodes % GOALS_A_SCENE:
         raise QuantVLAError(
-            f"--episodes is {episodes}; each scene is played with {GOALS_A_SCENE} instructions, "
-            "so give an even number of 2 or more."
+            f"--episodes is {asked.episodes}; each scene is played with {GOALS_A_SCENE} "
+            "instructions, so give an even number of 2 or more."
         )
-    if first_seed < 0:
-        raise QuantVLAError(f"--seeds is {first_seed}; the first seed is 0 or more.")
-    if wordings not in ("held-out", "training"):
-        raise QuantVLAError(f"Unknown wordings '{wordings}'; choose held-out or training.")
-    _check_latency(latency)
-    if controller_rate_hz is None:
-        controller_rate_hz = RATE_HZ
-    if not LOWEST_RATE_HZ <= controller_rate_hz <= HIGHEST_RATE_HZ:
+    if asked.first_seed < 0:
+        raise QuantVLAError(f"--seeds is {asked.first_seed}; the first seed is 0 or more.")
+    if asked.wordings not in get_args(Wordings):
+        raise QuantVLAError(f"Unknown wordings '{asked.wordings}'; choose held-out or training.")
+    _check_latency(asked.latency)
+    rate = RATE_HZ if asked.controller_rate_hz is None else asked.controller_rate_hz
+    if not LOWEST_RATE_HZ <= rate <= HIGHEST_RATE_HZ:
         raise QuantVLAError(
-            f"--controller-rate is {controller_rate_hz:g}; give {LOWEST_RATE_HZ:g} to "
-            f"{HIGHEST_RATE_HZ:g} Hz."
+            f"--controller-rate is {rate:g}; give {LOWEST_RATE_HZ:g} to {HIGHEST_RATE_HZ:g} Hz."
         )
-    if way == "ros" and controller_rate_hz != RATE_HZ:
+    if ros and rate != RATE_HZ:
         raise QuantVLAError(
             f"--over-ros plays with a controller of {RATE_HZ:g} Hz; leave out --controller-rate."
         )
-    _check_names(tasks, [*chosen.shifts, *(part for s in shifts for part in s.split("+"))])
-    if way == "ros":
-        _check_ros(variants, shifts, chosen)
-    return Settings(
-        schema_version=SCHEMA,
-        variants=[
+    named = [part for shift in asked.shifts for part in shift.split("+")]
+    _check_names(asked.tasks, [*chosen.shifts, *named])
+    if ros:
+        _check_ros(variants, asked.shifts, chosen)
+    known = {
+        **vars(asked),
+        "schema_version": SCHEMA,
+        "variants": [
             VariantId(
                 label=v.label,
                 rounding=v.change.identity if v.change else "",
@@ -144,20 +152,15 @@ def make_settings(
             )
             for v in variants
         ],
-        tasks=list(dict.fromkeys(tasks)),
-        episodes=episodes,
-        first_seed=first_seed,
-        shifts=list(dict.fromkeys(shifts)),
-        wordings="held-out" if wordings == "held-out" else "training",
-        latency=MEASURED if way == "ros" else latency,
-        setting=setting,
-        setting_shifts=list(chosen.shifts),
-        denoise_steps=chosen.denoise_steps,
-        max_seconds=chosen.max_seconds,
-        stop_when_decided=stop_when_decided,
-        way=way,
-        controller_rate_hz=controller_rate_hz,
-    )
+        "tasks": list(dict.fromkeys(asked.tasks)),
+        "shifts": list(dict.fromkeys(asked.shifts)),
+        "latency": MEASURED if ros else asked.latency,
+        "setting_shifts": list(chosen.shifts),
+        "denoise_steps": chosen.denoise_steps,
+        "max_seconds": chosen.max_seconds,
+        "controller_rate_hz": rate,
+    }
+    return Settings.model_validate(known)
 
 
 def _check_latency(latency: str) -> None:

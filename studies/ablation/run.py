@@ -13,7 +13,7 @@ from calib_tools.common.progress import Bar
 from calib_tools.common.record_file import command_line
 from calib_tools.common.stopping import goes_on
 from calib_tools.evaluate.run import evaluate
-from calib_tools.evaluate.settings import make_settings
+from calib_tools.evaluate.settings import Asked, make_settings
 from calib_tools.evaluate.statistics import Paired, Rate
 from calib_tools.evaluate.variants import parse_variants
 from calib_tools.quantize.command import fitting_buffer
@@ -156,14 +156,14 @@ class _ClosedLoop:
         if self._settings:
             float_variants = parse_variants([str(bundle)])
             for setting in self._settings:
-                make_settings(float_variants, self.tasks, episodes, setting=setting)
+                make_settings(float_variants, Asked(self.tasks, episodes, setting=setting))
 
     def play(self, name: str, argument: str) -> dict[str, list[bool]]:
         """By setting, whether each episode of the plan was solved."""
         won = {}
         for setting in self._settings:
             variants = parse_variants([argument], read_change)
-            wanted = make_settings(variants, self.tasks, self._episodes, setting=setting)
+            wanted = make_settings(variants, Asked(self.tasks, self._episodes, setting=setting))
             place = self._out / CLOSED_LOOP / setting / f"{name}-{self._episodes}"
             try:
                 record = evaluate(variants, wanted, place, self._workers, None, 0)

@@ -11,7 +11,7 @@ from pathlib import Path
 from calib_tools.evaluate.jobs import Job
 from calib_tools.evaluate.outcome import Outcome
 from calib_tools.evaluate.plan import PlannedEpisode
-from calib_tools.evaluate.settings import SCHEMA, Settings, VariantId, make_settings
+from calib_tools.evaluate.settings import SCHEMA, Asked, Settings, VariantId, make_settings
 from calib_tools.evaluate.variants import Variant
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.whole_file import write_file
@@ -61,7 +61,7 @@ def made_up(folder: Path, episodes: int = 6, labels=("float", "int8"), **more):
     """Variants whose players write into `folder`, and settings for them."""
     folder.mkdir(exist_ok=True)
     variants = [Variant(label, folder, f"{label:0>64}") for label in labels]
-    return variants, make_settings(variants, ["pick_place"], episodes, **more)
+    return variants, make_settings(variants, Asked(["pick_place"], episodes, **more))
 
 
 def jobs(count: int, folder: Path) -> list[Job]:

@@ -12,7 +12,7 @@ from calib_tools.common.ray_cluster import LOCAL, play_job, play_on_ray
 from calib_tools.evaluate import run as run_module
 from calib_tools.evaluate.record import RECORD
 from calib_tools.evaluate.run import evaluate
-from calib_tools.evaluate.settings import make_settings
+from calib_tools.evaluate.settings import Asked, make_settings
 from calib_tools.evaluate.store import EPISODES
 from calib_tools.evaluate.variants import Variant
 from quantvla_ros.errors import QuantVLAError
@@ -60,7 +60,7 @@ def test_an_evaluation_on_ray_goes_on_after_a_stop(tmp_path, monkeypatch):
     for label in ("float", "int8"):
         (tmp_path / label).mkdir()
         variants.append(Variant(label, tmp_path / label, f"{label:0>64}"))
-    settings = make_settings(variants, ["pick_place"], 8)
+    settings = make_settings(variants, Asked(["pick_place"], 8))
     out = tmp_path / "out"
 
     def finished():

@@ -8,7 +8,7 @@ from support.evaluation_players import Filmed
 
 from calib_tools.evaluate import run as run_module
 from calib_tools.evaluate.run import FAILURES, evaluate
-from calib_tools.evaluate.settings import make_settings
+from calib_tools.evaluate.settings import Asked, make_settings
 from calib_tools.evaluate.variants import Variant
 
 EPISODES = 8  # of which 1, 3, 5 and 7 fail
@@ -23,7 +23,7 @@ def played(tmp_path, monkeypatch):
         folder = tmp_path / label.replace("/", "_")
         folder.mkdir()
         variants.append(Variant(label, folder, f"{label:0>64}"))
-    settings = make_settings(variants, ["pick_place"], EPISODES)
+    settings = make_settings(variants, Asked(["pick_place"], EPISODES))
     return lambda gifs: evaluate(variants, settings, tmp_path / "out", workers=1, gifs=gifs)
 
 

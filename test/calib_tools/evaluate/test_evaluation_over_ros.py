@@ -10,7 +10,7 @@ import pytest
 from calib_tools.evaluate.jobs import Job
 from calib_tools.evaluate.over_ros import measured_latencies_ms, play_over_ros
 from calib_tools.evaluate.player import Player
-from calib_tools.evaluate.settings import make_settings
+from calib_tools.evaluate.settings import Asked, make_settings
 from calib_tools.evaluate.variants import parse_variants
 from quantvla_ros.resources import shared_file
 
@@ -40,7 +40,7 @@ def test_over_ros_and_in_process_agree_on_the_same_episodes(tmp_path):
     many.
     """
     (variant,) = parse_variants([str(PANDA)])
-    settings = make_settings([variant], ["pick_place"], 2 * SCENES, way="ros")
+    settings = make_settings([variant], Asked(["pick_place"], 2 * SCENES, way="ros"))
     jobs = [Job(variant, episode, 0.0, None, LONGEST_S) for episode in settings.plan()]
     played = play_over_ros(jobs, tmp_path, compiled=False, real_time_factor=RATE)
     over_ros = {job.episode.index: outcome for job, outcome in played}

@@ -9,7 +9,7 @@ import pytest
 
 from calib_tools.evaluate.plan import PlannedEpisode, plan_episodes
 from calib_tools.evaluate.presets import PRESETS
-from calib_tools.evaluate.settings import make_settings
+from calib_tools.evaluate.settings import Asked, make_settings
 from calib_tools.evaluate.variants import Variant
 from quantvla_ros.errors import QuantVLAError
 from simulation.shifts import SHIFTS
@@ -45,16 +45,16 @@ def test_goals_of_a_scene_are_different_instructions():
 
 
 def test_held_out_wordings_are_taken_in_turn_and_are_never_those_of_training():
-    settings = make_settings([FLOAT], ["pick_place"], 8)
+    settings = make_settings([FLOAT], Asked(["pick_place"], 8))
     count = len(make_task("pick_place").held_out_wordings)
     assert {e.wording for e in settings.plan()} == {-1 - k for k in range(min(count, 4))}
-    training = make_settings([FLOAT], ["pick_place"], 8, wordings="training")
+    training = make_settings([FLOAT], Asked(["pick_place"], 8, wordings="training"))
     assert all(e.wording >= 0 for e in training.plan())
 
 
 def test_a_preset_adds_its_shifts_and_its_limits():
     settings = make_settings(
-        [FLOAT], ["pick_place"], 2, shifts=["none", "dim_light"], setting="hard"
+        [FLOAT], Asked(["pick_place"], 2, shifts=["none", "dim_light"], setting="hard")
     )
     hard = PRESETS["hard"]
     shifts = {e.shifts for e in settings.plan()}
@@ -89,7 +89,7 @@ def test_presets_name_shifts_that_there_are():
 def test_what_cannot_be_played_is_refused_in_one_sentence(changed, sentence):
     asked = {"variants": [FLOAT], "tasks": ["pick_place"], "episodes": 4, **changed}
     with pytest.raises(QuantVLAError, match=sentence) as caught:
-        make_settings(**asked)
+        make_settings(asked.pop("variants"), Asked(**asked))
     assert "\n" not in str(caught.value)
 
 

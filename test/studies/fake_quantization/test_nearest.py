@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from calib_tools.evaluate.settings import make_settings
+from calib_tools.evaluate.settings import Asked, make_settings
 from calib_tools.evaluate.variants import load_variant, parse_variants
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.mini_pi05.roles import layer_roles
@@ -75,5 +75,5 @@ def test_real_time_chunking_comes_after_the_change():
     (both,) = parse_variants([f"{PANDA}@rtn4-all@rtc"], read_change)
     assert (both.label, both.continues) == ("panda@rtn4-all@rtc", True)
     assert pickle.loads(pickle.dumps(both)) == both  # as it travels to a worker
-    settings = make_settings([both], ["push"], 2)
+    settings = make_settings([both], Asked(["push"], 2))
     assert settings.variants[0].rounding == "rtn4-all"
