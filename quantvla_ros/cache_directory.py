@@ -67,7 +67,7 @@ def _home_cache() -> Path | None:
 
 
 def _why_not_private(folder: Path) -> str:
-    """Whoever may write there could have us run his code."""
+    """Another user who can write there could make this process run his code."""
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes wrong outside the program, told in one sentence: the disk, rights, memory, a file."""
+"""Errors from outside the program, each as one sentence: the disk, rights, memory, a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NUMBER = re.compile(r"\(os error (\d+)\)|\[Errno (\d+)\]")
 
 
 def sentence(error: BaseException) -> str | None:
-    """What a person is told of an error that he can mend; None for an error of the program."""
+    """The sentence that a user reads of an error he can mend; None for a bug."""
     if isinstance(error, QuantVLAError):
         return str(error)
     if isinstance(error, OSError):

@@ -15,7 +15,7 @@ from simulation.urdf import panda_urdf
 
 @functools.cache
 def panda_parameters() -> dict[str, dict[str, float]]:
-    """What a policy node is told of the joints: key of `JOINT_LIMIT_TEXTS` -> joint -> value."""
+    """The policy node's parameters of joints: key of `JOINT_LIMIT_TEXTS` -> joint -> value."""
     robot = read_robot("panda", shared_file(PRESETS))
     return {key: robot.limits(key) for key in JOINT_LIMIT_TEXTS}
 

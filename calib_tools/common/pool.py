@@ -60,11 +60,6 @@ def play_in_processes(
 
     A job whose process died is played again in a new one. No process outlives this one.
 
-    Args:
-        jobs: to play.
-        workers: processes.
-        make_player: called once in each process.
-
     Yields:
         Each job once, with its outcome, in the order of the ends.
 

@@ -30,13 +30,13 @@ class _Patient:
         return getattr(sys.stderr, name)
 
     def write(self, text: str) -> int:
-        """Write if somebody reads."""
+        """Write; a closed reader is ignored."""
         with suppress(OSError):
             sys.stderr.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Flush if somebody reads."""
+        """Flush; a closed reader is ignored."""
         with suppress(OSError):
             sys.stderr.flush()
 

@@ -111,7 +111,7 @@ def _connected(address: str, workers: int) -> Any:
 
 
 def _knock(address: str) -> None:
-    """Raise OSError when nobody listens at HOST:PORT: Ray itself tries for more than a minute."""
+    """Raise OSError when nothing listens at HOST:PORT: Ray itself tries for more than a minute."""
     host, colon, port = address.rpartition("://")[2].rpartition(":")
     if colon and port.isdigit():
         socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a trajectory controller makes of a policy node's windows: its setpoints, and their rates."""
+"""A trajectory controller's setpoints under a policy node's windows, and their rates."""
 
 from __future__ import annotations
 

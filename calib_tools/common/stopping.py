@@ -70,7 +70,7 @@ def goes_on() -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """Print a line to standard error, whether or not somebody reads it."""
+    """Print a line to standard error; a closed reader is ignored."""
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:  # Python would find it again at its end, and change the exit status

@@ -20,13 +20,7 @@ ALL = "all"
 def aggregates(
     labels: Sequence[str], plan: Sequence[PlannedEpisode], finished: Mapping[Key, Outcome]
 ) -> list[dict[str, Any]]:
-    """One row a variant, task and shift; "all" stands for all tasks or shifts where there are more.
-
-    Args:
-        labels: of the variants.
-        plan: the episodes to count.
-        finished: holds all of them.
-    """
+    """One row a variant, task and shift; "all" stands for all tasks or shifts of several."""
     return [
         {
             "variant": label,

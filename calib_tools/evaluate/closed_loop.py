@@ -40,10 +40,10 @@ class ClosedLoop:
         robot: is reset for every episode.
         policy: asked for chunks.
         latency: returns the age (s) of an observation when its chunk arrives; asked once a chunk.
-        continues: whether the policy is told what the arm does while it computes.
+        continues: whether the policy receives the committed actions (real-time chunking).
         before_step: called with the simulation time (s) before each control step.
         setup: of the robot's trajectory controller.
-        on_window: is told of each window.
+        on_window: receives each window.
     """
 
     robot: SimulatedRobot

@@ -34,7 +34,7 @@ class SimulatedClock:
     """Both clocks are the simulation's; to sleep is to let it go on."""
 
     def __init__(self, robot: SimulatedRobot, setpoint: Callable[[float], FloatArray]) -> None:
-        """Take the robot, and what its servos are told at each step of the physics."""
+        """Take the robot and the function of its servos' setpoints."""
         self._robot = robot
         self._setpoint = setpoint
 
@@ -52,7 +52,7 @@ class SimulatedClock:
 
 
 class SimulatedInputs:
-    """Joint states and pictures of the instant; a picture is made when somebody looks at it."""
+    """Joint states and pictures of the instant; a picture is rendered when it is read."""
 
     def __init__(self, robot: SimulatedRobot, interface: Interface, buffer: InputBuffer) -> None:
         """Take the robot, the policy's cameras, and what to fill."""
@@ -108,7 +108,7 @@ class SimulatedDrive(JointAxes):
         self._controller = setup.controller(JOINT_NAMES, robot.commanded)
 
     def setpoint(self, time: float) -> FloatArray:
-        """What the controller tells the servos [n] at a time of the robot (s)."""
+        """The controller's setpoint [n] at a time of the robot (s)."""
         measured = self._robot.positions, self._robot.velocities
         return self._controller.setpoint(time, measured)
 

@@ -34,25 +34,18 @@ _ROBOT = "the simulated robot"
 
 
 class _Nobody:
-    """There is no graph, and nobody else in it."""
+    """A graph with this robot alone: none of its watches finds anything."""
 
     simulated = True
     conflict: Condition | None = None
     text = ""
 
     def look(self) -> None:
-        """See nobody."""
+        """Find nothing."""
 
 
 class SimulatedSession:
-    """A session from the reset of a robot on; make a new one for each episode.
-
-    Attributes:
-        session: in dry run.
-        clock: moves the robot.
-        inputs: of the robot.
-        worker: of the policy.
-    """
+    """A session from the reset of a robot on; make a new one for each episode."""
 
     def __init__(
         self,
@@ -71,7 +64,7 @@ class SimulatedSession:
             parameters: of the policy node.
             latency: of the next chunk, s.
             setup: of the robot's trajectory controller.
-            heard: is told of each window.
+            heard: receives each window.
         """
         manifest, given = policy.manifest, panda_parameters()
         interface = manifest.interface
@@ -124,4 +117,4 @@ class SimulatedSession:
 
 class _NoDisplay:
     def show(self, actions: FloatArray, stamp: float, interface: Interface) -> None:
-        """Nobody looks."""
+        """Do nothing."""

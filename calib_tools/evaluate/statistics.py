@@ -49,14 +49,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Paired:
-    """Outcomes of two variants on the same episodes.
-
-    Attributes:
-        both: both succeeded.
-        first_only: only the first did.
-        second_only: only the second did.
-        neither: none did.
-    """
+    """Outcomes of two variants on the same episodes."""
 
     both: int
     first_only: int

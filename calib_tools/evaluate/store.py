@@ -20,11 +20,7 @@ Key = tuple[str, int]
 
 
 class EpisodeStore:
-    """The episodes of one evaluation in its output directory.
-
-    Attributes:
-        finished: what is on disk.
-    """
+    """The episodes of one evaluation in its output directory."""
 
     def __init__(self, directory: Path, settings: Settings) -> None:
         """Begin an evaluation, or go on with one of the same settings.

@@ -34,7 +34,7 @@ class Change(Protocol):
 
     @property
     def identity(self) -> str:
-        """Tells it from every other change; records keep it."""
+        """Identifies the change in records."""
         ...
 
     @property
@@ -120,7 +120,7 @@ def parse_variants(
 
 
 def _names(paths: Collection[Path]) -> dict[Path, str]:
-    """By path, as much of its end as tells it from the others."""
+    """By path, the shortest end of it that no other path has."""
     depth = 1
     while len({path.parts[-depth:] for path in paths}) < len(paths):
         depth += 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a quantized bundle tells the robot of the buffer that it was made with."""
+"""Statistics of the calibration buffer, written into the quantized bundle."""
 
 from __future__ import annotations
 

@@ -165,13 +165,7 @@ def _round_one(
 
 @dataclass(frozen=True)
 class RoundedLayers:
-    """Finished layers in a work directory, for this process and for workers.
-
-    Attributes:
-        folder: the work directory.
-        precisions: by bits of the weights.
-        activation_bits: grid of integer activations.
-    """
+    """Finished layers in a work directory, for this process and for workers."""
 
     folder: Path
     precisions: dict[int, Precision]

@@ -42,7 +42,7 @@ class StoredLayer:
 class WorkDirectory:
     """``.NAME.work`` beside the output; used by one process at a time.
 
-    It is taken over when it was made with the same settings, and begun anew otherwise.
+    One that was made with other settings is emptied first.
     """
 
     def __init__(self, out: Path, settings: Mapping[str, Any]) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The setpoints of the simulated robot's trajectory controller, as heard on ``sim/setpoints``."""
+"""Setpoints of the simulated robot's trajectory controller, as received on ``sim/setpoints``."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class HeardSetpoints:
         run_positions += [[p.positions[k] for k in order] for p in message.points]
 
     def runs(self) -> Iterator[Setpoints]:
-        """What was heard without a gap; times in s of the robot's clock."""
+        """Setpoints received without a gap; times in s of the robot's clock."""
         for times, positions in self._runs:
             yield Setpoints(np.array(times), np.array(positions))
 
     def newest(self) -> Setpoints:
-        """The newest run; of no setpoints when nothing was heard."""
+        """The newest run; empty when nothing was received."""
         return ([Setpoints(np.empty(0), np.empty((0, len(self._names)))), *self.runs()])[-1]
 
     def shares(self, limits: JointLimits) -> Shares:

@@ -41,7 +41,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing that `quantvla doctor` tells: its name, how it stands, and how to mend it."""
+    """One line of `quantvla doctor`: its name, how it stands, and how to mend it."""
 
     name: str
     status: Literal["good", "note", "bad"]
@@ -186,7 +186,7 @@ class Backend(ABC):
         """Make what this machine needs beside the weights of the bundle at `path`, as an engine.
 
         Returns:
-            What was made, in the folder that `engine_folder` tells; None where there is nothing.
+            The path of the artifact in `engine_folder`; None without one.
 
         Raises:
             QuantVLAError: it cannot be made here, or is there already.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a policy was calibrated on, as its manifest tells it to the robot."""
+"""Statistics of the calibration buffer in a bundle's manifest."""
 
 from __future__ import annotations
 

@@ -49,10 +49,6 @@ def check_writable(out: Path) -> None:
 def prepare_output(out: Path, force: bool) -> None:
     """Refuse an output directory that may not or cannot be written, before any work is done.
 
-    Args:
-        out: directory to be written.
-        force: replace it when it exists.
-
     Raises:
         OutputExistsError: `out` exists and `force` is not given, is no directory, or holds the
             working directory or the home directory.

@@ -137,8 +137,8 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """All tensors of the bundle `path`, whose types are checked, in the dtypes of the file.
 
     What is narrower than float32 is mapped into memory, each tensor for itself: the system reads
-    its pages when they are used and frees them with the tensor. Whoever writes into one gets pages
-    of his own; the file stays as it is.
+    its pages when they are used and frees them with the tensor. Writing into a tensor copies its
+    pages; the file never changes.
 
     Raises:
         BundleError: the file cannot be read, or a tensor is not finite.

@@ -20,7 +20,7 @@ PAD, UNKNOWN = "<pad>", "<unk>"
 
 @dataclass(frozen=True)
 class Reading:
-    """What a tokenizer makes of a text that it did not have to fit into a length.
+    """The tokens of a text before truncation and padding.
 
     Attributes:
         tokens: how many there are, special ones and those behind the cut included.
@@ -36,12 +36,7 @@ class Reading:
 
 
 class Tokenizer:
-    """A Hugging Face tokenizer with a fixed length.
-
-    Attributes:
-        json: the text of `tokenizer.json`.
-        max_length: tokens of every encoding.
-    """
+    """A Hugging Face tokenizer with a fixed length."""
 
     def __init__(self, json: str, max_length: int) -> None:
         """Read the tokenizer.
@@ -96,10 +91,6 @@ class Tokenizer:
         self, text: str, padding: Literal["left", "right"] = "right"
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Tokenize an instruction; what is longer than `max_length` is cut on the right.
-
-        Args:
-            text: the instruction.
-            padding: on which side.
 
         Returns:
             Ids int64 [max_length], padded, and a mask bool [max_length] that is true where a token

@@ -77,7 +77,7 @@ def surely_within(
 ) -> NDArray[np.bool_]:
     """Which joints [n] brake from state [3, n] within limits by a bound that is quick to see.
 
-    A joint that is told False may still do so; ``planned`` are the rates it brakes with.
+    False proves nothing: the joint may still stay within; ``planned`` are the rates it brakes with.
     """
     position, velocity, acceleration = state
     gained = acceleration**2 / (2 * planned.jerk)

@@ -64,7 +64,7 @@ class TrackingWatch:
         self._error = np.zeros(len(self._limits.names))
 
     def commanded(self, window: Window) -> None:
-        """Note what the arm was told."""
+        """Note what was commanded to the arm."""
         self._commands.append((window.begin, window.positions[window.fresh]))
         self._window = window
 

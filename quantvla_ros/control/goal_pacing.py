@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a gripper that takes goals, and no stream of positions, is told a new one."""
+"""Decides when a gripper that takes goals, not a stream of positions, gets a new goal."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _SAME_SHARE = 0.01  # of the deadband: no change
 class GoalPacer:
     """Goals follow the wished position: at each real change, and no more often than allowed.
 
-    The first wish of a motion is where the gripper was measured. It is no change, so nothing is
-    told: a gripper that holds something keeps its grip until the policy wants another position.
+    The first wish of a motion is where the gripper was measured. It is no change, so no goal is
+    sent: a gripper that holds something keeps its grip until the policy wants another position.
     Times are s of the steady clock, positions m or rad.
     """
 
@@ -44,7 +44,7 @@ class GoalPacer:
         return moved or (self.differs(wish) and now - self._since >= STILL_S)
 
     def differs(self, wish: float) -> bool:
-        """Whether the wish is another position than the one that was told."""
+        """Whether the wished position differs from the goal sent last."""
         return self._last is not None and abs(wish - self._last) > _SAME_SHARE * self._deadband
 
     def told(self, wish: float, now: float) -> None:

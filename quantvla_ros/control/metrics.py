@@ -88,7 +88,7 @@ class MotionMetrics:
         self._previous = None
 
     def tracked(self, error: FloatArray) -> None:
-        """Note how far each joint [n] was measured from what it was told for that instant."""
+        """Note each joint's [n] distance from its setpoint of that instant."""
         self.tracking_error = float(np.abs(error).max(initial=0.0))
         self.max_tracking_error = max(self.max_tracking_error, self.tracking_error)
 

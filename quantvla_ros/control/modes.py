@@ -34,7 +34,7 @@ class MotionModes:
         mode: what the controller does.
         fault: the latched one, None for none.
         fault_counts: how often each fault was raised.
-        raised: those raised, for a log; whoever logs them takes them out.
+        raised: those raised and not logged yet; the logger removes them.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class MotionModes:
             self._rest(Mode.DRY_RUN)
 
     def withdraw(self) -> None:
-        """Take back the last window, which was not published; the arm goes on as it was told.
+        """Take back the last window, which was not published; the arm follows the one before.
 
         A window that comes after it departs from the one before would make the arm jump to where
         it should be by then; what was published before ends at rest by itself.
@@ -163,7 +163,7 @@ class MotionModes:
         self._reference.withdraw()
 
     def end(self) -> None:
-        """Enter INACTIVE at once, for nobody ticks any more; the last window ends at rest."""
+        """Enter INACTIVE at once: no tick follows; the last window ends at rest."""
         self._rest(Mode.INACTIVE)
 
     def _advance(self, now: float) -> None:

@@ -168,7 +168,7 @@ class MotionController(MotionModes):
         When it jumped ahead nothing is commanded any more: the last window ends at rest, and the
         mode is DRY_RUN, FAULT or, when that was under way, INACTIVE. When it went back, a window
         that was under way is one of a far future, and a controller would begin a motion to it that
-        no limit holds for. So an arm that moved is told to hold from its next joint state on, and
+        no limit holds for. An arm that moved gets the command to hold at its next joint state and
         enters that mode then. Moving again takes ``arm``.
         """
         ending = self.mode in (Mode.STOPPING, Mode.FAULT) and self._after_stop is Mode.INACTIVE
@@ -224,7 +224,7 @@ class MotionController(MotionModes):
         return self._reference.window(self._now, first)
 
     def stop_speeds(self) -> None:
-        """Take note that the receiver of the speeds stopped by itself, for want of commands."""
+        """Note that the receiver of the velocities stopped by its own command timeout."""
         self._reference.stop_speeds(self._first)
 
     def _position(self, stamp: float) -> FloatArray | None:

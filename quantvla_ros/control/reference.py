@@ -73,9 +73,9 @@ class Reference:
         self._interrupted()
 
     def approached(self, now: float) -> bool:
-        """Whether the arm is on its way to where the motion begins, and has been told.
+        """Whether the window that approaches the motion's start is published.
 
-        Another window would make the controller begin that way anew, from where it is.
+        A further window would restart the approach from the present position.
         """
         self._go_on()
         approach = -np.inf < self._said < self.knots.origin
@@ -106,7 +106,7 @@ class Reference:
         """Stop from ``first`` on, see `Tracker.stop`; a stop under way goes on.
 
         Returns:
-            Whether it is over, and the arm has been told.
+            Whether the stop is over and its end is published.
         """
         self._go_on()
         if not self._stop_planned:

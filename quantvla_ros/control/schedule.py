@@ -117,7 +117,7 @@ class ChunkSchedule:
         return now >= done - latency_s - self._config.request_margin_s
 
     def prune(self, now: float) -> None:
-        """Let go of what is over."""
+        """Drop the chunks that are over."""
         if self.path is not None:
             self.path = self.path.pruned(now)
 

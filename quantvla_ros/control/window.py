@@ -56,7 +56,7 @@ class Window:
 
     @property
     def now(self) -> PathState:
-        """Rows [1, n] of the tick itself, for what is told its value and no time."""
+        """Rows [1, n] of the tick itself, for receivers of values without a time."""
         return self.sample(max(self.stamp, self.start))
 
     def of(self, joints: Sequence[int]) -> Window:
@@ -71,7 +71,7 @@ class Window:
         return np.stack([row[first:end] for row in rows], axis=1)
 
     def joins(self, first: int = 0, end: int | None = None) -> QuinticJoins:
-        """What a controller makes of the points: quintics between rows ``first`` to ``end``."""
+        """How a controller interpolates the points: quintics between rows ``first`` to ``end``."""
         states = self.states(first, end)
         return QuinticJoins(states[:-1], states[1:], np.diff(self.times[first:end]))
 
@@ -112,7 +112,7 @@ def build_window(
         now: time of the tick, s.
         first: time from which on ``plan`` counts, s.
         step_s: distance between points.
-        at_least_s: shortest length from ``first`` on, so that an arm that holds is still told to.
+        at_least_s: shortest length from ``first`` on, so that a holding arm gets a command.
         margin_s: see `Window`.
     """
     length = max(plan.end - first, at_least_s)

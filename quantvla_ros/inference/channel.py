@@ -4,7 +4,7 @@
 The block has no name in the file system: it is a memory file that lives as long as one of the two
 processes holds it, so nothing is left behind however they end. It has room for the largest picture
 of each camera, of which the system gives only the pages that are written. Only one request is in
-flight at a time, and a message over the control pipe tells the other side that its half is written.
+flight at a time, and a message over the control pipe announces that a half is written.
 """
 
 from __future__ import annotations

@@ -27,10 +27,6 @@ class WorkerProcess:
     A plain subprocess rather than `multiprocessing`: the latter imports the parent's main module
     in the child, and with it ROS. The new interpreter gets this one's import path, and works with
     and without the environment that the start-up file of the ROS wheels sets.
-
-    Attributes:
-        connection: control pipe.
-        channel: shared memory.
     """
 
     def __init__(self, interface: Interface, start: Start) -> None:
@@ -72,7 +68,7 @@ class WorkerProcess:
 
         Args:
             timeout_s: for loading and warming up together.
-            cancelled: asked all the while; true gives up.
+            cancelled: called repeatedly; returning true ends the wait.
 
         Raises:
             BundleError: the worker refused the bundle.

@@ -38,7 +38,7 @@ class Network(nn.Module):
         """Run once an observation.
 
         Args:
-            inputs: what the family's processing makes of an observation, each [B, ...].
+            inputs: the outputs of the family's processing, each [B, ...].
 
         Returns:
             The context: what every step attends to.

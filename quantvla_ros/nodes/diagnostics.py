@@ -19,7 +19,7 @@ CHECKS: tuple[Check, ...] = get_args(Check)
 def entry_prefix(node: Node) -> str:
     """What the names of a node's entries begin with: the node's own, below its namespace.
 
-    So two arms in namespaces of their own are told apart.
+    It separates two arms in namespaces of their own.
     """
     return f"{node.get_fully_qualified_name().lstrip('/')}: "
 

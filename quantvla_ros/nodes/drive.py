@@ -71,5 +71,5 @@ class JointDrive(JointAxes):
         return publish
 
     def idle(self, now: float) -> bool:
-        """The last trajectories ended at rest; every gripper is told its end."""
+        """The last trajectories ended at rest; send every gripper its last position."""
         return all([gripper.settle() for gripper in self.grippers])

@@ -29,8 +29,8 @@ def spin_while(executor: Executor, going: Callable[[], bool]) -> None:
     Executor.spin would be ended by Executor.shutdown, which takes away what a callback that is
     under way still needs; spin_until_future_complete leaves a closure in the future at every turn
     (rclpy 7), which were 5 MB an hour. And both end by an exception when another thread destroys a
-    publisher or a subscription while the executor gathers what to wait for: the next turn gathers
-    anew, without it (ros2/rclpy issue 1142).
+    publisher or a subscription while the executor gathers what to wait for: the next turn
+    collects again without it (ros2/rclpy issue 1142).
 
     Raises:
         ExternalShutdownException: the context was shut down.
@@ -53,7 +53,7 @@ class PatientExecutor(Executor):
     """
 
     def __init__(self, threads: int) -> None:
-        """Prepare so many threads; as many long callbacks run at once."""
+        """Prepare the threads; each runs one long callback at a time."""
         super().__init__()
         self._pool = ThreadPoolExecutor(threads)
         self._under_way: list[Task] = []

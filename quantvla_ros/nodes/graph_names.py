@@ -13,10 +13,6 @@ def publisher_names(node: Node, topic: str) -> list[str]:
     """Full names of the nodes that publish on a topic, one for each publisher.
 
     Takes locks of the middleware: nothing for the control thread.
-
-    Args:
-        node: the one that asks.
-        topic: full name.
     """
     return names_of(node.get_publishers_info_by_topic(topic))
 

@@ -22,10 +22,10 @@ _MESSAGE = "std_msgs/msg/Float64MultiArray"
 
 
 class Gripper(drive.Gripper, Protocol):
-    """Tells a gripper's controller where one joint is to be (m or rad).
+    """Commands the position of one joint (m or rad) to a gripper's controller.
 
-    Nothing is told before the wished position has left the one that the motion began with, and
-    nothing takes a command back: whatever happens, the gripper keeps its grip.
+    The first command comes once the wished position leaves the motion's first, and no command is
+    taken back: whatever happens, the gripper keeps its grip.
 
     Attributes:
         publishers: of commands that are messages.
@@ -40,7 +40,7 @@ class Gripper(drive.Gripper, Protocol):
         ...
 
     def settle(self) -> bool:
-        """Send the end of the last window, once; returns whether the gripper has been told it.
+        """Send the end of the last window, once; returns whether it is sent.
 
         The arm goes there without another command, and so must the gripper.
         """
@@ -51,7 +51,7 @@ class Gripper(drive.Gripper, Protocol):
         ...
 
     def absent(self) -> Condition | None:
-        """Return that nobody takes the commands; asks the graph, so not for the control thread."""
+        """Return the fault when no controller reads the commands; it locks, so not for control."""
         ...
 
     def close(self) -> None:
@@ -108,7 +108,7 @@ class ForwardGripper:
         return False
 
     def trouble(self) -> Condition | None:
-        """Nothing is known of: the controller does not answer, but the joint's tracking tells."""
+        """Nothing is known of: the controller does not answer; the joint's tracking shows it."""
         return None
 
     def absent(self) -> Condition | None:

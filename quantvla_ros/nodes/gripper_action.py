@@ -81,7 +81,7 @@ class ActionGripper:
         return publish
 
     def settle(self) -> bool:
-        """Send the end of the last window, if it is not what the gripper was told already."""
+        """Send the end of the last window, unless it is the goal sent last."""
         if self._unanswered:
             return self._silent
         end, self._end = self._end, None

@@ -60,13 +60,7 @@ class GripperGoals:
     """
 
     def __init__(self, node: Node, messages: GripperMessages, name: str) -> None:
-        """Create the client.
-
-        Args:
-            node: its executor sends the goals.
-            messages: of the action.
-            name: of the action.
-        """
+        """Create the client."""
         self.action = node.resolve_topic_name(name, only_expand=True)
         self.type_name = messages.name
         self._node = node
@@ -97,7 +91,7 @@ class GripperGoals:
             return goal in self._own
 
     def forget(self) -> None:
-        """What becomes of the goals until now does not count any more."""
+        """Ignore the results of the goals sent until now."""
         with self._lock:
             self._next, self._current, self._report = None, b"", GoalReport()
 

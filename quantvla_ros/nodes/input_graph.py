@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who publishes the policy node's inputs: what is offered is taken, what does not fit is told."""
+"""Who publishes the policy node's inputs: reads what fits and reports the rest."""
 
 from __future__ import annotations
 
@@ -42,12 +42,7 @@ class InputGraph:
         self.misfits: dict[str, str] = {}
 
     def read_text(self, source: str, take: Callable[[bytes], None]) -> None:
-        """Subscribe to a text that is kept for those who come later, or only sent.
-
-        Args:
-            source: the topic's name, relative.
-            take: called with each message's bytes.
-        """
+        """Subscribe to a text that is kept for those who come later, or only sent."""
         usual = Offer(TEXT, latched=True, reliable=True)
         topic = OfferedTopic(self._node, source, (TEXT,), lambda _, data, __: take(data), 1, usual)
         self._texts.append(topic)
@@ -75,7 +70,7 @@ class InputGraph:
         return self._sources[source][0]
 
     def nothing_arrived(self, source: str, seconds: float) -> str:
-        """Say that nothing came of a source in so many seconds, what is there, and the way out."""
+        """Report a source's silence of some seconds, what the graph offers, and the remedy."""
         topic, msgtype = self._sources[source]
         way_out = ""
         if msgtype in IMAGE_TYPES.values():

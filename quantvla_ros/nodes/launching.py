@@ -11,15 +11,11 @@ def end_launch(event: Any, context: Any) -> Any:
 
     An exception is the only way to give `ros2 launch` an exit status other than 0.
 
-    Args:
-        event: launch's ProcessExited.
-        context: launch's LaunchContext.
-
     Returns:
         The action that ends the launch, None when it ends already.
 
     Raises:
-        RuntimeError: the node ended with another status than 0 and nobody had asked for its end.
+        RuntimeError: the node ended by itself with a status other than 0.
     """
     if context.is_shutdown:
         return None

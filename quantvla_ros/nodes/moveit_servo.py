@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MoveIt Servo before arming: does it take twists as this node gives them, and is it told to.
+"""MoveIt Servo before arming: does it accept this node's twists, and is it in that mode.
 
-Humble's Servo takes them once it was started (``start_servo``). Since Jazzy it is told which kind
-of command it gets (``switch_command_type``), and rests while it is paused (``pause_servo``).
+Humble's Servo takes them once it was started (``start_servo``). Since Jazzy a service sets its
+kind of command (``switch_command_type``), and rests while it is paused (``pause_servo``).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _START, _SWITCH, _PAUSE = "start_servo", "switch_command_type", "pause_servo"
 
 
 class MoveItServo:
-    """Asks and tells the node of MoveIt Servo; its answers need a thread of the executor."""
+    """Reads and sets parameters of MoveIt Servo's node; answers need an executor's thread."""
 
     def __init__(self, node: Node, name: str, topic: str, limits: TwistLimits) -> None:
         """Take who asks; nothing is asked yet.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A topic read as its publishers offer it, whoever comes and goes."""
+"""A subscription that matches its publishers' QoS while they come and go."""
 
 from __future__ import annotations
 

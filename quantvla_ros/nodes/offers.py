@@ -75,7 +75,7 @@ def misfit(node: Node, topic: str, types: Sequence[str]) -> str:
 def nothing_arrived(
     node: Node, topic: str, types: Sequence[str], seconds: float, way_out: str = ""
 ) -> str:
-    """Return the sentence that nothing came in so many seconds, with what the graph shows.
+    """Return the sentence of a topic's silence, with what the graph shows.
 
     The other arguments are those of `misfit`; ``way_out`` is for another type that is there.
     """

@@ -23,11 +23,7 @@ from quantvla_ros.nodes.service_call import call_service
 
 
 class Operator:
-    """Publishes instructions, resets the simulated scene, drives the policy node, taps topics.
-
-    Attributes:
-        policy: client of the policy node.
-    """
+    """Publishes instructions, resets the simulated scene, drives the policy node, taps topics."""
 
     def __init__(self, topics: Mapping[str, tuple[str, ...]]) -> None:
         """Remember the topics to watch (see `TopicTap`)."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether somebody else commands the same controllers, and whether the gripper's is there."""
+"""Finds other commanders of the same controllers, and a gripper's controller that is absent."""
 
 from __future__ import annotations
 

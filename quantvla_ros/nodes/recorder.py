@@ -42,7 +42,7 @@ class TopicTap:
     """Subscribes to topics without decoding them; use it as a context manager.
 
     It has a ROS context of its own, takes over no signals, and runs its callbacks in a thread.
-    Each topic is read as its publishers offer it (see `OfferedTopic`), whoever comes later too.
+    Each subscription matches its publishers (see `OfferedTopic`), also later ones.
     """
 
     def __init__(self, topics: Mapping[str, tuple[str, ...]], name: str = "recorder") -> None:
@@ -119,7 +119,7 @@ class TopicTap:
         return []
 
     def silent(self, topic: str, seconds: float) -> QuantVLAError:
-        """Return the error for a topic of which nothing came in so many seconds."""
+        """Return the error for a topic that was silent for some seconds."""
         return QuantVLAError(nothing_arrived(self.node, topic, self._types[topic], seconds))
 
     def _receiver(self, topic: str) -> Callable[[str, bytes, int | None], None]:

@@ -99,7 +99,7 @@ class Runtime:
 
     @property
     def stopping(self) -> bool:
-        """Whether somebody asked the process to end."""
+        """Whether the process was asked to end."""
         return self._stopping
 
     def stop(self) -> None:
@@ -110,7 +110,7 @@ class Runtime:
         os.write(self._wake_write, b"x")
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Sleep until `stop`, at most so many seconds; return `stopping`."""
+        """Sleep until `stop`, at most for the given seconds; return `stopping`."""
         if not self._stopping and (seconds is None or seconds > 0):
             select.select([self._wake_read], [], [], seconds)
         return self._stopping

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rolling windows as messages, which are made once and filled anew at every control tick."""
+"""Rolling windows as messages, which are made once and refilled at every control tick."""
 
 from __future__ import annotations
 

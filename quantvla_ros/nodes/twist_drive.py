@@ -36,7 +36,7 @@ class TwistOutput:
         publisher: of TwistStamped.
         frame: whose axes the twists are given along.
         period_s: of the control tick.
-        servo: that is told to take them, None for nobody.
+        servo: that receives them, or None.
     """
 
     publisher: Publisher

@@ -55,7 +55,7 @@ def too_long(text: str) -> str:
 class InstructionCheck:
     """Judges instructions for one policy.
 
-    A tokenizer of whole words tells which words the policy was never trained on. Every other one
+    A tokenizer of whole words shows the words that the policy was never trained on. Every other one
     spells any language, so there only the instructions that the policy was calibrated on are known.
     """
 

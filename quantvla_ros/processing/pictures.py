@@ -3,7 +3,7 @@
 
 A camera that is black, covered, dazzled, turned, or another one moves an arm just as well as the
 right one does. Light, moved objects and a camera that was knocked by some centimetres must pass.
-docs/explanation/camera-check.md tells how the shares below were chosen.
+docs/explanation/camera-check.md says how the shares below were chosen.
 """
 
 from __future__ import annotations

@@ -85,12 +85,7 @@ def _output_hook(moments: Moments) -> Callable[..., None]:
 def observe_attention(
     attentions: Mapping[str, Attention], run: Callable[[], None]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """What `observe_logits` and `observe_outputs` give, from one run.
-
-    Args:
-        attentions: by name, see `Family.attentions`.
-        run: runs the network.
-    """
+    """What `observe_logits` and `observe_outputs` give, from one run."""
     outputs: dict[str, Tensor] = {}
 
     def watched() -> None:

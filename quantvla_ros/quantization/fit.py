@@ -76,7 +76,7 @@ def _balances(beta: dict[str, Tensor]) -> dict[str, Factors]:
 
 
 def _not_neutral(found: dict[str, Factors]) -> dict[str, Factors]:
-    """Attentions with what is to be tried there; those where nothing is are left out."""
+    """Attentions with factors that differ from 1; the others are left out."""
     tried = {
         layer: {name: value for name, value in factors.items() if bool((value != 1.0).any())}
         for layer, factors in found.items()

@@ -50,11 +50,6 @@ def check_keep_float(roles: Mapping[str, str], layout: str, keep_float: Sequence
 
     `select_layers` does not: bundles that were made with such a pattern can still be loaded.
 
-    Args:
-        roles: as for `select_layers`.
-        layout: as for `select_layers`.
-        keep_float: as for `select_layers`.
-
     Raises:
         QuantVLAError: unknown layout, or a pattern that no layer of the layout matches.
     """

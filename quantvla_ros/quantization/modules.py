@@ -7,7 +7,7 @@ from torch import nn
 
 
 def linear_at(network: nn.Module, name: str) -> nn.Linear:
-    """The linear layer `name`; it is a mistake of the caller if another module stands there."""
+    """The linear layer `name`; the caller must name a linear."""
     layer = network.get_submodule(name)
     assert isinstance(layer, nn.Linear), name
     return layer

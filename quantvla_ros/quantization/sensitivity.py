@@ -73,14 +73,6 @@ def swapped(network: nn.Module, name: str, module: nn.Module) -> Iterator[None]:
 def measure_layer(
     network: Network, name: str, module: nn.Module, stage: Stage, meter: ActionMeter
 ) -> ActionError:
-    """Action error with `module` in the place of one layer; all others stay as they are.
-
-    Args:
-        network: as the meter knows it.
-        name: of the layer.
-        module: its quantized form.
-        stage: of the layer, see `Family.stage`.
-        meter: made with the float network.
-    """
+    """Action error with `module` in the place of one layer; all others stay as they are."""
     with swapped(network, name, module):
         return meter.measure(network, same_context=stage == "step")

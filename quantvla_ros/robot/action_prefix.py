@@ -19,7 +19,7 @@ class ActionPrefix:
     Attributes:
         actions: float64 [K, actions], 1 <= K <= horizon, in SI as in `Chunk`; row
             ``k`` is due at the observation's ``stamp + (k + 1) * dt``.
-        committed: the first so many rows are executed whatever comes; the others are what the
+        committed: number of first rows that the arm executes in any case; the others are what the
             chunk in execution goes on to ask for.
     """
 

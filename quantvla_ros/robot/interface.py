@@ -42,7 +42,7 @@ class CameraSlot:
     optional: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a size that is none."""
+        """Refuse a size below one pixel."""
         if self.height < 1 or self.width < 1:
             raise ValueError(f"camera '{self.name}' has a size of {self.width} x {self.height}")
 

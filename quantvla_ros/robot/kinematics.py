@@ -56,11 +56,6 @@ def forward_kinematics(
 def kinematics_from_urdf(xml: str, base: str, tip: str) -> Kinematics:
     """The chain between two links of a URDF.
 
-    Args:
-        xml: text of the URDF.
-        base: link the chain starts at.
-        tip: link the chain ends at.
-
     Raises:
         QuantVLAError: the text is no XML, `tip` is not a descendant of `base`, or a joint between
             them is neither revolute, continuous, prismatic nor fixed, or mimics another one.

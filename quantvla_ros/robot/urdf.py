@@ -11,11 +11,7 @@ from quantvla_ros.errors import QuantVLAError
 
 
 class UrdfError(QuantVLAError):
-    """The robot description is no XML.
-
-    Attributes:
-        reason: what the parser says.
-    """
+    """The robot description is no XML."""
 
     def __init__(self, reason: str) -> None:
         """Take the parser's words."""
@@ -25,7 +21,7 @@ class UrdfError(QuantVLAError):
 
 @dataclass(frozen=True)
 class UrdfJoint:
-    """One joint as it is written; numbers are read by whoever needs them.
+    """One joint as it is written; its numbers are parsed on use.
 
     Attributes:
         name: "" without one.

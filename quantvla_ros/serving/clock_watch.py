@@ -47,7 +47,7 @@ class ClockWatch:
     def check(
         self, now: float, steady: float, timeout_s: float, step_s: float
     ) -> ClockFault | None:
-        """Return what is wrong with the ROS clock, told once for each jump.
+        """Return what is wrong with the ROS clock, once for each jump.
 
         Args:
             now: ROS clock, s.
@@ -73,7 +73,7 @@ class ClockWatch:
     def trusted(self, now: float, steady: float, step_s: float) -> float:
         """Return ``now``, or the last checked time (s) where the next check will find a jump.
 
-        For whoever asks between two ticks: a time of a far future must not reach the motion, which
+        For callers between two ticks: a time of a far future must not reach the motion, which
         never goes back, before the tick that tells it that the clock jumped.
         """
         jumped = self._jumped(now - self._now, steady - self._steady, step_s)

@@ -37,7 +37,7 @@ class Gripper(Protocol):
         ...
 
     def trouble(self) -> Condition | None:
-        """Return why the gripper did not do what it was told in this motion."""
+        """Return why the gripper did not carry out its command in this motion."""
         ...
 
 
@@ -94,7 +94,7 @@ class Drive(Protocol):
     def idle(self, now: float) -> bool:
         """Called at each tick (s, ROS clock) at which nothing moves.
 
-        Returns whether the receiver has been told all that it needs.
+        Returns whether the receiver has all it needs.
         """
         ...
 

@@ -10,15 +10,15 @@ from quantvla_ros.control.faults import Condition
 
 
 class Watch(Protocol):
-    """Asks the graph when it is told to; that takes locks, so never from the control thread."""
+    """Queries the graph in `look`, which takes locks: never from the control thread."""
 
     def look(self) -> None:
-        """Ask anew."""
+        """Query again."""
         ...
 
 
 class OutputWatch(Watch, Protocol):
-    """Whether somebody else commands the same controllers, and whether the gripper's is there."""
+    """Finds other commanders of the same controllers, and a gripper's controller that is absent."""
 
     conflict: Condition | None
 
@@ -38,7 +38,7 @@ class JointPublishers(Watch, Protocol):
 
 @dataclass(frozen=True)
 class GraphWatches:
-    """All that is asked of the graph.
+    """All queries of the graph.
 
     Attributes:
         output: others who command the same controllers.
@@ -53,6 +53,6 @@ class GraphWatches:
     inputs: Watch
 
     def look(self) -> None:
-        """Ask all of it anew; not for the control thread."""
+        """Query all again; not for the control thread."""
         for watch in (self.output, self.clocks, self.inputs, self.joints):
             watch.look()

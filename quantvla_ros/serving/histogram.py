@@ -10,12 +10,7 @@ BOUNDS_MS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0
 
 
 class Histogram:
-    """Counts of durations.
-
-    Attributes:
-        counts: of each class.
-        last_ms: the newest duration.
-    """
+    """Counts of durations."""
 
     def __init__(self) -> None:
         """Begin empty."""

@@ -16,12 +16,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Frame:
-    """A camera message as it came in, not decoded.
-
-    Attributes:
-        stamp: s, of the message's header.
-        data: the serialized message.
-    """
+    """A camera message as it came in, not decoded."""
 
     stamp: float
     data: bytes

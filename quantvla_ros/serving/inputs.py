@@ -44,7 +44,7 @@ class InputTopics(Protocol):
     """Which topics the inputs come from, and who publishes there."""
 
     def look(self) -> None:
-        """Ask the graph anew."""
+        """Query the graph again."""
         ...
 
     def topic(self, source: str) -> str:

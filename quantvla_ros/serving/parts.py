@@ -44,7 +44,7 @@ class PolicyWorker(Protocol):
         ...
 
     def start(self, timeout_s: float = 300.0) -> None:
-        """Begin (again), within so many seconds.
+        """Begin (again), within the given seconds.
 
         Raises:
             QuantVLAError: it does not come up.

@@ -17,7 +17,7 @@ class Ring:
         self._count = 0
 
     def append(self, value: float) -> None:
-        """Add a number; the oldest one is let go of when there are too many."""
+        """Add a number; a full ring drops its oldest."""
         self._kept[self._count % len(self._kept)] = value
         self._count += 1
 

@@ -95,7 +95,7 @@ class RobotFile(_Model):
 
     Attributes:
         name: of the robot.
-        limits_from: where its limits come from, for whoever checks them.
+        limits_from: where its limits come from, for a reader who checks them.
         cameras: topic by camera slot of the policies, without `/compressed`.
         groups: by name.
     """

@@ -41,7 +41,7 @@ class PolicySession:
     """
 
     def __init__(self, parts: SessionParts) -> None:
-        """Take the parts; inputs are heard from now on."""
+        """Take the parts and begin to receive inputs."""
         self._parts = parts
         self._drive, self._inputs = parts.robot.drive, parts.robot.inputs
         self.buffer = parts.robot.buffer
@@ -98,7 +98,7 @@ class PolicySession:
         self.active = True
 
     def end(self) -> None:
-        """Note that nobody calls the steps any more; the last window ends at rest."""
+        """Note that no step follows; the last window ends at rest."""
         self.active = False
         with self.lock:
             self.motion.end()
@@ -163,7 +163,7 @@ class PolicySession:
             self.motion.reset_fault(self.now())
 
     def lacks_chunks(self) -> str:
-        """Why the armed arm does not move although it was told what to do; empty if it does."""
+        """Why the armed arm does not move although it has an instruction; empty if it moves."""
         with self.lock:
             waits, late = self.motion.waits, self.motion.metrics.late_chunks
             why = self.motion.missing or ("they come too late" if late else "none came")

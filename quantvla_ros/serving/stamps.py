@@ -25,7 +25,7 @@ TROUBLES: Mapping[str, str] = {
 
 
 class Stamp(Protocol):
-    """builtin_interfaces' Time or Duration, whoever decoded it."""
+    """builtin_interfaces' Time or Duration, of rclpy or of our own decoder."""
 
     sec: int
     nanosec: int

@@ -93,7 +93,7 @@ class Supervisor:
         return found
 
     def refusals(self, now: float) -> list[Condition]:
-        """Return what refuses arming and can be told at any time: two clocks, and `conditions`.
+        """Return what refuses arming and is known at any time: two clocks, and `conditions`.
 
         Two clocks do not stop an armed arm before they differ, which is a jump of the clock.
         """

@@ -16,7 +16,7 @@ from calib_tools.report.section import Section
 from quantvla_ros.whole_file import write_file
 from studies.ablation import table
 from studies.ablation.table import RECORD
-from studies.study import study_command
+from studies.study import read_study, study_command
 
 _STEPS = (
     "Success with a part less success without it, all else alike, on the same episodes, in points. "
@@ -37,7 +37,7 @@ def ablation_sections(directory: Path) -> list[Section]:
     Raises:
         QuantVLAError: the record is damaged or of another version.
     """
-    record = table.read_ablation(directory / RECORD)
+    record = read_study(directory / RECORD, table.KIND)
     found = [_closed(record)] if record["float"] else []
     if parts := table.step_rows(record):
         found.append(Section("Each part's share of success", _STEPS, table.STEP_HEAD, parts))

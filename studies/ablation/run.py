@@ -30,8 +30,9 @@ from studies.ablation.catalogue import (
 from studies.ablation.fresh_samples import FreshSamples, Show, summarized
 from studies.ablation.making import VariantStore
 from studies.ablation.steps import written
-from studies.ablation.table import KIND, RECORD, SCHEMA
+from studies.ablation.table import KIND, RECORD
 from studies.fake_quantization.changes import read_change
+from studies.study import SCHEMA
 
 CLOSED_LOOP = "closed_loop"
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.console import Console
 
-from calib_tools.common.record_file import read_record_file
 from calib_tools.common.tables import show_grids
 from calib_tools.evaluate.table import percent, points
 from studies.ablation.bootstrap import ratio_interval
@@ -17,7 +16,7 @@ from studies.ablation.steps import Step, compare, steps
 
 Row = list[str]
 
-RECORD, KIND, SCHEMA = "ablation.json", "studies.ablation", 1
+RECORD, KIND = "ablation.json", "studies.ablation"
 
 OPEN_HEAD = [
     "variant", "numbers", "layers", "mean error, mrad", "share of own spread", "largest, mrad",
@@ -38,15 +37,6 @@ STEP_HEAD = [
     "step", "adds", "setting", "before", "after", "after less before, points", "95 % interval",
     "McNemar p",
 ]  # fmt: skip
-
-
-def read_ablation(path: Path) -> dict[str, Any]:
-    """Read a record.
-
-    Raises:
-        QuantVLAError: it is missing, damaged, something else, or of another version.
-    """
-    return read_record_file(path, KIND, SCHEMA, f"python -m {KIND}", "run the ablation again")
 
 
 def open_rows(record: Mapping[str, Any]) -> list[Row]:

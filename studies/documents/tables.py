@@ -27,14 +27,12 @@ from quantvla_ros.whole_file import write_file
 from studies import experts as expert_study
 from studies.ablation import table as ablation
 from studies.ablation.table import RECORD as ABLATION
-from studies.ablation.table import read_ablation
 from studies.controller import table as controller_table
 from studies.documents.headline import headline_rows
 from studies.fault_study import table as fault_table
 from studies.fuzz import table as fuzz_table
 from studies.scheme_bench import table as bench_table
 from studies.scheme_bench.table import RECORD as BENCH
-from studies.scheme_bench.table import read_bench
 from studies.study import read_study
 from studies.timing import table as timing_table
 from training import making_table
@@ -67,9 +65,9 @@ def markdown(record: Path) -> str:
         QuantVLAError: the record is missing or damaged.
     """
     if record.name.endswith(ABLATION):
-        return _ablation(read_ablation(record))
+        return _ablation(read_study(record, ablation.KIND))
     if record.name.endswith(BENCH):
-        return _bench(read_bench(record))
+        return _bench(read_study(record, bench_table.KIND))
     for study in _STUDIES:
         if record.name.endswith(study.RECORD):
             made: str = study.markdown(read_study(record, study.KIND))

@@ -34,7 +34,8 @@ from quantvla_ros.parent_process import tie_to_parent
 from quantvla_ros.quantization.schemes import SCHEMES, check_scheme
 from quantvla_ros.robot.observation import Observation
 from studies.random_policy import random_observations, save_random_bundle
-from studies.scheme_bench.table import KIND, RECORD, SCHEMA
+from studies.scheme_bench.table import KIND, RECORD
+from studies.study import SCHEMA
 
 _BUNDLES, _MADE = "bundles", "made"
 _RANDOM_CALIBRATION, _RANDOM_HELD_OUT = 15, 8  # 11 to fit on: 2651 tokens for 2560 inputs

@@ -9,12 +9,11 @@ from typing import Any
 
 from rich.console import Console
 
-from calib_tools.common.record_file import read_record_file
 from calib_tools.common.tables import show_grids
 
 Row = list[str]
 
-RECORD, KIND, SCHEMA = "bench-schemes.json", "studies.scheme_bench", 1
+RECORD, KIND = "bench-schemes.json", "studies.scheme_bench"
 
 FASTER = 1.05  # a speedup below it is within what a machine wavers
 SPEED_HEAD = [
@@ -29,15 +28,6 @@ MAKING_HEAD = [
     "peak memory, GB",
     "of float network",
 ]
-
-
-def read_bench(path: Path) -> dict[str, Any]:
-    """Read a record.
-
-    Raises:
-        QuantVLAError: it is missing, damaged, something else, or of another version.
-    """
-    return read_record_file(path, KIND, SCHEMA, f"python -m {KIND}", "measure again")
 
 
 def speed_rows(record: Mapping[str, Any]) -> list[Row]:

@@ -16,7 +16,7 @@ _NEEDED = "#include <Python.h>\n#include <vector>\n"  # what every compiled poli
 
 
 def check_compiler() -> None:
-    """Refuse to begin work that ends in a compiled policy where nothing can be compiled.
+    """Refuse to compile a policy without a usable C++ compiler.
 
     Raises:
         BackendError: there is no C++ compiler, or it lacks its or Python's headers.

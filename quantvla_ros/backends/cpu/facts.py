@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `quantvla doctor` tells of integer units and compilers; knows no torch."""
+"""Facts of integer units and compilers for `quantvla doctor`; imports no torch."""
 
 from __future__ import annotations
 

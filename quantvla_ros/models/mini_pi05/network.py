@@ -174,7 +174,7 @@ class ActionExpert(nn.Module):
         self.norm = AdaptiveRMSNorm(config.expert_width, config.expert_width)
 
     def modulation(self, condition: Tensor) -> Tensor:
-        """What a condition [B, D] makes of the adaptive norms, in order: [norms, B, 3 * D]."""
+        """Modulation of all adaptive norms by a condition [B, D]: [norms, B, 3 * D]."""
         norms = [module for module in self.modules() if isinstance(module, AdaptiveRMSNorm)]
         return torch.stack([norm.dense(condition) for norm in norms])
 

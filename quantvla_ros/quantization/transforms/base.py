@@ -3,7 +3,7 @@
 
 Some transforms leave an operation on a layer's input (an online rotation). Such a layer becomes a
 `TransformedLinear`: still an ``nn.Linear`` by name and shape, with its weight in the transformed
-frame. Whoever observes or rounds it must look at `seen_input`, not at the module's own input.
+frame. Observers and rounding must use `seen_input`, not the module's own input.
 """
 
 from __future__ import annotations

@@ -33,11 +33,7 @@ def block_for(width: int, largest: int = BLOCK) -> int:
 
 
 class RotatedLinear(TransformedLinear):
-    """A linear whose input is rotated online; its weight is in the rotated frame.
-
-    Attributes:
-        rotation: block of the transform.
-    """
+    """A linear whose input is rotated online; its weight is in the rotated frame."""
 
     rotation: int
 

@@ -18,8 +18,9 @@ from quantvla_ros.errors import QuantVLAError
 from studies.ablation import making, run
 from studies.ablation.catalogue import Study, budget_between, catalogue, choose
 from studies.ablation.page import write_page
-from studies.ablation.table import closed_rows, open_rows, read_ablation
+from studies.ablation.table import KIND, closed_rows, open_rows
 from studies.documents import tables as document_tables
+from studies.study import read_study
 
 CHOSEN = ["w4a8-gptq+both", "mixed", "w3a8-rtn"]
 
@@ -48,7 +49,7 @@ def test_every_part_of_the_method_has_its_variant():
         fake = isinstance(how, Study)
         assert fake == ("duquant" in name or name.startswith(("w2", "w3", "w4a4")))
         if isinstance(how, Recipe):
-            how.check()
+            how.checked()
 
 
 def test_variants_are_chosen_by_pattern():
@@ -60,7 +61,7 @@ def test_variants_are_chosen_by_pattern():
 
 def test_the_record_holds_open_and_closed_loop(record):
     out, found = record
-    assert read_ablation(out / run.RECORD) == json.loads(json.dumps(found))
+    assert read_study(out / run.RECORD, KIND) == json.loads(json.dumps(found))
     rows = {row["name"]: row for row in found["variants"]}
     assert list(rows) == [v.name for v in choose(catalogue(1), CHOSEN)]
     assert rows["w3a8-rtn"]["gate"]["kernel"] == "fake quantization"
@@ -156,4 +157,4 @@ def test_documents_and_the_report_show_it(record, tmp_path):
     damaged = Path(tmp_path / "ablation.json")
     damaged.write_text("{}")
     with pytest.raises(QuantVLAError, match="is no record of"):
-        read_ablation(damaged)
+        read_study(damaged, KIND)

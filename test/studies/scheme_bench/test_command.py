@@ -27,6 +27,7 @@ from studies.random_policy import (
 from studies.scheme_bench import bench as measuring
 from studies.scheme_bench import command as module
 from studies.scheme_bench import table as bench_table
+from studies.study import read_study
 
 TINY = SMOLVLA_SIZED.model_copy(
     update={
@@ -86,7 +87,7 @@ def test_the_large_network_has_smolvlas_shapes():
 
 def test_the_record_tells_how_bundles_were_made_and_how_fast_they_are(record):
     out, found = record
-    assert bench_table.read_bench(out / module.RECORD) == json.loads(json.dumps(found))
+    assert read_study(out / module.RECORD, bench_table.KIND) == json.loads(json.dumps(found))
     assert list(found["policies"]) == ["float_compiled", "w8a8", "w4a8"]
     made = found["quantization"]["w4a8"]
     assert made["rounding"] == "gptq" and made["seconds"] > 0 and made["cpu_seconds"] > 0
