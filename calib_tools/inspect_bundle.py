@@ -107,7 +107,8 @@ def show_inspection(found: dict[str, Any]) -> None:
     else:
         add_row(table, "quantization", "none (float)")
     if known := found["calibration"]:
-        add_row(table, "calibrated instructions", "\n".join(known["instructions"]))
+        add_row(table, "calibrated instructions", "\n".join(known["instructions"]) or "none known")
+        add_row(table, "cameras known", ", ".join(known["cameras"]))
     gate = found["gate"]
     add_row(table, "gate", "none" if gate is None else "passed" if gate["passed"] else "failed")
     console.print(table)

@@ -11,6 +11,7 @@ from launch_ros.substitutions import FindPackageShare
 def generate_launch_description() -> LaunchDescription:
     """Return both; then publish an instruction and call /policy_node/arm."""
     share = FindPackageShare("quantvla_ros")
+    bundled = PathJoinSubstitution([share, "policies", "panda"])
     both = ("namespace", "required")
     policy = {name: LaunchConfiguration(name) for name in ("bundle", "autostart", *both)} | {
         "use_sim_time": "true"
@@ -25,20 +26,15 @@ def generate_launch_description() -> LaunchDescription:
 
     return LaunchDescription(
         [
-            DeclareLaunchArgument(
-                "bundle",
-                default_value=PathJoinSubstitution([share, "policies", "panda"]),
-                description="Directory of the policy bundle.",
-            ),
-            DeclareLaunchArgument("seed", default_value="0", description="Scene of the start."),
-            DeclareLaunchArgument(
-                "autostart",
-                default_value="true",
-                description="Configure and activate the node; arming is always left to you.",
-            ),
-            DeclareLaunchArgument("namespace", default_value="", description="Of all topics."),
-            DeclareLaunchArgument(
-                "required", default_value="true", description="End both when one of them ends."
+            *(
+                DeclareLaunchArgument(name, default_value=default, description=text)
+                for name, default, text in (
+                    ("bundle", bundled, "Directory of the policy bundle."),
+                    ("seed", "0", "Scene of the start."),
+                    ("autostart", "true", "Configure and activate the node; arming is for you."),
+                    ("namespace", "", "Of all topics."),
+                    ("required", "true", "End both when one of them ends."),
+                )
             ),
             include("sim.launch.py", simulation),
             include("policy.launch.py", policy),

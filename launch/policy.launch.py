@@ -19,7 +19,7 @@ from quantvla_ros.nodes.launching import end_launch
 
 def generate_launch_description() -> LaunchDescription:
     """Return one process; with `autostart` it goes to active, which is dry run until ~/arm."""
-    config = PathJoinSubstitution([FindPackageShare("quantvla_ros"), "config"])
+    params = PathJoinSubstitution([FindPackageShare("quantvla_ros"), "config", "policy.yaml"])
     node = LifecycleNode(
         package="quantvla_ros",
         executable="policy_node",
@@ -28,11 +28,8 @@ def generate_launch_description() -> LaunchDescription:
         parameters=[
             LaunchConfiguration("params_file"),
             {
-                "bundle": ParameterValue(LaunchConfiguration("bundle"), value_type=str),
-                "robot": ParameterValue(LaunchConfiguration("robot"), value_type=str),
-                "use_sim_time": ParameterValue(
-                    LaunchConfiguration("use_sim_time"), value_type=bool
-                ),
+                name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+                for name, kind in (("bundle", str), ("robot", str), ("use_sim_time", bool))
             },
         ],
         output="screen",
@@ -47,29 +44,16 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             DeclareLaunchArgument("bundle", description="Directory of the policy bundle."),
-            DeclareLaunchArgument(
-                "params_file",
-                default_value=PathJoinSubstitution([config, "policy.yaml"]),
-                description="Parameters of the node.",
-            ),
-            DeclareLaunchArgument(
-                "robot",
-                default_value="panda",
-                description="The robot: path of a robot.yaml, or a preset of the package.",
-            ),
-            DeclareLaunchArgument(
-                "use_sim_time", default_value="false", description="Take the time from /clock."
-            ),
-            DeclareLaunchArgument(
-                "autostart",
-                default_value="true",
-                description="Configure and activate the node; arming is always left to you.",
-            ),
-            DeclareLaunchArgument("namespace", default_value="", description="Of all its topics."),
-            DeclareLaunchArgument(
-                "required",
-                default_value="true",
-                description="End the whole launch when the node ends.",
+            *(
+                DeclareLaunchArgument(name, default_value=default, description=text)
+                for name, default, text in (
+                    ("params_file", params, "Parameters of the node."),
+                    ("robot", "panda", "The robot: path of a robot.yaml, or a preset of ours."),
+                    ("use_sim_time", "false", "Take the time from /clock."),
+                    ("autostart", "true", "Configure and activate the node; arming is for you."),
+                    ("namespace", "", "Of all its topics."),
+                    ("required", "true", "End the whole launch when the node ends."),
+                )
             ),
             # Before the node: the handlers must be there when the process starts, or ends.
             RegisterEventHandler(

@@ -43,15 +43,13 @@ def generate_launch_description() -> LaunchDescription:
     )
     return LaunchDescription(
         [
-            DeclareLaunchArgument("namespace", default_value="", description="Of all its topics."),
-            DeclareLaunchArgument(
-                "required",
-                default_value="true",
-                description="End the whole launch when the robot ends.",
-            ),
             *(
                 DeclareLaunchArgument(name, default_value=default, description=text)
-                for name, default, _, text in ARGUMENTS
+                for name, default, text in (
+                    *((name, default, text) for name, default, _, text in ARGUMENTS),
+                    ("namespace", "", "Of all its topics."),
+                    ("required", "true", "End the whole launch when the robot ends."),
+                )
             ),
             # Before the node: the handler must be there when the process ends.
             RegisterEventHandler(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""In what the JointTrajectoryController of one ROS distribution differs from that of another.
+"""How the JointTrajectoryController differs between ROS distributions.
 
 Read from `validate_trajectory_msg`, `update` and the parameter files of ros2_controllers, branches
 humble, jazzy and kilted, August 2026. All else that the simulated controller does is the same on
@@ -37,33 +37,16 @@ class ControllerRelease:
     effort_refusal: str
 
 
+_EFFORT = (
+    "Trajectories with effort fields are only supported for controllers using the 'effort' command "
+    "interface."
+)
+_DESIRED, _FORMER = "interpolate_from_desired_state", "open_loop_control"
+_HUMBLE = "Trajectories with effort fields are currently not supported."
 RELEASES = {
-    release.name: release
-    for release in (
-        ControllerRelease(
-            "humble",
-            True,
-            ("open_loop_control",),
-            False,
-            "Trajectories with effort fields are currently not supported.",
-        ),
-        ControllerRelease(
-            "jazzy",
-            False,
-            ("interpolate_from_desired_state", "open_loop_control"),
-            True,
-            "Trajectories with effort fields are only supported for controllers using the 'effort' "
-            "command interface.",
-        ),
-        ControllerRelease(
-            "kilted",
-            False,
-            ("interpolate_from_desired_state",),
-            True,
-            "Trajectories with effort fields are only supported for controllers using the 'effort' "
-            "command interface.",
-        ),
-    )
+    "humble": ControllerRelease("humble", True, (_FORMER,), False, _HUMBLE),
+    "jazzy": ControllerRelease("jazzy", False, (_DESIRED, _FORMER), True, _EFFORT),
+    "kilted": ControllerRelease("kilted", False, (_DESIRED,), True, _EFFORT),
 }
 STRICTEST = RELEASES["kilted"]
 

@@ -6,14 +6,14 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from simulation.controller_release import STRICTEST, ControllerRelease
 from simulation.servo import TwistServo
 from simulation.trajectory import JointTrajectory
-from simulation.trajectory_controller import RATE_HZ, TrajectoryController
+from simulation.trajectory_controller import TrajectoryController
 
 Array = npt.NDArray[np.float64]
 
@@ -21,8 +21,8 @@ Array = npt.NDArray[np.float64]
 class JointCommander:
     """Gives the servos their targets from what was received; safe for several threads.
 
-    The last joint is the gripper's finger, which twists do not move. A command for the gripper
-    alone counts from then on in place of the trajectories' finger.
+    The last joint is the gripper's finger, which twists do not move. After a command for the
+    gripper alone, its position replaces the finger's in the trajectories.
 
     Attributes:
         counts: trajectories_accepted, trajectories_rejected, twists_accepted, twists_rejected,
@@ -36,10 +36,8 @@ class JointCommander:
         joint_names: Sequence[str],
         positions: Array,
         servo: TwistServo,
-        release: ControllerRelease = STRICTEST,
         own_gripper: bool = False,
-        rate_hz: float = RATE_HZ,
-        interpolate_from_desired_state: bool = True,
+        **controller: Any,
     ) -> None:
         """Hold `positions` [n].
 
@@ -47,20 +45,14 @@ class JointCommander:
             joint_names: [n].
             positions: [n].
             servo: of the joints but the last.
-            release: of the trajectory controller.
             own_gripper: the last joint is no joint of the trajectory controller.
-            rate_hz: of its control cycles.
-            interpolate_from_desired_state: its option.
+            controller: release, rate and option of the `TrajectoryController`.
         """
         self._arm = slice(0, -1 if own_gripper else None)
         self._own_gripper = own_gripper
         self.trajectory_joints = tuple(joint_names[self._arm])
         self._controller = TrajectoryController(
-            self.trajectory_joints,
-            positions[self._arm],
-            release,
-            rate_hz,
-            interpolate_from_desired_state,
+            self.trajectory_joints, positions[self._arm], **controller
         )
         self._servo = servo
         self._lock = threading.Lock()

@@ -42,6 +42,14 @@ class ToolKinematics:
         rotation = self._data.site_xmat[self._site].reshape(3, 3).copy()
         return self._data.site_xpos[self._site].copy(), rotation
 
+    def jacobian(self, arm: Array) -> tuple[Array, Array]:
+        """Return the tool's Jacobian [6, 7] (linear, then angular) and rotation, see `forward`."""
+        _, rotation = self.forward(arm)
+        mujoco.mj_comPos(self._model, self._data)
+        jacobian = self._jacobian
+        mujoco.mj_jacSite(self._model, self._data, jacobian[:3], jacobian[3:], self._site)
+        return jacobian[:, :7].copy(), rotation
+
     def yaw(self, rotation: Array) -> float:
         """Return by how much a tool of this rotation [3, 3] is turned about the world's z, rad."""
         turn = rotation @ self._down.T
@@ -63,17 +71,14 @@ class ToolKinematics:
         """
         arm = start.copy()
         wanted = _about_z(yaw) @ self._down
-        jacobian = self._jacobian
         for _ in range(iterations):
-            here, rotation = self.forward(arm)
-            mujoco.mj_comPos(self._model, self._data)
-            mujoco.mj_jacSite(self._model, self._data, jacobian[:3], jacobian[3:], self._site)
+            columns, rotation = self.jacobian(arm)
+            here = self._data.site_xpos[self._site]
             turn = wanted @ rotation.T
             axis = 0.5 * np.array(
                 [turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]
             )
             error = np.concatenate([position - here, axis])
-            columns = jacobian[:, :7]
             inverse = columns.T @ np.linalg.inv(columns @ columns.T + _DAMPING * np.eye(6))
             posture = _POSTURE_GAIN * (ARM_HOME - arm)
             step = inverse @ error + (np.eye(7) - inverse @ columns) @ posture

@@ -28,7 +28,7 @@ _SETTLE_S = 0.2
 
 @dataclass(frozen=True)
 class RobotState:
-    """Everything that the future depends on."""
+    """The physics and the task's memory: all that the motion from here depends on."""
 
     physics: Array
     memory: object
@@ -45,10 +45,6 @@ class SimulatedRobot:
 
     def __init__(self, task: str = "pick_place", shifts: Sequence[str] = ()) -> None:
         """Load the scene; call `reset` before anything else.
-
-        Args:
-            task: name of a family in `tasks.registry`.
-            shifts: names of settings in `shifts`, for studies.
 
         Raises:
             QuantVLAError: unknown task or shift, or the simulator is not installed.

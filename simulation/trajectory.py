@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A trajectory as it is sent to a controller, and how one goes between two of its points."""
+"""A trajectory as it is sent to a controller, when one is refused, and how one is interpolated."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from simulation.controller_release import ControllerRelease
 
 Array = npt.NDArray[np.float64]
 
@@ -86,3 +88,55 @@ def interpolate(start: TrajectoryState, end: TrajectoryState, now: float) -> Tra
         v0 + t * (a0 + t * (3 * c3 + t * (4 * c4 + t * 5 * c5))),
         a0 + t * (6 * c3 + t * (12 * c4 + t * 20 * c5)),
     )
+
+
+_FLOAT_EPSILON = float(np.finfo(np.float32).eps)  # the real one compares in this precision
+
+
+def reason_to_reject(
+    trajectory: JointTrajectory, joint_names: Sequence[str], release: ControllerRelease, now: float
+) -> str | None:
+    """Return in one sentence why a controller of these joints refuses a trajectory, None if not.
+
+    ``now`` is the time (s, robot's clock) at which it comes.
+    """
+    names, points = trajectory.joint_names, trajectory.points
+    missing = [name for name in joint_names if name not in names]
+    unknown = [name for name in names if name not in joint_names]
+    if unknown:
+        return f"unknown joints: {', '.join(unknown)}"
+    if missing:
+        return f"missing joints: {', '.join(missing)}"
+    if len(names) != len(joint_names):
+        return f"a joint is named twice: {', '.join(names)}"
+    if not points:
+        return "the trajectory has no points"
+    if not release.allow_nonzero_velocity_at_trajectory_end:
+        for name, velocity in zip(names, points[-1].velocities, strict=False):
+            if abs(velocity) > _FLOAT_EPSILON:
+                return f"the velocity of {name} at the last point is {velocity:g}, not zero"
+    end = trajectory.stamp + points[-1].time_from_start
+    if trajectory.stamp != 0.0 and end < now:
+        return f"the trajectory ended in the past, {now - end:.3f} s ago"
+    return _reason_to_reject_points(points, len(names), release)
+
+
+def _reason_to_reject_points(
+    points: Sequence[TrajectoryPoint], width: int, release: ControllerRelease
+) -> str | None:
+    for k, point in enumerate(points):
+        if k and point.time_from_start <= points[k - 1].time_from_start:
+            return f"the times of points {k - 1} and {k} are not strictly rising"
+        for field, required in (("positions", True), ("velocities", False)):
+            given = len(getattr(point, field))
+            if given != width and (required or given):
+                return f"point {k} has {given} {field} for {width} joints"
+        if len(point.accelerations) not in (0, width):
+            return f"point {k} has {len(point.accelerations)} accelerations for {width} joints"
+        if len(point.accelerations) and not len(point.velocities):
+            # The real controller accepts this and then commands zero positions, because no
+            # degree of interpolation fits: nobody wants to find that out in a simulator.
+            return f"point {k} has accelerations but no velocities"
+        if len(point.effort):
+            return f"point {k} has effort values: {release.effort_refusal}"
+    return None

@@ -17,8 +17,13 @@ from dataclasses import replace
 import numpy as np
 
 from simulation.controller_release import STRICTEST, ControllerRelease
-from simulation.trajectory import Array, JointTrajectory, TrajectoryState, interpolate
-from simulation.trajectory_rules import reason_to_reject
+from simulation.trajectory import (
+    Array,
+    JointTrajectory,
+    TrajectoryState,
+    interpolate,
+    reason_to_reject,
+)
 
 RATE_HZ = 500.0
 """Control cycles a second where nothing else is said."""
@@ -37,8 +42,7 @@ class TrajectoryController:
     checks neither, so the sender has to.
 
     Attributes:
-        executed: of the newest cycles that `setpoint` ran, when each began (s) and the positions
-            [n] that it commanded; whoever wants them takes them out.
+        executed: begin (s) and commanded positions [n] of the newest cycles; its reader clears it.
     """
 
     def __init__(
@@ -80,10 +84,6 @@ class TrajectoryController:
 
     def submit(self, trajectory: JointTrajectory, now: float) -> str | None:
         """Take a trajectory or refuse it.
-
-        Args:
-            trajectory: what was sent.
-            now: s of the robot's clock.
 
         Returns:
             None when it was accepted, else the reason in one sentence; the trajectory that runs

@@ -5,17 +5,49 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from calib_tools.buffer.messages import RawMessage, decode
 from calib_tools.common.panda_limits import panda_limits
-from calib_tools.system.heard_setpoints import SETPOINTS, HeardSetpoints
 from calib_tools.system.processes import Child
+from calib_tools.system.trace import SETPOINTS, HeardSetpoints
 from quantvla_ros.errors import QuantVLAError
-from studies.commanded_window import CommandedWindow, commanded_window
+from quantvla_ros.serving.stamps import seconds_of
 
 if TYPE_CHECKING:
+    from quantvla_ros.control.limits import JointLimits
     from quantvla_ros.nodes.operator import Operator
+
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CommandedWindow:
+    """One trajectory message: times [K] in s, ROS clock; the rest [K, n], in the limits' order."""
+
+    times: Array
+    positions: Array
+    velocities: Array
+    accelerations: Array
+
+
+def commanded_window(message: Any, names: Sequence[str]) -> CommandedWindow:
+    """A JointTrajectory with its joints in the order of `names`."""
+    order = [list(message.joint_names).index(name) for name in names]
+    start = seconds_of(message.header.stamp)
+    rows = message.points
+    return CommandedWindow(
+        np.array([start + seconds_of(p.time_from_start) for p in rows]),
+        np.array([p.positions for p in rows])[:, order],
+        np.array([p.velocities for p in rows])[:, order],
+        np.array([p.accelerations for p in rows])[:, order],
+    )
+
 
 COMMANDS = "/joint_trajectory"
 POLL_S = 0.02
@@ -34,10 +66,12 @@ class DrivenSystem:
         setpoints: of the robot's controller, likewise, if they are wanted (`SETPOINTS`).
     """
 
-    def __init__(self, operator: Operator, children: Sequence[Child]) -> None:
-        """Take the running system."""
+    def __init__(
+        self, operator: Operator, children: Sequence[Child], limits: JointLimits | None = None
+    ) -> None:
+        """Take the running system, and the limits of the trajectories' joints (None: of all)."""
         self.operator, self.children = operator, list(children)
-        self.limits = panda_limits()
+        self.limits = limits or panda_limits()
         self.windows: list[CommandedWindow] = []
         self.setpoints = HeardSetpoints(self.limits.names)
         self._heard_s = time.monotonic()

@@ -13,6 +13,7 @@ from typing import Any
 
 from calib_tools.common.cores import usable_cores
 from calib_tools.common.progress import Report
+from calib_tools.common.tables import markdown_grid
 from calib_tools.evaluate.statistics import Rate
 from studies.study import run_study, study_parser
 
@@ -76,15 +77,14 @@ def play(job: tuple[str, int]) -> dict[str, Any]:
 
 def markdown(record: Mapping[str, Any]) -> str:
     """The table of a record."""
-    lines = ["| task | solved | success | 95 % interval | longest, s |", "|---|---|---|---|---|"]
+    rows = []
     for row in record["rows"]:
         rate = Rate(row["solved"], record["seeds"])
-        low, high = rate.interval
-        lines.append(
-            f"| {row['task']} | {row['solved']} of {record['seeds']} | {100 * rate.value:.1f} % | "
-            f"{100 * low:.1f} % to {100 * high:.1f} % | {row['longest_ticks'] / 10:.1f} |"
-        )
-    return "\n".join(lines)
+        low, high = (f"{100 * end:.1f} %" for end in rate.interval)
+        solved, success = f"{rate.successes} of {rate.count}", f"{100 * rate.value:.1f} %"
+        longest = f"{row['longest_ticks'] / 10:.1f}"
+        rows.append([row["task"], solved, success, f"{low} to {high}", longest])
+    return markdown_grid(["task", "solved", "success", "95 % interval", "longest, s"], rows)
 
 
 if __name__ == "__main__":

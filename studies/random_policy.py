@@ -52,14 +52,18 @@ SMOLVLA_SIZED = MiniPi05Config(
 )
 
 
-def save_random_bundle(path: Path, config: MiniPi05Config = SMOLVLA_SIZED, seed: int = 0) -> int:
-    """Write a float bundle with random weights; returns its number of parameters.
+TINY = SMOLVLA_SIZED.model_copy(
+    update={
+        "vocabulary": 66, "image_size": 32, "horizon": 4, "width": 64, "layers": 2, "heads": 4,
+        "kv_heads": 2, "head_width": 16, "mlp": 96, "expert_width": 64, "expert_mlp": 96,
+        "vision_width": 32, "vision_layers": 1, "vision_heads": 2, "stem_channels": (8, 8),
+    }
+)  # fmt: skip
+"""The same shape, made in a moment: for fuzzing and for tests."""
 
-    Args:
-        path: directory to write.
-        config: sizes; state and actions are as many as `JOINTS`, cameras those of `CAMERAS`.
-        seed: of the weights.
-    """
+
+def save_random_bundle(path: Path, config: MiniPi05Config = SMOLVLA_SIZED, seed: int = 0) -> int:
+    """Write a float bundle with random weights; returns its number of parameters."""
     import torch
 
     from quantvla_ros.bundle.storage import save_bundle

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from rich.console import Console
 
 from calib_tools.common.cores import usable_cores
 from calib_tools.common.failures import told
@@ -17,6 +20,7 @@ from calib_tools.common.output import check_file_free, write_json
 from calib_tools.common.progress import Report
 from calib_tools.common.record_file import command_line, read_record_file
 from calib_tools.common.stopping import Stopped, say, stops_on_signals
+from calib_tools.common.tables import markdown_grid, show_grids
 from quantvla_ros.bundle.directory import check_writable
 
 SCHEMA = 1
@@ -88,6 +92,32 @@ def run_study(
         record = {**about, **found}
         write_json(options.out, record)
     return record
+
+
+Grid = tuple[str, list[str], list[list[str]]]
+"""A table: its title, its head, its rows."""
+
+
+def grids_text(lines: Sequence[str], grids: Sequence[Grid]) -> str:
+    """A record in Markdown: a line, its tables that have rows, and more lines."""
+    shown = [markdown_grid(head, rows) for _, head, rows in grids if rows]
+    return "\n\n".join(filter(None, [lines[0], *shown, *lines[1:]]))
+
+
+def show_record(
+    record: Mapping[str, Any],
+    as_json: bool,
+    lines: Sequence[str],
+    grids: Sequence[Grid],
+    path: Path,
+) -> None:
+    """Print a record as JSON, or its tables, its lines, and where it was written."""
+    if as_json:
+        print(json.dumps(record, indent=2))
+        return
+    show_grids(*grids)
+    text = "\n".join(filter(None, [*lines, f"Record: {path}"]))
+    Console().print(text, markup=False, highlight=False)
 
 
 def read_study(path: Path, kind: str) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures under another light and of another sensor: more than was recorded."""
+"""Augmentation: pictures under another light and of a noisier sensor."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of one episode of a data set, as a sheet (.png) or an animation (.gif).
+"""Pictures of one episode of a data set, as an animation.
 
 `python -m training.contact_sheet DATASET --episode N --out FILE.gif`
 """
@@ -22,7 +22,6 @@ from training.data.schema import IMAGE_KEYS
 
 SCALE = 2
 CAPTION_HEIGHT = 14
-SHEET_FRAMES, SHEET_COLUMNS = 24, 6
 _BACKGROUND, _INK, _DISTURBED_INK = (24, 24, 24), (235, 235, 235), (255, 170, 60)
 
 
@@ -39,35 +38,18 @@ def frame_picture(frames: dict[str, Any], index: int) -> Image.Image:
     return out
 
 
-def sheet(frames: dict[str, Any]) -> Image.Image:
-    """A grid of at most `SHEET_FRAMES` moments, evenly spread, in reading order."""
-    count = len(frames["timestamp"])
-    chosen = np.unique(np.linspace(0, count - 1, min(count, SHEET_FRAMES)).round().astype(int))
-    views = [frame_picture(frames, int(index)) for index in chosen]
-    width, height = views[0].size
-    columns = min(len(views), SHEET_COLUMNS)
-    rows = -(-len(views) // columns)
-    out = Image.new("RGB", (columns * width, rows * height), _BACKGROUND)
-    for place, view in enumerate(views):
-        out.paste(view, (place % columns * width, place // columns * height))
-    return out
-
-
 def write_pictures(data: DataSet, episode: int, out: Path) -> None:
-    """Write the pictures of an episode; the suffix of `out` says in which form.
+    """Write the pictures of an episode as a GIF, at the pace of the data set.
 
     Raises:
-        QuantVLAError: the suffix is neither .png nor .gif, or there is no such episode.
+        QuantVLAError: `out` is to be something else, or there is no such episode.
     """
-    if out.suffix not in (".png", ".gif"):
-        raise QuantVLAError(f"{out} must end in .png (a sheet) or .gif (an animation).")
+    if out.suffix != ".gif":
+        raise QuantVLAError(f"{out} must end in .gif.")
     frames = data.episode(episode)
+    views = [frame_picture(frames, index) for index in range(len(frames["timestamp"]))]
+    period_ms = round(1000 / data.info["fps"])
     with whole_file(out) as temporary:
-        if out.suffix == ".png":
-            sheet(frames).save(temporary, "PNG")
-            return
-        views = [frame_picture(frames, index) for index in range(len(frames["timestamp"]))]
-        period_ms = round(1000 / data.info["fps"])
         views[0].save(
             temporary, "GIF", save_all=True, append_images=views[1:], duration=period_ms, loop=0
         )
@@ -75,7 +57,7 @@ def write_pictures(data: DataSet, episode: int, out: Path) -> None:
 
 def main(
     dataset: Annotated[Path, typer.Argument(help="Directory of the data set.")],
-    out: Annotated[Path, typer.Option(help="Picture to write: .png (sheet) or .gif.")],
+    out: Annotated[Path, typer.Option(help="GIF to write.")],
     episode: Annotated[int, typer.Option(help="Number of the episode.")] = 0,
 ) -> None:
     """Show an episode of a data set."""

@@ -90,7 +90,7 @@ def play_part(job: Job) -> Played:
     """Record the episodes of one part."""
     from quantvla_ros.backends.policy import load_policy
     from training.data.parts import write_part
-    from training.robots import robot_of
+    from training.processes import robot_of
 
     assert job.bundle is not None
     policy = load_policy(job.bundle, compiled=False, threads=1)

@@ -33,14 +33,15 @@ from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.mini_pi05.config import MiniPi05Config
 from quantvla_ros.whole_file import whole_file
 from training import runlog
+from training.camera_statistics import add_statistics
 from training.corrections import FPS, Played, play_part
 from training.data.parts import PARTS, waiting_parts
 from training.dataset import Frames, Statistics, joined, load_frames, part_frames
 from training.demonstrations import record_part
 from training.export import save_policy
-from training.options import Corrections, CorrectionWeight, Demos
 from training.processes import worker_pool
 from training.recording import Job, families
+from training.settings import Corrections, CorrectionWeight, Demos
 from training.starting_point import CHECKPOINT, STATISTICS, StartingPoint, starting_point
 from training.trainer import Trainer, network_config
 
@@ -54,19 +55,7 @@ RECENT_PARTS = 60
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is made of.
-
-    Attributes:
-        out: run directory.
-        init: run or float bundle whose policy drives first.
-        minutes: of training in all.
-        batch: observations a step.
-        correction_weight: weight of a correction beside a demonstration's frame.
-        first_seed: of the scenes.
-        processes: that play; one core is left to the training.
-        peak: scale of the rates.
-        seed: of everything random in the training.
-    """
+    """What a run is made of, as the options of `main` say it."""
 
     out: Path
     init: Path
@@ -185,6 +174,7 @@ class Run:
                     policy, kept = self._keep(players), now
             self._keep(players)
             save_policy(plan.out / "policy", *self._policy(), force=True)
+            add_statistics(plan.out / "policy")
             runlog.draw(plan.out)
 
     def _policy(self) -> tuple[MiniPi05Config, dict[str, torch.Tensor], Statistics]:

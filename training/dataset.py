@@ -120,11 +120,6 @@ def load_frames(
 ) -> Frames:
     """Read the data sets; frames while the arm was being disturbed are left out.
 
-    Args:
-        demonstrations: data sets of `training.demonstrations`.
-        corrections: data sets of `training.corrections`.
-        correction_weight: factor on the weight of corrections.
-
     Raises:
         QuantVLAError: a data set is missing or damaged.
     """
@@ -143,10 +138,6 @@ def load_frames(
 
 def part_frames(path: Path, weight: float) -> Frames:
     """Read one part of a data set that is being recorded, without frames of a disturbed arm.
-
-    Args:
-        path: its file.
-        weight: factor on the weight of its frames.
 
     Raises:
         QuantVLAError: the file is damaged.

@@ -34,9 +34,8 @@ def record_episode(
 ) -> tuple[bool, list[dict[str, Any]]]:
     """Run one disturbed episode; returns whether it ended in success, and each n-th frame."""
     from simulation.expert import execute
-    from training.chunks import episode_chunks
     from training.disturbance import Disturbance, start
-    from training.expert_labels import frame_weight, observed
+    from training.expert_labels import episode_chunks, frame_weight, observed
 
     rng = np.random.default_rng(_SEED_OFFSET + seed)
     start(robot, seed, rng)
@@ -71,7 +70,7 @@ def record_episode(
 def record_part(job: Job) -> str:
     """Record the episodes of one part; returns a line about them."""
     from training.data.parts import write_part
-    from training.robots import robot_of
+    from training.processes import robot_of
 
     begin = time.monotonic()
     episodes = []

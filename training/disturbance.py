@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes wrong in a demonstration, so that the clean labels show how to recover."""
+"""Disturbances of a demonstration: its clean labels show how to recover from them."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from quantvla_ros.robot.action_space import ActionGroup, ActionSpace
 from quantvla_ros.robot.interface import CameraSlot, Interface, StateSpace
 from quantvla_ros.robot.kinematics import kinematics_from_urdf
 from quantvla_ros.robot.units import entries
+from training.camera_statistics import add_statistics
 from training.data.schema import HORIZON, JOINTS
 from training.dataset import ARM, Statistics
 from training.language import MAX_LENGTH, tokenizer_json
@@ -95,7 +96,9 @@ def main(
     """Write a training run as a float bundle."""
     with told("export"):
         prepare_output(out, force)
-        print(export(run, out, force))
+        export(run, out, force)
+        add_statistics(out)
+        print(out)
 
 
 if __name__ == "__main__":

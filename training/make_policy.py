@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,13 +26,14 @@ import typer
 from calib_tools.common.cores import usable_cores
 from calib_tools.common.failures import told
 from calib_tools.common.output import write_json
+from calib_tools.common.tables import markdown_grid
 from quantvla_ros.backends.registry import DEFAULT, find_backend
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.parent_process import end_with_parent
-from training.making_table import KIND, SCHEMA
 
 BUNDLE = Path("policies/panda")
-RECORD = Path("docs/records/policy-making.json")
+RECORD, KIND, SCHEMA = "policy-making.json", "training.make_policy", 1
+RECORD_PATH = Path("docs/records") / RECORD
 NOTED_S = 10.0
 """How often the time that a stage has taken is written down."""
 
@@ -157,14 +159,22 @@ def main(
 ) -> None:
     """Run all stages one after the other, and record what they took."""
     with told("make_policy"):
-        for place in (work / "stages.json", BUNDLE, RECORD):
+        for place in (work / "stages.json", BUNDLE, RECORD_PATH):
             check_writable(place)
         rows = make(stages(work), work)
         total = round(sum(row["seconds"] for row in rows), 1)
         machine = {"cores": usable_cores(), "cpu": find_backend(DEFAULT).target()}
         record = {"kind": KIND, "schema": SCHEMA, **machine, "seconds": total, "stages": rows}
-        write_json(RECORD, record)
-    print(f"{BUNDLE} is made, in {total / 3600:.1f} h; {RECORD} says what took how long.")
+        write_json(RECORD_PATH, record)
+    print(f"{BUNDLE} is made, in {total / 3600:.1f} h; {RECORD_PATH} says what took how long.")
+
+
+def markdown(record: Mapping[str, Any]) -> str:
+    """The table of a record."""
+    hours, rows = record["seconds"] / 3600, record["stages"]
+    head = f"{record['cores']} cores ({record['cpu']}), {hours:.1f} h in all:"
+    stages = [(row["stage"], f"{row['seconds'] / 60:.1f}") for row in rows]
+    return f"{head}\n\n{markdown_grid(['stage', 'minutes'], stages)}"
 
 
 if __name__ == "__main__":

@@ -8,10 +8,14 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from multiprocessing.pool import Pool
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quantvla_ros.parent_process import watch_parent
+
+if TYPE_CHECKING:
+    from simulation.robot import SimulatedRobot
 
 
 @contextmanager
@@ -34,3 +38,11 @@ def run_all(
             done += 1
             left = (time.monotonic() - begin) / (done - first) * (total - done)
             print(f"[{done}/{total}] {line}; {left / 60:.0f} min left", flush=True)
+
+
+@cache
+def robot_of(family: str) -> SimulatedRobot:
+    """The robot before a family's scenes; loading one takes a second."""
+    from simulation.robot import SimulatedRobot
+
+    return SimulatedRobot(family)

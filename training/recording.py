@@ -76,11 +76,6 @@ def jobs(
 def record(work: Callable[[Job], str], planned: Sequence[Job], processes: int) -> None:
     """Do what is not done yet, then finish the data set.
 
-    Args:
-        work: writes the part of a job and returns a line about it; runs in other processes.
-        planned: all jobs of one data set.
-        processes: worker processes.
-
     Raises:
         QuantVLAError: a part has no successful episode, or cannot be read, or the data set that is
             there has another rate.

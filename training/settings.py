@@ -1,39 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a training run was started with; a run goes on only with the same."""
+"""Options of the trainings, and what a run was started with: it goes on only with the same."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from calib_tools.common.output import write_json
 from quantvla_ros.errors import QuantVLAError
+
+Demos = Annotated[list[Path], typer.Option(help="Data set of demonstrations; may be given again.")]
+Corrections = Annotated[
+    list[Path] | None, typer.Option(help="Data set of corrections; may be given again.")
+]
+CorrectionWeight = Annotated[float, typer.Option(help="Weight of a correction.")]
+
 
 FILE = "settings.json"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of one run.
+    """Settings of one run; the options of `training.train` say what each is.
 
-    Attributes:
-        out: run directory.
-        demos: data sets of demonstrations.
-        corrections: data sets of corrections.
-        init: run or bundle whose weights it starts from.
-        steps: optimizer steps in all.
-        batch: observations a step, over all processes.
-        correction_weight: weight of a correction beside a demonstration's frame.
-        peak: scale of the rates: from full ones, a run that starts from good weights takes some
-            hundred steps to come back to where it began.
-        seed: of everything random.
-        processes: that share the batch, one thread each.
-        check_every: steps between two closed-loop checks; 0 for none.
-        check_scenes: scenes of each family in a check, two episodes each.
-        checkpoint_s: longest time between two checkpoints, s.
-        narrow: half the channels; a run that starts from a narrow one is widened.
+    `peak` scales the rates: from full ones, a run that starts from good weights takes some hundred
+    steps to come back to where it began. `checkpoint_s` is the longest time between checkpoints.
     """
 
     out: Path

@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,13 +25,49 @@ from torch.multiprocessing.spawn import spawn
 from calib_tools.common.failures import told
 from quantvla_ros.parent_process import end_with_parent
 from quantvla_ros.whole_file import whole_file
-from training import playing, runlog
+from training import runlog
 from training.dataset import Frames, Statistics, load_frames
 from training.export import export
-from training.options import Corrections, CorrectionWeight, Demos
-from training.settings import Settings
+from training.settings import Corrections, CorrectionWeight, Demos, Settings
 from training.starting_point import CHECKPOINT, STATISTICS, starting_point
 from training.trainer import Trainer, network_config
+
+FIRST_SEED = 4_000_000  # seen neither in training nor in evaluation
+LATENCY_S = 0.12
+GOALS_A_SCENE = 2
+
+
+def check_plan(families: Sequence[str], scenes: int) -> list[tuple[str, int, int]]:
+    """Family, seed and goal of every episode of a check."""
+    return [
+        (family, FIRST_SEED + scene, scene + goal)
+        for scene in range(scenes)
+        for family in families
+        for goal in range(GOALS_A_SCENE)
+    ]
+
+
+def play(bundle: Path, episodes: Sequence[tuple[str, int, int]]) -> list[tuple[str, bool]]:
+    """Family and success of each of the episodes, played one after the other."""
+    from calib_tools.evaluate.closed_loop import ClosedLoop
+    from quantvla_ros.backends.policy import load_policy
+    from training.processes import robot_of
+
+    policy = load_policy(bundle, compiled=False, threads=1)
+    results = []
+    for family, seed, goal in episodes:
+        loop = ClosedLoop(robot_of(family), policy, lambda: LATENCY_S)
+        results.append((family, loop.play(seed, goal, wording=seed).success))
+    return results
+
+
+def rates(results: Sequence[tuple[str, bool]]) -> dict[str, float]:
+    """Share of solved episodes by family."""
+    solved: dict[str, list[bool]] = {}
+    for family, success in sorted(results):
+        solved.setdefault(family, []).append(success)
+    return {family: round(sum(ended) / len(ended), 3) for family, ended in solved.items()}
+
 
 CHECKPOINT_S = 110.0
 LOG_EVERY, DRAW_EVERY = 25, 100
@@ -147,13 +184,13 @@ class Run:
             self._save()
             export(self.out, self.out / DRAFT, force=True)
         dist.barrier()
-        mine = playing.plan(trainer.frames.families, self.settings.check_scenes)[
+        mine = check_plan(trainer.frames.families, self.settings.check_scenes)[
             trainer.rank :: trainer.ranks
         ]
         results: list[Any] = [None] * trainer.ranks
-        dist.all_gather_object(results, playing.play(self.out / DRAFT, mine))
+        dist.all_gather_object(results, play(self.out / DRAFT, mine))
         if self.first:
-            success = playing.rates([result for part in results for result in part])
+            success = rates([result for part in results for result in part])
             runlog.append(self.out, {"step": trainer.step, "success": success})
             runlog.draw(self.out)
             print(f"step {trainer.step}: solved {success}", flush=True)

@@ -27,6 +27,8 @@ MUON_RATE = 2e-3
 WARM_UP = 100
 AUXILIARY_WEIGHT = 0.2
 MAX_GRADIENT_NORM = 1.0
+_FROM_FRAMES = ("state", "chunk", "valid", "uv", "relative")
+_STATEFUL = ("network", "heads", "muon", "adam")
 BLOCKS = ("language_model.layers", "action_expert.layers", "vision_tower.layers")
 
 
@@ -135,24 +137,18 @@ class Trainer:
         """Everything that resuming needs."""
         return {
             "config": self.network.config.model_dump(),
-            "network": self.network.state_dict(),
-            "heads": self.heads.state_dict(),
+            **{name: getattr(self, name).state_dict() for name in _STATEFUL},
             "average": self.average,
             "step": self.step,
-            "muon": self.muon.state_dict(),
-            "adam": self.adam.state_dict(),
             "generator": self.generator.get_state(),
             "rng": self.rng.bit_generator.state,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what `state` returned."""
-        self.network.load_state_dict(state["network"])
-        self.heads.load_state_dict(state["heads"])
-        self.average = state["average"]
-        self.step = state["step"]
-        self.muon.load_state_dict(state["muon"])
-        self.adam.load_state_dict(state["adam"])
+        for name in _STATEFUL:
+            getattr(self, name).load_state_dict(state[name])
+        self.average, self.step = state["average"], state["step"]
         self.generator.set_state(state["generator"].cpu())
         self.rng.bit_generator.state = state["rng"]
 
@@ -191,11 +187,7 @@ class Trainer:
                 Looks(*(drawn_look[share].to(self.device) for drawn_look in looks)),
                 self.grains,
             ),
-            "state": frames.state[index],
-            "chunk": frames.chunk[index],
-            "valid": frames.valid[index],
-            "uv": frames.uv[index],
-            "relative": frames.relative[index],
+            **{name: getattr(frames, name)[index] for name in _FROM_FRAMES},
             **{key: value.to(self.device) for key, value in on_host.items()},
         }
 

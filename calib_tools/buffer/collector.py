@@ -21,7 +21,7 @@ from quantvla_ros.processing.instruction import shortened, too_long
 from quantvla_ros.serving.joint_names import joint_mismatch
 
 IN_VAIN = 50
-"""So many messages and groups that could not be used, and none that could, show what will come."""
+"""After so many unusable messages and groups, and not one usable, waiting is in vain."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,11 @@ class Counts:
 
 
 class Collector:
-    """Synchronises, drops near-duplicates and finally spreads the samples over what is left."""
+    """Synchronises, drops near-duplicates and finally spreads the samples over what is left.
+
+    Attributes:
+        near_duplicates: groups dropped because they nearly repeat another.
+    """
 
     def __init__(self, config: CalibrationConfig, wanted: int, refusal: Refusal = too_long) -> None:
         """Collect for `wanted` samples; ask for at least the configuration's `min_samples`.
@@ -86,7 +90,7 @@ class Collector:
         self._different = DifferentGroups(config.near_duplicate)
         self._candidates: list[Sample] = []
         self._groups = 0
-        self._near_duplicates = 0
+        self.near_duplicates = 0
         self._refusal = functools.cache(refusal)
         self._trouble = ""
         self._unreadable = ""
@@ -102,11 +106,6 @@ class Collector:
     def target(self) -> int:
         """Different groups after which a live recording has enough to choose from."""
         return math.ceil(self._wanted * self._config.candidates_per_sample)
-
-    @property
-    def near_duplicates(self) -> int:
-        """Groups dropped because they nearly repeat another."""
-        return self._near_duplicates
 
     @property
     def useless(self) -> str:
@@ -153,7 +152,7 @@ class Collector:
             if not self._different.add(
                 features_of(group.joints.position, images, group.instruction)
             ):
-                self._near_duplicates += 1
+                self.near_duplicates += 1
                 continue
             self._candidates.append(
                 Sample(
@@ -179,7 +178,7 @@ class Collector:
         if found < self._config.min_samples:
             raise CalibrationBufferError(self._too_few(found, rejected))
         chosen = spread(self._different.kept, self._wanted)
-        counts = Counts(self._groups, rejected, self._near_duplicates, found - len(chosen))
+        counts = Counts(self._groups, rejected, self.near_duplicates, found - len(chosen))
         return [self._candidates[i] for i in chosen], counts
 
     def _too_few(self, found: int, rejected: Mapping[str, int]) -> str:
@@ -187,8 +186,8 @@ class Collector:
         silent = [t for t in self._config.topics() if not received[t]]
         reasons = [f"nothing on {topic}" for topic in silent]
         reasons += [_listed(rejected)] if rejected else []
-        if self._near_duplicates:
-            reasons.append(f"near-duplicates: {self._near_duplicates}")
+        if self.near_duplicates:
+            reasons.append(f"near-duplicates: {self.near_duplicates}")
         text = (
             f"Only {found} usable samples were found, at least {self._config.min_samples} are "
             f"needed ({'; '.join(reasons) or 'the stream was short'})"

@@ -78,10 +78,6 @@ def spread(candidates: list[Features], count: int) -> list[int]:
     Distance is over joint positions and thumbnails, each scaled by its spread over the
     candidates, and over the instruction. The same candidates give the same choice.
 
-    Args:
-        candidates: groups to choose from.
-        count: how many to choose.
-
     Returns:
         Indices in rising order; all of them when there are no more than `count`.
     """

@@ -86,11 +86,6 @@ class SqliteFile:
     ) -> Iterator[tuple[Connection, int, bytes]]:
         """Messages of these topics in the order of time, as (topic, time in ns, content).
 
-        Args:
-            connections: some of this file's.
-            start: not used; all times are read.
-            stop: not used.
-
         Raises:
             sqlite3.Error: the file is damaged.
         """

@@ -21,7 +21,7 @@ def panda_parameters() -> dict[str, dict[str, float]]:
 
 
 @functools.cache
-def panda_limits() -> JointLimits:
-    """Limits of all its joints."""
+def panda_limits(names: tuple[str, ...] = JOINT_NAMES) -> JointLimits:
+    """Limits of its joints; of all of them, if none are named."""
     given = panda_parameters()
-    return limits_from_urdf(panda_urdf(), JOINT_NAMES, given["max_acceleration"], given["max_jerk"])
+    return limits_from_urdf(panda_urdf(), names, given["max_acceleration"], given["max_jerk"])

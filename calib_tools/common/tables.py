@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -111,6 +111,11 @@ def show_gate(gate: GateRecord) -> None:
     for *cells, met in gate_rows(gate):
         table.add_row(*cells, f"[{colours[met]}]{met}[/]")
     Console().print(table)
+
+
+def markdown_grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rows))
 
 
 def show_grids(*grids: tuple[str, list[str], list[list[str]]]) -> None:

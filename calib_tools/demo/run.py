@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,9 @@ from calib_tools.common.setpoints import Shares
 from calib_tools.common.stopping import Stopped
 from calib_tools.demo.stages import Stages
 from calib_tools.demo.summary import CalibrationSize, Summary, summarize
-from calib_tools.system.episodes import as_records
-from calib_tools.system.heard_setpoints import SETPOINTS, HeardSetpoints
 from calib_tools.system.policy_run import FIRST_SEED, PolicyRun, System, run_policy
 from calib_tools.system.processes import Processes
+from calib_tools.system.trace import SETPOINTS, HeardSetpoints
 from quantvla_ros.backends.base import Options
 from quantvla_ros.backends.registry import DEFAULT, find_backend
 from quantvla_ros.bundle.directory import prepare_output, written_directory
@@ -181,9 +181,8 @@ def _write_records(
     from calib_tools.system.trace import read_trace, thinned
 
     records = draft / "records"
-    write_json(
-        records / "episodes.json", {name: as_records(run.episodes) for name, run in runs.items()}
-    )
+    episodes = {name: [asdict(episode) for episode in run.episodes] for name, run in runs.items()}
+    write_json(records / "episodes.json", episodes)
     report("pictures")
     trace = read_trace(runs["int8"].arrivals, quantized.interface.action.names)
     if not any(frame.instruction for frame in trace.frames):

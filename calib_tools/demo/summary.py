@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""summary.json: the figures of one demo run, all measured in it."""
+"""summary.json: the figures of one demo run, all measured in it, and their table as Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from calib_tools.common.circumstances import versions
 from calib_tools.common.setpoints import Shares
 from calib_tools.system.episodes import Episode
 from quantvla_ros.bundle.schema import BundleManifest, GateRecord
+from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.validation import first_problem
 
 SCHEMA = 1
 
@@ -149,18 +152,7 @@ def summarize(
     setpoints: Shares,
     durations_s: Mapping[str, float],
 ) -> Summary:
-    """Bring the records of one run together.
-
-    Args:
-        task: name of the task.
-        quantized: manifest of the INT8 bundle, with quantization and gate.
-        calibration: of the buffer.
-        bench: record of `quantvla bench`.
-        node_records: "float" and "int8" -> record that the policy node wrote.
-        episodes: "float" and "int8" -> episodes.
-        setpoints: of the robot's trajectory controller under the INT8 policy.
-        durations_s: stage -> seconds.
-    """
+    """Bring the records of one run together."""
     assert quantized.quantization is not None and quantized.gate is not None
     node, motion = node_records["int8"], node_records["int8"]["motion"]
     faults: dict[str, int] = {}
@@ -209,3 +201,78 @@ def _gate_figures(gate: GateRecord) -> GateFigures:
         gripper_flips=gate.gripper_flips,
         jerk_ratio=arm.jerk_ratio,
     )
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """Read a demo's summary.json and check it against its schema.
+
+    Raises:
+        QuantVLAError: the file is missing, or a key is missing, unknown or of a wrong type.
+    """
+    if not path.is_file():
+        raise QuantVLAError(f"{path} is missing: run `make demo` and copy demo_out/summary.json.")
+    try:
+        return Summary.model_validate_json(path.read_text(encoding="utf-8")).as_json()
+    except ValidationError as error:
+        raise QuantVLAError(f"{path}, {first_problem(error)}; run `make demo` again.") from None
+
+
+def _megabytes(count: float) -> str:
+    return f"{count / 1e6:.2f} MB"
+
+
+def render(summary: Mapping[str, Any]) -> str:
+    """Markdown of the results: float beside INT8, then what the node and the gate measured."""
+    latency, weights = summary["latency_ms"], summary["weight_bytes"]
+    gate, control, episodes = summary["gate"], summary["control"], summary["episodes"]
+    compiled, int8 = latency["float_compiled"], latency["int8"]
+    part = weights["quantized_part_float"], weights["quantized_part_int8"]
+    jitter = control["jitter_ms"]
+    wins = {name: f"{value['success']} of {value['n']}" for name, value in episodes.items()}
+    vnni = "with VNNI" if summary["cpu"]["vnni"] else "AVX2 only, no VNNI"
+    boundary = f"{control['boundary_jump_rad']:.4f} rad"
+    rows = [
+        ("", "float, compiled by PyTorch", "INT8"),
+        (":---", "---:", "---:"),
+        *(
+            (f"latency of one chunk, {p}", f"{compiled[p]:.1f} ms", f"{int8[p]:.1f} ms")
+            for p in ("p50", "p95", "p99")
+        ),
+        ("weights held in memory", _megabytes(weights["float"]), _megabytes(weights["int8"])),
+        ("of these the quantized part", _megabytes(part[0]), _megabytes(part[1])),
+        ("episodes solved", wins["float"], wins["int8"]),
+    ]
+    facts = [
+        ("measured in one demo", "value"),
+        (":---", "---:"),
+        ("speedup of the median, beside that float", f"{summary['speedup']:.2f}x"),
+        ("integer layers that run", f"{summary['integer_layers']}"),
+        ("gate", "passed" if gate["passed"] else "FAILED"),
+        ("difference from float, of float's own spread", f"{100 * gate['error_share']:.0f} %"),
+        ("chunk MAE, INT8 against float", f"{gate['chunk_mae']:.5f} rad"),
+        ("cosine", f"{gate['cosine']:.5f}"),
+        ("gripper flips", f"{gate['gripper_flips']}"),
+        ("jerk ratio", f"{gate['jerk_ratio']:.3f}"),
+        (f"publishing jitter at {control['rate_hz']:g} Hz, p50", f"{jitter['p50']:.2f} ms"),
+        ("publishing jitter, p99", f"{jitter['p99']:.2f} ms"),
+        ("publishing jitter, largest", f"{jitter['max']:.2f} ms"),
+        ("setpoints, largest velocity over its limit", f"{control['max_velocity_ratio']:.3f}"),
+        ("setpoints, largest acceleration", f"{control['max_acceleration_ratio']:.3f}"),
+        ("setpoints, largest jerk", f"{control['max_jerk_ratio']:.3f}"),
+        ("largest jump where chunks meet", boundary),
+        ("faults", _faults(summary["faults"])),
+    ]
+    samples = summary["calibration"]
+    caption = (
+        f"Scheme `{summary['scheme']}`, layout `{summary['layout']}`, task `{summary['task']}`, "
+        f"{samples['samples']} calibration and {samples['held_out']} held-out samples, "
+        f"{summary['cpu']['model']} ({vnni}). A demo runs few episodes: its counts show that the "
+        "chain works, they are no success rate."
+    )
+    tables = ("\n".join(f"| {' | '.join(row)} |" for row in table) for table in (rows, facts))
+    return "\n\n".join([caption, *tables])
+
+
+def _faults(faults: Mapping[str, int]) -> str:
+    """The faults as words: "none", or each code with its count."""
+    return ", ".join(f"{code} {count}" for code, count in faults.items() if count) or "none"

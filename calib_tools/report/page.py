@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,9 @@ from typing import Any
 from calib_tools.buffer.store import HELD_OUT_EVERY, BufferDescription
 from calib_tools.common.output import check_file_free
 from calib_tools.report import plots
-from calib_tools.report.bundle_data import read_bundle
 from calib_tools.report.evaluation import evaluation_sections, is_evaluation
 from calib_tools.report.quantization import gate_section, is_bundle, quantization_sections
-from calib_tools.report.run_data import Record, RunData, read_run
+from calib_tools.report.run_data import Record, RunData, read_bundle, read_run
 from calib_tools.report.section import Section
 from quantvla_ros.cache_directory import cache_directory, why_not_at_home
 from quantvla_ros.whole_file import write_file
@@ -84,27 +83,19 @@ def fill_page(
 
 def sections(data: RunData) -> list[Section]:
     """All sections for which there is a record, in the page's order."""
-    found: list[Section] = []
     verdict = gate_section(data.bundle) if data.bundle else None
-    if verdict:
-        found.append(verdict)
-    if data.episodes:
-        found.append(_episodes(data.episodes))
-    if data.chunks:
-        found.append(_chunks(data.chunks))
-    if data.bench:
-        found += [_latency(data.bench), _memory(data.bench)]
-    if data.motion:
-        found.append(_motion(data.motion))
-    if data.node:
-        found.append(_control(data.node))
-    if data.buffer:
-        found.append(_calibration(data.buffer))
-    if data.bundle:
-        found += quantization_sections(data.bundle)
-    if data.summary:
-        found.append(_circumstances(data.summary))
-    return found
+    made: list[tuple[Any, Callable[[Any], Section]]] = [
+        (data.episodes, _episodes), (data.chunks, _chunks), (data.bench, _latency),
+        (data.bench, _memory), (data.motion, _motion), (data.node, _control),
+        (data.buffer, _calibration),
+    ]  # fmt: skip
+    found = [section(record) for record, section in made if record]
+    return [
+        *([verdict] if verdict else []),
+        *found,
+        *(quantization_sections(data.bundle) if data.bundle else []),
+        *([_circumstances(data.summary)] if data.summary else []),
+    ]
 
 
 def _episodes(record: Record) -> Section:

@@ -11,7 +11,7 @@ from typing import Any
 
 from calib_tools.common.tables import GATE_HEAD, gate_rows, listed_corrections
 from calib_tools.report import quantization_plots as plots
-from calib_tools.report.bundle_data import BundleData
+from calib_tools.report.run_data import BundleData
 from calib_tools.report.section import Section
 from quantvla_ros.quantization.gate import failures
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from calib_tools.common.progress import Report
 from calib_tools.system.processes import Child
@@ -41,13 +41,6 @@ def run_episodes(
     operator: Operator, children: list[Child], count: int, arrivals: list[Arrival], report: Report
 ) -> list[Episode]:
     """Run episodes one after the other; the policy node is active and in dry run.
-
-    Args:
-        operator: in the ROS graph.
-        children: processes that must live through it.
-        count: how many.
-        arrivals: watched messages are appended here.
-        report: shows what happens.
 
     Raises:
         QuantVLAError: a child ended, or the node refused to arm.
@@ -147,8 +140,3 @@ def _drain(operator: Operator, arrivals: list[Arrival]) -> None:
     while arrival is not None:
         arrivals.append(arrival)
         arrival = operator.tap.next(0.0)
-
-
-def as_records(episodes: list[Episode]) -> list[dict[str, Any]]:
-    """Plain values for a JSON record."""
-    return [asdict(episode) for episode in episodes]

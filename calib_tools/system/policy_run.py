@@ -93,7 +93,8 @@ def run_policy(
         recorder = None
         if recorder_arguments:
             recorder = processes.start("record", "calib_tools.cli", *recorder_arguments)
-            _wait_for_recorder(recorder)
+            says = recorder  # it does when it listens
+            _wait(recorder, lambda: says.last_line, _RECORDER_S, "The recording")
         done = run_episodes(operator, children, episodes, arrivals, report)
         if recorder is not None:
             report("the buffer is written")
@@ -108,11 +109,6 @@ def robot_and_policy(
     processes: Processes, system: System, report: Report
 ) -> Iterator[tuple[Operator, list[Child]]]:
     """Both nodes running, the policy node active and in dry run; both end after the block.
-
-    Args:
-        processes: where the children live.
-        system: what to start.
-        report: shows what happens.
 
     Raises:
         QuantVLAError: a process ended, the node refused, or something did not come in time.
@@ -131,7 +127,7 @@ def robot_and_policy(
     with Operator(system.topics) as operator:
         operator.instruct("")
         report("the simulated robot starts")
-        _wait_for_robot(operator, robot)
+        _wait(robot, lambda: operator.state, _SIMULATOR_S, "The simulated robot")
         report(
             "the policy node loads" + (" and compiles" if system.compiled else "") + " the policy"
         )
@@ -145,7 +141,6 @@ def robot_and_policy(
 
 
 def _arguments(system: System) -> list[str]:
-    arguments = ["--ros-args", "--params-file", str(shared_file("config/policy.yaml"))]
     values = {
         "robot": "panda",
         "bundle": json.dumps(str(system.bundle)),
@@ -155,30 +150,16 @@ def _arguments(system: System) -> list[str]:
         "warmup_timeout_s": str(_WARM_UP_S),
         **{name: json.dumps(value) for name, value in system.node.items()},
     }
-    for key, value in values.items():
-        arguments += ["-p", f"{key}:={value}"]
-    return arguments
+    given = [word for key, value in values.items() for word in ("-p", f"{key}:={value}")]
+    return ["--ros-args", "--params-file", str(shared_file("config/policy.yaml")), *given]
 
 
-def _wait_for_robot(operator: Operator, robot: Child) -> None:
-    deadline = time.monotonic() + _SIMULATOR_S
-    while not operator.state:
-        robot.check()
+def _wait(child: Child, event: Callable[[], object], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not event():
+        child.check()
         if time.monotonic() > deadline:
-            raise QuantVLAError(
-                f"The simulated robot did not start within {_SIMULATOR_S:.0f} s ({robot.log})."
-            )
-        time.sleep(_POLL_S)
-
-
-def _wait_for_recorder(recorder: Child) -> None:
-    deadline = time.monotonic() + _RECORDER_S
-    while not recorder.last_line:  # it says so when it listens
-        recorder.check()
-        if time.monotonic() > deadline:
-            raise QuantVLAError(
-                f"The recording did not start within {_RECORDER_S:.0f} s ({recorder.log})."
-            )
+            raise QuantVLAError(f"{what} did not start within {seconds:.0f} s ({child.log}).")
         time.sleep(_POLL_S)
 
 

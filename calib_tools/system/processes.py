@@ -98,7 +98,7 @@ class Child:
         return QuantVLAError(f"{self.name} ended with status {self.status}: {said} ({self.log})")
 
     def interrupt(self) -> None:
-        """Press Ctrl-C in it."""
+        """Send it SIGINT, as Ctrl-C does."""
         self._signal(signal.SIGINT)
 
     def stop(self) -> None:

@@ -9,9 +9,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.parameter import Parameter
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
@@ -71,8 +71,7 @@ class Operator:
         Raises:
             QuantVLAError: the simulated robot does not answer or refuses.
         """
-        value = ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=seed)
-        self._set("seed", value, timeout_s)
+        self._set("seed", seed, timeout_s)
 
     def silence(self, source: str, silent: bool, timeout_s: float = 30.0) -> None:
         """Let a source of the simulated robot (a camera, joint_states) fall silent, or speak again.
@@ -80,11 +79,20 @@ class Operator:
         Raises:
             QuantVLAError: the simulated robot does not answer or refuses.
         """
-        value = ParameterValue(type=ParameterType.PARAMETER_BOOL, bool_value=silent)
-        self._set(f"silence_{source}", value, timeout_s)
+        self._set(f"silence_{source}", silent, timeout_s)
 
-    def _set(self, name: str, value: ParameterValue, timeout_s: float) -> None:
-        request = SetParameters.Request(parameters=[Parameter(name=name, value=value)])
+    def misplace(self, offset: float, timeout_s: float = 30.0) -> None:
+        """Let every joint of the simulated robot be told `offset` (rad or m) from where it is.
+
+        Raises:
+            QuantVLAError: the simulated robot does not answer or refuses.
+        """
+        self._set("joint_offset", offset, timeout_s)
+
+    def _set(self, name: str, value: float, timeout_s: float) -> None:
+        request = SetParameters.Request(
+            parameters=[Parameter(name, value=value).to_parameter_msg()]
+        )
         if not call_service(self._set_parameters, request, timeout_s).results[0].successful:
             raise QuantVLAError(f"The simulated robot refused a new value of '{name}'.")
 

@@ -215,7 +215,9 @@ class SessionBuilder:
         values: dict[str, object] = {
             "path": path,
             "sha256": bundle_hash(path),
-            "calibrated_instructions": len(known.instructions) if known else "none known",
+            "calibrated_instructions": len(known.instructions)
+            if known and known.instructions
+            else "none known",
             "camera_statistics": ", ".join(known.cameras) if known else "none known",
         }
         if client.ready is not None:

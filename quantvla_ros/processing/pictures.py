@@ -73,7 +73,7 @@ def camera_statistics(pictures: Sequence[Picture]) -> CameraStatistics:
         brightness=_mean_spread([m.brightness for m in measured]),
         contrast=_mean_spread([m.contrast for m in measured]),
         colour=np.mean([m.colour for m in measured], axis=0).round(4).tolist(),
-        layout=layout.round(4).tolist(),
+        layout=layout.astype(np.float64).round(4).tolist(),
         likeness=round(float((layouts @ layout).mean()), 4),
     )
 

@@ -36,10 +36,10 @@ class ForwardController:
         node.create_subscription(Float64MultiArray, name, self._receive, qos.COMMAND)
 
     def update(self, robot: SimulatedRobot, now: float) -> None:
-        """Nothing: the position was taken when it came."""
+        """Do nothing: `_receive` has taken the position."""
 
     def reset(self) -> None:
-        """Nothing goes on here."""
+        """Do nothing: no goal is under way."""
 
     def _receive(self, message: Float64MultiArray) -> None:
         if len(message.data) == 1:
@@ -63,13 +63,6 @@ class GripperController:
         self, node: Node, kind: ActionType, joint: str, submit: Submit, now: Callable[[], float]
     ) -> None:
         """Serve.
-
-        Args:
-            node: serves.
-            kind: which action.
-            joint: of the gripper.
-            submit: takes the positions.
-            now: simulation time, s.
 
         Raises:
             QuantVLAError: control_msgs is not installed.
@@ -160,13 +153,6 @@ def serve_gripper(
     node: Node, kind: GripperType, joint: str, submit: Submit, now: Callable[[], float]
 ) -> ForwardController | GripperController | None:
     """Make the controller of the gripper; None where it is in the trajectory.
-
-    Args:
-        node: takes the commands.
-        kind: what they are.
-        joint: of the gripper.
-        submit: takes the positions.
-        now: simulation time, s.
 
     Raises:
         QuantVLAError: control_msgs is not installed.

@@ -26,11 +26,11 @@ SLOW_BELOW = 0.9
 """A real-time factor below this part of the wanted one is a warning."""
 
 
-def joint_state(robot: SimulatedRobot, stamp: float) -> JointState:
-    """Return positions and velocities of all joints, the mimic finger included."""
+def joint_state(robot: SimulatedRobot, stamp: float, offset: float = 0.0) -> JointState:
+    """Return positions (`offset` too far) and velocities of all joints, the mimic finger's too."""
     message = JointState(name=[*robot.joint_names, MIMIC_JOINT])
     message.header.stamp = seconds_to_stamp(stamp)
-    for field, values in (("position", robot.positions), ("velocity", robot.velocities)):
+    for field, values in (("position", robot.positions + offset), ("velocity", robot.velocities)):
         setattr(message, field, array.array("d", np.append(values, values[-1])))
     return message
 

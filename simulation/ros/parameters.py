@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, get_args
 
 from rcl_interfaces.msg import (
@@ -25,75 +26,43 @@ _RATES = FloatingPointRange(from_value=LOWEST_RATE_HZ, to_value=HIGHEST_RATE_HZ,
 
 
 class SimParameters:
-    """Declares the parameters and holds their values.
-
-    Attributes:
-        task: name of the task family.
-        release: distribution whose trajectory controller is simulated.
-        gripper_type: what the gripper's controller takes.
-        controller_rate_hz: control cycles a second of that controller.
-        interpolate_from_desired_state: whether its new trajectories start from its last setpoint;
-            otherwise from the measured state.
-        seed: of the start, or of the next reset.
-        stepped: whether time stands still until a step is asked for.
-        real_time_factor: simulated seconds per second, 0 for as fast as possible.
-        silenced: what is not published: the cameras' names and `joint_states`.
-    """
+    """Declares the parameters, whose descriptions say what they are, and holds their values."""
 
     def __init__(
         self, node: Node, sources: Sequence[str], on_rate: Callable[[float], None]
     ) -> None:
         """Declare everything on the node.
 
-        Args:
-            node: whose parameters they become.
-            sources: what can be silenced.
-            on_rate: called with each new real-time factor.
-
         Raises:
             QuantVLAError: there is no such type of gripper.
         """
         self._node = node
         self._on_rate = on_rate
-        self.task: str = self._declare(
-            "task", "pick_place", "family of scenes and instructions", read_only=True
+        fixed = partial(self._declare, read_only=True)
+        self.task: str = fixed("task", "pick_place", "family of scenes and instructions")
+        self.stepped: bool = fixed("stepped", False, "time stands still until ~/step")
+        text = "distribution whose JointTrajectoryController is simulated"
+        known = ", ".join(RELEASES)
+        self.release: str = fixed("release", STRICTEST.name, text, additional_constraints=known)
+        text = "control cycles a second of the trajectory controller"
+        self.controller_rate_hz: float = fixed(
+            "controller_rate_hz", RATE_HZ, text, floating_point_range=[_RATES]
         )
-        self.stepped: bool = self._declare(
-            "stepped", False, "time stands still until ~/step", read_only=True
+        text = "new trajectories start from the controller's last setpoint, not the measured state"
+        self.interpolate_from_desired_state: bool = fixed(
+            "interpolate_from_desired_state", True, text
         )
-        self.release: str = self._declare(
-            "release",
-            STRICTEST.name,
-            "distribution whose JointTrajectoryController is simulated",
-            read_only=True,
-            additional_constraints=", ".join(RELEASES),
-        )
-        self.controller_rate_hz: float = self._declare(
-            "controller_rate_hz",
-            RATE_HZ,
-            "control cycles a second of the trajectory controller",
-            read_only=True,
-            floating_point_range=[_RATES],
-        )
-        self.interpolate_from_desired_state: bool = self._declare(
-            "interpolate_from_desired_state",
-            True,
-            "new trajectories start from the controller's last setpoint, not from the measured "
-            "state",
-            read_only=True,
-        )
-        self.gripper_type: GripperType = self._declare(
-            "gripper_type",
-            "trajectory",
+        text = (
             "what the gripper's controller takes; other than `trajectory`: it is no joint of the "
-            "trajectory controller",
-            read_only=True,
-            additional_constraints=", ".join(get_args(GripperType)),
+        )
+        text += "trajectory controller"
+        kinds = ", ".join(get_args(GripperType))
+        self.gripper_type: GripperType = fixed(
+            "gripper_type", "trajectory", text, additional_constraints=kinds
         )
         if self.gripper_type not in get_args(GripperType):
             raise QuantVLAError(
-                f"Parameter 'gripper_type' is '{self.gripper_type}', it must be one of "
-                f"{', '.join(get_args(GripperType))}."
+                f"Parameter 'gripper_type' is '{self.gripper_type}', it must be one of {kinds}."
             )
         self.seed: int = self._declare(
             "seed",
@@ -107,6 +76,9 @@ class SimParameters:
             "simulated seconds per second; 0: as fast as possible",
             floating_point_range=[FloatingPointRange(from_value=0.0, to_value=100.0, step=0.0)],
         )
+        self.joint_offset: float = self._declare(
+            "joint_offset", 0.0, "fault injection: added to every position of the joint states"
+        )
         self.silenced: dict[str, bool] = {
             source: self._declare(_SILENCE + source, False, f"fault injection: publish no {source}")
             for source in sources
@@ -119,8 +91,8 @@ class SimParameters:
 
     def _on_set(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         for parameter in parameters:
-            if parameter.name == "seed":
-                self.seed = parameter.value
+            if parameter.name in ("seed", "joint_offset"):
+                setattr(self, parameter.name, parameter.value)
             elif parameter.name == "real_time_factor":
                 self.real_time_factor = parameter.value
                 self._on_rate(parameter.value)

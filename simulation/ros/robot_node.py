@@ -33,7 +33,7 @@ from simulation.robot import SimulatedRobot
 from simulation.ros import messages as sim_messages
 from simulation.ros.gripper_server import serve_gripper
 from simulation.ros.parameters import SimParameters
-from simulation.tasks.understanding import meant_goal, no_goal_meant
+from simulation.tasks.task import meant_goal, no_goal_meant
 from simulation.urdf import panda_urdf
 
 TICKS_S = (0.008, 0.012)
@@ -72,7 +72,7 @@ class SimRobotNode(Node):
             self._robot.joint_names,
             self._robot.positions,
             make_panda_servo(self._robot.model),
-            find_release(self._settings.release),
+            release=find_release(self._settings.release),
             own_gripper=self._settings.gripper_type != "trajectory",
             rate_hz=self._settings.controller_rate_hz,
             interpolate_from_desired_state=self._settings.interpolate_from_desired_state,
@@ -158,7 +158,10 @@ class SimRobotNode(Node):
         self._time = self._epoch + self._robot.time
         self._clock_publisher.publish(Clock(clock=seconds_to_stamp(self._time)))
         if not self._settings.silenced["joint_states"]:
-            self._joints_publisher.publish(sim_messages.joint_state(self._robot, self._time))
+            offset = self._settings.joint_offset
+            self._joints_publisher.publish(
+                sim_messages.joint_state(self._robot, self._time, offset)
+            )
         cycles = self._commander.take_executed()
         if cycles and self._setpoints_publisher.get_subscription_count():
             self._setpoints_publisher.publish(

@@ -15,7 +15,7 @@ from simulation.tasks.objects import (
     tool_start,
 )
 from simulation.tasks.placing import PlacingTask
-from simulation.tasks.scattering import Area, Taken, draw_in_turn, set_down
+from simulation.tasks.scattering import Area, Taken, draw_in_turn, scattered
 from simulation.tasks.task import Array, Goal, Scene, World
 
 SIDES = {"left of the plate": 1.0, "right of the plate": -1.0}
@@ -54,10 +54,7 @@ class BesidePlate(PlacingTask):
         taken = [Taken(plate), *(Taken(spot, standing) for spot in spots)]
         area = _AREA.margin() if self.layout.unseen_places else _AREA
         places = draw_in_turn(rng, chosen, area, taken)
-        poses = {
-            item.name: set_down(rng, item, place)
-            for item, place in zip(chosen, places, strict=True)
-        }
+        poses = scattered(rng, chosen, places)
         poses[PLATE] = (np.array([*plate, 0.0]), _UNTURNED)
         present = tuple(item.name for item in chosen)
         goals = tuple(goal for goal in self.all_goals if goal.object in present)

@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulation.expert import FINGER_OPEN_M, Action, Phase
+from simulation.expert import (
+    FINGER_OPEN_M,
+    MAX_STEP_M,
+    Action,
+    Phase,
+    descend,
+    limited,
+    speed,
+    turned_towards,
+)
 from simulation.kinematics import Array
-from simulation.motion import MAX_STEP_M, descend, limited, speed, turned_towards
 from simulation.tasks.objects import OPEN_GRIPPER_M, GraspObject, grasp_object
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from simulation.tasks.objects import (
     basket_pose,
     tool_start,
 )
-from simulation.tasks.scattering import Area, draw_in_turn, draw_together, set_down
+from simulation.tasks.scattering import Area, draw_in_turn, draw_together, scattered
 from simulation.tasks.task import Array, Goal, Layout, Scene, Task, World
 
 if TYPE_CHECKING:
@@ -68,10 +68,7 @@ class PickPlace(Task):
             places = draw_in_turn(
                 rng, chosen, _AREA.margin() if self.layout.unseen_places else _AREA
             )
-        poses = {
-            item.name: set_down(rng, item, place)
-            for item, place in zip(chosen, places, strict=True)
-        }
+        poses = scattered(rng, chosen, places)
         poses[BASKET] = basket_pose(_BASKET_PLACE + rng.uniform(-1, 1, 3) * _BASKET_JITTER)
         present = tuple(item.name for item in chosen)
         goals = tuple(Goal(name, BASKET) for name in present)
@@ -94,7 +91,7 @@ class PickPlace(Task):
 
     def resume_expert(self, robot: SimulatedRobot) -> CarryExpert:
         """Return an expert that goes on from here."""
-        expert = CarryExpert(robot, self)
+        expert = self.expert(robot)
         if over_basket(robot, self.goal.object) and robot.opening > OPEN_GRIPPER_M:
             expert.phase = Phase.RELEASE  # it may still be falling
         else:

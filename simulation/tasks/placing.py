@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulation.expert import Phase
+from simulation.expert import MAX_STEP_M, Phase, funnel, limited, speed
 from simulation.kinematics import Array
-from simulation.motion import MAX_STEP_M, funnel, limited, speed
 from simulation.tasks.carrying import CarryExpert
 from simulation.tasks.objects import OPEN_GRIPPER_M, grasp_object
 from simulation.tasks.task import Task, World
@@ -118,9 +117,3 @@ class PlacingTask(Task):
     def expert(self, robot: SimulatedRobot) -> PlaceExpert:
         """Return an expert that sets the object down at its place."""
         return PlaceExpert(robot, self)
-
-    def resume_expert(self, robot: SimulatedRobot) -> PlaceExpert:
-        """Return an expert that goes on from here."""
-        expert = PlaceExpert(robot, self)
-        expert.resume()
-        return expert

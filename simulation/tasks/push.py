@@ -19,7 +19,7 @@ from simulation.tasks.objects import (
     tool_start,
 )
 from simulation.tasks.pushing import HAND_OFF_M, PushExpert
-from simulation.tasks.scattering import Area, draw_in_turn, set_down
+from simulation.tasks.scattering import Area, draw_in_turn, scattered, set_down
 from simulation.tasks.task import Array, Goal, Scene, Task, World
 
 if TYPE_CHECKING:
@@ -62,10 +62,7 @@ class Push(Task):
     def _draw(self, rng: np.random.Generator) -> Scene:
         chosen = [LYING_OBJECTS[i] for i in sorted(rng.choice(len(LYING_OBJECTS), 2, False))]
         places = self._box_places(rng, chosen)
-        poses = {
-            item.name: set_down(rng, item, place, _ACROSS)
-            for item, place in zip(chosen, places, strict=True)
-        }
+        poses = scattered(rng, chosen, places, _ACROSS)
         if self.layout.more_objects:
             third = next(item for item in LYING_OBJECTS if item not in chosen)
             aside = _THIRD_PLACE * [1.0, rng.choice([-1.0, 1.0])]
@@ -132,9 +129,3 @@ class Push(Task):
     def expert(self, robot: SimulatedRobot) -> PushExpert:
         """Return an expert that pushes with closed fingers."""
         return PushExpert(robot, self)
-
-    def resume_expert(self, robot: SimulatedRobot) -> PushExpert:
-        """Return an expert that goes on from here."""
-        expert = PushExpert(robot, self)
-        expert.resume()
-        return expert

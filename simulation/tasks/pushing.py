@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulation.expert import Action, Phase
+from simulation.expert import MAX_STEP_M, Action, Phase, descend, speed, turned_towards
 from simulation.kinematics import Array
-from simulation.motion import MAX_STEP_M, descend, speed, turned_towards
 from simulation.tasks.objects import grasp_object
 
 if TYPE_CHECKING:

@@ -94,6 +94,14 @@ def draw_in_turn(
             return np.stack([spot.place for spot in spots[len(taken) :]])
 
 
+def scattered(
+    rng: np.random.Generator, chosen: Sequence[GraspObject], places: Array, heading: float = 0.0
+) -> dict[str, Pose]:
+    """Poses of objects at their places [n, 2], by name; see `set_down`."""
+    pairs = zip(chosen, places, strict=True)
+    return {item.name: set_down(rng, item, place, heading) for item, place in pairs}
+
+
 def set_down(
     rng: np.random.Generator, item: GraspObject, place: Array, heading: float = 0.0
 ) -> Pose:

@@ -14,7 +14,7 @@ from simulation.tasks.objects import (
     tool_start,
 )
 from simulation.tasks.placing import PlacingTask
-from simulation.tasks.scattering import Area, draw_in_turn, set_down
+from simulation.tasks.scattering import Area, draw_in_turn, scattered
 from simulation.tasks.task import Array, Goal, Scene, World
 
 _AREA = Area((-0.15, 0.13), (-0.18, 0.18))
@@ -41,10 +41,7 @@ class Stack(PlacingTask):
     def _draw(self, rng: np.random.Generator) -> Scene:
         chosen = OBJECTS if self.layout.more_objects else LYING_OBJECTS
         places = draw_in_turn(rng, chosen, _AREA.margin() if self.layout.unseen_places else _AREA)
-        poses = {
-            item.name: set_down(rng, item, place)
-            for item, place in zip(chosen, places, strict=True)
-        }
+        poses = scattered(rng, chosen, places)
         drawn = int(rng.integers(len(self.all_goals)))
         present = tuple(item.name for item in chosen)
         return Scene(poses, tool_start(rng), present, self.all_goals, drawn)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from simulation.expert import Expert
     from simulation.robot import SimulatedRobot
 
+
 Array = npt.NDArray[np.float64]
 
 _MOVED_M = 0.03
@@ -184,6 +185,35 @@ class Task(ABC):
     def expert(self, robot: SimulatedRobot) -> Expert:
         """Return a scripted expert at its beginning."""
 
-    @abstractmethod
     def resume_expert(self, robot: SimulatedRobot) -> Expert:
         """Return a scripted expert that continues from any state of the robot."""
+        expert = self.expert(robot)
+        expert.resume()
+        return expert
+
+
+_SHOWN = 80  # characters of a sentence
+
+
+def meant_goal(task: Task, sentence: str) -> Goal | None:
+    """Return the goal whose object and then destination the sentence names.
+
+    A sentence without a destination means the first goal of the object that it names; None when
+    it names no object of the scene.
+    """
+    whole = [g for g in task.goals if 0 <= sentence.find(g.object) < _destination(g, sentence)]
+    named = [g for g in task.goals if g.object in sentence]
+    return next(iter(whole + named), None)
+
+
+def no_goal_meant(task: Task, sentence: str) -> str:
+    """What to tell the operator of a sentence for which `meant_goal` finds no goal."""
+    asked = ", ".join(dict.fromkeys(f"'{goal.object}'" for goal in task.goals))
+    return (
+        f"The instruction {sentence[:_SHOWN]!r} names no object of this scene, which has: {asked}. "
+        f"Success is still judged for '{task.goal.object}' to '{task.goal.destination}'."
+    )
+
+
+def _destination(goal: Goal, sentence: str) -> int:
+    return sentence.find(goal.destination, sentence.find(goal.object) + len(goal.object))

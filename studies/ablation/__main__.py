@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from studies.ablation.table import KIND
-from studies.study import bare_parser, study_command
+from studies.study import bare_parser, show_record, study_command
 
 _TEXT = """\
 Compare the method's parts: make all variants of a policy, judge them in open and in closed loop.
@@ -41,13 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--episodes must be 0 or more and --workers 1 or more")
     with study_command(KIND):
         from studies.ablation.run import ablate
-        from studies.ablation.table import show
+        from studies.ablation.table import RECORD, grids, lines
 
         record = ablate(
             options.bundle, options.buffer, options.variant, options.setting or ["normal", "hard"],
             options.task, options.episodes, options.workers, options.out, options.fresh,
         )  # fmt: skip
-        print(json.dumps(record, indent=2)) if options.json else show(record, options.out)
+        show_record(record, options.json, lines(record), grids(record), options.out / RECORD)
     return 0
 
 

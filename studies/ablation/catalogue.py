@@ -128,11 +128,7 @@ def _duquant(weight_bits: int, activation_bits: int) -> list[AblationVariant]:
 
 
 def catalogue(mixed_budget: int) -> list[AblationVariant]:
-    """All variants.
-
-    Args:
-        mixed_budget: bytes of all weights for the one of mixed precision.
-    """
+    """All variants."""
     grouped = Recipe(scheme="w4a8", group=64, corrections=())
     mixed = Recipe(scheme="w4a8", layout="llm+dit", budget=mixed_budget, corrections=())
     return [

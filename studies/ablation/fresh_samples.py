@@ -24,7 +24,7 @@ from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.gate import load_thresholds
 from quantvla_ros.quantization.motion_errors import Array, error_share, mean_errors, own_spread
 from quantvla_ros.whole_file import write_file
-from studies.ablation.bootstrap import mean_interval
+from studies.ablation.steps import mean_interval
 
 if TYPE_CHECKING:
     from quantvla_ros.bundle.schema import BundleManifest
@@ -39,14 +39,7 @@ Show = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class FreshSamples:
-    """Samples of other recordings than the calibration buffer.
-
-    Attributes:
-        bundle: float bundle.
-        samples: of all buffers, in their order.
-        sha256: of the buffers.
-        out: directory of the ablation.
-    """
+    """Samples of other recordings than the calibration buffer."""
 
     bundle: Path
     samples: list[Observation]
@@ -125,7 +118,7 @@ class FreshSamples:
     def _chunks(self, path: Path, draw: int, show: Show) -> Chunks:
         """Chunks [N, horizon, joints] of the arm alone: a gripper's command is no angle."""
         from calib_tools.quantize.judging import chunks_of
-        from studies.ablation.loading import load_made
+        from studies.ablation.making import load_made
 
         policy = load_made(self.bundle, path)
         arm = policy.manifest.interface.action.of_type("arm")
@@ -142,12 +135,7 @@ def _differences(reference: Chunks, got: Chunks) -> list[float]:
 
 
 def summarized(errors: Sequence[float], spread: Array) -> dict[str, Any]:
-    """What a record keeps of a variant.
-
-    Args:
-        errors: its `FreshSamples.errors`.
-        spread: `FreshSamples.own_spread`.
-    """
+    """What a record keeps of a variant."""
     low, high = mean_interval(errors)
     share = error_share(np.asarray(errors), spread, 1e3 * load_thresholds().spread_floor)
     return {

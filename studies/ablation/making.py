@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the variants of an ablation, each once."""
+"""Makes the variants of an ablation, each once, and loads them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,30 +11,49 @@ from typing import TYPE_CHECKING, Any
 from calib_tools.buffer.store import CalibrationBuffer
 from calib_tools.common.output import read_json, write_json
 from calib_tools.quantize.recipe import Recipe
+from quantvla_ros.backends.policy import Policy, policy_of
+from quantvla_ros.backends.registry import DEFAULT
 from quantvla_ros.bundle.schema import GateRecord
-from quantvla_ros.bundle.storage import WEIGHTS, bundle_hash, file_hash
+from quantvla_ros.bundle.storage import WEIGHTS, bundle_hash, file_hash, load_bundle
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.models.stored import widen
 from quantvla_ros.quantization.gate import load_thresholds
 from quantvla_ros.quantization.layouts import AUTO
+from quantvla_ros.quantization.network import load_network
 from studies.ablation.catalogue import AblationVariant
-from studies.fake_quantization.head import SUFFIX
+from studies.fake_quantization.changes import SUFFIX
+from studies.fake_quantization.file import apply_study
 
 if TYPE_CHECKING:
     from calib_tools.quantize.judging import Chunks
     from calib_tools.quantize.rounding_stage import Progress
 
+
+def load_made(bundle: Path, path: Path) -> Policy:
+    """Return the policy of a bundle, on integer units, or of a file of fake quantization.
+
+    Args:
+        bundle: float bundle.
+        path: `bundle`, one quantized from it, or a file of its fake quantization.
+
+    Raises:
+        QuantVLAError: what is to be loaded is damaged.
+    """
+    loaded = load_bundle(path if path.is_dir() else bundle)
+    network = load_network(loaded)
+    if not path.is_dir():
+        widen(network)
+        apply_study(network, path)
+    return policy_of(loaded, network, DEFAULT)
+
+
 VARIANTS, MADE = "variants", "made"
+_CORRECTIONS = ("fitted", "kept", "error_plain", "error_corrected")
 
 
 @dataclass(frozen=True)
 class VariantStore:
-    """Makes variants from a bundle and its samples, and keeps them in a directory.
-
-    Attributes:
-        bundle: the float bundle.
-        samples: its calibration buffer.
-        out: directory of the ablation.
-    """
+    """Makes variants from a bundle and its samples, and keeps them in a directory."""
 
     bundle: Path
     samples: CalibrationBuffer
@@ -58,20 +76,18 @@ class VariantStore:
             found = read_json(note)
             same = found["gate"]["thresholds"] == load_thresholds().model_dump()
             if found["how"] == variant.as_dict()["how"] and (same or not _chosen_by_gate(variant)):
-                # Older states noted no hash.
-                row = found if "sha256" in found else {**found, **self._hashed(variant)}
                 if not same:
-                    row = {**row, "gate": self._judged(variant, progress)}
-                if row != found:
-                    write_json(note, row)
-                return row
+                    found = {**found, "gate": self._judged(variant, progress)}
+                    write_json(note, found)
+                return found
         try:
-            made = (
-                self._studied(variant, progress) if variant.fake else self._real(variant, progress)
-            )
+            made = (self._studied if variant.fake else self._real)(variant, progress)
         except QuantVLAError as error:
             return {**variant.as_dict(), "refused": str(error)}
-        row = {**variant.as_dict(), **made, **self._hashed(variant)}
+        path = self.path(variant)
+        tensors = path if variant.fake else path / WEIGHTS
+        # Equal hashes are the same network.
+        row = {**variant.as_dict(), **made, "sha256": file_hash(tensors)}
         write_json(note, row)
         return row
 
@@ -79,16 +95,9 @@ class VariantStore:
         """Its bundle, or the file of its fake quantization."""
         return self.out / VARIANTS / f"{variant.name}{SUFFIX if variant.fake else ''}"
 
-    def _hashed(self, variant: AblationVariant) -> dict[str, str]:
-        """The sha256 of its tensors' file, if that is there: equal ones are the same network."""
-        path = self.path(variant)
-        file = path if variant.fake else path / WEIGHTS
-        return {"sha256": file_hash(file)} if file.is_file() else {}
-
     def _judged(self, variant: AblationVariant, progress: Progress) -> dict[str, Any]:
         """The gate's verdict on a variant that exists."""
         from calib_tools.quantize.judging import chunks_of, judge_chunks
-        from studies.ablation.loading import load_made
         from studies.ablation.study import KERNEL
 
         progress("judge again", 0.0)
@@ -108,7 +117,6 @@ class VariantStore:
     def _draws(self) -> Chunks:
         """What every variant is judged against, see `draws_of`."""
         from calib_tools.quantize.judging import draws_of
-        from studies.ablation.loading import load_made
 
         return draws_of(load_made(self.bundle, self.bundle), self.samples.held_out)
 
@@ -141,7 +149,7 @@ class VariantStore:
         layers = [r for r in report.quantization.layers if r.precision != "float"]
         return {
             "gate": gate_row(report.gate),
-            "corrections": _corrections(report.corrections),
+            "corrections": {key: getattr(report.corrections, key) for key in _CORRECTIONS},
             "integer_layers": len(layers),
             "weight_bytes": {**held, "all_float": control.weight_bytes()},
         }
@@ -159,7 +167,7 @@ class VariantStore:
         save_study(path, studied.network, self.bundle, bundle_hash(self.bundle))
         return {
             "gate": gate_row(studied.gate),
-            "corrections": _corrections(studied.corrections),
+            "corrections": {key: getattr(studied.corrections, key) for key in _CORRECTIONS},
             "integer_layers": studied.layers,
             "weight_bytes": None,
         }
@@ -169,15 +177,6 @@ def _chosen_by_gate(variant: AblationVariant) -> bool:
     """Whether other thresholds could make another network of it."""
     how = variant.how
     return isinstance(how, Recipe) and how.layout == AUTO and how.budget is None
-
-
-def _corrections(found: Any) -> Mapping[str, Any]:
-    return {
-        "fitted": found.fitted,
-        "kept": found.kept,
-        "error_plain": found.error_plain,
-        "error_corrected": found.error_corrected,
-    }
 
 
 def gate_row(gate: GateRecord) -> dict[str, Any]:

@@ -53,17 +53,6 @@ def ablate(
 ) -> dict[str, Any]:
     """Do what is missing in `out`, and write the record there.
 
-    Args:
-        bundle: float bundle.
-        buffer: its calibration buffer.
-        patterns: names of variants, as in a shell; all when empty.
-        settings: presets of the closed loop.
-        tasks: families of the closed loop; all when empty.
-        episodes: of each task and setting; 0 for no closed loop.
-        workers: processes of the closed loop.
-        out: directory; an ablation of the same bundle and buffer there goes on.
-        fresh: further buffers, on which the action error is measured sample by sample.
-
     Raises:
         QuantVLAError: what the user can mend.
     """

@@ -1,12 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each part's share: pairs of variants of which the second has one part more than the first."""
+"""Pairs of variants of which the second has one part more than the first; bootstrap intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from calib_tools.evaluate.statistics import Paired
+import numpy as np
+
+from calib_tools.evaluate.statistics import LEVEL, Paired
+
+RESAMPLED = 10_000
+_SEED = 1
+
+
+def mean_interval(errors: Sequence[float]) -> tuple[float, float]:
+    """Interval of the mean over samples."""
+    return _interval(np.mean, errors)
+
+
+def ratio_interval(before: Sequence[float], after: Sequence[float]) -> tuple[float, float]:
+    """Interval of the ratio of means, the same samples drawn for both."""
+
+    def ratio(one: Any, other: Any, axis: int) -> Any:
+        return other.mean(axis) / one.mean(axis)
+
+    return _interval(ratio, before, after)
+
+
+def _interval(statistic: Callable[..., Any], *samples: Sequence[float]) -> tuple[float, float]:
+    from scipy.stats import bootstrap
+
+    found = bootstrap(
+        samples, statistic, n_resamples=RESAMPLED, paired=len(samples) > 1, vectorized=True,
+        confidence_level=LEVEL, method="percentile", rng=np.random.default_rng(_SEED),
+    )  # fmt: skip
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
 
 CORRECTIONS = {"atm": "ATM", "ohb": "OHB", "both": "ATM and OHB"}
 _PARTS = [
@@ -43,13 +74,7 @@ _PARTS = [
 
 @dataclass(frozen=True)
 class Step:
-    """Two variants of one scheme.
-
-    Attributes:
-        before: name of the one without the part.
-        after: name of the one with it.
-        adds: the part.
-    """
+    """Two variants of one scheme: without a part, with it, and which part that is."""
 
     before: str
     after: str

@@ -36,7 +36,7 @@ from quantvla_ros.quantization.teacher import TeacherRecord
 from quantvla_ros.robot.observation import Observation
 from studies.ablation.catalogue import Study
 from studies.fake_quantization.duquant import DuQuant
-from studies.fake_quantization.layer import StudyLinear
+from studies.fake_quantization.file import StudyLinear
 
 KERNEL = "fake quantization"
 DUQUANT = "duquant"
@@ -45,14 +45,7 @@ DUQUANT_QUANTILE = 0.999  # of a token's magnitudes, where the paper's activatio
 
 @dataclass(frozen=True)
 class Studied:
-    """A fake-quantized policy.
-
-    Attributes:
-        network: with `StudyLinear` layers.
-        corrections: what ATM and OHB fitted and kept.
-        gate: judgement on the held-out samples.
-        layers: number of fake-quantized layers.
-    """
+    """A fake-quantized policy, what ATM and OHB kept, its judgement, its number of layers."""
 
     network: Network
     corrections: Corrections
@@ -68,13 +61,6 @@ def make_study(
     progress: Progress,
 ) -> Studied:
     """Fake-quantize a float bundle.
-
-    Args:
-        path: float bundle.
-        calibration: samples that everything is fitted and checked on.
-        held_out: samples of the gate.
-        study: what to do.
-        progress: called with a layer's name and the share done, 0..1.
 
     Raises:
         QuantVLAError: bundle or samples cannot be used.

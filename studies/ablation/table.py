@@ -4,15 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from calib_tools.common.tables import show_grids
 from calib_tools.evaluate.table import percent, points
-from studies.ablation.bootstrap import ratio_interval
-from studies.ablation.steps import Step, compare, steps
+from studies.ablation.steps import Step, compare, ratio_interval, steps
+from studies.study import Grid, grids_text
 
 Row = list[str]
 
@@ -151,7 +147,7 @@ def closed_rows(record: Mapping[str, Any]) -> list[Row]:
 
 
 def step_rows(record: Mapping[str, Any]) -> list[Row]:
-    """What each part adds to success; none from records of older states, which lack outcomes."""
+    """What each part adds to success."""
     variants = {variant["name"]: variant for variant in record["variants"]}
     return [
         row
@@ -163,8 +159,8 @@ def step_rows(record: Mapping[str, Any]) -> list[Row]:
 def _step(step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Row]:
     rows = []
     for setting, first in before.get("closed_loop", {}).items():
-        second = after.get("closed_loop", {}).get(setting, {})
-        if "won" not in first or "won" not in second:
+        second = after.get("closed_loop", {}).get(setting)
+        if second is None:
             continue
         pairs = compare(first["won"], second["won"])
         low, high = pairs.interval()
@@ -189,7 +185,7 @@ def same_networks(record: Mapping[str, Any]) -> str:
     told = []
     for variant in record["variants"]:
         name, tensors = variant["name"], variant.get("sha256")
-        if tensors is None:  # refused, or made by an older state
+        if tensors is None:  # refused
             continue
         if tensors in first:
             told.append(f"{name} is the same network as {first[tensors]}.")
@@ -229,14 +225,22 @@ def summary_line(record: Mapping[str, Any]) -> str:
     return " ".join(parts)
 
 
-def show(record: Mapping[str, Any], out: Path) -> None:
-    """Print the tables."""
-    show_grids(
+def lines(record: Mapping[str, Any]) -> tuple[str, str]:
+    """What is said beside the tables."""
+    return summary_line(record), same_networks(record)
+
+
+def grids(record: Mapping[str, Any]) -> list[Grid]:
+    """The tables of a record; what was not measured has no rows."""
+    return [
         ("Action error on held-out samples", OPEN_HEAD, open_rows(record)),
         ("Action error on fresh samples", FRESH_HEAD, fresh_rows(record)),
         ("Each part's share of the error", FRESH_STEP_HEAD, fresh_step_rows(record)),
         ("Closed-loop success", CLOSED_HEAD, closed_rows(record)),
         ("Each part's share of success", STEP_HEAD, step_rows(record)),
-    )
-    lines = [summary_line(record), same_networks(record), f"Record: {out / RECORD}"]
-    Console().print("\n".join(filter(None, lines)), markup=False, highlight=False)
+    ]
+
+
+def markdown(record: Mapping[str, Any]) -> str:
+    """The tables of a record."""
+    return grids_text(lines(record), grids(record))

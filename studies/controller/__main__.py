@@ -31,8 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     def measure(report: Report) -> dict[str, Any]:
         from calib_tools.common.panda_limits import panda_limits
-        from studies.controller.recorded import record_motions
-        from studies.controller.run import compare
+        from studies.controller.run import compare, record_motions
 
         motions = record_motions(options.bundle, options.episodes, report)
         return {

@@ -1,19 +1,76 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Replay recorded windows through the controllers of all releases, at every rate."""
+"""Windows that move the simulated robot, replayed through the controllers of all releases."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from calib_tools.common.progress import Report
-from calib_tools.common.setpoints import ControllerSetup, Shares, replay
+from calib_tools.common.setpoints import ControllerSetup, Shares, replay, window_trajectory
+from calib_tools.evaluate.closed_loop import ClosedLoop
+from calib_tools.evaluate.plan import FIRST_SEED
+from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.control.limits import JointLimits
+from quantvla_ros.control.window import Window
 from simulation.controller_release import RELEASES
-from studies.controller.recorded import Motion
+from simulation.robot import JOINT_NAMES, SimulatedRobot
+from simulation.trajectory import JointTrajectory
+
+LATENCY_S = 0.12
+LONGEST_TRANSPORT_S = 0.008
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Windows of one episode and when each came (s, robot's clock), rising."""
+
+    windows: list[tuple[float, Window]]
+
+    def arrivals(self) -> list[tuple[float, JointTrajectory]]:
+        """When each came, and the trajectory."""
+        return [(at, window_trajectory(window, JOINT_NAMES, 0.0)) for at, window in self.windows]
+
+    def without_due_points(self) -> Motion:
+        """The same windows without the points that are already due when they arrive."""
+        return Motion([(at, _from_fresh_on(window)) for at, window in self.windows])
+
+
+def record_motions(bundle: Path, episodes: int, report: Report) -> list[Motion]:
+    """Play so many episodes of pick_place in process; each window takes up to 8 ms to come."""
+    robot, policy = SimulatedRobot("pick_place"), load_policy(bundle, compiled=False)
+    rng = np.random.default_rng(0)
+    motions = []
+    for number in range(episodes):
+        report(f"episode {number + 1} of {episodes}")
+        heard: list[tuple[float, Window]] = []
+
+        def note(now: float, window: Window, heard: list[tuple[float, Window]] = heard) -> None:
+            heard.append((now + rng.uniform(0.0, LONGEST_TRANSPORT_S), window))
+
+        loop = ClosedLoop(robot, policy, lambda: LATENCY_S, on_window=note)
+        loop.play(FIRST_SEED + number)
+        motions.append(Motion(heard))
+    robot.close()
+    return motions
+
+
+def _from_fresh_on(window: Window) -> Window:
+    kept = slice(window.fresh, None)
+    return replace(
+        window,
+        times=window.times[kept],
+        positions=window.positions[kept],
+        velocities=window.velocities[kept],
+        accelerations=window.accelerations[kept],
+        fresh=0,
+    )
+
 
 RATES_HZ = (100.0, 250.0, 500.0, 1000.0)
 STATE_AGE_S = 0.01

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
+from studies.study import grids_text
+
 RECORD = "controller-study.json"
 KIND = "studies.controller"
 _ORDERS = ("velocity", "acceleration", "jerk")
@@ -19,24 +21,20 @@ def is_good(row: Mapping[str, Any]) -> bool:
 
 def markdown(record: Mapping[str, Any]) -> str:
     """Largest velocity / acceleration / jerk over their limits, a column for each rate."""
-    rates = sorted({row["rate_hz"] for row in record["rows"]})
-    lines = [
-        f"{record['count']} windows at 50 Hz, of {record['episodes']} episodes; "
-        "largest velocity / acceleration / jerk of the controller's setpoints over the limits:",
-        "",
-        "| windows | release | starts from | "
-        + " | ".join(f"{rate:.0f} Hz" for rate in rates)
-        + " |",
-        "|---|---|---" + "|---" * len(rates) + "|",
-    ]
-    keys = ("windows", "release", "interpolate_from_desired_state")
+    head = ["windows", "release", "starts from"]
+    head += [f"{rate:.0f} Hz" for rate in sorted({row["rate_hz"] for row in record["rows"]})]
+    keys, lines = ("windows", "release", "interpolate_from_desired_state"), []
     for (kind, release, desired), rows in groupby(
         record["rows"], lambda row: tuple(row[key] for key in keys)
     ):
         begins = "last setpoint" if desired else "measured state, 10 ms old"
         cells = [" / ".join(_share(row[order]) for order in _ORDERS) for row in rows]
-        lines.append(f"| {kind} | {release} | {begins} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append([kind, release, begins, *cells])
+    about = (
+        f"{record['count']} windows at 50 Hz, of {record['episodes']} episodes; "
+        "largest velocity / acceleration / jerk of the controller's setpoints over the limits:"
+    )
+    return grids_text([about], [("", head, lines)])
 
 
 def _share(value: float) -> str:

@@ -14,28 +14,69 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calib_tools.demo.summary_table import read_summary, render
+from calib_tools.demo.summary import read_summary, render
 from calib_tools.evaluate import table
+from calib_tools.evaluate.aggregate import ALL
 from calib_tools.evaluate.record import RECORD as EVALUATION
 from calib_tools.evaluate.record import read_record
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.whole_file import write_file
 from studies import experts as expert_study
-from studies.ablation import table as ablation
-from studies.ablation.table import RECORD as ABLATION
+from studies.ablation import table as ablation_table
 from studies.controller import table as controller_table
-from studies.documents.headline import headline_rows
 from studies.fault_study import table as fault_table
 from studies.fuzz import table as fuzz_table
 from studies.scheme_bench import table as bench_table
-from studies.scheme_bench.table import RECORD as BENCH
-from studies.study import read_study
+from studies.study import grids_text, read_study
 from studies.timing import table as timing_table
-from training import making_table
+from training import make_policy
+
+Row = Sequence[str]
+
+
+def headline_rows(
+    summary: Mapping[str, Any], evaluations: Sequence[Mapping[str, Any]]
+) -> Iterable[Row]:
+    """The head, and a row for each thing measured."""
+    latency, weights = summary["latency_ms"], summary["weight_bytes"]
+    compiled, int8 = latency["float_compiled"]["p50"], latency["int8"]["p50"]
+    yield "", "float", "INT8", "INT8 beside float"
+    yield ":---", "---:", "---:", ":---"
+    yield (
+        "one chunk, median", f"{compiled:.1f} ms", f"{int8:.1f} ms",
+        f"{summary['speedup']:.2f}x as fast as float compiled by PyTorch",
+    )  # fmt: skip
+    held = [weights[name] for name in ("float", "int8")]
+    yield (
+        "weights held in memory", *(f"{count / 1e6:.1f} MB" for count in held),
+        f"{100 * held[1] / held[0]:.0f} %",
+    )  # fmt: skip
+    for record in evaluations:
+        yield _success(record)
+
+
+def _success(record: Mapping[str, Any]) -> Row:
+    """Episodes solved of all tasks of an evaluation."""
+    tasks = list(dict.fromkeys(row["task"] for row in record["aggregates"] if row["task"] != ALL))
+    total = ALL if len(tasks) > 1 else tasks[0]
+    (pair,) = (row for row in record["comparisons"] if row["task"] == total)
+    solved = {
+        row["variant"]: f"{row['successes']} of {row['episodes']}"
+        for row in record["aggregates"]
+        if row["task"] == total
+    }
+    low, high = (f"{100 * end:+.1f}" for end in pair["interval_95"])
+    return (
+        f"solved: {', '.join(f'`{task}`' for task in tasks)}",
+        solved[pair["first"]],
+        solved[pair["second"]],
+        f"{100 * pair['difference']:+.1f} points, 95 % interval {low} to {high}",
+    )
+
 
 END = "<!-- end of record -->"
 FIGURES = {"docs/images/stops.svg": "docs/records/fault-study.json"}
@@ -44,13 +85,9 @@ _BEGIN = re.compile(r"<!-- (record|headline) (\S+(?: \S+)*) -->\n")
 
 
 _STUDIES = (
-    controller_table,
-    expert_study,
-    fault_table,
-    fuzz_table,
-    making_table,
-    timing_table,
-)
+    ablation_table, bench_table, controller_table, expert_study, fault_table, fuzz_table,
+    make_policy, timing_table,
+)  # fmt: skip
 
 
 def documents(root: Path) -> list[Path]:
@@ -64,10 +101,6 @@ def markdown(record: Path) -> str:
     Raises:
         QuantVLAError: the record is missing or damaged.
     """
-    if record.name.endswith(ABLATION):
-        return _ablation(read_study(record, ablation.KIND))
-    if record.name.endswith(BENCH):
-        return _bench(read_study(record, bench_table.KIND))
     for study in _STUDIES:
         if record.name.endswith(study.RECORD):
             made: str = study.markdown(read_study(record, study.KIND))
@@ -75,46 +108,13 @@ def markdown(record: Path) -> str:
     if not record.name.endswith(EVALUATION):
         return render(read_summary(record))
     content = read_record(record)
-    parts = [table.summary_line(content), _grid(table.SUCCESS_HEAD, table.success_rows(content))]
-    if content["comparisons"]:
-        parts.append(_grid(table.PAIR_HEAD, table.pair_rows(content)))
-    return "\n\n".join(parts)
-
-
-def _ablation(content: Mapping[str, Any]) -> str:
-    parts = [ablation.summary_line(content), _grid(ablation.OPEN_HEAD, ablation.open_rows(content))]
-    if fresh := ablation.fresh_rows(content):
-        parts.append(_grid(ablation.FRESH_HEAD, fresh))
-    if fresh_steps := ablation.fresh_step_rows(content):
-        parts.append(_grid(ablation.FRESH_STEP_HEAD, fresh_steps))
-    if content["float"]:
-        parts.append(_grid(ablation.CLOSED_HEAD, ablation.closed_rows(content)))
-    if steps := ablation.step_rows(content):
-        parts.append(_grid(ablation.STEP_HEAD, steps))
-    if same := ablation.same_networks(content):
-        parts.append(same)
-    return "\n\n".join(parts)
-
-
-def _bench(content: Mapping[str, Any]) -> str:
-    parts = [bench_table.summary_line(content)]
-    parts.append(_grid(bench_table.SPEED_HEAD, bench_table.speed_rows(content)))
-    parts.append(_grid(bench_table.MAKING_HEAD, bench_table.making_rows(content)))
-    return "\n\n".join(parts)
-
-
-def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    success = ("", table.SUCCESS_HEAD, table.success_rows(content))
+    pairs = ("", table.PAIR_HEAD, table.pair_rows(content))
+    return grids_text([table.summary_line(content)], [success, pairs])
 
 
 def filled(text: str, name: str, root: Path) -> str:
     """The text with every table made anew.
-
-    Args:
-        text: of a document.
-        name: of the document, for messages.
-        root: where the records' names start.
 
     Raises:
         QuantVLAError: a mark lacks its other one, or a record cannot be read.

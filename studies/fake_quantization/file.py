@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fake-quantized policies on disk, beside the float bundle that they were made from.
+"""Fake-quantized layers, and policies of them on disk beside their float bundle.
 
-A study is one safetensors file: what differs from the float bundle, rounded weights included, and a
-note of each layer's transform. No node loads it; `quantvla evaluate BUNDLE@FILE` plays it.
+Their arithmetic is float, on rounded values: for studies of what no kernel computes (weights of 2
+and 3 bits, activations of 4, DuQuant's frame). A study is one safetensors file: what differs from
+the float bundle, rounded weights included, and a note of each layer's transform. No node loads it;
+`python -m studies.evaluation BUNDLE@FILE` plays it.
 """
 
 from __future__ import annotations
@@ -13,17 +15,59 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from quantvla_ros.bundle.storage import load_bundle
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.layerwise import load_on_tensors
 from quantvla_ros.quantization.modules import linear_at, replace_module
+from quantvla_ros.quantization.rounding.codes import TINY, grid_limit
+from quantvla_ros.quantization.transforms.base import seen_input
 from quantvla_ros.quantization.transforms.rotation import RotatedLinear
 from quantvla_ros.whole_file import whole_file
+from studies.fake_quantization.changes import KEY, KIND, read_head
 from studies.fake_quantization.duquant import DuQuantLinear
-from studies.fake_quantization.head import KEY, KIND, read_head
-from studies.fake_quantization.layer import StudyLinear
+
+
+class StudyLinear(nn.Module):
+    """A linear with rounded weights and inputs rounded per token."""
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __init__(
+        self, linear: nn.Linear, weight: Tensor, activation_bits: int | None, quantile: float = 1.0
+    ) -> None:
+        """Take the place of a float layer.
+
+        Args:
+            linear: the float layer, with its online transform if it has one.
+            weight: rounded values [out, in], in the transform's frame.
+            activation_bits: grid of the inputs; None leaves them float.
+            quantile: the magnitude within a token that the grid ends at; 1 is the largest.
+        """
+        super().__init__()
+        self.transform = [linear]  # in a list: its float weight is no part of this module
+        self.activation_bits, self.quantile = activation_bits, quantile
+        self.register_buffer("weight", weight)
+        self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [..., in] to [..., out]."""
+        x = seen_input(self.transform[0], x)
+        if self.activation_bits is not None:
+            limit = grid_limit(self.activation_bits)
+            size = x.abs()
+            end = (
+                size.amax(dim=-1, keepdim=True)
+                if self.quantile >= 1.0
+                else torch.quantile(size, self.quantile, dim=-1, keepdim=True)
+            )
+            scale = end.clamp(min=TINY) / limit
+            x = (x / scale).round().clamp(-limit, limit) * scale
+        return F.linear(x, self.weight, self.bias)
+
 
 _PARTS = ("smoothing", "first", "order", "second")  # of DuQuant's transform
 

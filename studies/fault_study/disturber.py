@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
 from quantvla_ros.errors import QuantVLAError
@@ -29,7 +30,6 @@ TOPICS: dict[str, tuple[type[Image] | type[JointState], str]] = {
 """Sources whose last message can be published again, and where they publish."""
 
 CLOCK_JUMP_S, _CLOCK_PERIOD_S = 0.02, 0.001
-_MISREPORTS = 3
 JOIN_S = 20.0
 """Longest wait for readers to find a new publisher."""
 
@@ -37,8 +37,8 @@ JOIN_S = 20.0
 class Disturber:
     """Disturbs until `heal`; for tests and studies, never for a robot that somebody uses."""
 
-    def __init__(self, node: Node) -> None:
-        """Take a node that is spun in another thread."""
+    def __init__(self, node: Node, gripper_topic: str) -> None:
+        """Take a node that is spun in another thread, and be the controller of the gripper."""
         self._node = node
         self._group = ReentrantCallbackGroup()
         self._time = 0.0
@@ -46,10 +46,12 @@ class Disturber:
         self._replays: list[PeriodicThread] = []
         self._publishers: list[Any] = []
         self._clock: Any = None
-        self._joints: Any = None
         self._listen(Clock, CLOCK_TOPIC, qos.CLOCK, self._on_clock)
         for source, (kind, topic) in TOPICS.items():
             self._listen(kind, topic, qos.SENSOR, self._keeper(source))
+        self._gripper_topic = gripper_topic
+        self._gripper: Any = None
+        self.heal()
 
     @property
     def time(self) -> float:
@@ -86,30 +88,11 @@ class Disturber:
     def join_clock(self) -> None:
         """Be another publisher of the clock, and wait until it is known; arming is refused then."""
         self._clock = self._node.create_publisher(Clock, CLOCK_TOPIC, qos.CLOCK)
-        self._join(self._clock)
-
-    def join_joint_states(self) -> None:
-        """Be another publisher of the joint states, silent as yet, and wait until it is known."""
-        kind, topic = TOPICS["joint_states"]
-        self._joints = self._node.create_publisher(kind, topic, qos.SENSOR)
-        self._join(self._joints)
-
-    def _join(self, publisher: Any) -> None:
-        self._publishers.append(publisher)
-        topic, deadline = publisher.topic_name, time.monotonic() + JOIN_S
-        while publisher.get_subscription_count() < self._node.count_subscribers(topic):
+        self._publishers.append(self._clock)
+        deadline = time.monotonic() + JOIN_S
+        while self._clock.get_subscription_count() < self._node.count_subscribers(CLOCK_TOPIC):
             if time.monotonic() > deadline:
-                raise QuantVLAError(f"Nobody finds another publisher of {topic}.")
-            time.sleep(_CLOCK_PERIOD_S)
-
-    def misreport(self, offset: float) -> None:
-        """After `join_joint_states`: publish for a moment joint states wrong by `offset`."""
-        last = self._last["joint_states"]
-        positions = [position + offset for position in last.position]
-        wrong = JointState(name=last.name, position=positions, velocity=last.velocity)
-        for _ in range(_MISREPORTS):  # one alone may be lost
-            wrong.header.stamp = seconds_to_stamp(self._time)
-            self._joints.publish(wrong)
+                raise QuantVLAError(f"Nobody finds another publisher of {CLOCK_TOPIC}.")
             time.sleep(_CLOCK_PERIOD_S)
 
     def jump_clock(self, seconds: float) -> None:
@@ -124,15 +107,26 @@ class Disturber:
             self._clock.publish(wrong)
             time.sleep(_CLOCK_PERIOD_S)
 
+    def lose_gripper(self) -> None:
+        """Listen to the gripper's commands no more."""
+        self._node.destroy_subscription(self._gripper)
+        self._gripper = None
+
     def heal(self) -> None:
         """End every disturbance."""
+        if self._gripper is None:
+            self._gripper = self._listen(
+                Float64MultiArray, self._gripper_topic, qos.COMMAND, lambda message: None
+            )
         while self._replays:
             self._replays.pop().stop()
         while self._publishers:
             self._node.destroy_publisher(self._publishers.pop())
 
-    def _listen(self, kind: Any, topic: str, profile: Any, take: Callable[[Any], None]) -> None:
-        self._node.create_subscription(kind, topic, take, profile, callback_group=self._group)
+    def _listen(self, kind: Any, topic: str, profile: Any, take: Callable[[Any], None]) -> Any:
+        return self._node.create_subscription(
+            kind, topic, take, profile, callback_group=self._group
+        )
 
     def _on_clock(self, message: Clock) -> None:
         self._time = seconds_of(message.clock)

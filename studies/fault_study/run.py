@@ -6,24 +6,26 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from calib_tools.buffer.messages import RawMessage, decode
+from calib_tools.common.panda_limits import panda_limits
 from calib_tools.common.progress import Report
 from calib_tools.common.ros_domain import own_ros_domain
-from calib_tools.system.heard_setpoints import SETPOINTS
+from calib_tools.common.setpoints import Setpoints
 from calib_tools.system.policy_run import System, robot_and_policy
 from calib_tools.system.processes import Child, Processes
-from calib_tools.system.trace import JOINT_STATE_TYPE, TRAJECTORY_TYPE
+from calib_tools.system.trace import JOINT_STATE_TYPE, SETPOINTS, TRAJECTORY_TYPE
 from quantvla_ros.control.faults import FaultCode
+from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.resources import shared_file
+from simulation.robot import JOINT_NAMES
 from studies.driven_system import COMMANDS, DrivenSystem
 from studies.fault_study.scenarios import SCENARIOS, Scene
-from studies.fault_study.stop import measure
 from studies.fault_study.wave_policy import (
     BACKEND,
     FREQUENCY_HZ,
@@ -33,12 +35,76 @@ from studies.fault_study.wave_policy import (
     with_wave,
 )
 
+_STILL = 1e-4
+"""Below this share of its velocity limit a commanded joint stands."""
+_SHOWN_S = 0.02  # from point to point of a curve
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Figures of one stop; ratios are of the largest value of a setpoint to the joint's limit.
+
+    Attributes:
+        speed_ratio: when the fault was raised.
+        stop_s: from then until the setpoints stand.
+        acceleration_ratio: from the fault on.
+        velocity_ratio: from the fault on.
+        jerk_ratio: from the fault on.
+        rests: whether the last setpoints stand.
+        curve: time after the fault (s) and velocities (rad/s or m/s) of the joints.
+    """
+
+    speed_ratio: float
+    stop_s: float
+    acceleration_ratio: float
+    velocity_ratio: float
+    jerk_ratio: float
+    rests: bool
+    curve: dict[str, Any]
+
+
+def measure(setpoints: Setpoints, fault: float, limits: JointLimits) -> Stop:
+    """Measure the stop that began at time ``fault`` (s, ROS clock).
+
+    Raises:
+        ValueError: no setpoints from before and after the fault.
+    """
+    times = setpoints.times
+    if not (times[:1] < fault).any() or not (times[-1:] > fault).any():
+        raise ValueError("the controller's setpoints around the fault were not heard")
+    velocities, _, _ = setpoints.rates()
+    speeds = np.abs(velocities) / limits.velocity
+    at_fault = int(np.searchsorted(times, fault)) - 1
+    after = Setpoints(times[at_fault:], setpoints.positions[at_fault:]).shares(limits)
+    moving = np.flatnonzero((speeds > _STILL).any(axis=1) & (times[1:] > fault))
+    end = float(times[moving[-1] + 1]) if len(moving) else fault
+    every = max(round(_SHOWN_S / float(np.median(np.diff(times)))), 1)
+    shown = np.flatnonzero((times[1:] >= fault - 0.5) & (times[1:] <= end + 0.2))[::every]
+    return Stop(
+        speed_ratio=float(speeds[max(at_fault - 1, 0)].max()),
+        stop_s=max(end - fault, 0.0),
+        acceleration_ratio=after.acceleration,
+        velocity_ratio=after.velocity,
+        jerk_ratio=after.jerk,
+        rests=bool((speeds[-1] <= _STILL).all()),
+        curve={
+            "time_s": np.round(times[1:][shown] - fault, 4).tolist(),
+            "velocities": np.round(velocities[shown], 5).tolist(),
+        },
+    )
+
+
 BUNDLE = "policies/panda"
+GRIPPER, GRIPPER_TOPIC = "forward_command", "/study_gripper/commands"
+"""The gripper has a controller of its own, which the disturber stands for: it can go away."""
 PARAMETERS = {
     "backend": BACKEND.name,
     # The chunk under way must outlast whatever is to be raised: else it runs out first.
     "inference_timeout_s": 0.25,
     "execute_steps": 4,
+    "gripper_type": GRIPPER,
+    "gripper_joint": JOINT_NAMES[-1],
+    "gripper_output": GRIPPER_TOPIC,
 }
 _TOPICS = {
     COMMANDS: (TRAJECTORY_TYPE,),
@@ -58,12 +124,6 @@ def study(
 
     Returns a row for each stop: its figures and what came after it; of the kills without curves.
 
-    Args:
-        codes: which faults, in order.
-        kills: how many.
-        logs: directory for the processes' logs.
-        report: shows what happens.
-
     Raises:
         QuantVLAError: a process ended, or something that must come did not.
     """
@@ -79,12 +139,12 @@ def study(
                 processes,
                 System(
                     "study", shared_file(BUNDLE), Path(scratch) / "record.json", _TOPICS,
-                    compiled=False, node=PARAMETERS,
+                    compiled=False, robot={"gripper_type": GRIPPER}, node=PARAMETERS,
                 ),
                 report,
             ) as (operator, children),
         ):  # fmt: skip
-            disturber = Disturber(operator.tap.node)
+            disturber = Disturber(operator.tap.node, GRIPPER_TOPIC)
             study = _Study(Scene(operator, disturber, mode), children)
             try:
                 stops = [study.provoke(code, report) for code in codes]
@@ -97,7 +157,7 @@ class _Study(DrivenSystem):
     """The running system, and whether the arm stands."""
 
     def __init__(self, scene: Scene, children: list[Child]) -> None:
-        super().__init__(scene.operator, children)
+        super().__init__(scene.operator, children, panda_limits(JOINT_NAMES[:-1]))
         self._scene = scene
         self._measured = np.full(len(self.limits.names), np.inf)
 

@@ -45,6 +45,7 @@ class Scene:
         """End every disturbance."""
         self.behave("")
         self.disturber.heal()
+        self.operator.misplace(0.0)
         for source in SILENCEABLE:
             self.operator.silence(source, False)
 
@@ -55,10 +56,10 @@ class Scenario:
 
     Attributes:
         text: what it is in words.
-        provoke: does it.
+        provoke: causes the fault.
         takes_s: about how long the fault takes to be raised, so that it can meet the arm at speed.
-        prepare: does what must be there before, and is no fault of an armed arm.
-        recover: does what healing alone does not, when the arm rests.
+        prepare: runs before; an armed arm goes on.
+        recover: runs after `Scene.heal`, when the arm rests.
     """
 
     text: str
@@ -80,9 +81,9 @@ SCENARIOS: dict[FaultCode, Scenario] = {
         lambda s: s.disturber.replay("joint_states", 0.0, 0.01),
     ),
     FaultCode.JOINT_JUMP: Scenario(
-        "the joint states are 1 rad off for a moment",
-        lambda s: s.disturber.misreport(1.0),
-        prepare=lambda s: s.disturber.join_joint_states(),
+        # By the robot itself: messages of two publishers would be a conflict first.
+        "the joint states jump by 1 rad",
+        lambda s: s.operator.misplace(1.0),
     ),
     FaultCode.STATE_OUT_OF_RANGE: Scenario(
         "the policy moves a joint out of the range of its training",
@@ -120,6 +121,7 @@ SCENARIOS: dict[FaultCode, Scenario] = {
     FaultCode.OUTPUT_CONFLICT: Scenario(
         "another node publishes on the command topic", lambda s: s.disturber.intrude()
     ),
+    FaultCode.GRIPPER_FAILED: Scenario(
+        "the gripper's controller goes away", lambda s: s.disturber.lose_gripper()
+    ),
 }
-UNPROVOKED = {FaultCode.GRIPPER_FAILED}
-"""The study's gripper is in the trajectory."""

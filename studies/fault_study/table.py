@@ -12,36 +12,37 @@ from typing import Any
 import numpy as np
 
 from calib_tools.report.plots import INT8_COLOUR, drawing
+from studies.study import grids_text
 
 RECORD = "fault-study.json"
 KIND = "studies.fault_study"
-_HEAD = (
-    "| fault | provoked by | raised after | at | stops within | peak acceleration | peak jerk | "
-    "at rest |\n|---|---|---|---|---|---|---|---|"
-)
+_HEAD = [
+    "fault", "provoked by", "raised after", "at", "stops within", "peak acceleration", "peak jerk",
+    "at rest",
+]  # fmt: skip
 _COLUMNS = 3
 
 
 def markdown(record: Mapping[str, Any]) -> str:
     """The table: speeds, accelerations and jerks in percent of the joint's limit."""
-    lines = [_HEAD]
-    for stop in record["stops"]:
-        lines.append(
-            f"| `{stop['code']}` | {stop['provoked_by']} | {stop['raised_after_s']:.2f} s | "
-            f"{stop['speed_ratio']:.0%} of full speed | {stop['stop_s']:.2f} s | "
-            f"{stop['acceleration_ratio']:.0%} of the limit | "
-            f"{stop['jerk_ratio']:.0%} of the limit | {'yes' if _rests(stop) else 'NO'} |"
-        )
-    kills = record["kills"]
+    rows = [
+        [
+            f"`{stop['code']}`", stop["provoked_by"], f"{stop['raised_after_s']:.2f} s",
+            f"{stop['speed_ratio']:.0%} of full speed", f"{stop['stop_s']:.2f} s",
+            f"{stop['acceleration_ratio']:.0%} of the limit",
+            f"{stop['jerk_ratio']:.0%} of the limit", "yes" if _rests(stop) else "NO",
+        ]
+        for stop in record["stops"]
+    ]  # fmt: skip
+    kills, text = record["kills"], ""
     if kills:
         good = sum(is_good(kill) for kill in kills)
-        lines += [
-            "",
+        text = (
             f"The inference process killed at {len(kills)} random moments: {good} of {len(kills)} "
             "times the arm came to rest within its limits and moved again after a reset. The "
-            f"longest stop took {max(kill['stop_s'] for kill in kills):.2f} s.",
-        ]
-    return "\n".join(lines)
+            f"longest stop took {max(kill['stop_s'] for kill in kills):.2f} s."
+        )
+    return grids_text(["", text], [("", _HEAD, rows)])
 
 
 def _rests(stop: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from quantvla_ros.control.following import ARMING_REACH_S
 from quantvla_ros.control.limits import JointLimits
 from quantvla_ros.control.window import Window
-from studies.commanded_window import CommandedWindow
+from studies.driven_system import CommandedWindow
 
 _TOLERANCE = 1e-6  # of a limit's share; rad or m
 _ROUNDING_S = 1e-6  # messages hold whole ns, and times of a system's clock are as large as 1.8e9 s

@@ -19,8 +19,7 @@ from calib_tools.buffer.messages import (
     type_store,
 )
 from calib_tools.buffer.sources import JOINT_STATE_TYPE, STRING_TYPE
-from studies.fuzz.mutation import mutate_bytes
-from studies.fuzz.pictures import damaged_picture
+from studies.fuzz.mutation import damaged_picture, mutate_bytes
 
 CLOCK_TYPE = "rosgraph_msgs/msg/Clock"
 WIRE_SHARE = 0.4  # of the messages are damaged as bytes, the others are sound and wrongly filled

@@ -28,12 +28,6 @@ ACCEPTED, REFUSED, FAILED = "accepted", "refused", "failed"
 def study_files(kinds: list[str], cases: int, seed: int, report: Report) -> list[Any]:
     """Damage and open files of each kind.
 
-    Args:
-        kinds: keys of `attempts`.
-        cases: of each kind.
-        seed: of the damages; the case with the same number gets the same damage.
-        report: shows how far it is.
-
     Returns:
         A row for each kind: how many were accepted and refused, and every failure with its number.
     """

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
@@ -13,7 +14,73 @@ import numpy as np
 import yaml
 
 from quantvla_ros.resources import shared_file
+from quantvla_ros.robot.observation import Observation
 from studies.fuzz.mutation import mutate_bytes, mutate_yaml
+from studies.random_policy import JOINTS, TINY, random_observations, save_random_bundle
+
+_SAMPLES = 16  # of calibration
+_GROUPS = 40  # in the buffer; as a bag it must hold more than are selected
+
+
+def observation() -> Observation:
+    """One that fits the bundles."""
+    return random_observations(1, TINY.image_size)[0]
+
+
+def write_bundles(directory: Path) -> None:
+    """Write `float` and, quantized from it, `int4`."""
+    from calib_tools.quantize.quantizing import quantize_bundle
+    from calib_tools.quantize.recipe import Recipe
+    from quantvla_ros.quantization.gate import load_thresholds
+
+    save_random_bundle(directory / "float", TINY)
+    samples = random_observations(_SAMPLES + load_thresholds().samples, TINY.image_size)
+    quantize_bundle(
+        directory / "float",
+        samples[:_SAMPLES],
+        samples[_SAMPLES:],
+        "random".ljust(64, "0"),
+        Recipe(scheme="w4a8", rounding="rtn"),
+        directory / "int4",
+        False,
+        None,
+        lambda text, share: None,
+    )
+
+
+def write_buffer_of_noise(path: Path) -> None:
+    """Write a calibration buffer of one camera with random pictures."""
+    from PIL import Image
+
+    from calib_tools.buffer.collector import Counts, Sample
+    from calib_tools.buffer.sources import JOINTS as JOINT_STATES
+    from calib_tools.buffer.sources import CalibrationConfig, CameraSource, JointSource
+    from calib_tools.buffer.store import write_buffer
+
+    config = CalibrationConfig(
+        cameras={"front": CameraSource(topic="/front/image_raw")},
+        joint_states=JointSource(names=JOINTS[:3]),
+    )
+    rng = np.random.default_rng(0)
+    samples = []
+    for number in range(_GROUPS):
+        png = io.BytesIO()
+        pixels = rng.integers(0, 256, (TINY.image_size, TINY.image_size, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(png, "PNG")
+        stamp = 1_000_000_000 * (number + 1)
+        samples.append(
+            Sample(
+                stamp_ns=stamp,
+                stamps_ns={"front": stamp, JOINT_STATES: stamp},
+                pictures={"front": png.getvalue()},
+                position=rng.normal(size=3),
+                velocity=rng.normal(size=3),
+                instruction="put the milk in the basket",
+            )
+        )
+    counts = Counts(groups=_GROUPS, rejected={}, near_duplicates=0, surplus=0)
+    write_buffer(path, config, samples, counts, ["random"])
+
 
 RESEAL_SHARE = 0.8  # of the damages come with hashes that fit, or nothing else would be tried
 
@@ -23,8 +90,6 @@ Attempt = Callable[[np.random.Generator, Path], None]
 
 def make_samples(directory: Path, kinds: Collection[str]) -> None:
     """Write the sound files that attempts of these kinds damage; some damage what is shipped."""
-    from studies.fuzz.sound_files import write_buffer_of_noise, write_bundles
-
     if "bundle" in kinds:
         write_bundles(directory)
     if {"buffer", "bag"} & set(kinds):
@@ -49,7 +114,6 @@ def _bundle(samples: Path, rng: np.random.Generator, scratch: Path) -> None:
     from quantvla_ros.bundle.manifest_file import MANIFEST, seal
     from quantvla_ros.bundle.storage import FILES, file_hash
     from quantvla_ros.processing.noise import draw_noise
-    from studies.fuzz.sound_files import observation
 
     names = ("float", "int4")
     path = scratch / "bundle"

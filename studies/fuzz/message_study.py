@@ -20,6 +20,8 @@ from calib_tools.system.policy_run import System, robot_and_policy
 from calib_tools.system.processes import Child, Processes
 from calib_tools.system.trace import TRAJECTORY_TYPE
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.nodes import qos
+from quantvla_ros.nodes.offered_topic import message_class
 from quantvla_ros.resources import shared_file
 from quantvla_ros.serving.stamps import seconds_of
 from studies.driven_system import COMMANDS, DrivenSystem
@@ -28,8 +30,53 @@ from studies.fuzz.command_check import wrong
 from studies.fuzz.damaged_messages import CLOCK_TYPE, damaged
 
 if TYPE_CHECKING:
+    from rclpy.node import Node
+
     from quantvla_ros.nodes.operator import Operator
-    from studies.fuzz.raw_publisher import RawPublisher
+
+
+_PROFILES = {
+    "sensor_msgs/msg/Image": qos.SENSOR,
+    "sensor_msgs/msg/JointState": qos.JOINT_STATES,
+    "std_msgs/msg/String": qos.LATCHED,
+    "rosgraph_msgs/msg/Clock": qos.CLOCK,
+}
+
+
+class RawPublisher:
+    """Another publisher on topics that have one; for tests and studies."""
+
+    def __init__(self, node: Node, topics: dict[str, str]) -> None:
+        """Create the publishers."""
+        self._node = node
+        self._publishers = {
+            topic: node.create_publisher(message_class(kind), topic, _PROFILES[kind])
+            for topic, kind in topics.items()
+        }
+
+    def found(self) -> bool:
+        """Whether every reader of the topics has found its new publisher."""
+        return all(
+            publisher.get_subscription_count() >= self._node.count_subscribers(topic)
+            for topic, publisher in self._publishers.items()
+        )
+
+    def close(self) -> None:
+        """Leave the topics."""
+        for publisher in self._publishers.values():
+            self._node.destroy_publisher(publisher)
+
+    def publish(self, topic: str, data: bytes) -> bool:
+        """Publish serialized bytes on one of the topics; False if the middleware refuses them.
+
+        It takes none that are too short to be any message.
+        """
+        try:
+            self._publishers[topic].publish(data)
+        except Exception:  # rclpy's own types are no part of its interface
+            return False
+        return True
+
 
 BUNDLE = "policies/panda"
 SOURCES = {
@@ -47,12 +94,6 @@ _PERIOD_S = 0.02
 
 def study_messages(cases: int, seed: int, logs: Path, report: Report) -> dict[str, Any]:
     """Publish so many damaged messages, half of them while the arm moves and half in dry run.
-
-    Args:
-        cases: how many.
-        seed: of the damages.
-        logs: directory for the processes' logs.
-        report: shows how far it is.
 
     Returns:
         A row: the cases after which nothing had stopped ("accepted": the message was skipped, or
@@ -130,8 +171,6 @@ class _Study(DrivenSystem):
 
     def _join(self) -> RawPublisher:
         """Publish beside the robot from now on; arming is refused while there are two clocks."""
-        from studies.fuzz.raw_publisher import RawPublisher
-
         publisher = RawPublisher(self.operator.tap.node, SOURCES)
         self.wait(publisher.found, "reader of the damaged messages")
         return publisher

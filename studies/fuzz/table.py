@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from calib_tools.common.tables import markdown_grid
+
 RECORD = "fuzz.json"
 KIND = "studies.fuzz"
-_HEAD = "| what | damaged | refused | harmless | failures |\n|---|---|---|---|---|"
 _NAMES = {
     "messages": "messages over DDS to a moving robot's policy node",
     "bundle": "bundles, float and quantized",
@@ -22,10 +23,9 @@ _NAMES = {
 
 def markdown(record: Mapping[str, Any]) -> str:
     """One line for each kind."""
-    lines = [_HEAD]
-    for row in record["kinds"]:
-        lines.append(
-            f"| {_NAMES[row['kind']]} | {row['cases']} | {row['refused']} | {row['accepted']} | "
-            f"{len(row['failed'])} |"
-        )
-    return "\n".join(lines)
+    rows = [
+        [_NAMES[row["kind"]], *(str(row[k]) for k in ("cases", "refused", "accepted")),
+         str(len(row["failed"]))]
+        for row in record["kinds"]
+    ]  # fmt: skip
+    return markdown_grid(["what", "damaged", "refused", "harmless", "failures"], rows)

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from studies.scheme_bench.table import KIND
-from studies.study import bare_parser, study_command
+from studies.study import bare_parser, show_record, study_command
 
 _TEXT = """\
 Measure every scheme beside compiled float in one run, and how each is made: of a float bundle and
@@ -39,13 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--rounds must be 3 or more and --threads 1 or more")
     with study_command(KIND):
         from studies.scheme_bench.command import bench_schemes
-        from studies.scheme_bench.table import show
+        from studies.scheme_bench.table import RECORD, grids, summary_line
 
         record = bench_schemes(
             options.bundle, options.buffer, options.scheme, options.rounding, options.rounds,
             options.threads, options.out,
         )  # fmt: skip
-        print(json.dumps(record, indent=2)) if options.json else show(record, options.out)
+        lines, path = [summary_line(record)], options.out / RECORD
+        show_record(record, options.json, lines, grids(record), path)
     return 0
 
 

@@ -27,14 +27,6 @@ def bench_schemes(
 ) -> dict[str, Any]:
     """Time all policies, compiled, in turn.
 
-    Args:
-        quantized: bundles by the name that the record gives them.
-        float_path: their float bundle, the control.
-        observations: real observations, used in turn.
-        rounds: timed inferences of each.
-        threads: CPU threads of an inference.
-        progress: called with the share done.
-
     Returns:
         A record: schema, versions, cpu, and by policy its bundle, scheme, kernel, percentiles and
         stages in ms, speedup (ratio of the medians to the control's), bytes, raw samples in ms.

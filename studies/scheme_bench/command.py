@@ -63,15 +63,6 @@ def bench_schemes(
 ) -> dict[str, Any]:
     """Make the bundles that are missing, time them, and write the record into `out`.
 
-    Args:
-        bundle: float bundle; None for a random network of SmolVLA's size.
-        buffer: its calibration buffer; None exactly when `bundle` is.
-        schemes: keys of `SCHEMES`; all when empty.
-        rounding: how weights are rounded.
-        rounds: timed inferences of each.
-        threads: CPU threads of an inference.
-        out: directory; a bench of the same bundle there goes on.
-
     Raises:
         QuantVLAError: what the user can mend.
     """

@@ -4,12 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from calib_tools.common.tables import show_grids
+from studies.study import Grid, grids_text
 
 Row = list[str]
 
@@ -21,13 +18,8 @@ SPEED_HEAD = [
     "less than fp16", "less than fp32", "faster than float",
 ]  # fmt: skip
 MAKING_HEAD = [
-    "scheme",
-    "rounding",
-    "time, s",
-    "CPU time, s",
-    "peak memory, GB",
-    "of float network",
-]
+    "scheme", "rounding", "time, s", "CPU time, s", "peak memory, GB", "of float network",
+]  # fmt: skip
 
 
 def speed_rows(record: Mapping[str, Any]) -> list[Row]:
@@ -76,12 +68,14 @@ def summary_line(record: Mapping[str, Any]) -> str:
     )
 
 
-def show(record: Mapping[str, Any], out: Path) -> None:
-    """Print the tables."""
-    show_grids(
+def grids(record: Mapping[str, Any]) -> list[Grid]:
+    """The tables of a record."""
+    return [
         ("Latency and memory", SPEED_HEAD, speed_rows(record)),
         ("Quantization", MAKING_HEAD, making_rows(record)),
-    )
-    Console().print(
-        f"{summary_line(record)}\nRecord: {out / RECORD}", markup=False, highlight=False
-    )
+    ]
+
+
+def markdown(record: Mapping[str, Any]) -> str:
+    """The tables of a record."""
+    return grids_text([summary_line(record)], grids(record))

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from calib_tools.common.progress import Report
-from calib_tools.system.heard_setpoints import SETPOINTS
 from calib_tools.system.processes import Child
-from calib_tools.system.trace import TRAJECTORY_TYPE
+from calib_tools.system.trace import SETPOINTS, TRAJECTORY_TYPE
 from studies.timing.moving_arm import NODE, moving_arm
-from studies.timing.shares import shares
+from studies.timing.table import shares
 
 PLAIN = "studies.timing.plain_node"
 EMPTY = "studies.timing.empty_loop"

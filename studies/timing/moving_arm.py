@@ -80,16 +80,7 @@ def moving_arm(
     node_module: str = NODE,
     topics: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Iterator[tuple[MovingArm, dict[str, Any]]]:
-    """Robot and policy node as processes; the dictionary is the node's record after the block.
-
-    Args:
-        bundle: policy.
-        rate_hz: control rate.
-        logs: directory for the processes' logs.
-        report: shows what happens.
-        node_module: runs the policy node.
-        topics: to hear (see `Operator`).
-    """
+    """Robot and policy node as processes; the dictionary is the node's record after the block."""
     record: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "record.json"

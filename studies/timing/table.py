@@ -3,11 +3,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
+
+from calib_tools.common.tables import markdown_grid
+from studies.study import grids_text
+
+
+def shares(values: Sequence[float]) -> dict[str, float]:
+    """Median, 99th percentile and largest of them, in their unit."""
+    p50, p99, most = np.percentile(values, [50, 99, 100]).tolist()
+    return {"p50": p50, "p99": p99, "max": most}
+
 
 RECORD = ("jitter.json", "cameras.json", "soak.json")
 KIND = "studies.timing"
+_JITTER = {"p50": 2, "p99": 2, "max": 1}  # digits
+_JITTER_HEAD = [
+    "node", "real-time priority", "windows", "jitter p50", "p99", "largest", "over 5 ms late",
+    "setpoints: velocity / acceleration / jerk over their limits",
+]  # fmt: skip
+
+
+def figures(published: int, ages_ms: list[float]) -> dict[str, Any]:
+    """Published, received and lost frames, and the percentiles of their ages on arrival."""
+    found = {"published": published, "received": len(ages_ms), "lost": published - len(ages_ms)}
+    return {**found, "age_ms": shares(ages_ms) if ages_ms else None}
 
 
 def markdown(record: Mapping[str, Any]) -> str:
@@ -16,39 +39,28 @@ def markdown(record: Mapping[str, Any]) -> str:
 
 
 def _jitter(record: Mapping[str, Any]) -> str:
-    lines = [
-        f"Publishing at {record['rate_hz']:.0f} Hz while the policy computes:",
-        "",
-        "| node | real-time priority | windows | jitter p50 | p99 | largest | over 5 ms late | "
-        "setpoints: velocity / acceleration / jerk over their limits |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    rows = []
     for row in record["rows"]:
-        jitter = row["jitter_ms"]
-        lines.append(
-            f"| {row['node']} | {'yes' if row['realtime'] else 'no'} | {row['published']} | "
-            f"{jitter['p50']:.2f} ms | {jitter['p99']:.2f} ms | {jitter['max']:.1f} ms | "
-            f"{row['late']} | {_ratios(row)} |"
-        )
-    return "\n".join(lines)
-
-
-def _ratios(row: Mapping[str, Any]) -> str:
-    return " / ".join(f"{share:.2f}" for share in row.get("setpoints", {}).values()) or "-"
+        shares = row.get("setpoints", {}).values()
+        jitter = [f"{row['jitter_ms'][key]:.{d}f} ms" for key, d in _JITTER.items()]
+        rows.append(
+            [
+                row["node"], "yes" if row["realtime"] else "no", str(row["published"]), *jitter,
+                str(row["late"]), " / ".join(f"{share:.2f}" for share in shares) or "-",
+            ]
+        )  # fmt: skip
+    text = f"Publishing at {record['rate_hz']:.0f} Hz while the policy computes:"
+    return grids_text([text], [("", _JITTER_HEAD, rows)])
 
 
 def _cameras(record: Mapping[str, Any]) -> str:
-    lines = [
-        "| middleware | camera | published | lost | age on arrival p50 | p99 |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows = []
     for row in record["rows"]:
         age = row["age_ms"]
-        ages = "- | -" if age is None else f"{age['p50']:.1f} ms | {age['p99']:.1f} ms"
-        lines.append(
-            f"| {row['profile']} | {row['camera']} | {row['published']} | {row['lost']} | {ages} |"
-        )
-    return "\n".join(lines)
+        ages = ["-", "-"] if age is None else [f"{age[key]:.1f} ms" for key in ("p50", "p99")]
+        rows.append([str(row[k]) for k in ("profile", "camera", "published", "lost")] + ages)
+    head = ["middleware", "camera", "published", "lost", "age on arrival p50", "p99"]
+    return markdown_grid(head, rows)
 
 
 def _soak(record: Mapping[str, Any]) -> str:
@@ -62,9 +74,7 @@ def _soak(record: Mapping[str, Any]) -> str:
         "memory of the inference process": _megabytes(growth["worker_bytes_per_hour"]),
         "file handles of the node": f"{_change(growth['node_handles_per_hour'])} an hour",
     }
-    return "\n".join(
-        ["| what | value |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())]
-    )
+    return markdown_grid(["what", "value"], list(rows.items()))
 
 
 def _megabytes(per_hour: float) -> str:

@@ -6,7 +6,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.processing.pictures import camera_statistics, unlike
+from quantvla_ros.resources import shared_file
 from simulation.expert import execute
 from simulation.robot import SimulatedRobot
 from simulation.shifts import SHIFTS
@@ -26,9 +28,11 @@ def episode(robot, seed, ticks=30, every=10):
     return pictures
 
 
-@pytest.fixture(scope="module")
-def known():
-    """What a buffer of two episodes, as the demo records them, says of both cameras."""
+@pytest.fixture(scope="module", params=["buffer", "bundled policy"])
+def known(request):
+    """What a buffer of two episodes, as the demo records them, says of both cameras, or `panda`."""
+    if request.param == "bundled policy":
+        return load_manifest(shared_file("policies/panda")).calibration.cameras
     robot = SimulatedRobot()
     pictures = episode(robot, 7000) + episode(robot, 7001)
     robot.close()

@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import torch
-from support.made_up_frames import episodes
+from support.made_up_frames import write_data_set
 from support.tiny_run import start
 
 from quantvla_ros.bundle.storage import load_bundle
-from training import playing, runlog
-from training.data.finish import finish
-from training.data.parts import part_path, write_part
+from training import runlog, train
 from training.starting_point import CHECKPOINT
 from training.train import DRAFT
 
@@ -20,9 +18,8 @@ def trained(run):
 
 
 def test_a_check_is_logged_and_changes_nothing(tmp_path):
-    demos, plain, checked = tmp_path / "demos", tmp_path / "plain", tmp_path / "checked"
-    write_part(part_path(demos, "pick_place-0000000"), episodes(0, [6, 6]), 10)
-    finish(demos, 10)
+    demos, plain, checked = (tmp_path / name for name in ("demos", "plain", "checked"))
+    write_data_set(demos, [6, 6])
     assert start(demos, plain, 3, processes=2).wait() == 0
     # At the second step, and at the last one.
     assert start(demos, checked, 3, processes=2, check_every=2).wait() == 0
@@ -40,7 +37,7 @@ def test_a_check_is_logged_and_changes_nothing(tmp_path):
 
 
 def test_every_family_is_played_with_several_goals_a_scene():
-    planned = playing.plan(["pick_place", "push"], 2)
+    planned = train.check_plan(["pick_place", "push"], 2)
     assert len(planned) == len(set(planned)) == 8
     for family in ("pick_place", "push"):
         goals = {(seed, goal) for name, seed, goal in planned if name == family}
@@ -50,4 +47,4 @@ def test_every_family_is_played_with_several_goals_a_scene():
 
 def test_rates_are_shares_of_solved_episodes():
     results = [("push", True), ("stack", False), ("push", False), ("push", True)]
-    assert playing.rates(results) == {"push": 0.667, "stack": 0.0}
+    assert train.rates(results) == {"push": 0.667, "stack": 0.0}

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from support.made_up_frames import episodes
 
-from training.contact_sheet import CAPTION_HEIGHT, SCALE, SHEET_COLUMNS, SHEET_FRAMES, main
+from training.contact_sheet import CAPTION_HEIGHT, SCALE, main
 from training.data.finish import finish
 from training.data.parts import part_path, write_part
 from training.data.schema import IMAGE_KEYS, IMAGE_SIZE
@@ -35,34 +35,9 @@ def directory(tmp_path_factory, recorded):
     return out
 
 
-def cell(picture: Image.Image, column: int, row: int) -> np.ndarray:
-    left, top = column * WIDTH, row * HEIGHT
-    return np.asarray(picture.crop((left, top, left + WIDTH, top + HEIGHT)))
-
-
-def cameras(frame) -> np.ndarray:
-    return np.concatenate([frame[key] for key in IMAGE_KEYS], axis=1)
-
-
-def test_sheet_of_a_short_episode_has_all_frames(directory, recorded, tmp_path):
-    main(directory, tmp_path / "sheet.png", 0)
-    with Image.open(tmp_path / "sheet.png") as picture:
-        assert (picture.format, picture.size) == ("PNG", (3 * WIDTH, HEIGHT))
-        for column, frame in enumerate(recorded[0]):
-            seen = cell(picture, column, 0)[CAPTION_HEIGHT::SCALE, ::SCALE]
-            assert np.array_equal(seen, cameras(frame))
-
-
-def test_sheet_of_a_long_episode_goes_from_its_first_frame_to_its_last(
-    directory, recorded, tmp_path
-):
-    main(directory, tmp_path / "sheet.png", 1)
-    rows = SHEET_FRAMES // SHEET_COLUMNS
-    with Image.open(tmp_path / "sheet.png") as picture:
-        assert picture.size == (SHEET_COLUMNS * WIDTH, rows * HEIGHT)
-        for place, frame in (((0, 0), 0), ((SHEET_COLUMNS - 1, rows - 1), LONG - 1)):
-            seen = cell(picture, *place)[CAPTION_HEIGHT::SCALE, ::SCALE]
-            assert np.array_equal(seen, cameras(recorded[1][frame]))
+def shown(film: Image.Image, number: int) -> np.ndarray:
+    film.seek(number)
+    return np.asarray(film.convert("RGB")).astype(int)
 
 
 def test_animation_has_every_frame_at_the_pace_of_the_data_set(directory, tmp_path):
@@ -74,19 +49,26 @@ def test_animation_has_every_frame_at_the_pace_of_the_data_set(directory, tmp_pa
             assert film.info["duration"] == 1000 // FPS
 
 
-def test_caption_is_orange_while_the_arm_is_disturbed(directory, tmp_path):
-    main(directory, tmp_path / "sheet.png", 0)
-    with Image.open(tmp_path / "sheet.png") as picture:
-        captions = [cell(picture, column, 0)[:CAPTION_HEIGHT].astype(int) for column in range(3)]
+def test_frames_are_those_of_the_episode_and_orange_while_the_arm_is_disturbed(
+    directory, recorded, tmp_path
+):
+    main(directory, tmp_path / "film.gif", 0)
+    with Image.open(tmp_path / "film.gif") as film:
+        pictures = [shown(film, number) for number in range(3)]
+    for picture, frame in zip(pictures, recorded[0], strict=True):
+        cameras = np.concatenate([frame[key] for key in IMAGE_KEYS], axis=1)
+        seen = picture[CAPTION_HEIGHT::SCALE, ::SCALE]
+        assert np.abs(seen - cameras).mean() < 40  # a GIF has 256 colours, these are all noise
+    captions = [picture[:CAPTION_HEIGHT] for picture in pictures]
     orange = [bool((c[..., 0] - c[..., 2] > 100).any()) for c in captions]
     assert orange == [False, True, False]
-    assert all(c.max() > 200 for c in captions)  # something is written in each
+    assert all(c.max() > 150 for c in captions)  # something is written in each
 
 
 @pytest.mark.parametrize(
     ("name", "episode", "sentence"),
     [
-        ("film.mp4", 0, r"film\.mp4 must end in \.png \(a sheet\) or \.gif \(an animation\)\."),
+        ("film.mp4", 0, r"film\.mp4 must end in \.gif\."),
         ("film.gif", 2, r".* has no episode 2; it has 0 to 1\."),
         ("film.gif", -1, r".* has no episode -1; it has 0 to 1\."),
     ],
@@ -98,7 +80,7 @@ def test_what_cannot_be_shown_is_refused(directory, tmp_path, refused, name, epi
 
 
 def test_a_directory_without_a_data_set_is_refused(tmp_path, refused):
-    said = refused(main, tmp_path, tmp_path / "sheet.png", 0)
+    said = refused(main, tmp_path, tmp_path / "film.gif", 0)
     assert re.fullmatch(
         r"contact_sheet: There is no finished data set in .*; record one first\.", said
     )

@@ -109,7 +109,7 @@ def test_a_data_set_whose_sentences_are_damaged_does_not_grow(directory):
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        ("[]", "it does not say parts"),
+        ("[]", "it holds no description"),
         ('{"parts": 3}', "it does not say parts"),
         ('{"parts": ["a"', ".*"),
     ],

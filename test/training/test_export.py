@@ -4,20 +4,21 @@
 from __future__ import annotations
 
 import re
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
-from support.made_up_frames import episodes
+from support.made_up_frames import write_data_set
 from support.tiny_run import start, tiny_config
 
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.storage import load_bundle
 from quantvla_ros.models.mini_pi05.network import MiniPi05
 from quantvla_ros.processing.noise import draw_noise
+from quantvla_ros.processing.pictures import unlike
 from quantvla_ros.processing.processing import blank_observation
-from training.data.finish import finish
-from training.data.parts import part_path, write_part
+from training import camera_statistics
 from training.dataset import Statistics
 from training.export import main
 from training.starting_point import CHECKPOINT, STATISTICS
@@ -26,9 +27,7 @@ from training.starting_point import CHECKPOINT, STATISTICS
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
-    demos, out = folder / "demos", folder / "run"
-    write_part(part_path(demos, "pick_place-0000000"), episodes(0, [6, 6]), 10)
-    finish(demos, 10)
+    demos, out = write_data_set(folder / "demos", [6, 6]), folder / "run"
     assert start(demos, out, 3).wait() == 0
     return out
 
@@ -36,7 +35,8 @@ def run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def bundle(run, tmp_path_factory):
     path = tmp_path_factory.mktemp("bundles") / "policy"
-    main(run, path)
+    with mock.patch.object(camera_statistics, "SCENES", 1):
+        main(run, path)
     return path
 
 
@@ -61,6 +61,14 @@ def test_bundle_is_a_policy(bundle):
     chunk = policy.infer(blank_observation(interface), draw_noise(policy.manifest, 0, 0))
     assert chunk.actions.shape == (interface.horizon, len(interface.action.names)) == (16, 8)
     assert np.isfinite(chunk.actions).all()
+
+
+def test_bundle_says_what_the_cameras_of_the_robot_show(bundle):
+    known = load_bundle(bundle).manifest.calibration
+    assert set(known.cameras) == {"front", "wrist"} and known.instructions == []
+    pictures = camera_statistics.expert_pictures()
+    for name, statistics in known.cameras.items():
+        assert all(unlike(statistics, picture) == "" for picture in pictures[name])
 
 
 def test_what_is_there_is_replaced_only_by_force(run, tmp_path, refused):

@@ -9,10 +9,10 @@ from support.made_up_frames import episodes
 from quantvla_ros.bundle.tokenizer import Tokenizer
 from simulation.tasks.registry import TASKS
 from training import language
-from training.chunks import episode_chunks
 from training.data.finish import finish
 from training.data.parts import part_path, write_part
 from training.dataset import HORIZON, Statistics, load_frames, sampling_probability
+from training.expert_labels import episode_chunks
 from training.grounding import GRID, GroundingHeads, flow_pair, flow_times
 from training.language import (
     MAX_LENGTH,

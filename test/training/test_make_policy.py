@@ -71,5 +71,5 @@ def test_the_record_gives_the_table_of_the_documents(tmp_path, monkeypatch):
     rows = [{"stage": "train 1", "seconds": 90.0, "done": True, "command": "python -m train"}]
     monkeypatch.setattr(make_policy, "make", lambda planned, work: rows)
     make_policy.main(tmp_path)
-    table = document_tables.markdown(make_policy.RECORD)
+    table = document_tables.markdown(make_policy.RECORD_PATH)
     assert "0.0 h in all" in table and table.endswith("| train 1 | 1.5 |")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A training that is killed goes on from its checkpoint as if nothing had happened."""
+"""A training that is killed goes on from its checkpoint as if nothing had happened, also when two
+processes share the batch."""
 
 from __future__ import annotations
 
@@ -13,14 +14,15 @@ from pathlib import Path
 import pytest
 import torch
 from support.made_up_frames import write_data_set
-from support.process_life import alive
+from support.process_life import alive, children_of
 from support.tiny_run import settings, start
 from support.waiting import wait_until
 
 from quantvla_ros.errors import QuantVLAError
 from training import runlog
+from training.starting_point import CHECKPOINT
 
-STEPS = 40
+STEPS, TOGETHER = 40, 15
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -37,15 +39,15 @@ def test_killed_run_ends_like_an_undisturbed_one(demos, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert start(demos, whole, STEPS).wait() == 0
     process = start(demos, killed, STEPS)
-    wait_until(lambda: (killed / "checkpoint.pt").exists() or process.poll() is not None, 120)
+    wait_until(lambda: (killed / CHECKPOINT).exists() or process.poll() is not None, 120)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    saved = torch.load(killed / "checkpoint.pt", weights_only=False)["step"]
+    saved = torch.load(killed / CHECKPOINT, weights_only=False)["step"]
     assert 0 < saved < STEPS
     assert start(demos, killed, STEPS).wait() == 0
     assert losses(killed) == losses(whole)
     assert sorted(losses(killed)) == list(range(1, STEPS + 1))
-    ends = [torch.load(run / "checkpoint.pt", weights_only=False) for run in (whole, killed)]
+    ends = [torch.load(run / CHECKPOINT, weights_only=False) for run in (whole, killed)]
     for name, tensor in ends[0]["average"].items():
         assert torch.equal(tensor, ends[1]["average"][name]), name
     assert (killed / "curves.png").read_bytes().startswith(b"\x89PNG")
@@ -119,3 +121,42 @@ def test_workers_end_with_a_killed_parent(tmp_path):
     parent.kill()
     parent.wait()
     wait_until(lambda: not alive(worker), 20)
+
+
+@pytest.fixture(scope="module")
+def whole(demos, tmp_path_factory):
+    """A run that nobody disturbs."""
+    out = tmp_path_factory.mktemp("whole")
+    assert start(demos, out, TOGETHER, processes=2).wait() == 0
+    return out
+
+
+def trained(run):
+    return torch.load(run / CHECKPOINT, weights_only=False)
+
+
+def ranks(parent):
+    """The training's own processes; beside them runs a helper of multiprocessing."""
+    return [
+        pid
+        for pid in sorted(children_of(parent))
+        if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()
+    ]
+
+
+@pytest.mark.slow  # five trainings of two processes each
+@pytest.mark.parametrize("victim", ["parent", "child"])
+def test_killed_run_of_two_processes_ends_like_an_undisturbed_one(demos, whole, tmp_path, victim):
+    process = start(demos, tmp_path, TOGETHER, processes=2)
+    wait_until(lambda: (tmp_path / CHECKPOINT).exists() or process.poll() is not None, 120)
+    children = ranks(process.pid)
+    assert len(children) == 2
+    os.kill(process.pid if victim == "parent" else children[1], signal.SIGKILL)
+    assert process.wait(120) != 0
+    wait_until(lambda: not any(map(alive, children)), 20, "the end of the processes")
+    assert 0 < trained(tmp_path)["step"] < TOGETHER
+    assert start(demos, tmp_path, TOGETHER, processes=2).wait() == 0
+    assert losses(tmp_path) == losses(whole)
+    average = trained(tmp_path)["average"]
+    for name, tensor in trained(whole)["average"].items():
+        assert torch.equal(tensor, average[name]), name

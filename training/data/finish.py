@@ -7,18 +7,17 @@ last: without it there is no data set, and a finish that was interrupted is simp
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from calib_tools.common.output import write_json
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.whole_file import whole_file
-from training.data.files import write_parquet
-from training.data.parts import part_path, waiting_parts
-from training.data.reader import task_indices
+from training.data.parts import part_path, waiting_parts, write_parquet
+from training.data.reader import read_description, task_indices
 from training.data.schema import (
     DATA_PATH,
     EPISODES_PATH,
@@ -53,9 +52,7 @@ def finished_parts(directory: Path) -> list[str]:
     path = directory / PARTS_PATH
     if not path.exists():
         return []
-    names = _described(path, "parts", list)
-    if not all(isinstance(name, str) for name in names):
-        raise QuantVLAError(f"{path} is damaged; restore it or record again.")
+    names: list[str] = read_description(path, {"parts": list})["parts"]
     return names
 
 
@@ -65,25 +62,7 @@ def recorded_fps(directory: Path) -> int:
     Raises:
         QuantVLAError: its description is missing or damaged.
     """
-    return _described(directory / INFO_PATH, "fps", int)
-
-
-Value = TypeVar("Value")
-
-
-def _described(path: Path, key: str, kind: type[Value]) -> Value:
-    import json
-
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise QuantVLAError(f"{path} is damaged ({error}); restore it or record again.") from error
-    value = content.get(key) if isinstance(content, dict) else None
-    if not isinstance(value, kind):
-        raise QuantVLAError(
-            f"{path} is damaged (it does not say {key}); restore it or record again."
-        )
-    return value
+    return int(read_description(directory / INFO_PATH, {"fps": int})["fps"])
 
 
 def finish(directory: Path, fps: int, robot_type: str = "panda") -> None:
@@ -117,14 +96,12 @@ def finish(directory: Path, fps: int, robot_type: str = "panda") -> None:
             ) from error
         if name in waiting:
             table = _numbered(table, len(episodes), frames, sentences)
-            ends = _episode_ends(table)
-            write_parquet(path, table, ends)
-        by_index = list(sentences)
-        episodes += _episode_rows(table, number, by_index)
+            write_parquet(path, table, _episode_ends(table))
+        episodes += _episode_rows(table, number, list(sentences))
         totals.add(table)
         frames += len(table)
     _write_tasks(directory / TASKS_PATH, sentences)
-    _write_episodes(directory / EPISODES_PATH, episodes)
+    write_parquet(directory / EPISODES_PATH, pa.Table.from_pylist(episodes))
     write_json(directory / STATS_PATH, totals.summary())
     write_json(directory / PARTS_PATH, {"parts": names})
     write_json(directory / INFO_PATH, _info(episodes, frames, sentences, fps, robot_type))
@@ -180,18 +157,9 @@ def _episode_rows(table: pa.Table, number: int, sentences: list[str]) -> list[di
     return rows
 
 
-def _write_episodes(path: Path, rows: list[dict[str, Any]]) -> None:
-    import pyarrow as pa
-
-    write_parquet(path, pa.Table.from_pylist(rows))
-
-
 def _write_tasks(path: Path, sentences: Mapping[str, int]) -> None:
     """The sentences as pandas writes a table whose index they are."""
-    import json
-
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     note = {
         "index_columns": ["task"],
@@ -210,8 +178,7 @@ def _write_tasks(path: Path, sentences: Mapping[str, int]) -> None:
             "task": pa.array(list(sentences), pa.string()),
         }
     ).replace_schema_metadata({"pandas": json.dumps(note)})
-    with whole_file(path) as temporary:
-        pq.write_table(table, temporary, write_page_checksum=True)
+    write_parquet(path, table)
 
 
 def _info(

@@ -52,21 +52,13 @@ class DataSet:
         path = directory / INFO_PATH
         if not path.exists():
             raise QuantVLAError(f"There is no finished data set in {directory}; record one first.")
-        try:
-            self.info: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise QuantVLAError(
-                f"{path} is damaged ({error}); delete it and record again."
-            ) from error
-        if not isinstance(self.info, dict):
-            raise _damaged(path, "it holds no description")
+        self.info = read_description(path, _INFO_VALUES)
         found, wanted = self.info.get("codebase_version"), described()
         if found != VERSION or self.info.get("features") != wanted:
             raise QuantVLAError(
                 f"{directory} has other columns or another layout ({found}) than this version "
                 f"reads ({VERSION}); record it again."
             )
-        _check_values(path, self.info, _INFO_VALUES)
         self.episodes = _rows(directory / EPISODES_PATH, _EPISODE_VALUES)
         self.files = self._checked_files()
 
@@ -193,6 +185,22 @@ def task_indices(directory: Path) -> dict[str, int]:
     """
     rows = _rows(directory / TASKS_PATH, _TASK_VALUES)
     return {row["task"]: row["task_index"] for row in rows}
+
+
+def read_description(path: Path, wanted: Mapping[str, type]) -> dict[str, Any]:
+    """Read a JSON file under `meta/`, which must have these values.
+
+    Raises:
+        QuantVLAError: it is missing or damaged.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+    if not isinstance(content, dict):
+        raise _damaged(path, "it holds no description")
+    _check_values(path, content, wanted)
+    return content
 
 
 def _rows(file: Path, wanted: Mapping[str, type]) -> list[dict[str, Any]]:

@@ -21,17 +21,8 @@ def test_messages_come_in_the_order_recorded(tmp_path, config, streams, mcap):
 
 
 NAMES = [
-    "run #3",
-    "50%20done",
-    "what?now",
-    "it's [1]",
-    'a"b',
-    "a:b",
-    "{x}*",
-    "-dash",
-    "file:x",
-    "ä",
-]
+    "run #3", "50%20done", "what?now", "it's [1]", 'a"b', "a:b", "{x}*", "-dash", "file:x", "ä",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("mcap", [True, False])

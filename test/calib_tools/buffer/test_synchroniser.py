@@ -16,6 +16,13 @@ def feed(config, stream):
     return groups + synchroniser.finish(), synchroniser
 
 
+def moment(streams, *joints):
+    """An instruction, joint states, and a picture of both cameras at the start of the stream."""
+    pictures = (("/front/image_raw", 0), ("/wrist/image_raw", 1))
+    shown = [streams.image(n, streams.start_ns, streams.picture(seed)) for n, seed in pictures]
+    return [streams.instruction("go"), *joints, *shown]
+
+
 def test_healthy_stream_gives_a_group_for_each_frame_of_the_first_camera(config, streams):
     groups, synchroniser = feed(config, streams.robot(20))
     assert len(groups) == 20
@@ -28,14 +35,8 @@ def test_healthy_stream_gives_a_group_for_each_frame_of_the_first_camera(config,
 
 def test_the_nearest_joint_state_is_taken_even_when_it_arrives_after_the_frame(config, streams):
     t = streams.start_ns
-    stream = [
-        streams.instruction("go"),
-        streams.joints(t - 20 * MS, [1, 1, 1]),
-        streams.image("/front/image_raw", t, streams.picture(0)),
-        streams.image("/wrist/image_raw", t, streams.picture(1)),
-        streams.joints(t + 5 * MS, [1.1, 1.1, 1.1]),
-    ]
-    groups, _ = feed(config, stream)
+    stream = moment(streams, streams.joints(t - 20 * MS, [1, 1, 1]))
+    groups, _ = feed(config, [*stream, streams.joints(t + 5 * MS, [1.1, 1.1, 1.1])])
     assert groups[0].stamps_ns[JOINTS] == t + 5 * MS
     np.testing.assert_array_equal(groups[0].joints.position, [1.1, 1.1, 1.1])
 
@@ -58,13 +59,8 @@ def test_a_camera_that_never_sends_is_missing(config, streams):
 
 def test_joint_states_that_lag_are_skewed(config, streams):
     t = streams.start_ns
-    stream = [
-        streams.instruction("go"),
-        streams.joints(t - 61 * MS, [0, 0, 0]),
-        streams.image("/front/image_raw", t, streams.picture(0)),
-        streams.image("/wrist/image_raw", t, streams.picture(1)),
-    ]
-    groups, synchroniser = feed(config, stream)
+    joints = [streams.joints(t - 61 * MS, [0, 0, 0])]
+    groups, synchroniser = feed(config, moment(streams, *joints))
     assert not groups
     assert synchroniser.rejected == {f"skewed {JOINTS}": 1}
 
@@ -102,40 +98,27 @@ def test_a_group_has_the_instruction_in_force_when_its_frame_arrived(config, str
 
 def test_joints_of_two_drivers_are_merged_and_as_old_as_the_older(config, streams):
     t = streams.start_ns
-    stream = [
-        streams.instruction("go"),
+    joints = [
         streams.joints(t - 10 * MS, [0.04], ["finger"]),
         streams.joints(t, [1, 2], ["shoulder", "elbow"]),
-        streams.image("/front/image_raw", t, streams.picture(0)),
-        streams.image("/wrist/image_raw", t, streams.picture(1)),
     ]
-    groups, _ = feed(config, stream)
+    groups, _ = feed(config, moment(streams, *joints))
     np.testing.assert_array_equal(groups[0].joints.position, [1, 2, 0.04])
     assert groups[0].stamps_ns[JOINTS] == t - 10 * MS
 
 
 def test_a_joint_that_is_never_named_gives_no_group(config, streams):
     t = streams.start_ns
-    stream = [
-        streams.instruction("go"),
-        streams.joints(t, [1, 2], ["shoulder", "elbow"]),
-        streams.image("/front/image_raw", t, streams.picture(0)),
-        streams.image("/wrist/image_raw", t, streams.picture(1)),
-    ]
-    groups, synchroniser = feed(config, stream)
+    joints = [streams.joints(t, [1, 2], ["shoulder", "elbow"])]
+    groups, synchroniser = feed(config, moment(streams, *joints))
     assert not groups
     assert synchroniser.rejected == {f"missing {JOINTS}": 1}
 
 
 def test_joints_that_are_not_finite_are_rejected(config, streams):
     t = streams.start_ns
-    stream = [
-        streams.instruction("go"),
-        streams.joints(t, [1, np.nan, 0]),
-        streams.image("/front/image_raw", t, streams.picture(0)),
-        streams.image("/wrist/image_raw", t, streams.picture(1)),
-    ]
-    groups, synchroniser = feed(config, stream)
+    joints = [streams.joints(t, [1, np.nan, 0])]
+    groups, synchroniser = feed(config, moment(streams, *joints))
     assert not groups
     assert synchroniser.rejected == {"joint states not finite": 1, f"missing {JOINTS}": 1}
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from calib_tools.common.setpoints import ControllerSetup, Setpoints, Shares, replay
-from calib_tools.system.heard_setpoints import HeardSetpoints
+from calib_tools.system.trace import HeardSetpoints
 from quantvla_ros.control.limits import JointLimits
 from simulation.controller_release import find_release
 from simulation.trajectory import JointTrajectory, TrajectoryPoint

@@ -12,7 +12,7 @@ from support.evaluation_players import outcome, settings
 from calib_tools.evaluate.plan import plan_episodes
 from calib_tools.evaluate.record import RECORD, make_record
 from calib_tools.evaluate.sequential import Look
-from calib_tools.report.evaluation_plots import last_frame
+from calib_tools.report.evaluation import last_frame
 from calib_tools.report.page import write_report
 from quantvla_ros.errors import QuantVLAError
 

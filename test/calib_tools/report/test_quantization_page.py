@@ -15,9 +15,9 @@ from support.tiny_policy import observations, save_tiny_bundle
 from calib_tools.quantize.quantizing import quantize_bundle
 from calib_tools.quantize.recipe import Recipe
 from calib_tools.report import quantization_plots as plots
-from calib_tools.report.bundle_data import OTHERS, read_bundle
 from calib_tools.report.page import write_report
 from calib_tools.report.quantization import quantization_sections
+from calib_tools.report.run_data import OTHERS, read_bundle
 from quantvla_ros.errors import QuantVLAError
 
 SAMPLES = observations(24)

@@ -74,14 +74,8 @@ def run(operator, count=1):
 def test_an_episode_arms_then_instructs_and_ends_a_moment_after_success():
     operator = FakeOperator(success_after=5.0)
     done, seen, said = run(operator)
-    assert operator.events == [
-        "instruct ",
-        "reset",
-        "arm",
-        "instruct instruction 1",
-        "rest",
-        "instruct ",
-    ]
+    events = ["instruct ", "reset", "arm", "instruct instruction 1", "rest", "instruct "]
+    assert operator.events == events
     assert (done[0].success, done[0].seconds, done[0].fault) == (True, 5.0, "")
     assert operator.time - operator.started <= 5.0 + AFTER_SUCCESS_S + 1.0
     assert len(seen) == (operator.time - operator.started) / 0.5

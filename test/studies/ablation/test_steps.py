@@ -1,37 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each part's share of success, from made-up records, and what an older record still gives."""
+"""Each part's share of success, from made-up records, and bootstrap intervals."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from pathlib import Path
 
+import numpy as np
 import pytest
 
 from calib_tools.common.output import write_json
-from quantvla_ros.bundle.storage import WEIGHTS, file_hash
-from quantvla_ros.quantization.gate import load_thresholds
-from studies.ablation.catalogue import AblationVariant, Study, catalogue
-from studies.ablation.making import MADE, VARIANTS, VariantStore
-from studies.ablation.page import write_page
+from studies.ablation.catalogue import catalogue
 from studies.ablation.run import _against, _alone
-from studies.ablation.steps import Step, compare, steps, written
+from studies.ablation.steps import (
+    RESAMPLED,
+    Step,
+    compare,
+    mean_interval,
+    ratio_interval,
+    steps,
+    written,
+)
 from studies.ablation.table import (
     RECORD,
-    closed_rows,
-    open_rows,
+    grids,
+    lines,
     same_networks,
-    show,
     step_rows,
-    summary_line,
 )
 from studies.documents import tables as document_tables
+from studies.study import show_record
 
-OLD = Path(__file__).parents[3] / "docs" / "records"
+
+def test_intervals_are_percentiles_of_resampled_means():
+    rng = np.random.default_rng(5)
+    before = rng.gamma(2.0, 1.0, 70)
+    after = before * rng.uniform(0.5, 1.5, 70)
+    drawn = np.random.default_rng(1).integers(0, 70, (RESAMPLED, 70))
+    first, second = before[drawn].mean(axis=1), after[drawn].mean(axis=1)
+    ends = [0.025, 0.975]
+    assert mean_interval(before) == pytest.approx(np.quantile(first, ends))
+    assert ratio_interval(before, after) == pytest.approx(np.quantile(second / first, ends))
+
+
 FLOAT = "1111111101"
 OUTCOMES = {"w4a8-all": "0000000001", "w4a8-rtn": "1111110001", "w4a8-duquant": "1111110001"}
-NEW_KEYS = ("won", "sha256")
 
 
 def outcomes(text: str) -> list[bool]:
@@ -74,13 +86,6 @@ def made_up(*variants: dict) -> dict:
 @pytest.fixture
 def record() -> dict:
     return made_up(*(variant(name, won) for name, won in OUTCOMES.items()))
-
-
-def without(content, keys):
-    """The content as an older state wrote it."""
-    if isinstance(content, dict):
-        return {key: without(value, keys) for key, value in content.items() if key not in keys}
-    return [without(value, keys) for value in content] if isinstance(content, list) else content
 
 
 def test_steps_are_found_by_name_where_both_are_there():
@@ -142,24 +147,6 @@ def test_what_was_not_played_has_no_row(record):
     assert [row[2] for row in step_rows(record)] == ["normal", "normal"]
 
 
-def test_an_older_record_gives_its_tables_as_before(record):
-    older = without(record, NEW_KEYS)
-    assert closed_rows(older) == closed_rows(record) and open_rows(older) == open_rows(record)
-    assert summary_line(older) == summary_line(record)
-    assert step_rows(older) == [] and same_networks(older) == ""
-    half = json.loads(json.dumps(record))
-    del half["variants"][0]["closed_loop"]["normal"]["won"]
-    assert [row[0] for row in step_rows(half)] == ["w4a8-rtn to w4a8-duquant"]
-
-
-def test_an_older_record_gives_its_document_as_before(tmp_path):
-    older = tmp_path / "ablation.json"
-    write_json(older, without(json.loads((OLD / "ablation.json").read_text()), NEW_KEYS))
-    text = document_tables.markdown(older)
-    assert text.count("| variant |") == 2 and text.count("\n\n") == 2  # a line and two tables
-    assert "| step |" not in text and "same network" not in text
-
-
 def test_documents_and_the_terminal_show_the_parts(tmp_path, record, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     for row in record["variants"][1:]:
@@ -169,7 +156,7 @@ def test_documents_and_the_terminal_show_the_parts(tmp_path, record, capsys, mon
     row = "| w4a8-all to w4a8-rtn | layout | normal | 10.0 % | 70.0 % | +60.0 | +17.1 to +80.9 |"
     same = "w4a8-duquant is the same network as w4a8-rtn."
     assert row in text and text.endswith(f"\n\n{same}")
-    show(record, tmp_path)
+    show_record(record, False, lines(record), grids(record), tmp_path / RECORD)
     shown = capsys.readouterr().out
     assert "w4a8-all to w4a8-rtn" in shown and same in shown
 
@@ -181,37 +168,9 @@ def test_equal_networks_are_told():
         variant("w4a8-gptq+ohb", None, sha256="bb"),
         variant("w4a8-gptq+both", None, sha256="aa"),
         variant("w8a8-gptq", None),
-        variant("w8a8-gptq+atm", None),  # made by an older state: nobody knows
+        variant("w8a8-gptq+atm", None),
     ]
     assert same_networks(made_up(*rows)) == (
         "w4a8-gptq+atm is the same network as w4a8-gptq. "
         "w4a8-gptq+both is the same network as w4a8-gptq."
     )
-
-
-@pytest.mark.parametrize("fake", [False, True])
-def test_a_row_of_an_older_state_gets_its_hash_while_the_tensors_are_there(
-    tmp_path, tiny_bundle, fake
-):
-    how = Study(3, 8) if fake else catalogue(1000)[0].how
-    one = AblationVariant("w3a8-rtn" if fake else "w8a8-all", how)
-    gate = {"thresholds": load_thresholds().model_dump()}
-    note = {**one.as_dict(), "integer_layers": 4, "gate": gate}
-    write_json(tmp_path / MADE / f"{one.name}.json", note)
-    store = VariantStore(tiny_bundle, None, tmp_path)
-    assert store.made(one, None) == note
-    file = tmp_path / VARIANTS / (f"{one.name}.safetensors" if fake else f"{one.name}/{WEIGHTS}")
-    file.parent.mkdir(parents=True)
-    file.write_bytes(b"tensors")
-    assert store.made(one, None) == {**note, "sha256": file_hash(file)}
-
-
-def test_the_report_shows_the_parts(tmp_path, record):
-    record["variants"].append(variant("w4a8-clip", None, sha256="aa"))
-    record["variants"].append(variant("w4a8-gptq", None, sha256="aa"))
-    for name, content in (("new", record), ("old", without(record, NEW_KEYS))):
-        write_json(tmp_path / name / RECORD, content)
-        write_page(tmp_path / name, tmp_path / f"{name}.html", force=False)
-    new, old = ((tmp_path / f"{name}.html").read_text() for name in ("new", "old"))
-    assert "w4a8-all to w4a8-rtn" in new and "w4a8-gptq is the same network as w4a8-clip." in new
-    assert "share of success" not in old and "same network" not in old

@@ -15,8 +15,7 @@ from quantvla_ros.models.flow import normalized_chunk
 from studies.ablation.catalogue import BOTH, Study
 from studies.ablation.study import KERNEL, make_study
 from studies.fake_quantization.changes import read_change
-from studies.fake_quantization.file import save_study
-from studies.fake_quantization.layer import StudyLinear
+from studies.fake_quantization.file import StudyLinear, save_study
 
 SAMPLES = observations(24)
 ATTENTION = "action_expert.layers.0.self_attn.q_proj"

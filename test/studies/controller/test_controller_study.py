@@ -8,9 +8,8 @@ import pytest
 from support.motion_rig import Rig, arm_limits
 
 from simulation.controller_release import RELEASES
-from studies.controller import recorded
-from studies.controller.recorded import Motion
-from studies.controller.run import RATES_HZ, compare
+from studies.controller import run as controller_run
+from studies.controller.run import RATES_HZ, Motion, compare
 from studies.controller.table import KIND, RECORD, is_good, markdown
 from studies.documents.tables import markdown as of_any_record
 
@@ -20,7 +19,7 @@ def rows():
     """The study of an arm that waves for a second and stops."""
     patch = pytest.MonkeyPatch()
     limits = arm_limits()
-    patch.setattr(recorded, "JOINT_NAMES", limits.names)
+    patch.setattr(controller_run, "JOINT_NAMES", limits.names)
     rig = Rig(limits, np.array([0.0, -0.5, 1.5, 0.02]))
     rig.c.arm(rig.now)
     windows = []

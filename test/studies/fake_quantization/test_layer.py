@@ -6,7 +6,7 @@ from quantvla_ros.quantization.rounding.codes import dequantize
 from quantvla_ros.quantization.rounding.nearest import round_nearest
 from quantvla_ros.quantization.transforms.hadamard import hadamard
 from quantvla_ros.quantization.transforms.rotation import RotatedLinear
-from studies.fake_quantization.layer import StudyLinear
+from studies.fake_quantization.file import StudyLinear
 
 
 def layer_and_input():

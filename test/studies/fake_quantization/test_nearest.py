@@ -12,23 +12,12 @@ from calib_tools.evaluate.variants import load_variant, parse_variants
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.mini_pi05.roles import layer_roles
 from quantvla_ros.quantization.layouts import select_layers
+from quantvla_ros.quantization.rounding.codes import dequantize
+from quantvla_ros.quantization.rounding.nearest import round_nearest
 from quantvla_ros.resources import shared_file
-from studies.fake_quantization.changes import read_change
-from studies.fake_quantization.nearest import fake_quantize, parse_rounding, round_to_nearest
+from studies.fake_quantization.changes import fake_quantize, parse_rounding, read_change
 
 PANDA = shared_file("policies/panda")
-
-
-def test_rounding_puts_each_row_on_its_own_symmetric_grid():
-    weight = torch.tensor([[0.7, -0.34, 0.04, 0.0], [7.0, 1.4, -7.0, 0.6], [0.0, 0.0, 0.0, 0.0]])
-    rounded = round_to_nearest(weight, 4)
-    expected = [[0.7, -0.3, 0.0, 0.0], [7.0, 1.0, -7.0, 1.0], [0.0, 0.0, 0.0, 0.0]]
-    assert torch.allclose(rounded, torch.tensor(expected))
-    generator = torch.Generator().manual_seed(0)
-    wild = torch.randn(5, 300, generator=generator)
-    step = wild.abs().amax(dim=1, keepdim=True) / 7
-    assert ((round_to_nearest(wild, 4) - wild).abs() <= step / 2 + 1e-6).all()
-    assert all(len(row.unique()) <= 15 for row in round_to_nearest(wild, 4))
 
 
 @pytest.mark.parametrize("layout", ["all", "llm+dit_mlp"])
@@ -68,7 +57,7 @@ def test_a_variant_is_loaded_with_its_rounding_and_its_steps(tmp_path):
     name, _ = next(iter(layer_roles(policy.network).items()))
     original = load_bundle(PANDA).tensors[f"{name}.weight"].float()
     weight = policy.network.get_submodule(name).weight
-    assert torch.equal(weight, round_to_nearest(original, 4))
+    assert torch.equal(weight, dequantize(round_nearest(original, 4)))
 
 
 def test_real_time_chunking_comes_after_the_change():

@@ -8,7 +8,7 @@ import pytest
 from quantvla_ros.control.faults import FaultCode
 from quantvla_ros.errors import QuantVLAError
 from studies.documents.tables import markdown as of_any_record
-from studies.fault_study.scenarios import SCENARIOS, UNPROVOKED
+from studies.fault_study.scenarios import SCENARIOS
 from studies.fault_study.table import KIND, RECORD, figure, is_good, markdown
 from studies.study import read_study
 
@@ -75,4 +75,4 @@ def test_another_record_is_refused(tmp_path):
 
 
 def test_every_fault_has_a_scenario():
-    assert set(SCENARIOS) == set(FaultCode) - UNPROVOKED
+    assert set(SCENARIOS) == set(FaultCode)

@@ -19,6 +19,7 @@ CODES = (
     FaultCode.CHUNK_UNDERRUN,
     FaultCode.INFERENCE_TIMEOUT,
     FaultCode.WORKER_DIED,
+    FaultCode.GRIPPER_FAILED,
 )
 TRIES = 3
 """On a busy machine a window comes too late now and then, and the controller jumps."""

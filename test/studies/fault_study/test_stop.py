@@ -6,7 +6,7 @@ import pytest
 
 from calib_tools.common.setpoints import Setpoints
 from quantvla_ros.control.limits import JointLimits
-from studies.fault_study.stop import measure
+from studies.fault_study.run import measure
 
 LIMITS = JointLimits(("a", "b"), [-9.0] * 2, [9.0] * 2, [2.0, 1.0], [8.0, 4.0], [99.0] * 2)
 PERIOD, FAULT, DECELERATION = 0.002, 100.0, 2.0

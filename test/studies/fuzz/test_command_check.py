@@ -11,7 +11,7 @@ from support.motion_rig import PERIOD, Rig
 
 from calib_tools.common.panda_limits import panda_limits
 from quantvla_ros.control.limits import JointLimits
-from studies.commanded_window import CommandedWindow
+from studies.driven_system import CommandedWindow
 from studies.fuzz.command_check import wrong
 from studies.fuzz.message_study import _Study
 

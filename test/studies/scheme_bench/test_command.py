@@ -20,6 +20,7 @@ from quantvla_ros.quantization.layouts import select_layers
 from studies.documents import tables as document_tables
 from studies.random_policy import (
     SMOLVLA_SIZED,
+    TINY,
     TOKENS,
     random_observations,
     save_random_bundle,
@@ -28,26 +29,6 @@ from studies.scheme_bench import bench as measuring
 from studies.scheme_bench import command as module
 from studies.scheme_bench import table as bench_table
 from studies.study import read_study
-
-TINY = SMOLVLA_SIZED.model_copy(
-    update={
-        "vocabulary": 80,
-        "image_size": 32,
-        "horizon": 4,
-        "width": 64,
-        "layers": 2,
-        "heads": 4,
-        "kv_heads": 2,
-        "head_width": 16,
-        "mlp": 96,
-        "expert_width": 64,
-        "expert_mlp": 96,
-        "vision_width": 32,
-        "vision_layers": 1,
-        "vision_heads": 2,
-        "stem_channels": (8, 8),
-    }
-)
 
 
 def run(out, schemes=("w8a8", "w4a8"), rounding="gptq"):
@@ -87,7 +68,7 @@ def test_the_large_network_has_smolvlas_shapes():
 
 def test_the_record_tells_how_bundles_were_made_and_how_fast_they_are(record):
     out, found = record
-    assert read_study(out / module.RECORD, bench_table.KIND) == json.loads(json.dumps(found))
+    assert read_study(out / module.RECORD, module.KIND) == json.loads(json.dumps(found))
     assert list(found["policies"]) == ["float_compiled", "w8a8", "w4a8"]
     made = found["quantization"]["w4a8"]
     assert made["rounding"] == "gptq" and made["seconds"] > 0 and made["cpu_seconds"] > 0

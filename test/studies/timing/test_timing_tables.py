@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from studies.timing.cameras import figures
 from studies.timing.soak import SETTLED_S, growth
-from studies.timing.table import markdown
+from studies.timing.table import figures, markdown
 
 
 def sample(seconds, node, worker_pid=7, worker=1000):

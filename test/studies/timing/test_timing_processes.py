@@ -1,11 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The processes of the timing studies: two real cameras over DDS, and the empty loop."""
+
 from __future__ import annotations
 
 import json
 
 import pytest
 
+from studies.timing.cameras import CAMERAS, study_cameras
 from studies.timing.empty_loop import main
+
+
+def test_every_frame_that_arrives_is_counted_once(tmp_path):
+    rows = study_cameras(2.0, tmp_path, lambda text: None)
+    assert [row["camera"] for row in rows] == [*CAMERAS, *CAMERAS]
+    for row in rows:
+        assert row["published"] > 2  # 60 on an idle machine
+        assert 0 <= row["lost"] < row["published"]
+        assert 0 < row["age_ms"]["p50"] <= row["age_ms"]["max"]
 
 
 def test_every_wake_up_is_counted(tmp_path):
