@@ -5,45 +5,37 @@ from __future__ import annotations
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-SENSOR = QoSProfile(
-    depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT
-)
+
+def _newest(depth: int, reliable: bool, latched: bool = False) -> QoSProfile:
+    """Keep the newest `depth` messages; latched: also for those who subscribe later."""
+    return QoSProfile(
+        depth=depth,
+        history=HistoryPolicy.KEEP_LAST,
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+    )
+
+
+SENSOR = _newest(1, reliable=False)
 """Images: only the newest counts, a lost one is not sent again."""
 
-JOINTS_READ = QoSProfile(
-    depth=10, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT
-)
+JOINTS_READ = _newest(10, reliable=False)
 """Joint states read: arm and gripper may come in messages of their own, one after another."""
 
-JOINT_STATES = QoSProfile(
-    depth=10, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE
-)
+JOINT_STATES = _newest(10, reliable=True)
 """Joint states published: reliable, as joint_state_broadcaster does, so that every reader fits."""
 
-LATCHED = QoSProfile(
-    depth=1,
-    history=HistoryPolicy.KEEP_LAST,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
+LATCHED = _newest(1, reliable=True, latched=True)
 """The newest value also reaches those who come later: robot_description, instruction, sim/state."""
 
-COMMAND = QoSProfile(
-    depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE
-)
+COMMAND = _newest(1, reliable=True)
 """Trajectories and twists: a command that a newer one has replaced is worth nothing."""
 
-EVERY_SETPOINT = QoSProfile(
-    depth=100, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE
-)
+EVERY_SETPOINT = _newest(100, reliable=True)
 """The simulated controller's setpoints: who differentiates them needs them all."""
 
-CLOCK = QoSProfile(
-    depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT
-)
+CLOCK = _newest(1, reliable=False)
 """The `/clock` topic, as rclpy's time source reads it."""
 
-DIAGNOSTICS = QoSProfile(
-    depth=10, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE
-)
+DIAGNOSTICS = _newest(10, reliable=True)
 """The `/diagnostics` topic, as the aggregator reads it."""
