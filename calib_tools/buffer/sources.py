@@ -49,7 +49,8 @@ class JointSource(_Model):
     """The joint states: topic, the joints of a sample in their order, limits as of a camera.
 
     `max_velocity` (rad/s or m/s) is beyond what any joint can do: positions that are further apart
-    are those of two sources, or of a robot that was put elsewhere.
+    are those of two sources, or of a robot that was put elsewhere. `policy_names` holds what
+    policies call a joint, where that is another name.
     """
 
     topic: _Topic = "/joint_states"
@@ -57,6 +58,7 @@ class JointSource(_Model):
     max_age_s: _Seconds = 0.2
     max_skew_s: _Seconds = 0.06
     max_velocity: float = Field(default=10.0, gt=0)
+    policy_names: dict[str, str] = {}
 
     @field_validator("names")
     @classmethod

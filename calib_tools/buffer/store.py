@@ -204,7 +204,8 @@ def load_buffer(path: Path, joints: Sequence[str] | None = None) -> CalibrationB
 
     Args:
         path: directory of the buffer.
-        joints: order of the samples' joints; the buffer's own order when None.
+        joints: order of the samples' joints, by their own or the policies' names; the buffer's own
+            order when None.
 
     Raises:
         CalibrationBufferError: no buffer, a changed file, a joint missing, too few samples.
@@ -223,13 +224,15 @@ def load_buffer(path: Path, joints: Sequence[str] | None = None) -> CalibrationB
             raise CalibrationBufferError(
                 f"'{file}' was changed after it was recorded (its sha256 differs); record again."
             )
-    names = description.sources.joint_states.names
-    missing = [joint for joint in joints or [] if joint not in names]
+    source = description.sources.joint_states
+    names = [source.policy_names.get(name, name) for name in source.names]
+    place = {name: i for own in (source.names, names) for i, name in enumerate(own)}
+    missing = [joint for joint in joints or [] if joint not in place]
     if missing:
         raise CalibrationBufferError(
             f"The buffer '{path}' lacks the joint '{missing[0]}'; it has {', '.join(names)}."
         )
-    order = [names.index(joint) for joint in (joints or names)]
+    order = [place[joint] for joint in (joints or names)]
     try:
         samples = _read_samples(path, description, order)
     except CalibrationBufferError:

@@ -31,7 +31,10 @@ def read_sources(config: Path | None, robot: str) -> CalibrationConfig:
                 slot: CameraSource(topic=f"/{topic.removeprefix('/')}")
                 for slot, topic in found.cameras.items()
             },
-            joint_states=JointSource(names=list(found.joints)),
+            joint_states=JointSource(
+                names=list(found.joints),
+                policy_names={n: j.policy for n, j in found.joints.items() if j.policy},
+            ),
         )
     except ValidationError as error:
         raise QuantVLAError(f"In the robot '{robot}', {first_problem(error)}.") from error

@@ -35,6 +35,15 @@ def test_what_is_read_is_what_was_written(tmp_path, config, streams):
     assert sample.stamp == pytest.approx(streams.start_ns * 1e-9 + 0.4)
 
 
+def test_joints_are_found_by_the_policies_names_too(tmp_path, config, streams):
+    own = config.joint_states.names
+    source = config.joint_states.model_copy(update={"policy_names": {own[0]: "first.pos"}})
+    make(tmp_path / "b", config.model_copy(update={"joint_states": source}), streams)
+    whole = load_buffer(tmp_path / "b").samples[4].joints
+    some = load_buffer(tmp_path / "b", [own[1], "first.pos"]).samples[4].joints
+    np.testing.assert_array_equal(some, whole[[1, 0]])
+
+
 def test_it_is_a_standard_bag_that_other_tools_open(tmp_path, config, streams):
     from rosbags.highlevel import AnyReader
 

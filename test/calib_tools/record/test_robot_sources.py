@@ -18,6 +18,12 @@ def test_a_robot_names_the_sources_that_its_configuration_would():
     assert by_robot.joint_states.names == by_file.joint_states.names
 
 
+def test_a_robot_gives_the_policies_names_of_its_joints():
+    source = read_sources(None, "so101").joint_states
+    assert source.names[0] == "shoulder_pan"
+    assert source.policy_names["shoulder_pan"] == "shoulder_pan.pos"
+
+
 @pytest.mark.parametrize(("config", "robot"), [(None, ""), (Path("a.yaml"), "panda")])
 def test_one_of_the_two_must_be_given(config, robot):
     with pytest.raises(QuantVLAError, match="--config, or the robot by --robot, and not both"):
