@@ -11,7 +11,7 @@ BIN := .venv/bin
 WORKERS := 2
 export PYTHON TORCH_INDEX
 
-.PHONY: demo test test-slow test-tensorrt test-pythons test-arm lint format bench policy colcon venv clean
+.PHONY: demo test test-slow test-tensorrt test-jetpack6 test-pythons test-arm lint format bench policy colcon venv clean
 
 demo: venv
 	$(BIN)/quantvla demo --out demo_out $(DEMO_ARGS)
@@ -28,6 +28,11 @@ test-slow: venv
 test-tensorrt: venv
 	.ci/make_tensorrt_check
 	.venv-tensorrt/bin/python -m pytest test/backends -k tensorrt $(TEST_ARGS)
+
+# Torch-TensorRT of JetPack 6.2, in an environment of its own (5 GB); takes minutes.
+test-jetpack6: venv
+	.ci/make_tensorrt_check jetpack6
+	.venv-jetpack6/bin/python -m pytest test/backends -k torch_tensorrt_28 $(TEST_ARGS)
 
 # What needs neither ROS nor the simulator, on the other supported Pythons.
 test-pythons: venv

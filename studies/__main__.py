@@ -7,8 +7,8 @@ import ast
 from pathlib import Path
 
 STUDIES = (
-    "ablation", "controller", "documents.reference_pages", "documents.tables", "evaluation",
-    "experts", "fault_study", "fuzz", "qdq_on_cpu", "scheme_bench", "timing",
+    "ablation", "controller", "documents.reference_pages", "documents.tables", "engine_build",
+    "evaluation", "experts", "fault_study", "fuzz", "qdq_on_cpu", "scheme_bench", "timing",
 )  # fmt: skip
 
 

@@ -8,11 +8,11 @@ import subprocess
 import sys
 
 import pytest
-from support.static_bundle import save_static_bundle
 from support.tiny_policy import save_tiny_bundle
 from support.waiting import wait_until
 
 from quantvla_ros.backends.tensorrt.engine_record import read_record
+from studies.static_bundle import save_static_bundle
 
 pytest.importorskip("tensorrt_rtx_bindings", reason="needs .venv-tensorrt (make test-tensorrt)")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import pytest
 from support.engines import ORIN, write_engines
-from support.static_bundle import save_static_bundle
 from support.tiny_policy import save_tiny_bundle
 
 from quantvla_ros.backends.base import BuildOptions
@@ -13,6 +12,7 @@ from quantvla_ros.backends.tensorrt import engines, library, memory
 from quantvla_ros.backends.tensorrt.engines import build_engines
 from quantvla_ros.errors import BackendError, OutputExistsError
 from quantvla_ros.quantization.schemes import Precision
+from studies.static_bundle import save_static_bundle
 
 RIGHT = "`quantvla quantize --target tensorrt` makes the right bundle"
 

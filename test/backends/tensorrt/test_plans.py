@@ -11,7 +11,6 @@ import pytest
 import torch
 from support.driverless import AMPERE, import_torch_tensorrt
 from support.graph_policies import graph_policy
-from support.static_bundle import save_static_bundle
 from support.tiny_policy import save_tiny_bundle
 
 from calib_tools.quantize.layer_records import on_disk
@@ -25,6 +24,7 @@ from quantvla_ros.models.families import find_family
 from quantvla_ros.quantization.network import load_network
 from quantvla_ros.quantization.quantized_linear import quantized_layers
 from quantvla_ros.resources import shared_file
+from studies.static_bundle import save_static_bundle
 
 pytest.importorskip("tensorrt_rtx_bindings", reason="needs .venv-tensorrt (make test-tensorrt)")
 
