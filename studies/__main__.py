@@ -8,7 +8,8 @@ from pathlib import Path
 
 STUDIES = (
     "ablation", "controller", "documents.reference_pages", "documents.tables", "engine_build",
-    "evaluation", "experts", "fault_study", "fuzz", "qdq_on_cpu", "scheme_bench", "timing",
+    "evaluation", "experts", "fault_study", "fuzz", "language_model", "qdq_on_cpu",
+    "scheme_bench", "timing",
 )  # fmt: skip
 
 

@@ -14,11 +14,14 @@ from calib_tools.quantize.rounding_stage import RoundedLayers
 from calib_tools.quantize.work_directory import WorkDirectory
 from quantvla_ros.backends.policy import Policy
 from quantvla_ros.backends.registry import YARDSTICK
+from quantvla_ros.models.families import find_family
 from quantvla_ros.quantization.gate import Thresholds, load_thresholds
+from quantvla_ros.quantization.modules import linear_at
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.selection import (
     LayerOption,
     PrecisionStep,
+    dearest,
     ranked_steps,
     within_budget,
     within_gate,
@@ -36,11 +39,15 @@ class Choice:
 
     Attributes:
         bits: by layer; a layer that stays float is absent.
-        record: the whole table, for `sensitivity.json`.
+        record: the whole table, for `sensitivity.json`; empty where nothing was measured.
     """
 
     bits: dict[str, int]
     record: dict[str, Any]
+
+    def left_float(self, names: Sequence[str]) -> list[str]:
+        """Those of the candidates that stay float."""
+        return [name for name in names if name not in self.bits]
 
 
 def stricter(thresholds: Thresholds) -> Thresholds:
@@ -107,6 +114,45 @@ def choose(
         held = 2 * sum(parameter.numel() for parameter in setup.network.parameters())
         chosen = within_budget(steps, held, budget)
     return Choice(chosen, _record(steps, options, errors, chosen, budget))
+
+
+def choose_float(
+    setup: Setup,
+    names: Sequence[str],
+    bits: int,
+    share: float,
+    work: WorkDirectory,
+    ray: str | None,
+    progress: Progress,
+) -> Choice:
+    """Measure every layer alone, and leave those float that cost the action most.
+
+    Args:
+        setup: see `choose`.
+        names: layers of the layout.
+        bits: of their weights.
+        share: of the layout's weights that may stay float.
+        work: see `choose`.
+        ray: see `choose`.
+        progress: see `choose`.
+
+    Raises:
+        QuantVLAError: a worker fails.
+    """
+    errors = measure_layers(setup, [(name, bits) for name in names], work, ray, progress)
+    options = {
+        name: [LayerOption(bits, errors[name, bits].chunk, saved_bytes(layer))]
+        for name in names
+        if (layer := setup.layers.module(setup.network, name, bits))
+    }
+    kept = dearest(
+        {name: option.error for name, (option,) in options.items()},
+        {name: linear_at(setup.network, name).weight.numel() for name in names},
+        find_family(setup.family).siblings(setup.network),
+        share,
+    )
+    chosen = {name: bits for name in names if name not in kept}
+    return Choice(chosen, _record(ranked_steps(options), options, errors, chosen, None))
 
 
 class _SetJudge:

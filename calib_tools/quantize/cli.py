@@ -22,7 +22,8 @@ def quantize(
     ] = "llm+dit_mlp",
     rounding: Annotated[str, typer.Option(help="Of weights: rtn, clip or gptq.")] = "gptq",
     transform: Annotated[
-        list[str] | None, typer.Option(help="smoothquant or hadamard; repeat it for both.")
+        list[str] | None,
+        typer.Option(help="smoothquant, hadamard (repeat it for both) or none; else the target's."),
     ] = None,
     activations: Annotated[
         str | None, typer.Option(help="Ranges: dynamic or static; the target's own if not given.")
@@ -40,6 +41,12 @@ def quantize(
     sequential: Annotated[
         bool, typer.Option("--sequential", help="Fit each layer behind the quantized ones.")
     ] = False,
+    float_share: Annotated[
+        float | None, typer.Option(help="Share of the layout's weights that may stay float.")
+    ] = None,
+    added_products: Annotated[
+        float, typer.Option(help="Share of its products that rotations may add.")
+    ] = 0.05,
     target: Annotated[str, typer.Option(help="Backend that the bundle is made for.")] = DEFAULT,
     ray: Annotated[str | None, typer.Option(help="Ray cluster for auto, or: local.")] = None,
     force: Force = False,
@@ -58,13 +65,15 @@ def quantize(
         scheme=scheme,
         layout=layout,
         rounding=rounding,
-        transforms=tuple(transform or ()),
+        transforms=None if transform is None else tuple(t for t in transform if t != "none"),
         activations=activations,
         range=static_range,
         group=group,
         keep_float=tuple(keep_float or ()),
         budget=budget,
         sequential=sequential,
+        float_share=float_share,
+        added_products=added_products,
         target=target,
     )
     gate = run(bundle, buffer, recipe, out, force, ray)

@@ -14,7 +14,7 @@ import torch
 from calib_tools.common.output import json_text
 from calib_tools.quantize.action_errors import action_errors
 from calib_tools.quantize.calibration_record import calibration_record
-from calib_tools.quantize.choosing import Choice, choose
+from calib_tools.quantize.choosing import Choice, choose, choose_float
 from calib_tools.quantize.heap import trim_heap
 from calib_tools.quantize.judging import Chunks, chunks_of, draws_of, judge_chunks
 from calib_tools.quantize.layer_records import layer_records, named_scheme, on_disk, round_to_disk
@@ -23,6 +23,7 @@ from calib_tools.quantize.recipe import Recipe
 from calib_tools.quantize.rounding_stage import (
     Progress,
     RoundedLayers,
+    fit_to_static_ranges,
     round_all,
     transform_network,
 )
@@ -43,10 +44,13 @@ from quantvla_ros.quantization.layerwise import unrotate_float_layers
 from quantvla_ros.quantization.layouts import AUTO
 from quantvla_ros.quantization.modules import replace_module
 from quantvla_ros.quantization.teacher import TeacherRecord, encode_each
+from quantvla_ros.quantization.transforms.static_fit import StaticFit
 from quantvla_ros.robot.observation import Observation
 
 _TENSORS = "tensors.pt"
 LAYERS_FILE, SENSITIVITY_FILE = "layers.json", "sensitivity.json"
+
+SHARE_SAMPLES = 4  # that each layer is measured on before a few of them are left float
 
 _SHARES = {"teacher": 0.1, "round": 0.65, "choose": 0.75, "correct": 0.9, "judge": 0.97}
 
@@ -98,6 +102,7 @@ class QuantizationRun:
         self._roles = self._family.roles(network)
         self._layers = RoundedLayers(work.path, recipe.precisions(), activation_bits)
         self._skipped: dict[str, dict[str, str]] = {}
+        self._fit: StaticFit | None = None
         self._effects: dict[str, float] = {}
 
     def finish(self, out: Path, force: bool) -> QuantizationReport:
@@ -105,6 +110,7 @@ class QuantizationRun:
         self._progress("run the float policy", 0.01)
         draws, teacher = self._observe_teacher()
         chosen = self._quantize(teacher)
+        float_too = chosen.left_float(self._names) if self._recipe.float_share else []
         self._progress("fit attention temperature and output balance", _SHARES["choose"])
         corrections = fit_corrections(
             teacher,
@@ -125,7 +131,7 @@ class QuantizationRun:
         quantization = Quantization(
             scheme=named_scheme(self._recipe.scheme, records),
             layout=AUTO if self._recipe.searches else self._recipe.layout,
-            keep_float=list(self._recipe.keep_float),
+            keep_float=[*self._recipe.keep_float, *float_too],
             activation_bits=self._bits,
             layers=records,
             alpha=corrections.alpha,
@@ -139,7 +145,7 @@ class QuantizationRun:
         update = {"quantization": quantization, "gate": gate, "calibration": known}
         manifest = self._bundle.manifest.model_copy(update=update)
         beside = {LAYERS_FILE: json_text(self._layer_report(chosen.bits, corrections))}
-        if self._recipe.searches:
+        if chosen.record:
             beside[SENSITIVITY_FILE] = json_text(chosen.record)
         save_bundle(out, manifest, tensors, self._bundle.tokenizer.json, force, beside)
         self._progress("done", 1.0)
@@ -159,7 +165,13 @@ class QuantizationRun:
             return Choice({}, {})
         family, recipe, network = self._family, self._recipe, self._network
         self._progress("transforms", _SHARES["teacher"] / 2)
-        self._skipped = transform_network(family, network, self._names, recipe.transforms, teacher)
+        if recipe.fits_ranges:
+            self._fit = fit_to_static_ranges(
+                family, network, self._names, recipe, self._bits, teacher
+            )
+        else:
+            kinds = recipe.transforms or ()
+            self._skipped = transform_network(family, network, self._names, kinds, teacher)
         rounding = self._part("teacher", "round")
         round_all(
             self._family, network, self._names, recipe, teacher, self._bits, self._work, rounding
@@ -176,11 +188,17 @@ class QuantizationRun:
 
     def _choose(self, teacher: TeacherRecord) -> Choice:
         widths = list(self._recipe.precisions())
-        if not self._recipe.searches:
+        if not self._recipe.measures:
             return Choice(dict.fromkeys(self._names, widths[0]), {})
-        setup = Setup(
-            self._family.name, self._network, self._layers, teacher.validate, teacher.flow
-        )
+        samples = teacher.validate
+        setup = Setup(self._family.name, self._network, self._layers, samples, teacher.flow)
+        progress = self._part("round", "choose")
+        if self._recipe.float_share:
+            setup = dataclasses.replace(setup, samples=samples[:SHARE_SAMPLES])
+            return choose_float(
+                setup, self._names, widths[0], self._recipe.float_share, self._work, self._ray,
+                progress,
+            )  # fmt: skip
         return choose(
             setup,
             self._policy(),
@@ -190,11 +208,11 @@ class QuantizationRun:
             self._recipe.budget,
             self._work,
             self._ray,
-            self._part("round", "choose"),
+            progress,
         )
 
     def _action_errors(self, chosen: Choice, teacher: TeacherRecord) -> dict[str, float]:
-        if self._recipe.searches:
+        if chosen.record:
             rows = chosen.record["layers"]
             return {row["name"]: row["action_error"] for row in rows if row["chosen"]}
         if self._recipe.sequential:  # no layer is alone there
@@ -239,5 +257,6 @@ class QuantizationRun:
                 for name, width in bits.items()
             ],
             "not_transformed": self._skipped,
+            "static_fit": None if self._fit is None else self._fit.record(),
             "corrections": dataclasses.asdict(corrections),
         }

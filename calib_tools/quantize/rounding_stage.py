@@ -37,6 +37,7 @@ from quantvla_ros.quantization.teacher import TeacherRecord
 from quantvla_ros.quantization.transforms.base import Transform
 from quantvla_ros.quantization.transforms.rotation import HadamardRotation
 from quantvla_ros.quantization.transforms.smoothquant import SmoothQuant
+from quantvla_ros.quantization.transforms.static_fit import StaticFit
 
 Progress = Callable[[str, float], None]
 
@@ -69,6 +70,24 @@ def transform_network(
         transform.fold(network)
         skipped[kind] = dict(getattr(transform, "skipped", {}))
     return skipped
+
+
+def fit_to_static_ranges(
+    family: Family,
+    network: Network,
+    names: Sequence[str],
+    recipe: Recipe,
+    activation_bits: int,
+    teacher: TeacherRecord,
+) -> StaticFit:
+    """Transform the network in place, each input as its static range asks for."""
+    limit, bits = activation_limit(activation_bits), min(recipe.precisions())
+    sites, budget = family.sites(network), recipe.added_products
+    fit = StaticFit(sites, recipe.transforms or (), budget, bits, limit)
+    runner = SampleRunner(family, network, teacher)
+    fit.fit(network, runner.observe(names, hessian=False, full_rank=False, sample=True))
+    fit.fold(network)
+    return fit
 
 
 def round_all(

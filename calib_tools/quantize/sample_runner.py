@@ -53,10 +53,10 @@ class SampleRunner:
         return self._reached(names, observe_inputs(self._network, names, run, hessian, full_rank))
 
     def observe(
-        self, names: Sequence[str], hessian: bool, full_rank: bool
+        self, names: Sequence[str], hessian: bool, full_rank: bool, sample: bool = False
     ) -> dict[str, InputStatistics]:
         """What layers of both stages are given (see `observe_stage`)."""
-        found = observe_inputs(self._network, names, self.both, hessian, full_rank)
+        found = observe_inputs(self._network, names, self.both, hessian, full_rank, sample)
         return self._reached(names, found)
 
     def _reached(

@@ -15,6 +15,8 @@ from calib_tools.report.run_data import BundleData
 from calib_tools.report.section import Section
 from quantvla_ros.quantization.gate import failures
 
+FITTED = 12  # inputs that the table of the fit to static ranges shows
+
 
 def is_bundle(directory: Path) -> bool:
     """Whether a directory holds a bundle."""
@@ -37,6 +39,7 @@ def quantization_sections(data: BundleData) -> list[Section]:
     if data.layers is not None and data.layers["layers"]:
         found += [_errors(data.layers), _ranges(data.layers)]
         found += _not_transformed(data.layers["not_transformed"])
+        found += _static_fit(data, data.layers.get("static_fit"))
         found += _corrections(data, data.layers.get("corrections"))
     if data.sensitivity is not None:
         found.append(_ranking(data.sensitivity))
@@ -104,6 +107,44 @@ def _not_transformed(skipped: Mapping[str, Mapping[str, str]]) -> list[Section]:
         return []
     text = "What each --transform left as it was, in how many blocks (*), and why."
     return [Section("Layers not transformed", text, ["transform", "layers", "reason"], rows)]
+
+
+def _static_fit(data: BundleData, fit: Mapping[str, Any] | None) -> list[Section]:
+    quantization = data.manifest.quantization
+    if fit is None or quantization is None:
+        return []
+    inputs, held = fit["inputs"], {layer.name: layer for layer in quantization.layers}
+    rows = [
+        [
+            " ".join(plots.short(name) for name in one["layers"]),
+            "none" if one["strength"] is None else f"{one['strength']:g}",
+            _rotation(one),
+            f"{one['plain_error']:.2g}",
+            f"{one['error']:.2g}",
+        ]
+        for one in sorted(inputs, key=lambda one: -one["plain_error"])[:FITTED]
+    ]
+    online = [one for one in inputs if one["added"]]
+    added = sum(one["added"] for one in online) / max(fit["products"], 1)
+    names = [name for one in inputs for name in one["layers"]]
+    kept = [name for name in names if held[name].precision == "float"]
+    sizes = {name: held[name].rows * held[name].cols for name in names}
+    share = sum(sizes[name] for name in kept) / max(sum(sizes.values()), 1)
+    text = (
+        f"Each input has one fixed range. {sum(one['strength'] is not None for one in inputs)} of "
+        f"{len(inputs)} inputs are smoothed, which costs nothing; {len(online)} are rotated while "
+        f"the policy runs, {100 * added:.1f} % more products. "
+        f"Float stay {_places(kept) or 'none'}, {100 * share:.1f} % of these weights, because "
+        "each alone costs the action most. The inputs with the largest errors without a transform:"
+    )
+    head = ["read by", "smoothing", "rotation", "expected error without", "with"]
+    return [Section("Fit to static ranges", text, head, rows)]
+
+
+def _rotation(one: Mapping[str, Any]) -> str:
+    if one["block"] is None:
+        return "none"
+    return f"blocks of {one['block']}, {'online' if one['added'] else 'folded'}"
 
 
 def _places(names: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from quantvla_ros.errors import CalibrationBufferError
+from quantvla_ros.quantization.token_sample import TokenCollector, TokenSample
 from quantvla_ros.quantization.transforms.base import seen_input
 
 MANTISSA_BITS = 6  # of a histogram bin: 64 bins an octave, 1.6 % wide
@@ -31,6 +32,7 @@ class InputStatistics:
         hessian: mean of ``x x^T``, float32 [in, in], or None when it was not asked for.
         histogram: number of values a magnitude bin, int64 [bins] (see `bin_centers`).
         tail_ratio: largest magnitude over the 99.9th percentile of all magnitudes.
+        sample: some tokens, or None when they were not asked for.
     """
 
     count: int
@@ -39,6 +41,7 @@ class InputStatistics:
     hessian: Tensor | None
     histogram: Tensor
     tail_ratio: float
+    sample: TokenSample | None = None
 
     def percentile(self, share: float) -> float:
         """Magnitude that `share` (0..1) of all values stay below, to the width of a bin."""
@@ -59,12 +62,13 @@ def bin_centers() -> Tensor:
 class _Accumulator:
     """Running statistics of one input, which several layers may share."""
 
-    def __init__(self, width: int, hessian: bool) -> None:
+    def __init__(self, width: int, hessian: bool, sample: bool) -> None:
         self.count = 0
         self.low, self.high = torch.full((width,), torch.inf), torch.full((width,), -torch.inf)
         self.squares = torch.zeros(width, dtype=torch.float64)
         self.histogram = torch.zeros(_BINS, dtype=torch.int64)
         self.products = torch.zeros(width, width) if hessian else None
+        self.tokens = TokenCollector(width) if sample else None
 
     def add(self, name: str, x: Tensor) -> None:
         tokens = x.detach().reshape(-1, x.shape[-1]).float()
@@ -81,6 +85,8 @@ class _Accumulator:
         self.histogram += torch.bincount(bins.flatten(), minlength=_BINS)
         if self.products is not None:
             self.products.addmm_(tokens.T, tokens)
+        if self.tokens is not None:
+            self.tokens.add(tokens)
 
     def finish(self, name: str, full_rank: bool) -> InputStatistics:
         if bool((self.low == self.high).all()):
@@ -99,8 +105,9 @@ class _Accumulator:
             hessian = self.products.div_(self.count)
         mean_square = (self.squares / self.count).float()
         found = InputStatistics(
-            self.count, absmax, mean_square, hessian, self.histogram, tail_ratio=1.0
-        )
+            self.count, absmax, mean_square, hessian, self.histogram, tail_ratio=1.0,
+            sample=None if self.tokens is None else self.tokens.finish(),
+        )  # fmt: skip
         tail = found.percentile(_TAIL_QUANTILE)
         found.tail_ratio = float(absmax.max()) / max(tail, torch.finfo(torch.float32).tiny)
         return found
@@ -109,10 +116,10 @@ class _Accumulator:
 class _Watch:
     """Hooks of all layers; layers that are given one and the same tensor share what it costs."""
 
-    def __init__(self, hessian: bool) -> None:
+    def __init__(self, hessian: bool, sample: bool) -> None:
         self.owner: dict[str, str] = {}
         self.found: dict[str, _Accumulator] = {}
-        self._hessian = hessian
+        self._hessian, self._sample = hessian, sample
         self._last: tuple[Tensor, str] | None = None
 
     def see(self, name: str, layer: nn.Module, given: Tensor) -> None:
@@ -127,7 +134,7 @@ class _Watch:
         self._last = (given, owner) if x is given else None
         if owner == name:
             if name not in self.found:
-                self.found[name] = _Accumulator(x.shape[-1], self._hessian)
+                self.found[name] = _Accumulator(x.shape[-1], self._hessian, self._sample)
             self.found[name].add(name, x)
 
 
@@ -155,6 +162,7 @@ def observe_inputs(
     run: Callable[[], None],
     hessian: bool,
     full_rank: bool = True,
+    sample: bool = False,
 ) -> dict[str, InputStatistics]:
     """Run the network and gather what the named linears are given.
 
@@ -164,6 +172,7 @@ def observe_inputs(
         run: runs the network on the buffer.
         hessian: also gather Hessians.
         full_rank: refuse fewer tokens than a Hessian of full rank needs.
+        sample: also keep some tokens of each input.
 
     Returns:
         Statistics by name, without the layers that `run` never reached. Layers that were given
@@ -173,7 +182,7 @@ def observe_inputs(
         CalibrationBufferError: an input is not finite or constant, or there are too few tokens;
             the sentence names the layer.
     """
-    watch = _Watch(hessian)
+    watch = _Watch(hessian, sample)
     with torch.no_grad(), _watched(network, names, watch):
         run()
     finished = {name: found.finish(name, full_rank) for name, found in watch.found.items()}

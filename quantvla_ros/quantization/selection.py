@@ -136,3 +136,38 @@ def within_budget(steps: Sequence[PrecisionStep], held: int, budget: int) -> dic
         left -= steps[count].saved
         count += 1
     return applied(steps[:count])
+
+
+def dearest(
+    errors: Mapping[str, float],
+    weights: Mapping[str, int],
+    groups: Sequence[Sequence[str]],
+    share: float,
+) -> list[str]:
+    """Layers that are best left float: the most error for each weight, within a share of all.
+
+    Args:
+        errors: that each layer alone adds to the action.
+        weights: number of each layer's weights.
+        groups: layers that read one tensor. They stay float together, as a quantizer in front of
+            some of them would still cost its time.
+        share: of all weights, 0..1.
+
+    Returns:
+        Their names, in the order of `errors`.
+    """
+    apart: dict[str, tuple[str, ...]] = {name: (name,) for name in errors}
+    for group in groups:
+        present = tuple(name for name in group if name in errors)
+        apart.update(dict.fromkeys(present, present))
+
+    def total(of: Mapping[str, float], group: Sequence[str]) -> float:
+        return sum(of[name] for name in group)
+
+    ranked = sorted(set(apart.values()), key=lambda g: (-total(errors, g) / total(weights, g), g))
+    left, kept = share * sum(weights.values()), set[str]()
+    for group in ranked:
+        if total(errors, group) > 0 and total(weights, group) <= left:
+            kept.update(group)
+            left -= total(weights, group)
+    return [name for name in errors if name in kept]

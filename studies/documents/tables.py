@@ -30,6 +30,7 @@ from studies.ablation import table as ablation_table
 from studies.controller import table as controller_table
 from studies.fault_study import table as fault_table
 from studies.fuzz import table as fuzz_table
+from studies.language_model import table as language_table
 from studies.scheme_bench import table as bench_table
 from studies.study import grids_text, read_study
 from studies.timing import table as timing_table
@@ -86,7 +87,7 @@ _BEGIN = re.compile(r"<!-- (record|headline) (\S+(?: \S+)*) -->\n")
 
 _STUDIES = (
     ablation_table, bench_table, controller_table, expert_study, fault_table, fuzz_table,
-    make_policy, timing_table,
+    language_table, make_policy, timing_table,
 )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.mini_pi05.network import MiniPi05
 from quantvla_ros.robot.observation import Observation
 
-RECIPE = Recipe(target="engine", rounding="rtn", corrections=())
+RECIPE = Recipe(target="engine", rounding="rtn", corrections=(), float_share=0.0)
 
 
 def observations(count: int) -> list[Observation]:

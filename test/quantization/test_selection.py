@@ -10,6 +10,7 @@ from quantvla_ros.quantization.selection import (
     MOST_REFUSED,
     LayerOption,
     applied,
+    dearest,
     ranked_steps,
     within_budget,
     within_gate,
@@ -108,3 +109,13 @@ def test_a_budget_takes_only_what_it_needs():
     assert within_budget(steps, 1000, 700) == {"harmless": 4, "odd": 4}
     with pytest.raises(QuantVLAError, match="takes 550 bytes"):
         within_budget(steps, 1000, 549)
+
+
+def test_the_dearest_groups_stay_float_within_the_share():
+    errors = {"q": 1.0, "k": 0.0, "o": 0.9, "up": 3.0, "gate": 3.0, "down": 0.0, "unused": 0.0}
+    weights = dict.fromkeys(errors, 10) | {"up": 40, "gate": 40}
+    groups = [("q", "k"), ("gate", "up")]
+    assert dearest(errors, weights, groups, 0.0) == []
+    assert dearest(errors, weights, groups, 0.1) == ["o"]  # the first group has no room
+    assert dearest(errors, weights, groups, 0.25) == ["q", "k", "o"]
+    assert dearest(errors, weights, groups, 1.0) == ["q", "k", "o", "up", "gate"]

@@ -60,7 +60,7 @@ def everything(network, seed: int = 0):
     return [*context.keys, features, chunk]
 
 
-def observe(network, names=None, hessian=False, count=9):
+def observe(network, names=None, hessian=False, count=9, sample=False):
     """Statistics of the named layers' inputs, or of all in transformer blocks that are used."""
     if names is None:
         used = set(layer_roles(network)) - unused_layers(network.config)
@@ -70,7 +70,7 @@ def observe(network, names=None, hessian=False, count=9):
         for seed in range(count):
             normalized_chunk(network, noise(seed), network.encode(network_inputs(seed)), FLOW)
 
-    return observe_inputs(network, names, run, hessian)
+    return observe_inputs(network, names, run, hessian, sample=sample)
 
 
 def relative_errors(network, other, seed: int = 0):

@@ -101,15 +101,20 @@ class SmoothQuant:
 
     def fold(self, network: nn.Module) -> None:
         """Change the network in place; see `Transform`."""
-        for site, scale in self._scales.items():
-            if isinstance(site, NormSite):
-                readers = plain_linears(network, site.readers, site.norm)
-                divide_norm(network.get_submodule(site.norm), scale)
-            else:
-                up, *readers = plain_linears(network, (site.up, site.down), "a gated MLP")
-                divide_rows(up, scale)
-            for reader in readers:
-                multiply_columns(reader, scale)
+        fold_scales(network, self._scales)
+
+
+def fold_scales(network: nn.Module, scales: Mapping[NormSite | GatedSite, Tensor]) -> None:
+    """Divide what norms and gated MLPs give by factors [in], and make all their readers undo it."""
+    for site, scale in scales.items():
+        if isinstance(site, NormSite):
+            readers = plain_linears(network, site.readers, site.norm)
+            divide_norm(network.get_submodule(site.norm), scale)
+        else:
+            up, *readers = plain_linears(network, (site.up, site.down), "a gated MLP")
+            divide_rows(up, scale)
+        for reader in readers:
+            multiply_columns(reader, scale)
 
 
 def _source_name(site: NormSite | GatedSite) -> str:

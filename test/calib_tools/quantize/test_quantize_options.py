@@ -38,6 +38,11 @@ ARRIVE = {
     ),
     "--budget": (["--budget", "12345"], {"budget": 12345}),
     "--sequential": (["--sequential"], {"sequential": True}),
+    "--float-share": (["--float-share", "0.1"], {"float_share": 0.1}),
+    "--added-products": (
+        ["--activations", "static", "--transform", "hadamard", "--added-products", "0.02"],
+        {"activations": "static", "transforms": ("hadamard",), "added_products": 0.02},
+    ),
     "--ray": (["--budget", "9", "--ray", "10.0.0.1:6379"], {"budget": 9}),
 }
 OTHERS = {"--out", "--force", "--json"}
@@ -75,14 +80,16 @@ def test_the_table_holds_every_option():
 def test_an_option_arrives_and_changes_nothing_else(quantize, tmp_path, option):
     arguments, fields = ARRIVE[option]
     got = quantize(*arguments)
-    assert got["recipe"] == Recipe(**{"activations": "dynamic", **fields})
+    assert got["recipe"] == Recipe(**fields).checked()
+    for field, value in fields.items():
+        assert getattr(got["recipe"], field) == value
     assert got["ray"] == (arguments[-1] if option == "--ray" else None)
     assert got["out"] == tmp_path / "out" and got["force"] is False
 
 
 def test_without_options_the_recipe_is_the_default(quantize, tiny_bundle):
     got = quantize()
-    assert got["recipe"] == Recipe(activations="dynamic") and got["bundle_path"] == tiny_bundle
+    assert got["recipe"] == Recipe().checked() and got["bundle_path"] == tiny_bundle
     assert quantize("--force")["force"] is True
 
 
@@ -91,8 +98,12 @@ def test_without_options_the_recipe_is_the_default(quantize, tiny_bundle):
     [
         (["--range", "absmax"], "--range absmax .* --activations static"),
         (["--scheme", "w8a16", "--range", "percentile"], "--range percentile .*static"),
-        (["--ray", "local"], "--ray .* --layout auto or --budget"),
+        (["--ray", "local"], "--ray .* --layout auto, --budget or"),
         (["--layout", "dit", "--ray", "10.0.0.1:6379"], "--ray .* leave it out"),
+        (["--added-products", "0.1"], "--added-products .* --transform hadamard"),
+        (["--float-share", "0.1", "--layout", "auto"], "--float-share .* leave it out"),
+        (["--float-share", "0.1", "--sequential"], "--sequential .* --float-share"),
+        (["--float-share", "0.9"], "--float-share 0.9 is not between"),
     ],
     ids=str,
 )

@@ -11,11 +11,20 @@ from support.tiny_policy import observations, save_tiny_bundle
 
 from calib_tools.quantize.judging import chunks_of
 from calib_tools.quantize.quantizing import quantize_bundle
-from calib_tools.quantize.recipe import RANGES, ROUNDINGS, Recipe
+from calib_tools.quantize.recipe import (
+    ADDED_PRODUCTS,
+    FLOAT_SHARE,
+    RANGES,
+    ROUNDINGS,
+    Recipe,
+)
 from quantvla_ros.backends.policy import load_policy
+from quantvla_ros.backends.registry import find_backend
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.models.families import find_family
 from quantvla_ros.quantization import layerwise, ranges
+from quantvla_ros.quantization.quantized_linear import quantized_layers
 
 SAMPLES = observations(20)
 CALIBRATION, HELD_OUT = SAMPLES[:12], SAMPLES[12:]
@@ -56,7 +65,7 @@ def test_names_that_need_no_torch_are_those_of_the_code_behind_them():
         {"scheme": "w4a8", "group": 8, "rounding": "clip"},
         {"scheme": "w8a16", "rounding": "rtn"},
         {"scheme": "w4a16", "transforms": ("smoothquant", "hadamard")},
-        {"scheme": "w8a8", "activations": "static", "transforms": ("hadamard",)},
+        {"scheme": "w8a8", "activations": "static"},
         {"scheme": "w8a8", "layout": "all"},
         {"scheme": "w4a8", "layout": "all", "rounding": "rtn", "corrections": ()},
         {"scheme": "w4a8", "layout": "llm+dit", "sequential": True},
@@ -161,3 +170,46 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(path, tmp_path, monkeypa
     with pytest.raises(QuantVLAError, match=r"disk of .* is full"):
         quantize(path, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_target_with_static_ranges_gets_its_own_recipe_and_options_still_win(monkeypatch):
+    monkeypatch.setattr(find_backend("reference"), "activations", "static")
+    own = Recipe(target="reference").checked()
+    assert (own.activations, own.transforms) == ("static", ("smoothquant", "hadamard"))
+    assert own.float_share == FLOAT_SHARE and own.fits_ranges
+    given = Recipe(target="reference", transforms=(), float_share=0.0).checked()
+    assert given.transforms == () and given.float_share == 0.0 and not given.fits_ranges
+    assert Recipe(target="reference", layout="auto").checked().float_share == 0.0
+    assert Recipe(target="reference", sequential=True).checked().float_share == 0.0
+    plain = Recipe(target="reference", scheme="w8a16").checked()
+    assert (plain.activations, plain.transforms, plain.float_share) == ("dynamic", (), 0.0)
+
+
+def test_the_recipe_for_static_ranges(path, tmp_path, monkeypatch):
+    """Readers of one norm share one scale; a share stays float, whole groups of readers."""
+    monkeypatch.setattr(find_backend("reference"), "activations", "static")
+    # Local processes are tested elsewhere; here they would load PyTorch anew for 20 layers.
+    monkeypatch.setattr("calib_tools.quantize.measuring.play_in_processes", _play_here)
+    report = quantize(path, tmp_path / "out", target="reference", float_share=0.1)
+    held = report.quantization
+    sizes = {r.name: r.rows * r.cols for r in records(report.path).values() if r.role != "vision"}
+    layout = [n for n in sizes if ".mlp." in n or ("language_model" in n and "self_attn" in n)]
+    kept = set(held.keep_float)
+    assert kept and sum(sizes[n] for n in kept) <= 0.1 * sum(sizes[n] for n in layout)
+    network = load_policy(report.path, "reference", compiled=False).network
+    layers = quantized_layers(network)
+    assert set(layers) == set(layout) - kept
+    for group in find_family("mini_pi05").siblings(network):
+        assert len(kept & set(group)) in (0, len(kept | set(group)) - len(kept - set(group)))
+        scales = {float(layers[n].activation_scale) for n in group if n in layers}
+        assert len(scales) <= 1, group
+    about = json.loads((report.path / "layers.json").read_text())["static_fit"]
+    inputs = about["inputs"]
+    assert sum(one["added"] for one in inputs) <= ADDED_PRODUCTS * about["products"]
+    assert all(one["error"] <= one["plain_error"] for one in inputs)
+
+
+def _play_here(jobs, workers, maker):
+    player = maker()
+    for job in jobs:
+        yield job, player.play(job)

@@ -181,3 +181,15 @@ def test_figures_are_drawn_for_a_single_layer_and_for_neutral_corrections(static
     ):
         ElementTree.fromstring(figure)
     assert "not measured" in plots.error_figure([{**one[0], "action_error": None}])
+
+
+def test_the_fit_to_static_ranges_is_told(path, tmp_path):
+    recipe = Recipe(
+        rounding="rtn", activations="static", transforms=("smoothquant", "hadamard"),
+    )  # fmt: skip
+    page = page_of(quantized(path, "fitted", recipe), tmp_path)
+    rows = table_of(page, "Fit to static ranges")
+    # Two language and two expert layers; of the last language layer only k and v are reached.
+    assert len(rows) == 9 and any(row[0] == "language_model 0 o" for row in rows)
+    assert all(float(row[4]) <= float(row[3]) for row in rows)
+    assert "Float stay none" in page

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A language model of Llama's form, of the package's own blocks, and where it is quantized."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from quantvla_ros.models.blocks import Attention, rotary_table
+from quantvla_ros.models.sites import GatedSite, NormSite, Sites, ValueSite
+
+
+@dataclass(frozen=True)
+class LlamaConfig:
+    """Sizes of a network."""
+
+    vocabulary: int
+    width: int
+    layers: int
+    heads: int
+    kv_heads: int
+    mlp: int
+    theta: float
+    epsilon: float
+
+    @property
+    def head_width(self) -> int:
+        """Columns of a head."""
+        return self.width // self.heads
+
+
+class LlamaMLP(nn.Module):
+    """``down(silu(gate(x)) * up(x))``."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(width, hidden, bias=False)
+        self.up_proj = nn.Linear(width, hidden, bias=False)
+        self.down_proj = nn.Linear(hidden, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, T, D] to [B, T, D]."""
+        out: Tensor = self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        return out
+
+
+class LlamaLayer(nn.Module):
+    """Attention and gated MLP, each behind a norm."""
+
+    def __init__(self, config: LlamaConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.input_layernorm = nn.RMSNorm(width, config.epsilon)
+        self.self_attn = Attention(width, config.heads, config.kv_heads, config.head_width)
+        self.post_attention_layernorm = nn.RMSNorm(width, config.epsilon)
+        self.mlp = LlamaMLP(width, config.mlp)
+
+    def forward(self, x: Tensor, table: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
+        """Map [B, T, D] to [B, T, D]."""
+        y, attention = self.input_layernorm(x), self.self_attn
+        key, value = attention.key_value(y, table)
+        x = x + attention.attend(attention.query(y, table), key, value, mask)
+        out: Tensor = x + self.mlp(self.post_attention_layernorm(x))
+        return out
+
+
+class Llama(nn.Module):
+    """A language model; its output layer is the transposed embedding."""
+
+    def __init__(self, config: LlamaConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embed_tokens = nn.Embedding(config.vocabulary, config.width)
+        self.layers = nn.ModuleList(LlamaLayer(config) for _ in range(config.layers))
+        self.norm = nn.RMSNorm(config.width, config.epsilon)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Logits [B, T, vocabulary] of the tokens that follow `tokens`, int64 [B, T]."""
+        return self.logits(self.states(self.embed_tokens(tokens))[-1])
+
+    def states(self, x: Tensor, first: int = 0) -> list[Tensor]:
+        """What enters layer `first` (`x` itself) and every later one, and what leaves the last.
+
+        All are [B, T, D].
+        """
+        length = x.shape[1]
+        positions = torch.arange(length)[None]
+        table = rotary_table(positions, self.config.head_width, self.config.theta)
+        mask = torch.full((length, length), -torch.inf).triu(1)[None, None]
+        out = [x]
+        for layer in self.layers[first:]:
+            out.append(layer(out[-1], table, mask))
+        return out
+
+    def logits(self, x: Tensor) -> Tensor:
+        """What the output layer makes of the last layer's output."""
+        return F.linear(self.norm(x), self.embed_tokens.weight)
+
+
+def linear_names(network: Llama) -> list[str]:
+    """The linears that are quantized: all there are, in the network's order."""
+    return [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
+
+
+def find_sites(network: Llama) -> Sites:
+    """Where transforms fold, as a family would say it."""
+    sites = Sites()
+    for index in range(network.config.layers):
+        block = f"layers.{index}"
+        attention, mlp = f"{block}.self_attn", f"{block}.mlp"
+        heads = tuple(f"{attention}.{part}_proj" for part in "qkv")
+        sites.norms.append(NormSite(f"{block}.input_layernorm", heads))
+        readers = (f"{mlp}.gate_proj", f"{mlp}.up_proj")
+        sites.norms.append(NormSite(f"{block}.post_attention_layernorm", readers))
+        values, attended = (f"{attention}.v_proj",), (f"{attention}.o_proj",)
+        sites.values.append(ValueSite(values, attended, network.config.head_width))
+        sites.gated.append(GatedSite(f"{mlp}.up_proj", f"{mlp}.down_proj"))
+    return sites
