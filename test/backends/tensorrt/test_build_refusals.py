@@ -9,6 +9,7 @@ from support.tiny_policy import save_tiny_bundle
 
 from quantvla_ros.backends.base import BuildOptions
 from quantvla_ros.backends.tensorrt import engines, library, memory
+from quantvla_ros.backends.tensorrt.builders import choose_builder, onnx, torch_tensorrt
 from quantvla_ros.backends.tensorrt.engines import build_engines
 from quantvla_ros.errors import BackendError, OutputExistsError
 from quantvla_ros.quantization.schemes import Precision
@@ -95,3 +96,30 @@ def test_engines_that_are_there_are_not_built_again(bundle):
 def test_a_build_that_dies_is_a_sentence():
     assert "want of memory" in engines._last_words(-9)
     assert "by signal SIGSEGV" in engines._last_words(-11)
+
+
+def test_auto_takes_torch_tensorrt_where_it_imports_and_says_why_not(monkeypatch):
+    def cannot():
+        raise BackendError("Torch-TensorRT cannot be imported (ImportError: libcudart); do this")
+
+    monkeypatch.setattr(onnx, "version", lambda: "10.16.1")
+    monkeypatch.setattr(torch_tensorrt, "version", cannot)
+    module, name, _, sentence = choose_builder("auto")
+    assert (module, name) == (onnx, "onnx")
+    assert sentence == (
+        "TensorRT's ONNX parser 10.16.1 builds: "
+        "Torch-TensorRT cannot be imported (ImportError: libcudart)"
+    )
+    with pytest.raises(BackendError, match="libcudart"):
+        choose_builder("torch_tensorrt")
+    monkeypatch.setattr(torch_tensorrt, "version", lambda: "2.8.0")
+    assert choose_builder("auto")[3] == "Torch-TensorRT 2.8.0 builds: it is installed"
+
+
+def test_an_onnx_file_of_a_newer_opset(tmp_path):
+    package = pytest.importorskip("onnx", reason="needs .venv-tensorrt (make test-tensorrt)")
+    graph = package.helper.make_graph([], "empty", [], [])
+    newer = package.helper.make_model(graph, opset_imports=[package.helper.make_opsetid("", 23)])
+    package.save(newer, str(tmp_path / "graph.onnx"))
+    with pytest.raises(BackendError, match=r"of ONNX opset 23 .*parser takes 20"):
+        onnx.check_opset(tmp_path / "graph.onnx")

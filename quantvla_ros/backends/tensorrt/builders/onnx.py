@@ -14,9 +14,6 @@ from quantvla_ros.errors import BackendError
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-OPSET = 20
-"""The newest that TensorRT 10.3 takes whole."""
-
 
 def version() -> str:
     """Of the parser, which is TensorRT's own.
@@ -75,6 +72,8 @@ def check_opset(path: Path) -> None:
         BackendError: names both.
     """
     import onnx
+
+    from quantvla_ros.backends.tensorrt.onnx_file import OPSET
 
     model = onnx.load(str(path), load_external_data=False)
     opset = max(one.version for one in model.opset_import if one.domain in ("", "ai.onnx"))
