@@ -31,11 +31,18 @@ def bundle(tmp_path_factory):
     return write_example(tmp_path_factory.mktemp("client") / "bundle")
 
 
-@pytest.fixture
-def client(bundle):
+@pytest.fixture(scope="module")
+def shared(bundle):
     with closing(make(bundle)) as client:
-        client.start()
         yield client
+
+
+@pytest.fixture
+def client(shared):
+    """One whose worker serves: a test that ended it leaves it to the next to start another."""
+    if not shared.running:
+        shared.start()
+    return shared
 
 
 def test_a_request_gives_a_chunk_with_stamp_timings_and_latency(client):

@@ -36,9 +36,10 @@ def test_the_gripper_is_commanded_beside_the_trajectory(moving, robot):
     assert {tuple(window.joint_names) for window in windows} == {("joint1", "joint2")}
     assert {len(window.points[0].positions) for window in windows} == {2}
     # A busy listener loses messages of either topic, so they are not counted against each other.
-    # A node that left out one in two would be seen by the time between most commands.
     came, positions = np.array(grips).T
-    assert np.median(np.diff(came)) == pytest.approx(0.02, abs=0.005)
+    # A node that left out one in two would be seen by the shortest times between commands.
+    assert np.percentile(np.diff(came), 10) < 0.024
+    assert np.ptp(came) > 0.8 * 0.02 * (len(came) - 1)
     # All joints move alike, so a command equals that of its window at its tick, unless the window
     # was lost. Ticks lie between two points, always as far: one or two periods after the first.
     errors = []

@@ -28,14 +28,19 @@ def episode(robot, seed, ticks=30, every=10):
     return pictures
 
 
+@pytest.fixture(scope="module")
+def robot():
+    robot = SimulatedRobot()
+    yield robot
+    robot.close()
+
+
 @pytest.fixture(scope="module", params=["buffer", "bundled policy"])
-def known(request):
+def known(request, robot):
     """What a buffer of two episodes, as the demo records them, says of both cameras, or `panda`."""
     if request.param == "bundled policy":
         return load_manifest(shared_file("policies/panda")).calibration.cameras
-    robot = SimulatedRobot()
     pictures = episode(robot, 7000) + episode(robot, 7001)
-    robot.close()
     return {name: camera_statistics([p[name] for p in pictures]) for name in CAMERAS}
 
 
@@ -57,8 +62,7 @@ def test_shifted_scenes_arm_and_exchanged_cameras_do_not(known, pictures):
 
 @pytest.mark.parametrize("light", [0.0, 0.1])
 @pytest.mark.parametrize("noise", [0.0, 14.0])
-def test_dark_covered_and_turned_cameras_do_not(known, light, noise):
-    robot = SimulatedRobot()
+def test_dark_covered_and_turned_cameras_do_not(robot, known, light, noise):
     robot.reset(9002)
     rng = np.random.default_rng(0)
     for name, picture in robot.render().items():
@@ -67,4 +71,3 @@ def test_dark_covered_and_turned_cameras_do_not(known, light, noise):
         hand = np.array([200.0, 150.0, 120.0]) + rng.normal(0.0, noise, picture.shape)
         assert "covered" in unlike(known[name], np.clip(hand, 0, 255).astype(np.uint8))
         assert "turned" in unlike(known[name], picture[::-1, ::-1])
-    robot.close()

@@ -60,6 +60,7 @@ class FakeRobot:
         self._heard = 0.0
         self._offset = 0.0
         self._positions = np.zeros(len(self.joints))
+        self._moved = time.monotonic()
         self._lock = threading.Lock()
         self._controller = TrajectoryController(
             self.arm, np.zeros(len(self.arm)), rate_hz=1 / _STEP_S
@@ -229,7 +230,15 @@ class FakeRobot:
                     publisher.publish(message)
 
     def _sample(self, now: float) -> tuple[np.ndarray, np.ndarray]:
-        return self._controller.update(now)
+        """Positions and velocities now.
+
+        A window that a busy machine delivers late lets the setpoint jump; a joint cannot.
+        """
+        wanted, velocities = self._controller.update(now)
+        before, self._moved = self._moved, time.monotonic()
+        reach = 1.1 * VELOCITY * (self._moved - before)
+        held = self._positions[: len(wanted)]
+        return held + np.clip(wanted - held, -reach, reach), velocities
 
     def _stamp(self, source: str, now: float) -> float:
         return self.restamp.get(source, lambda stamp: stamp)(now)

@@ -32,9 +32,7 @@ from quantvla_ros.robot.interface import CameraSlot, Interface
 
 HORIZON = 30
 _LATE = (
-    "CHUNK_UNDERRUN", "INFERENCE_TIMEOUT", "STALE_CAMERA", "STALE_JOINT_STATE",
-    # Windows that reach the robot late let its controller jump, and it says that the arm did.
-    "JOINT_JUMP", "TRACKING_ERROR",
+    "CHUNK_UNDERRUN", "INFERENCE_TIMEOUT", "STALE_CAMERA", "STALE_JOINT_STATE", "TRACKING_ERROR",
 )  # fmt: skip
 AT_WORK = {"ARMED", "STOPPING", *(code.value for code in FaultCode)}
 LIMITS = [

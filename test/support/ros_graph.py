@@ -59,12 +59,19 @@ class Graph:
         return future.result()
 
     def ask_parameter(self, node: str, name: str, value):
-        """Ask another node to set a parameter; return its SetParametersResult."""
+        """Ask another node to set a parameter; return its SetParametersResult.
+
+        DDS may lose an answer while it is still finding who asks; to set it twice is to set it.
+        """
         from rcl_interfaces.srv import SetParameters
 
         parameter = rclpy.parameter.Parameter(name, value=value).to_parameter_msg()
         request = SetParameters.Request(parameters=[parameter])
-        return self.call(SetParameters, f"/{node}/set_parameters", request).results[0]
+        service = SetParameters, f"/{node}/set_parameters", request
+        try:
+            return self.call(*service, timeout=5).results[0]
+        except AssertionError:
+            return self.call(*service).results[0]
 
     def set_parameter(self, node: str, name: str, value) -> None:
         """Set a parameter of another node; fails if the node refuses."""

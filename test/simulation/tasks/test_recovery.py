@@ -14,7 +14,7 @@ from simulation.tasks.objects import grasp_object, turned
 from simulation.tasks.registry import TASKS
 from training.demonstrations import record_episode
 
-EPISODES = 15
+EPISODES = 8
 
 
 @pytest.fixture(scope="module")
