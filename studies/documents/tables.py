@@ -26,6 +26,7 @@ from calib_tools.evaluate.record import read_record
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.whole_file import write_file
 from studies import experts as expert_study
+from studies import wheels
 from studies.ablation import table as ablation_table
 from studies.controller import table as controller_table
 from studies.fault_study import table as fault_table
@@ -87,7 +88,7 @@ _BEGIN = re.compile(r"<!-- (record|headline) (\S+(?: \S+)*) -->\n")
 
 _STUDIES = (
     ablation_table, bench_table, controller_table, expert_study, fault_table, fuzz_table,
-    language_table, make_policy, timing_table,
+    language_table, make_policy, timing_table, wheels,
 )  # fmt: skip
 
 
