@@ -4,14 +4,14 @@
 #   PYTHON       the Python that makes .venv (default: the first of 3.11, 3.12, 3.10 that works)
 #   TORCH_INDEX  a package index for PyTorch alone, for example the one with CPU-only builds
 #   WORKERS      processes that run tests at once (default: 2)
-#   DEMO_ARGS, TEST_ARGS, BENCH_ARGS   passed on to the command
+#   DEMO_ARGS, TEST_ARGS, BENCH_ARGS, CHECK_ARGS   passed on to the command
 
 SHELL := /bin/bash
 BIN := .venv/bin
 WORKERS := 2
 export PYTHON TORCH_INDEX
 
-.PHONY: demo test test-slow test-tensorrt test-jetpack6 test-pythons test-arm lint format bench policy colcon venv clean
+.PHONY: demo test test-slow test-tensorrt test-jetpack6 test-pythons test-arm lint format bench policy jetson-check colcon venv clean
 
 demo: venv
 	$(BIN)/quantvla demo --out demo_out $(DEMO_ARGS)
@@ -66,6 +66,11 @@ demo_out/summary.json: | venv
 
 policy: venv
 	$(BIN)/python -m training.make_policy
+
+# On a Jetson: the whole chain in one record, which docs/how-to/send-a-jetson-record.md asks for. It
+# takes the Python that is there, for an environment of a robot is not the one of .venv.
+jetson-check:
+	PYTHONPATH=$(CURDIR) $${PYTHON:-python3} -m studies.jetson_check $(CHECK_ARGS)
 
 colcon: venv
 	.ci/check_colcon

@@ -3,7 +3,8 @@
 
 A document asks for the table of a record by a pair of marks, ``<!-- record FILE -->`` and
 ``<!-- end of record -->``; FILE is seen from the repository's root. ``<!-- headline DEMO
-EVALUATION... -->`` asks for one small table of several. Run as a module in the root:
+EVALUATION... -->`` asks for one small table of several, ``<!-- boards FOLDER -->`` for that of all
+records of boards in a folder. Run as a module in the root:
 without an option it rewrites what stands between the marks and draws anew what was drawn from
 another record, ``--check`` only says whether all is up to date, ``--record FILE`` checks another
 record and prints its table.
@@ -14,7 +15,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from studies.ablation import table as ablation_table
 from studies.controller import table as controller_table
 from studies.fault_study import table as fault_table
 from studies.fuzz import table as fuzz_table
+from studies.jetson_check import table as boards
 from studies.language_model import table as language_table
 from studies.scheme_bench import table as bench_table
 from studies.study import grids_text, read_study
@@ -83,7 +85,7 @@ def _success(record: Mapping[str, Any]) -> Row:
 END = "<!-- end of record -->"
 FIGURES = {"docs/images/stops.svg": "docs/records/fault-study.json"}
 """Figure -> its record; whether a document needs the record its marks say."""
-_BEGIN = re.compile(r"<!-- (record|headline) (\S+(?: \S+)*) -->\n")
+_BEGIN = re.compile(r"<!-- (record|headline|boards) (\S+(?: \S+)*) -->\n")
 
 
 _STUDIES = (
@@ -129,15 +131,26 @@ def filled(text: str, name: str, root: Path) -> str:
         mark = f"<!-- {kind} {files} -->"
         if END not in section:
             raise QuantVLAError(f"{name} needs '{END}' after '{mark}'.")
-        records = [root / file for file in files.split()]
-        made = markdown(*records) if kind == "record" else _headline(*records)
+        made = _MAKERS[kind](*(root / file for file in files.split()))
         parts.append(f"{mark}\n{made}\n{END}{section.split(END, 1)[1]}")
     return "".join(parts)
+
+
+def _boards(folder: Path) -> str:
+    """A row for each record that an owner of a board sent."""
+    return boards.table([read_study(path, boards.KIND) for path in sorted(folder.glob("*.json"))])
 
 
 def _headline(demo: Path, *evaluations: Path) -> str:
     rows = headline_rows(read_summary(demo), [read_record(path) for path in evaluations])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+_MAKERS: dict[str, Callable[..., str]] = {
+    "record": markdown,
+    "headline": _headline,
+    "boards": _boards,
+}
 
 
 def old_figures(root: Path) -> dict[Path, dict[str, Any]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from calib_tools.common.progress import Report
+from quantvla_ros.backends.registry import DEFAULT
 from studies.study import run_study, study_parser
 from studies.timing.table import KIND, markdown
 
@@ -34,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("study", choices=tuple(_SECONDS))
     parser.add_argument("--bundle", type=Path, help="policy that the node runs (jitter, soak)")
     parser.add_argument("--rate", type=float, default=100.0, help="control rate in Hz (100)")
+    parser.add_argument("--backend", default=DEFAULT, help="what computes the policy (jitter)")
     parser.add_argument("--seconds", type=float, help="length of each run")
     options = parser.parse_args(arguments)
     if options.study != "cameras" and options.bundle is None:
@@ -56,7 +58,9 @@ def _study(options: argparse.Namespace, seconds: float, report: Report) -> dict[
     if options.study == "jitter":
         from studies.timing.jitter import study_jitter
 
-        rows = study_jitter(options.bundle, options.rate, seconds, options.logs, report)
+        rows = study_jitter(
+            options.bundle, options.rate, seconds, options.logs, report, options.backend
+        )
         return {"rows": rows}
     from studies.timing.soak import study_soak
 

@@ -22,12 +22,12 @@ _TOPICS = {SETPOINTS: (TRAJECTORY_TYPE,)}
 
 
 def study_jitter(
-    bundle: Path, rate_hz: float, seconds: float, logs: Path, report: Report
+    bundle: Path, rate_hz: float, seconds: float, logs: Path, report: Report, backend: str
 ) -> list[dict[str, Any]]:
     """Run the node as it is, an empty loop beside it, and then the node plainly.
 
     Each runs for `seconds`. The empty loop has the control thread's priority and does nothing: its
-    figures are what the machine itself allows under the same load.
+    figures are what the machine itself allows under the same load. `backend` computes the policy.
 
     Returns:
         A row of each.
@@ -38,7 +38,10 @@ def study_jitter(
         options = ("--rate", str(rate_hz), "--seconds", str(seconds), "--out", path)
         for name, module in (("as shipped", NODE), ("without measures", PLAIN)):
             report(f"{name}: {seconds:.0f} s at {rate_hz:.0f} Hz")
-            with moving_arm(bundle, rate_hz, logs, report, module, _TOPICS) as (arm, record):
+            with moving_arm(bundle, rate_hz, logs, report, module, _TOPICS, backend) as (
+                arm,
+                record,
+            ):
                 if module == NODE:
                     empty = Child("empty loop", EMPTY, options, logs / "empty_loop.log")
                     empty.start(os.environ)

@@ -16,6 +16,7 @@ from calib_tools.common.progress import Report
 from calib_tools.common.ros_domain import own_ros_domain
 from calib_tools.system.policy_run import System, robot_and_policy
 from calib_tools.system.processes import Child, Processes
+from quantvla_ros.backends.registry import DEFAULT
 from studies.driven_system import DrivenSystem
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def moving_arm(
     report: Report,
     node_module: str = NODE,
     topics: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    backend: str = DEFAULT,
 ) -> Iterator[tuple[MovingArm, dict[str, Any]]]:
     """Robot and policy node as processes; the dictionary is the node's record after the block."""
     record: dict[str, Any] = {}
@@ -91,7 +93,8 @@ def moving_arm(
                 processes,
                 System(
                     node_module.rpartition(".")[2], bundle, path, topics,
-                    node={"control_rate_hz": float(rate_hz)}, node_module=node_module,
+                    node={"control_rate_hz": float(rate_hz), "backend": backend},
+                    node_module=node_module,
                 ),
                 report,
             ) as (operator, (robot, node)),
