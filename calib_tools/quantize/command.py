@@ -49,9 +49,7 @@ def quantize(
     with Bar("quantizing", 1.0) as bar:
         result = quantize_bundle(
             bundle,
-            samples.calibration,
-            samples.held_out,
-            samples.sha256,
+            samples,
             recipe,
             out,
             force,

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from calib_tools.buffer.store import CalibrationBuffer
 from calib_tools.common.output import json_text
 from calib_tools.quantize.action_errors import action_errors
 from calib_tools.quantize.calibration_record import calibration_record
@@ -74,7 +75,7 @@ class QuantizationReport:
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples of a buffer, and its hash."""
+    """Samples to fit on, others for the gate, and the hash of the buffer that both came from."""
 
     calibration: Sequence[Observation]
     held_out: Sequence[Observation]
@@ -89,7 +90,7 @@ class QuantizationRun:
         bundle: Bundle,
         network: Network,
         names: list[str],
-        data: Samples,
+        data: Samples | CalibrationBuffer,
         recipe: Recipe,
         activation_bits: int,
         work: WorkDirectory,

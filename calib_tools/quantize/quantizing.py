@@ -9,13 +9,14 @@ stopped goes on and ends with the same bytes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 
+from calib_tools.buffer.store import CalibrationBuffer
 from calib_tools.quantize.quantization_run import QuantizationReport, QuantizationRun, Samples
 from calib_tools.quantize.recipe import Recipe, check_groups
 from calib_tools.quantize.rounding_stage import Progress
@@ -33,14 +34,11 @@ from quantvla_ros.models.family import Family, Network
 from quantvla_ros.quantization.layerwise import load_on_tensors
 from quantvla_ros.quantization.layouts import check_keep_float, select_layers
 from quantvla_ros.quantization.modules import linear_at
-from quantvla_ros.robot.observation import Observation
 
 
 def quantize_bundle(
     bundle_path: Path,
-    calibration: Sequence[Observation],
-    held_out: Sequence[Observation],
-    buffer_hash: str,
+    data: Samples | CalibrationBuffer,
     recipe: Recipe,
     out: Path,
     force: bool,
@@ -51,9 +49,7 @@ def quantize_bundle(
 
     Args:
         bundle_path: float bundle.
-        calibration: samples that everything is fitted and checked on.
-        held_out: samples of the gate, none of them in `calibration`.
-        buffer_hash: hash of the buffer both came from; written into the bundle.
+        data: samples to fit everything on, and others for the gate.
         recipe: how.
         out: directory of the new bundle.
         force: replace `out` when it exists.
@@ -72,14 +68,13 @@ def quantize_bundle(
     bundle = load_bundle(bundle_path)
     if bundle.manifest.quantization is not None:
         raise BundleError(f"bundle {bundle_path} is already quantized; give the float bundle")
-    data = Samples(calibration, held_out, buffer_hash)
     network = load_on_tensors(bundle.manifest, bundle.tensors)
     bundle = dataclasses.replace(bundle, tensors={})
     names = _select(find_family(bundle.manifest.family), network, recipe)
     bits = target.activation_bits(list(recipe.precisions().values()))
     settings = {
         "bundle": bundle_hash(bundle_path),
-        "buffer": buffer_hash,
+        "buffer": data.sha256,
         "recipe": dataclasses.asdict(recipe),
         "activation_bits": bits,
         "torch": torch.__version__,

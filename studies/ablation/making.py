@@ -131,9 +131,7 @@ class VariantStore:
         samples = self.samples
         report = quantize_bundle(
             self.bundle,
-            samples.calibration,
-            samples.held_out,
-            samples.sha256,
+            samples,
             variant.how,
             self.path(variant),
             True,  # it was begun and not noted down

@@ -29,6 +29,7 @@ def observation() -> Observation:
 
 def write_bundles(directory: Path) -> None:
     """Write `float` and, quantized from it, `int4`."""
+    from calib_tools.quantize.quantization_run import Samples
     from calib_tools.quantize.quantizing import quantize_bundle
     from calib_tools.quantize.recipe import Recipe
     from quantvla_ros.quantization.gate import load_thresholds
@@ -37,9 +38,7 @@ def write_bundles(directory: Path) -> None:
     samples = random_observations(_SAMPLES + load_thresholds().samples, TINY.image_size)
     quantize_bundle(
         directory / "float",
-        samples[:_SAMPLES],
-        samples[_SAMPLES:],
-        "random".ljust(64, "0"),
+        Samples(samples[:_SAMPLES], samples[_SAMPLES:], "random".ljust(64, "0")),
         Recipe(scheme="w4a8", rounding="rtn"),
         directory / "int4",
         False,

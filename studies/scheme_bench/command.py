@@ -23,6 +23,7 @@ from calib_tools.common.progress import Bar
 from calib_tools.common.record_file import command_line
 from calib_tools.common.stopping import goes_on
 from calib_tools.quantize.command import TimeLeft, fitting_buffer
+from calib_tools.quantize.quantization_run import Samples
 from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.backends.base import Options
 from quantvla_ros.backends.registry import DEFAULT, find_backend
@@ -160,9 +161,7 @@ def _make(pipe: Connection, subject: _Subject, recipe: Recipe, path: Path, paren
     try:
         quantize_bundle(
             subject.bundle,
-            subject.calibration,
-            subject.held_out,
-            subject.sha256,
+            Samples(subject.calibration, subject.held_out, subject.sha256),
             recipe,
             path,
             True,

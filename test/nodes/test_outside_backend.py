@@ -18,6 +18,7 @@ from support.waiting import wait_until
 from calib_tools.bench.measuring import bench
 from calib_tools.build.command import build
 from calib_tools.quantize.judging import judge_bundles
+from calib_tools.quantize.quantization_run import Samples
 from calib_tools.quantize.quantizing import quantize_bundle
 from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.bundle.manifest_file import write_manifest
@@ -62,9 +63,14 @@ def bundles(tmp_path_factory) -> tuple[Path, Path]:
     save_bundle(folder / "float", made, weights, build_word_tokenizer(["swing", "left"]))
     samples = observations(24)
     quantize_bundle(
-        folder / "float", samples[:16], samples[16:], "0" * 64, RECIPE, folder / "int8", False,
-        None, lambda text, share: None,
-    )  # fmt: skip
+        folder / "float",
+        Samples(samples[:16], samples[16:], "0" * 64),
+        RECIPE,
+        folder / "int8",
+        False,
+        None,
+        lambda text, share: None,
+    )
     # A random policy passes no gate: let it, what is tested is who may run it then.
     written = load_manifest(folder / "int8")
     passed = written.gate.model_copy(update={"passed": True})

@@ -9,6 +9,7 @@ import pytest
 from support.tiny_policy import observations, save_tiny_bundle
 
 from calib_tools.quantize import choosing
+from calib_tools.quantize.quantization_run import Samples
 from calib_tools.quantize.quantizing import quantize_bundle
 from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.backends.policy import load_policy
@@ -27,9 +28,14 @@ def path(tmp_path_factory):
 
 def quantize(path, out, ray=None, **recipe):
     return quantize_bundle(
-        path, SAMPLES[:14], SAMPLES[14:], "0" * 64, Recipe(rounding="rtn", **recipe), out, False,
-        ray, lambda text, done: None,
-    )  # fmt: skip
+        path,
+        Samples(SAMPLES[:14], SAMPLES[14:], "0" * 64),
+        Recipe(rounding="rtn", **recipe),
+        out,
+        False,
+        ray,
+        lambda text, done: None,
+    )
 
 
 def disk_bytes(path):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from studies.scheme_bench.command import peak_bytes
 from calib_tools.quantize.heap import trim_heap
+from calib_tools.quantize.quantization_run import Samples
 from calib_tools.quantize.quantizing import quantize_bundle
 from studies.random_policy import SMOLVLA_SIZED, random_observations, save_random_bundle
 from calib_tools.quantize.recipe import Recipe
@@ -39,7 +40,8 @@ def quantized(name, sizes, share_of_16_bits):
     budget = int(2 * count * share_of_16_bits)
     recipe = Recipe(scheme="w4a8", layout="llm+dit", budget=budget, corrections=())
     quantize_bundle(
-        bundles / name, samples[:12], samples[12:], "0" * 64, recipe, bundles / f"{name}-integer",
+        bundles / name, Samples(samples[:12], samples[12:], "0" * 64), recipe,
+        bundles / f"{name}-integer",
         True, None, lambda text, share: None,
     )
     return (peak_bytes() - before) / 1e6, 4 * count / 1e6

@@ -10,7 +10,7 @@ import pytest
 import torch
 from support.tiny_policy import CONFIG, FLOW, HORIZON, SIZE, STEPS, observations, save_tiny_bundle
 
-from calib_tools.quantize.quantization_run import LAYERS_FILE
+from calib_tools.quantize.quantization_run import LAYERS_FILE, Samples
 from calib_tools.quantize.quantizing import quantize_bundle
 from calib_tools.quantize.recipe import Recipe
 from calib_tools.quantize.teaching import VALIDATE_EVERY, record_teacher_run
@@ -35,9 +35,7 @@ def layer_report(path, out, **recipe):
     """What `layers.json` holds when the bundle at `path` has been quantized."""
     made = quantize_bundle(
         path,
-        CALIBRATION,
-        HELD_OUT,
-        "0" * 64,
+        Samples(CALIBRATION, HELD_OUT, "0" * 64),
         Recipe(**recipe),
         out,
         force=False,

@@ -16,6 +16,7 @@ from support.tiny_policy import CONFIG, observations
 
 from calib_tools.quantize import quantization_run, quantizing
 from calib_tools.quantize.layer_records import round_to_disk
+from calib_tools.quantize.quantization_run import Samples
 from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.backends.policy import load_policy, policy_of
 from quantvla_ros.bundle.storage import load_bundle
@@ -67,9 +68,7 @@ def quantize(tmp_path_factory, kind, layout):
         patch.setattr(quantization_run, "fit_corrections", fit_disturbed)
         report = quantizing.quantize_bundle(
             save_normed_bundle(folder / "float", kind),
-            SAMPLES[:14],
-            SAMPLES[14:],
-            "0" * 64,
+            Samples(SAMPLES[:14], SAMPLES[14:], "0" * 64),
             Recipe(layout=layout),
             folder / "int8",
             force=False,

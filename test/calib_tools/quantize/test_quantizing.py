@@ -7,6 +7,7 @@ from support.tiny_policy import observations, save_tiny_bundle
 
 from calib_tools.bench.measuring import bench
 from calib_tools.quantize.judging import judge_bundles
+from calib_tools.quantize.quantization_run import Samples
 from calib_tools.quantize.quantizing import quantize_bundle
 from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.backends.policy import load_policy
@@ -22,9 +23,7 @@ CALIBRATION, HELD_OUT = SAMPLES[:14], SAMPLES[14:]
 
 def quantize(path, out, recipe=None, **changes):
     values = {
-        "calibration": CALIBRATION,
-        "held_out": HELD_OUT,
-        "buffer_hash": "0" * 64,
+        "data": Samples(CALIBRATION, HELD_OUT, "0" * 64),
         "recipe": Recipe(**recipe or {}),
         "out": out,
         "force": False,
@@ -117,7 +116,7 @@ def test_layout_none_is_the_float_policy(path, tmp_path):
     [
         ({"recipe": {"scheme": "w3a3"}}, "unknown scheme 'w3a3'"),
         ({"recipe": {"layout": "most"}}, "unknown layout 'most'"),
-        ({"held_out": HELD_OUT[:2]}, "needs 8 held-out samples"),
+        ({"data": Samples(CALIBRATION, HELD_OUT[:2], "0" * 64)}, "needs 8 held-out samples"),
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(path, tmp_path, changes, words):

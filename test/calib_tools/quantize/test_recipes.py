@@ -10,6 +10,7 @@ import pytest
 from support.tiny_policy import observations, save_tiny_bundle
 
 from calib_tools.quantize.judging import chunks_of
+from calib_tools.quantize.quantization_run import Samples
 from calib_tools.quantize.quantizing import quantize_bundle
 from calib_tools.quantize.recipe import (
     ADDED_PRODUCTS,
@@ -38,7 +39,7 @@ def path(tmp_path_factory):
 
 def quantize(path, out, **recipe):
     return quantize_bundle(
-        path, CALIBRATION, HELD_OUT, "0" * 64, Recipe(**recipe), out, False, None,
+        path, Samples(CALIBRATION, HELD_OUT, "0" * 64), Recipe(**recipe), out, False, None,
         lambda text, done: None,
     )  # fmt: skip
 

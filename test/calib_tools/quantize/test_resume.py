@@ -15,6 +15,7 @@ from support.tiny_policy import observations, save_tiny_bundle
 from support.waiting import wait_until
 
 from calib_tools.quantize import rounding_stage
+from calib_tools.quantize.quantization_run import Samples
 from calib_tools.quantize.quantizing import quantize_bundle
 from calib_tools.quantize.recipe import Recipe
 from calib_tools.quantize.work_directory import WorkDirectory
@@ -26,7 +27,7 @@ FILES = ("weights.safetensors", "bundle.yaml", "tokenizer.json", "layers.json")
 
 def quantize(path, out, recipe, progress=lambda text, done: None):
     return quantize_bundle(
-        path, SAMPLES[:14], SAMPLES[14:], "0" * 64, recipe, out, False, None, progress
+        path, Samples(SAMPLES[:14], SAMPLES[14:], "0" * 64), recipe, out, False, None, progress
     )
 
 

@@ -15,7 +15,7 @@ from support.tiny_policy import observations, save_tiny_bundle
 
 from calib_tools import cli
 from calib_tools.quantize import quantizing
-from calib_tools.quantize.quantization_run import LAYERS_FILE
+from calib_tools.quantize.quantization_run import LAYERS_FILE, Samples
 from calib_tools.quantize.quantizing import quantize_bundle
 from calib_tools.quantize.recipe import Recipe
 from calib_tools.quantize.work_directory import WorkDirectory
@@ -35,9 +35,14 @@ def path(tmp_path_factory):
 def refused(path, out, match, calibration=SAMPLES[:14], **recipe):
     with pytest.raises(QuantVLAError, match=match) as error:
         quantize_bundle(
-            path, calibration, SAMPLES[14:], "0" * 64, Recipe(**recipe), out, False, None,
+            path,
+            Samples(calibration, SAMPLES[14:], "0" * 64),
+            Recipe(**recipe),
+            out,
+            False,
+            None,
             lambda text, done: None,
-        )  # fmt: skip
+        )
     assert "\n" not in str(error.value)
     assert list(out.parent.iterdir()) == []
 
@@ -181,9 +186,14 @@ def test_a_disk_that_fills_up_at_the_end_leaves_the_bundle_that_was_there(
     monkeypatch.setattr(Path, "write_bytes", written)
     with pytest.raises(QuantVLAError, match=r"disk of .* is full"):
         quantize_bundle(
-            path, SAMPLES[:14], SAMPLES[14:], "0" * 64, Recipe(rounding="rtn"), out, True, None,
+            path,
+            Samples(SAMPLES[:14], SAMPLES[14:], "0" * 64),
+            Recipe(rounding="rtn"),
+            out,
+            True,
+            None,
             lambda text, done: None,
-        )  # fmt: skip
+        )
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
     assert (out / MANIFEST).read_text() == "a bundle of before"
 

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from support.tiny_policy import observations, save_tiny_bundle
 
+from calib_tools.quantize.quantization_run import Samples
 from calib_tools.quantize.quantizing import quantize_bundle
 from calib_tools.quantize.recipe import Recipe
 from calib_tools.report import quantization_plots as plots
@@ -37,9 +38,14 @@ def static(path):
 
 def quantized(path, name, recipe):
     quantize_bundle(
-        path, SAMPLES[:14], SAMPLES[14:], "0" * 64, recipe, path.parent / name, False, None,
+        path,
+        Samples(SAMPLES[:14], SAMPLES[14:], "0" * 64),
+        recipe,
+        path.parent / name,
+        False,
+        None,
         lambda text, done: None,
-    )  # fmt: skip
+    )
     return path.parent / name
 
 
