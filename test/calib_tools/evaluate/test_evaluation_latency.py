@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 
 import pytest
 from support.evaluation_players import settings
 from support.tiny_policy import save_tiny_bundle
 
+from calib_tools.evaluate import latency
 from calib_tools.evaluate.latency import LATENCY, latencies_ms, measure_ms
 from calib_tools.evaluate.variants import Variant
 from quantvla_ros.bundle.storage import bundle_hash
@@ -43,17 +43,20 @@ def test_more_denoise_steps_take_longer(variant):
 
 
 @pytest.mark.parametrize("study_first", [False, True])
-def test_fake_quantization_has_the_latency_of_its_bundle(variant, tmp_path, study_first):
+def test_fake_quantization_has_the_latency_of_its_bundle_and_it_is_kept(
+    variant, tmp_path, monkeypatch, study_first
+):
+    def measure(measured, steps):
+        assert measured.change is None and measured.bundle == variant.bundle
+        return 31.2
+
+    monkeypatch.setattr(latency, "measure_ms", measure)
     variants = [fake(variant), variant] if study_first else [variant, fake(variant)]
     found = latencies_ms(MEASURED, variants, tmp_path)
-    assert found["tiny"] == found["tiny@odd"] > 0
+    assert found == {"tiny": 31.2, "tiny@odd": 31.2}
     assert json.loads((tmp_path / LATENCY).read_text()) == found
-
-
-def test_what_was_measured_is_kept_for_going_on(variant, tmp_path):
-    first = latencies_ms(MEASURED, [variant], tmp_path)
-    shutil.rmtree(variant.bundle)  # nothing is left to measure
-    assert latencies_ms(MEASURED, [variant], tmp_path) == first
+    monkeypatch.delattr(latency, "measure_ms")  # nothing is measured again
+    assert latencies_ms(MEASURED, variants, tmp_path) == found
 
 
 def test_a_given_latency_is_taken_as_it_is_and_nothing_is_kept(variant, tmp_path):
