@@ -13,7 +13,7 @@ import typer
 from calib_tools.bench.cli import bench
 from calib_tools.build.cli import build
 from calib_tools.common.failures import told
-from calib_tools.common.options import BufferDir, BundleDir, Json, print_json
+from calib_tools.common.options import BufferDir, BundleDir, Json, Residency, print_json
 from calib_tools.common.stopping import Stopped, say, stops_on_signals
 from calib_tools.demo.cli import demo
 from calib_tools.evaluate.cli import evaluate
@@ -49,13 +49,14 @@ def gate(
     backend: Annotated[
         str | None, typer.Option(help="What computes it; the bundle's own if none is given.")
     ] = None,
+    resident: Residency = "all",
     as_json: Json = False,
 ) -> None:
     """Judge an INT8 bundle against its float bundle again; exit status 1 when it fails."""
     from calib_tools.common.tables import show_gate
     from calib_tools.gate import gate as run
 
-    judged = run(quantized, bundle, buffer, write, backend)
+    judged = run(quantized, bundle, buffer, write, backend, resident)
     print_json(judged.model_dump()) if as_json else show_gate(judged)
     if not judged.passed:
         raise typer.Exit(1)

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 
 def gate(
-    quantized: Path, bundle: Path, buffer: Path, write: bool = False, backend: str | None = None
+    quantized: Path,
+    bundle: Path,
+    buffer: Path,
+    write: bool = False,
+    backend: str | None = None,
+    resident: str = "all",
 ) -> GateRecord:
     """Judge again with the package's thresholds, on this machine.
 
@@ -27,6 +32,7 @@ def gate(
         buffer: calibration buffer.
         write: put the judgement into the INT8 bundle, in place of the one it has.
         backend: what computes it; None for the one that the bundle was judged on.
+        resident: see `backends.base.Options`.
 
     Raises:
         QuantVLAError: a bundle or the buffer cannot be used.
@@ -35,11 +41,11 @@ def gate(
         check_writable(quantized / MANIFEST)
     manifest = load_manifest(quantized)
     backend = backend or (manifest.gate.backend if manifest.gate else DEFAULT)
-    find_backend(backend)
+    find_backend(backend).check_built(quantized)
     samples = fitting_buffer(quantized, manifest, buffer)
     from calib_tools.quantize.judging import judge_bundles
 
-    judged = judge_bundles(bundle, quantized, samples.held_out, backend=backend)
+    judged = judge_bundles(bundle, quantized, samples.held_out, backend=backend, resident=resident)
     if write:
         write_manifest(quantized, manifest.model_copy(update={"gate": judged}))
     return judged

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from calib_tools.common.options import BundleDir, Force, Json, print_json
+from calib_tools.common.options import BundleDir, Force, Json, Residency, print_json
 from quantvla_ros.backends.registry import DEFAULT
 
 
@@ -20,6 +20,7 @@ def bench(
     rounds: Annotated[int, typer.Option("--rounds", min=10, help="Timed inferences each.")] = 200,
     threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")] = 1,
     backend: Annotated[str, typer.Option(help="What computes both.")] = DEFAULT,
+    resident: Residency = "all",
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -27,5 +28,5 @@ def bench(
     from calib_tools.bench.command import bench as run
     from calib_tools.bench.table import show_bench
 
-    measured = run(quantized, against, buffer, rounds, threads, backend, out, force)
+    measured = run(quantized, against, buffer, rounds, threads, backend, out, force, resident)
     print_json(measured) if as_json else show_bench(measured)

@@ -22,6 +22,7 @@ def bench(
     backend: str,
     out: Path | None,
     force: bool,
+    resident: str = "all",
 ) -> dict[str, Any]:
     """Measure, and write the record to `out` when given.
 
@@ -33,7 +34,10 @@ def bench(
     from quantvla_ros.backends.base import Options
     from quantvla_ros.backends.registry import find_backend
 
-    find_backend(backend).prepare(Options(threads=threads))
+    computing = find_backend(backend)
+    computing.prepare(Options(threads=threads))
+    for path in (quantized, against):
+        computing.check_built(path)
     manifest = load_manifest(quantized, check_files=True)  # found out now, before the compiling
     load_manifest(against, check_files=True)
     samples = load_buffer(buffer, manifest.interface.state.names)
@@ -49,6 +53,7 @@ def bench(
             threads,
             backend,
             lambda done: bar.show(done, f"{rounds} inferences of each policy"),
+            resident,
         )
     record = {"command": command_line(), **record}
     if out is not None:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from calib_tools.bench.compile_beside import compiled_beside
+from calib_tools.bench.table import PYTORCH
 from quantvla_ros.backends.base import RunningPolicy
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.backends.registry import DEFAULT, find_backend
@@ -77,6 +78,7 @@ def bench(
     threads: int = 1,
     backend: str = DEFAULT,
     progress: Callable[[float], None] = lambda _: None,
+    resident: str = "all",
 ) -> dict[str, Any]:
     """Time both policies, compiled, in turn.
 
@@ -88,15 +90,19 @@ def bench(
         threads: CPU threads of an inference.
         backend: what computes both.
         progress: called with the share done.
+        resident: see `Options`.
 
     Returns:
         A record: schema, versions, cpu, raw samples in ms, percentiles, speedup (ratio of the
         medians), stages, weight bytes of the loaded backends.
     """
-    with compiled_beside(float_path, backend, threads):
-        quantized = load_policy(quantized_path, backend, True, threads)
-    control = load_policy(float_path, backend, True, threads)
+    engines = find_backend(backend).runs_what_it_built  # its float control is an engine too
+    with compiled_beside(float_path, DEFAULT if engines else backend, threads):
+        quantized = load_policy(quantized_path, backend, True, threads, resident)
+    control = load_policy(float_path, backend, True, threads, resident)
     policies = {"float_compiled": control, "int8": quantized}
+    if engines:
+        policies[PYTORCH] = load_policy(float_path, DEFAULT, True, threads)
     samples, stages = time_in_turn(policies, observations, rounds, progress)
     latency = {name: percentiles(values) for name, values in samples.items()}
     return {

@@ -9,19 +9,22 @@ from rich.console import Console
 
 from calib_tools.common.tables import new_table
 
+PYTORCH = "pytorch_compiled"  # third beside engines: the float policy by PyTorch on the processor
+
 
 def show_bench(record: dict[str, Any]) -> None:
     """Print latency and memory."""
     machine = f"{record['cpu']['model']} ({record['target']})"
-    table = new_table(machine, "", "compiled float", f"INT8 ({record['kernel']})")
     latency, weights = record["latency_ms"], record["weight_bytes"]
+    beside = [PYTORCH] if PYTORCH in latency else []
+    shown = {"float_compiled": "float engine" if beside else "compiled float"}
+    shown |= {"int8": f"INT8 ({record['kernel']})"}
+    shown |= dict.fromkeys(beside, "float, compiled PyTorch on the processor")
+    table = new_table(machine, "", *shown.values())
     for key in ("p50", "p95", "p99"):
-        table.add_row(
-            f"latency {key}, ms",
-            f"{latency['float_compiled'][key]:.2f}",
-            f"{latency['int8'][key]:.2f}",
-        )
-    table.add_row("speedup (p50)", "1", f"{record['speedup']:.2f}")
+        table.add_row(f"latency {key}, ms", *(f"{latency[name][key]:.2f}" for name in shown))
+    ratios = (latency["float_compiled"]["p50"] / latency[name]["p50"] for name in shown)
+    table.add_row("speedup (p50)", *(f"{ratio:.2f}" for ratio in ratios))
     table.add_row(
         "weights held, MB", f"{weights['float'] / 1e6:.2f}", f"{weights['int8'] / 1e6:.2f}"
     )

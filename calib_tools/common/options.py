@@ -13,6 +13,9 @@ Force = Annotated[bool, typer.Option("--force", help="Replace an existing output
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 BundleDir = Annotated[Path, typer.Argument(help="Directory of a bundle.")]
 BufferDir = Annotated[Path, typer.Argument(help="Directory of a calibration buffer.")]
+Residency = Annotated[
+    str, typer.Option("--resident", help="Engines held at once on the GPU: all or sequential.")
+]
 Out = Annotated[Path, typer.Option("--out", help="Directory to write.")]
 
 

@@ -15,11 +15,12 @@ from quantvla_ros.backends.registry import DEFAULT, YARDSTICK, find_backend
 from quantvla_ros.bundle.schema import BundleManifest, GateRecord
 from quantvla_ros.errors import BundleError
 from quantvla_ros.processing.noise import draw_noise
-from quantvla_ros.quantization.gate import Thresholds, compare, load_thresholds
+from quantvla_ros.quantization.gate import Thresholds, compare, failures, load_thresholds
 from quantvla_ros.robot.observation import Observation
 
 GATE_SEED = 20602203  # noise of the gate; fixed, so that a judgement repeats
 DRAWS = 3  # chunks of the float policy for each sample, whose spread is no error of the weights
+STAGE_SAMPLES = 8  # of the stages, whose errors differ little from sample to sample
 
 Chunks = NDArray[np.float64]
 
@@ -84,6 +85,7 @@ def judge_bundles(
     observations: Sequence[Observation],
     thresholds: Thresholds | None = None,
     backend: str = DEFAULT,
+    resident: str = "all",
 ) -> GateRecord:
     """Judge a quantized bundle as a backend computes it on this machine.
 
@@ -91,11 +93,11 @@ def judge_bundles(
         BundleError: a bundle is damaged, or the second one is not quantized.
         CalibrationBufferError: too few observations.
     """
-    quantized = load_policy(quantized_path, backend, compiled=False)
+    quantized = load_policy(quantized_path, backend, compiled=False, resident=resident)
     if quantized.manifest.quantization is None:
         raise BundleError(f"bundle {quantized_path} is not quantized; the gate needs one that is")
     reference = load_policy(float_path, compiled=False)
-    return judge_chunks(
+    record = judge_chunks(
         reference.manifest,
         draws_of(reference, observations),
         chunks_of(quantized, observations),
@@ -104,3 +106,10 @@ def judge_bundles(
         quantized.kernel,
         backend,
     )
+    if not find_backend(backend).runs_what_it_built:
+        return record
+    from calib_tools.quantize.stage_errors import stage_errors
+
+    stages = stage_errors(quantized, quantized_path, float_path, observations[:STAGE_SAMPLES])
+    record = record.model_copy(update={"stages": stages})
+    return record.model_copy(update={"passed": not failures(record)})

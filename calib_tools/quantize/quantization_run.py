@@ -31,6 +31,7 @@ from calib_tools.quantize.rounding_stage import (
 from calib_tools.quantize.teaching import record_teacher_run
 from calib_tools.quantize.work_directory import WorkDirectory
 from quantvla_ros.backends.policy import Policy, policy_of
+from quantvla_ros.backends.registry import YARDSTICK, find_backend
 from quantvla_ros.bundle.schema import GateRecord, Quantization
 from quantvla_ros.bundle.storage import (
     Bundle,
@@ -236,8 +237,14 @@ class QuantizationRun:
         return {part: float(f"{value:.6g}") for part, value in found.items()}
 
     def _judge(self, draws: Chunks) -> GateRecord:
-        """Run the quantized policy as the target does; takes the network over."""
+        """Run the quantized policy as the target does; takes the network over.
+
+        A target that runs what it built has nothing to run yet: the yardstick judges until
+        `quantvla gate` does on that machine.
+        """
         target = self._recipe.target
+        if find_backend(target).runs_what_it_built:
+            target = YARDSTICK
         policy = policy_of(self._bundle, self._network, target)
         got = chunks_of(policy, self._data.held_out)
         return judge_chunks(

@@ -63,7 +63,8 @@ def quantize_bundle(
     recipe = recipe.checked(ray)
     prepare_output(out, force)
     target = find_backend(recipe.target)
-    target.prepare(Options(compiled=False))  # the gate runs on it at the end
+    if not target.runs_what_it_built:
+        target.prepare(Options(compiled=False))  # the gate runs on it at the end
     progress("load the float bundle", 0.0)
     bundle = load_bundle(bundle_path)
     if bundle.manifest.quantization is not None:

@@ -33,10 +33,13 @@ class Options:
     Attributes:
         compiled: compile it when it is loaded; takes a minute, or seconds from a cache.
         threads: of an inference.
+        resident: "all" of the policy stays on the device; "sequential": one part makes way for the
+            next in every inference, where all does not fit.
     """
 
     compiled: bool = True
     threads: int = 1
+    resident: str = "all"
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,14 @@ class Runner(Protocol):
         kernel: what multiplies, for records.
         integer_layers: how many layers multiply integers.
         device: where inputs are to lie and results lie, as PyTorch names it.
+        loading_ms: what loading took of the last `encode` and of the calls of `velocity` since,
+            ms; zeros where all stays loaded.
     """
 
     kernel: str
     integer_layers: int
     device: str
+    loading_ms: tuple[float, float]
 
     def encode(self, inputs: Mapping[str, Tensor]) -> Any:
         """Run once an observation what all steps of the flow share; see the family's `encode`."""
@@ -141,10 +147,15 @@ class Backend(ABC):
     Attributes:
         name: as the registry has it.
         activations: ranges that `quantize` gives integer activations for it where none are asked.
+        runs_what_it_built: a bundle runs here by what `build` made of it alone, so that its gate
+            is judged by another backend until then.
+        resident: what it can do of `Options.resident`.
     """
 
     name: str
     activations: Literal["dynamic", "static"] = "dynamic"
+    runs_what_it_built = False
+    resident: tuple[str, ...] = ("all",)
 
     def supports(self, precision: Precision) -> str | None:
         """None if layers of this precision run on this machine, else why not."""
@@ -190,6 +201,16 @@ class Backend(ABC):
 
         Raises:
             QuantVLAError: it cannot be made here, or is there already.
+        """
+        return None
+
+    def check_built(self, path: Path) -> None:
+        """Refuse what `build` made of the bundle at `path` if it is missing or does not fit.
+
+        Takes a moment; nothing is built or loaded.
+
+        Raises:
+            BackendError: it is missing, or of another bundle or machine; with the command.
         """
         return None
 

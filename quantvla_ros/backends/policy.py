@@ -16,6 +16,7 @@ from torch import Tensor
 from quantvla_ros.backends.base import Backend, Options, Runner, RunningPolicy
 from quantvla_ros.backends.registry import DEFAULT, YARDSTICK, find_backend
 from quantvla_ros.bundle.storage import Bundle, load_bundle
+from quantvla_ros.errors import BackendError
 from quantvla_ros.models.families import find_family
 from quantvla_ros.models.family import Network
 from quantvla_ros.models.guidance import PrefixGuidance
@@ -90,12 +91,16 @@ class Policy:
         mark()
         spans = (np.diff(marks) * 1e3).tolist()
         preprocess, encode, *denoise, postprocess = spans
+        loading, loading_steps = self.runner.loading_ms
+        denoise[0] -= loading_steps
         timings = {
             "preprocess": preprocess,
-            "encode": encode,
+            "encode": encode - loading,
             "denoise": sum(denoise),
             "postprocess": postprocess,
         }
+        if loading or loading_steps:
+            timings["load"] = loading + loading_steps
         return Chunk(actions, observation.stamp, timings, tuple(denoise))
 
 
@@ -115,6 +120,12 @@ def policy_of(
 
 def network_policy(path: Path, backend: Backend, options: Options) -> Policy:
     """Load a bundle and make its network ready on a backend (see `Backend.policy`)."""
+    if options.resident not in backend.resident:
+        raise BackendError(
+            f"backend '{backend.name}' cannot run with `resident` {options.resident}; it knows: "
+            f"{', '.join(backend.resident)}"
+        )
+    backend.check_built(path)
     backend.prepare(options)
     torch.set_num_threads(options.threads)
     bundle = load_bundle(path)
@@ -125,7 +136,11 @@ def network_policy(path: Path, backend: Backend, options: Options) -> Policy:
 
 
 def load_policy(
-    path: Path, backend: str = DEFAULT, compiled: bool = True, threads: int = 1
+    path: Path,
+    backend: str = DEFAULT,
+    compiled: bool = True,
+    threads: int = 1,
+    resident: str = "all",
 ) -> RunningPolicy:
     """Load a float or quantized bundle and make it ready to run.
 
@@ -134,9 +149,10 @@ def load_policy(
         backend: its name in the registry.
         compiled: see `Options`.
         threads: of an inference.
+        resident: see `Options`.
 
     Raises:
         BundleError: the bundle is damaged.
         BackendError: the backend is unknown, or the bundle cannot run on it here.
     """
-    return find_backend(backend).policy(Path(path), Options(compiled, threads))
+    return find_backend(backend).policy(Path(path), Options(compiled, threads, resident))

@@ -16,6 +16,7 @@ class NetworkRunner:
     """The two halves of a network, called in eager mode (see `Runner`)."""
 
     device = "cpu"
+    loading_ms = (0.0, 0.0)
 
     def __init__(self, network: Network, kernel: str) -> None:
         """Take a network over; `kernel` says for records what multiplies in it."""

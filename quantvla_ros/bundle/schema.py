@@ -129,12 +129,28 @@ class MotionErrors(_Model):
     limit: float
 
 
+class StageErrors(_Model):
+    """How far a stage of an engine lies from the reference's integers, given the same inputs.
+
+    `error` is the largest relative error (root mean square) of the stage's outputs, in `worst`;
+    `quantization` is what rounding to integers itself changed there, the reference against float;
+    `error` is at most `limit`.
+    """
+
+    name: str
+    worst: str
+    error: float
+    quantization: float
+    limit: float
+
+
 class GateRecord(_Model):
     """The judgement of a quantized policy against its float policy on held-out samples.
 
     `motions` has each arm and each tip; `gripper_flips` counts commands whose sign changed, of
     `samples * gripper_commands`; `mae_per_action` is in SI; `kernel` of `backend` computed the
-    quantized chunks on the machine `target`, as that backend calls it.
+    quantized chunks on the machine `target`, as that backend calls it; `stages` are judged where
+    it computes by engines.
     """
 
     passed: bool
@@ -149,6 +165,7 @@ class GateRecord(_Model):
     backend: str
     kernel: str
     target: str
+    stages: list[StageErrors] = []
 
     @property
     def worst(self) -> MotionErrors | None:

@@ -228,8 +228,10 @@ REFUSALS: Mapping[RefusalCode, RefusalEntry] = {
         "at every start",
     ),
     RefusalCode.FINGERPRINT_MISMATCH: RefusalEntry(
-        "the gate of a quantized bundle judged another kind of CPU or another kernel than runs now",
-        "judge it here by `quantvla gate ... --write`; `allow_failed_gate` overrides it",
+        "the gate of a quantized bundle judged another kind of machine or another kernel than runs "
+        "now, or the engines beside the bundle are missing, or of another bundle or machine",
+        "judge it here by `quantvla gate ... --write`; `allow_failed_gate` overrides it; engines "
+        "are built by `quantvla build`, never by the node",
     ),
     RefusalCode.JOINT_MISMATCH: RefusalEntry(
         "joint states or URDF lack a joint of the bundle; names both sides",

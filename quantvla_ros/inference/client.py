@@ -61,6 +61,7 @@ class InferenceClient:
         threads: int,
         timeout_s: float,
         compiled: bool = True,
+        resident: str = "all",
     ) -> None:
         """Remember what to run; `start` runs it.
 
@@ -70,12 +71,14 @@ class InferenceClient:
             threads: of the numerical libraries in the worker.
             timeout_s: an inference that takes longer ends the worker.
             compiled: whether the policy is compiled when it is loaded.
+            resident: see `Options`.
         """
         self._start = Start(
             bundle=str(Path(bundle).absolute()),
             backend=backend,
             compiled=compiled,
             threads=threads,
+            resident=resident,
         )
         self._timeout_s = timeout_s
         self._lock = threading.Lock()

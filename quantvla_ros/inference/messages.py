@@ -27,6 +27,7 @@ class Start(_Message):
     backend: str
     compiled: bool
     threads: int
+    resident: str = "all"
 
 
 class Ready(_Message):

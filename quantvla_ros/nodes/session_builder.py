@@ -36,6 +36,8 @@ from quantvla_ros.serving.record import check_record_path
 from quantvla_ros.serving.robot_file import PRESETS, read_robot
 from quantvla_ros.serving.startup import (
     RefusalError,
+    backend_for,
+    check_built,
     check_cameras,
     check_chunk_length,
     check_fingerprint,
@@ -93,13 +95,16 @@ class SessionBuilder:
         """
         parameters = self._parameters()
         manifest = read_bundle(parameters.bundle)
+        backend = backend_for(manifest, parameters.backend)
+        parameters = parameters.model_copy(update={"backend": backend})
         robot = None
         if parameters.robot:
             robot = read_robot(parameters.robot, shared_file(PRESETS))
             known = {"interface": robot.fit(manifest.interface)}
             manifest = manifest.model_copy(update=known)
         interface = manifest.interface
-        find_backend(parameters.backend)  # refused here and not by a process that ends
+        find_backend(backend)  # refused here and not by a process that ends
+        check_built(parameters.bundle, parameters.backend)
         warning = check_gate(manifest, parameters.bundle, parameters.allow_failed_gate)
         check_chunk_length(interface, parameters.motion_config(), 1 / parameters.control_rate_hz)
         check_record_path(parameters.record_path)
@@ -175,6 +180,7 @@ class SessionBuilder:
             parameters.threads,
             parameters.inference_timeout_s,
             parameters.compiled,
+            parameters.resident,
         )
         self._starting = client
         try:

@@ -203,6 +203,12 @@ def failures(record: GateRecord) -> list[str]:
             f"cosine {1.0 - beyond.cosine_error:.4f}{own} is below {limits['cosine']:.4f}, "
             f"held-out sample {beyond.worst_sample} has {1.0 - beyond.worst_cosine_error:.4f}"
         )
+    for stage in record.stages:
+        if not stage.error <= stage.limit:
+            out.append(
+                f"stage '{stage.name}' is {stage.error:.3g} from the reference in "
+                f"'{stage.worst}', above {stage.limit:.3g}"
+            )
     commands = record.samples * record.gripper_commands
     if commands and beyond.gripper_flips / commands > limits["gripper_flips"]:
         out.append(f"{beyond.gripper_flips} of {commands} gripper commands changed sign{own}")

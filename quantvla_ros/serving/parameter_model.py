@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from quantvla_ros.backends.registry import DEFAULT
+from quantvla_ros.backends.registry import DEFAULT, YARDSTICK
 from quantvla_ros.control.config import MotionConfig
 from quantvla_ros.control.twist import TwistLimits
 from quantvla_ros.processing.trained_range import FARTHEST
@@ -48,9 +48,10 @@ class PolicyNodeParameters(BaseModel):
         "about them go before it. Empty: the policy's names, one `joint_trajectory`.",
     )
     backend: str = _parameter(
-        DEFAULT,
-        "What computes: `cpu` multiplies on integer units, `reference` slowly in float on the "
-        "integer grid, as a yardstick; other packages add theirs.",
+        "",
+        f"What computes: `{DEFAULT}` multiplies on the processor's integer units, `{YARDSTICK}` "
+        "slowly in float on the integer grid, as a yardstick; other names are engines on a GPU or "
+        f"come from other packages. Empty: the one whose gate judged the bundle, else `{DEFAULT}`.",
     )
     compiled: bool = _parameter(
         True, "Compile the policy when the node is configured; without it start-up is faster."
@@ -61,6 +62,11 @@ class PolicyNodeParameters(BaseModel):
         "activations use one.",
         ge=1,
         le=64,
+    )
+    resident: Literal["all", "sequential"] = _parameter(
+        "all",
+        "What of the policy stays in the GPU's memory: all of it, or one engine that makes way for "
+        "the next (`sequential`, slow), where both do not fit. Backends without engines hold all.",
     )
     seed: int = _parameter(
         0, "Seed of the policy's noise; equal seeds repeat a run.", live=True, ge=0, le=2**31 - 1

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from quantvla_ros.backends.registry import find_backend
+from quantvla_ros.backends.registry import DEFAULT, YARDSTICK, find_backend
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.control.config import MotionConfig
@@ -20,7 +20,7 @@ from quantvla_ros.control.faults import RefusalCode
 from quantvla_ros.control.limits import JointLimits, LimitsMissingError, limits_from_urdf
 from quantvla_ros.control.observed import ObservedJoints, observed_from_urdf
 from quantvla_ros.control.schedule import reserve_s
-from quantvla_ros.errors import BundleError, QuantVLAError
+from quantvla_ros.errors import BackendError, BundleError, QuantVLAError
 from quantvla_ros.robot.interface import Interface
 from quantvla_ros.robot.urdf import UrdfError, read_joints
 from quantvla_ros.serving.input_buffer import InputBuffer
@@ -99,6 +99,27 @@ def check_gate(manifest: BundleManifest, path: str, allow_failed: bool) -> str:
         f"{text}: quantize it again with a better calibration buffer, or set allow_failed_gate.",
         "bundle",
     )
+
+
+def backend_for(manifest: BundleManifest, asked: str) -> str:
+    """The backend to run a bundle: the one asked for, else the one whose gate judged it.
+
+    The yardstick runs no robot unless it is asked for.
+    """
+    judged = manifest.gate.backend if manifest.gate else YARDSTICK
+    return asked or (DEFAULT if judged == YARDSTICK else judged)
+
+
+def check_built(path: str, backend: str) -> None:
+    """Check that what a backend needs beside a bundle is there and of this machine.
+
+    Raises:
+        RefusalError: FINGERPRINT_MISMATCH with the command that builds it; nothing does by itself.
+    """
+    try:
+        find_backend(backend).check_built(Path(os.path.expanduser(path)))
+    except BackendError as error:
+        raise RefusalError(RefusalCode.FINGERPRINT_MISMATCH, str(error), "bundle") from error
 
 
 def check_fingerprint(

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,9 @@ import torch
 from support.engine_backend import BACKEND, MACHINE_VARIABLE
 from support.fake_robot import CAMERAS, JOINTS
 from support.policy_graph import HORIZON, PolicyProcess, active_policy, manifest
+from support.stand_in_engines import BACKEND as ENGINES
+from support.stand_in_engines import MACHINE_VARIABLE as ENGINE_GPU
+from support.stand_in_tensorrt import install
 from support.tiny_policy import CONFIG, SIZE
 from support.waiting import wait_until
 
@@ -115,11 +120,48 @@ def test_the_node_refuses_it_on_another_machine(robot, bundles, tmp_path, monkey
     monkeypatch.setenv(MACHINE_VARIABLE, "two")
     policy = PolicyProcess(robot, bundles[1], tmp_path, "backend:=engine")
     try:
-        with pytest.raises(QuantVLAError, match=r"BACKEND_ERROR: .*no engine for machine two"):
+        with pytest.raises(
+            QuantVLAError, match=r"FINGERPRINT_MISMATCH: .*no engine for machine two"
+        ):
             policy.client.configure()
         build(bundles[1], "engine")
         words = r"FINGERPRINT_MISMATCH: .*'machine one'; here runs .* of 'engine' on 'machine two'"
         with pytest.raises(QuantVLAError, match=words):
+            policy.client.configure()
+    finally:
+        policy.close()
+
+
+def test_the_node_runs_engines_and_never_builds_them(robot, bundles, tmp_path, monkeypatch):
+    plain, quantized = bundles
+    made = shutil.copytree(quantized, tmp_path / "int8", ignore=shutil.ignore_patterns("engines"))
+    name = ENGINES.name
+    policy = PolicyProcess(robot, made, tmp_path, f"backend:={name}")
+    try:
+        words = r"FINGERPRINT_MISMATCH: .*no engines for TensorRT .*; run `quantvla build .*int8`"
+        with pytest.raises(QuantVLAError, match=words):
+            policy.client.configure()
+        assert not (made / "engines").exists()
+    finally:
+        policy.close()
+    ENGINES.build(made)
+    install(lambda key, module: monkeypatch.setitem(sys.modules, key, module))
+    judged = judge_bundles(plain, made, observations(8), backend=name)
+    assert (judged.backend, judged.target) == (name, ENGINES.target())
+    assert [(stage.name, stage.error <= stage.limit) for stage in judged.stages] == [
+        ("context", True), ("step", True)
+    ]  # fmt: skip
+    passed = judged.model_copy(update={"passed": True})  # a random policy passes no gate
+    write_manifest(made, load_manifest(made).model_copy(update={"gate": passed}))
+    with active_policy(robot, made, tmp_path, f"backend:={name}") as policy:
+        wait_until(lambda: policy.count("inference", "chunks") > 2, 30, "chunks")
+        assert policy.client.diagnostics("bundle")[1]["kernel"] == "TensorRT INT8, rest fp32"
+    monkeypatch.setenv(ENGINE_GPU, "another GPU")
+    policy = PolicyProcess(robot, made, tmp_path, f"backend:={name}")
+    try:
+        with pytest.raises(
+            QuantVLAError, match=r"FINGERPRINT_MISMATCH: .*, another GPU .*only for"
+        ):
             policy.client.configure()
     finally:
         policy.close()

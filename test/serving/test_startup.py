@@ -15,6 +15,7 @@ from quantvla_ros.backends.cpu.fingerprint import cpu_kind
 from quantvla_ros.bundle.schema import GateRecord
 from quantvla_ros.serving.startup import (
     RefusalError,
+    backend_for,
     check_fingerprint,
     check_gate,
     read_limits,
@@ -97,3 +98,18 @@ def test_gate_holds_for_the_cpu_and_the_kernel_that_it_judged(target, kernel, fi
 
 def test_float_bundle_has_no_fingerprint():
     assert check_fingerprint(manifest(), "b", "cpu", "float32", allow_other=False) == ""
+
+
+@pytest.mark.parametrize(
+    ("judged", "asked", "runs"),
+    [
+        (None, "", "cpu"),
+        ("engine", "", "engine"),
+        ("reference", "", "cpu"),  # the yardstick runs no robot unasked
+        ("engine", "reference", "reference"),
+    ],
+)
+def test_a_bundle_runs_on_the_backend_that_judged_it(judged, asked, runs):
+    record = None if judged is None else gate(True, backend=judged)
+    made = manifest().model_copy(update={"gate": record})
+    assert backend_for(made, asked) == runs

@@ -42,11 +42,10 @@ class EngineBackend(Backend):
 
         return NetworkRunner(network, "engine int8")
 
-    def policy(self, path, options):
+    def check_built(self, path):
         engine = self.engine_folder(path) / "engine.json"
         if load_manifest(path).quantization is not None and not engine.exists():
             raise BackendError(f"bundle {path} has no engine for {self.target()}; build it there")
-        return super().policy(path, options)
 
 
 BACKEND = EngineBackend()

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quantvla_ros.backends.base import Backend, BuildOptions, Fact, Options
-from quantvla_ros.backends.tensorrt.machine import this_machine
-from quantvla_ros.errors import BackendError
+from quantvla_ros.backends.tensorrt.machine import Machine, this_machine
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +27,12 @@ class TensorRTBackend(Backend):
 
     name = "tensorrt"
     activations = "static"
+    runs_what_it_built = True
+    resident = ("all", "sequential")
+
+    def machine(self) -> Machine:
+        """The machine that engines are built for and run on."""
+        return this_machine()
 
     def supports(self, precision: Precision) -> str | None:
         """See `Backend`: what stock TensorRT multiplies."""
@@ -41,7 +46,7 @@ class TensorRTBackend(Backend):
 
     def target(self) -> str:
         """See `Backend`: TensorRT, GPU and the release of the Jetson's software."""
-        return str(this_machine())
+        return str(self.machine())
 
     def facts(self) -> list[Fact]:
         """See `Backend`: JetPack, TensorRT, GPU, CUDA, power and swap."""
@@ -53,13 +58,28 @@ class TensorRTBackend(Backend):
         """See `Backend`: two engines and their record."""
         from quantvla_ros.backends.tensorrt.engines import build_engines
 
-        return build_engines(path, self.engine_folder(path), this_machine(), options)
+        return build_engines(path, self.engine_folder(path), self.machine(), options)
+
+    def check(self, options: Options) -> None:
+        """See `Backend`: TensorRT and a GPU."""
+        self.machine().check()
+
+    def check_built(self, path: Path) -> None:
+        """See `Backend`: the engines are this bundle's and this machine's."""
+        from quantvla_ros.backends.tensorrt.engine_record import fitting_record
+        from quantvla_ros.bundle.storage import load_manifest
+
+        fitting_record(path, self.engine_folder(path), load_manifest(path), self.machine())
 
     def load(
         self, bundle: Bundle, network: Network, options: Options, example: Mapping[str, Tensor]
     ) -> Runner:
-        """See `Backend`."""
-        raise BackendError("this version does not run engines yet; choose another backend")
+        """See `Backend`: loads the engines beside the bundle; builds nothing."""
+        from quantvla_ros.backends.tensorrt.loading import load_runner
+
+        sequential = options.resident == "sequential"
+        folder = self.engine_folder(bundle.path)
+        return load_runner(bundle, folder, self.machine(), network, sequential, example)
 
 
 BACKEND = TensorRTBackend()
