@@ -20,8 +20,9 @@ class StaticError:
     """Compares transforms of one input that all its readers share.
 
     The squared error of the outputs is taken as if the errors of the input's columns were
-    independent. Each token counts by the share of its own output that it loses: what a layer adds
-    to a giant token says nothing of what it adds to the others.
+    independent. Each token counts by the share that it loses of its own output or, if that is
+    larger, about the mean one: a giant token, which all others attend to, must be kept, and yet
+    its errors, giants too, must not decide alone.
     """
 
     def __init__(
@@ -39,7 +40,8 @@ class StaticError:
         self._weights = [weight.detach().float() for weight in weights]
         self._bits, self._limit = bits, limit
         power = torch.stack([(self._x @ w.T).square().sum(dim=1) for w in self._weights]).sum(dim=0)
-        self._shares = self._counts / (power + power.median()).clamp(min=1e-30)
+        mean = self._counts @ power
+        self._shares = self._counts / (power + mean).clamp(min=1e-30)
 
     def of(self, scale: Tensor | None = None, block: int | None = None) -> float:
         """Expected error when the input is divided by `scale` [in] and then rotated in blocks."""
