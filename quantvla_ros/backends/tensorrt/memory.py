@@ -11,7 +11,7 @@ from quantvla_ros.errors import BackendError
 
 MEMINFO = Path("/proc/meminfo")
 _SELF = Path("/proc/self")
-MEASURED = ((10e6, 0.75e9), (702e6, 2.5e9))
+MEASURED = ((10e6, 0.75e9), (432e6, 3.5e9))
 """Bytes of a part's plan, and the largest memory of the process that built it."""
 SPARE = 0.3e9
 """For the system itself: a Jetson without it kills whatever grows."""
