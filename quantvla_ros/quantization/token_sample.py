@@ -26,17 +26,22 @@ class TokenSample:
 
 
 class TokenCollector:
-    """Keeps every n-th token, and those with the largest magnitudes."""
+    """Keeps every n-th token in a random order, and those with the largest magnitudes.
+
+    In their own order every n-th could be the first of each sequence, and these are the giants.
+    """
 
     def __init__(self, width: int) -> None:
         self._spread = self._peaks = torch.empty(0, width)
         self._every, self._seen = 1, 0
+        self._order = torch.Generator().manual_seed(0)
 
     def add(self, tokens: Tensor) -> None:
         """Take float32 [tokens, in]; what is kept is copied."""
         first = -self._seen % self._every
         self._seen += len(tokens)
-        self._spread = torch.cat([self._spread, tokens[first :: self._every]])
+        mixed = torch.randperm(len(tokens), generator=self._order)[first :: self._every]
+        self._spread = torch.cat([self._spread, tokens[mixed]])
         while len(self._spread) > SPREAD:
             self._spread = self._spread[::2].clone()
             self._every *= 2
