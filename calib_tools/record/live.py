@@ -43,11 +43,13 @@ def record(
 
     prepare_output(out, force)
     refusal, optional = refusal_for(bundle), _optional(config, bundle)
+    collector = Collector(config, samples, refusal)  # refuses bad numbers before anybody waits
     with ExitStack() as closing:
         tap = closing.enter_context(TopicTap(config.topics()))
         absent = tap.subscribe(config.first_message_timeout_s, optional)
-        config = config.without(absent)
-        collector = Collector(config, samples, refusal)
+        if absent:
+            config = config.without(absent)
+            collector = Collector(config, samples, refusal)
         received = collector.synchroniser.received
         bar = closing.enter_context(CollectorProgress(collector, collector.target))
         for topic in absent:

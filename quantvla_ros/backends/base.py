@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from quantvla_ros.bundle.schema import BundleManifest
-
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
+    from quantvla_ros.bundle.schema import BundleManifest
     from quantvla_ros.bundle.storage import Bundle
     from quantvla_ros.models.family import Network
     from quantvla_ros.quantization.schemes import Precision
