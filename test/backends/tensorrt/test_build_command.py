@@ -24,7 +24,14 @@ def int8(tmp_path):
 
 def start(*arguments):
     command = [sys.executable, "-m", "calib_tools.cli", "build", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A suite in the background of a shell is deaf to Ctrl-C, and so would be what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def test_engines_appear_whole_and_are_not_built_twice(int8):
