@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from quantvla_ros.models.blocks import Attention, rotary_table
+from quantvla_ros.models.blocks import Attention, GatedMLP, rotary_table
 from quantvla_ros.models.sites import GatedSite, NormSite, Sites, ValueSite
 
 
@@ -32,14 +32,8 @@ class LlamaConfig:
         return self.width // self.heads
 
 
-class LlamaMLP(nn.Module):
-    """``down(silu(gate(x)) * up(x))``."""
-
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__()
-        self.gate_proj = nn.Linear(width, hidden, bias=False)
-        self.up_proj = nn.Linear(width, hidden, bias=False)
-        self.down_proj = nn.Linear(hidden, width, bias=False)
+class LlamaMLP(GatedMLP):
+    """SwiGLU: ``down(silu(gate(x)) * up(x))``."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, T, D] to [B, T, D]."""

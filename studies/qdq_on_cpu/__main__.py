@@ -11,11 +11,8 @@ import os
 import sys
 from pathlib import Path
 
-import typer
-
-from calib_tools.evaluate.cli import evaluate
+from studies.evaluation import play
 from studies.qdq_on_cpu.change import read_change
-from studies.study import study_command
 
 KIND = "studies.qdq_on_cpu"
 EXAMPLE = (
@@ -32,10 +29,8 @@ def main() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(
         filter(None, (str(root), entries, os.environ.get("PYTHONPATH", "")))
     )
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(help=__doc__, epilog=EXAMPLE)(evaluate)
-    with study_command(KIND):
-        app(obj=read_change)
+    assert __doc__ is not None
+    play(read_change, KIND, __doc__, EXAMPLE)
 
 
 if __name__ == "__main__":

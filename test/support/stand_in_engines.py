@@ -3,23 +3,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 
 import torch
-from support.engines import ORIN
+from support.engines import ORIN, write_plans
 
 from quantvla_ros.backends.tensorrt.backend import TensorRTBackend
-from quantvla_ros.backends.tensorrt.engine_record import (
-    GRAPHS,
-    Builder,
-    EngineRecord,
-    PlanRecord,
-    bundle_identity,
-    plan_file,
-    write_record,
-)
 from quantvla_ros.bundle.storage import load_bundle
 
 MACHINE_VARIABLE = "ENGINE_GPU"  # name of the GPU that this machine has
@@ -50,28 +40,12 @@ class StandInEngines(TensorRTBackend):
         programs = export_graphs(bundle, network, dict.fromkeys(parts, torch.float32))
         folder = self.engine_folder(path)
         folder.mkdir(parents=True, exist_ok=True)
-        plans = {}
-        for graph in GRAPHS:
-            plan = plan_of(programs[graph])
-            plan_file(folder, graph).write_bytes(plan)
-            plans[graph] = PlanRecord(
-                graph=graph_hash(programs[graph]),
-                plan=hashlib.sha256(plan).hexdigest(),
-                plan_bytes=len(plan),
-                int8_products=0,
-                int8_linears=integer_linears_of(programs[graph], names),
-                float_linears=[],
-                seconds=0.0,
-                memory_bytes=0,
-            )
-        record = EngineRecord(
-            bundle=bundle_identity(bundle.manifest),
-            machine=self.machine(),
-            builder=Builder(name="onnx", version="10.3.0"),
-            precision=dict.fromkeys(parts, "fp32"),
-            plans=plans,
-        )
-        write_record(folder, record)
+        plans = {
+            graph: (graph_hash(made), plan_of(made), integer_linears_of(made, names))
+            for graph, made in programs.items()
+        }
+        precision = dict.fromkeys(parts, "fp32")
+        write_plans(folder, bundle.manifest, self.machine(), precision, plans)
         return folder
 
     def load(self, bundle, network, options, example):

@@ -21,7 +21,6 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from support.stand_in_cuda import StandInCuda
-from support.static_bundle import save_static_bundle
 from support.tiny_policy import save_tiny_bundle
 
 from quantvla_ros.backends.tensorrt import cuda
@@ -36,6 +35,7 @@ from quantvla_ros.bundle.storage import load_bundle
 from quantvla_ros.errors import BackendError
 from quantvla_ros.models.graphs import Graph, Graphs, HostInputs
 from quantvla_ros.quantization.network import load_network
+from studies.static_bundle import save_static_bundle
 
 SIZE = 1 << 20  # elements of the tensors that are copied: 4 MB
 ROUNDS = 50

@@ -16,7 +16,6 @@ import pytest
 import torch
 from support.stand_in_engines import BACKEND, MACHINE_VARIABLE
 from support.stand_in_tensorrt import install
-from support.static_bundle import save_static_bundle
 from support.tiny_policy import STEPS, observations, save_tiny_bundle
 
 from quantvla_ros.backends.policy import load_policy
@@ -27,6 +26,7 @@ from quantvla_ros.errors import BackendError
 from quantvla_ros.processing.noise import draw_noise
 from quantvla_ros.quantization.network import load_network
 from quantvla_ros.robot.action_prefix import ActionPrefix
+from studies.static_bundle import save_static_bundle
 
 NAME = BACKEND.name
 
