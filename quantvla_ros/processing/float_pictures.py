@@ -60,7 +60,7 @@ class FitFloatPictures:
 
 
 def bilinear(picture: Floats, height: int, width: int) -> Floats:
-    """Resize float32 [rows, columns, channels] without smoothing, pixels counted at their middle."""
+    """Resize float32 [rows, columns, channels] without smoothing; a pixel is at its middle."""
     if picture.shape[:2] == (height, width):
         return picture
     (above, below, down), (before, after, right) = (
@@ -68,8 +68,8 @@ def bilinear(picture: Floats, height: int, width: int) -> Floats:
     )
     right, down = right[None, :, None], down[:, None, None]
     rows = picture[:, before] * (1 - right) + picture[:, after] * right
-    out: Floats = rows[above] * (1 - down) + rows[below] * down
-    return out
+    out = rows[above] * (1 - down) + rows[below] * down
+    return out.astype(np.float32, copy=False)
 
 
 def _neighbours(old: int, new: int) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
