@@ -12,6 +12,10 @@ class BundleError(QuantVLAError):
     """A bundle that must not be used: damaged, incomplete or of an unknown schema."""
 
 
+class CheckpointError(QuantVLAError):
+    """A checkpoint that cannot be imported; the sentence names its file and the way out."""
+
+
 class CalibrationBufferError(QuantVLAError):
     """A calibration buffer that cannot be used."""
 

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
-from quantvla_ros.serving.gripper_types import DEFAULT_NAMES
+from quantvla_ros.robot.gripper_types import DEFAULT_NAMES
+from quantvla_ros.robot.robot_file import read_robot
 from quantvla_ros.serving.parameter_model import PolicyNodeParameters
-from quantvla_ros.serving.robot_file import read_robot
 from quantvla_ros.serving.servo_check import SERVO_PARAMETERS, SERVO_TIMEOUT_S, unfit
 from simulation.controller_release import find_release
 from simulation.robot import JOINT_NAMES

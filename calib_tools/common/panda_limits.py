@@ -7,8 +7,8 @@ import functools
 
 from quantvla_ros.control.limits import JointLimits, limits_from_urdf
 from quantvla_ros.resources import shared_file
+from quantvla_ros.robot.robot_file import PRESETS, read_robot
 from quantvla_ros.serving.joint_limit_texts import JOINT_LIMIT_TEXTS
-from quantvla_ros.serving.robot_file import PRESETS, read_robot
 from simulation.robot import JOINT_NAMES
 from simulation.urdf import panda_urdf
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from calib_tools.buffer.sources import CalibrationConfig, CameraSource, JointSource, load_config
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.resources import shared_file
-from quantvla_ros.serving.robot_file import PRESETS, read_robot
+from quantvla_ros.robot.robot_file import PRESETS, read_robot
 from quantvla_ros.validation import first_problem
 
 

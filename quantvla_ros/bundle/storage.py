@@ -12,13 +12,8 @@ from typing import TYPE_CHECKING
 from quantvla_ros.bundle.directory import prepare_output, written_directory
 from quantvla_ros.bundle.manifest_file import MANIFEST, read_manifest, write_manifest
 from quantvla_ros.bundle.schema import BundleManifest
-from quantvla_ros.bundle.tensors import (
-    WEIGHTS,
-    check_content,
-    check_types,
-    read_tensors,
-    write_tensors,
-)
+from quantvla_ros.bundle.tensor_writing import Said, write_tensors
+from quantvla_ros.bundle.tensors import WEIGHTS, check_types, read_tensors
 from quantvla_ros.bundle.tokenizer import Tokenizer
 from quantvla_ros.errors import BundleError
 
@@ -108,25 +103,26 @@ def save_bundle(
     tokenizer_json: str,
     force: bool = False,
     beside: Mapping[str, str] | None = None,
+    said: Said = lambda count: None,
 ) -> Path:
     """Write a bundle; it appears whole or not at all.
 
     Args:
         path: directory to write.
         manifest: its `files` are computed here, whatever it holds.
-        tensors: written with their own dtypes.
+        tensors: written with their own dtypes; each may be made when it is asked for.
         tokenizer_json: text of `tokenizer.json`.
         force: replace `path` when it exists.
         beside: text by name of files that lie in the directory and are no part of the bundle.
+        said: progress of the tensors, see `write_tensors`.
 
     Raises:
         OutputExistsError: `path` exists and `force` is not given.
         BundleError: a tensor is not finite, or of a type that no bundle holds.
     """
     path = Path(path)
-    check_content(path, tensors)
     with written_directory(path, force) as fresh:
-        write_tensors(fresh, tensors)
+        write_tensors(fresh, tensors, said, path)
         for name, text in {TOKENIZER: tokenizer_json, **(beside or {})}.items():
             (fresh / name).write_bytes(text.encode())
         files = {name: file_hash(fresh / name) for name in FILES}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 WEIGHTS = "weights.safetensors"
-TYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "I8": "int8", "U8": "uint8"}
+TYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16", "I8": "int8", "U8": "uint8"}
 """Floats, and the integers of quantized layers; safetensors' name -> PyTorch's."""
 _CHECKED = 1 << 20  # numbers
 
@@ -36,17 +36,16 @@ def check_types(path: Path) -> None:
             raise _wrong_type(path / WEIGHTS, name, entry["dtype"])
 
 
-def check_content(where: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Refuse tensors that no bundle may hold.
+def check_tensor(where: Path, name: str, tensor: torch.Tensor) -> None:
+    """Refuse a tensor that no bundle may hold.
 
     Raises:
-        BundleError: one is not finite or of a wrong type; its name is in the text.
+        BundleError: it is not finite or of a wrong type; its name is in the text.
     """
-    for name, tensor in tensors.items():
-        kind = str(tensor.dtype).removeprefix("torch.")
-        if kind not in TYPES.values():
-            raise _wrong_type(where, name, kind)
-        _check_finite(where, name, tensor)
+    kind = str(tensor.dtype).removeprefix("torch.")
+    if kind not in TYPES.values():
+        raise _wrong_type(where, name, kind)
+    _check_finite(where, name, tensor)
 
 
 def _wrong_type(where: Path, name: str, kind: str) -> BundleError:
@@ -175,28 +174,3 @@ def _mapped(file: Path, start: int, entry: dict[str, Any]) -> torch.Tensor:
     # "c": a page that is written is copied. numpy knows no bfloat16, so the bytes are mapped.
     mapped = np.memmap(file, np.uint8, "c", start + first, (end - first,))
     return torch.from_numpy(mapped).view(kind).view(entry["shape"])
-
-
-def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Write the file into the directory `path`."""
-    from safetensors.torch import save_file
-
-    save_file(_apart(tensors), path / WEIGHTS)
-    (path / WEIGHTS).chmod(0o644)  # safetensors lets only the owner read
-
-
-def _apart(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The tensors as safetensors takes them: none shares memory; copied only where one does."""
-    import torch
-
-    taken: set[int] = set()
-    out = {}
-    for name, tensor in tensors.items():
-        own = tensor.detach().cpu()
-        storage = own.untyped_storage()
-        alone = storage.nbytes() == own.nbytes and own.is_contiguous()
-        if not alone or storage.data_ptr() in taken:
-            own = own.clone(memory_format=torch.contiguous_format)
-        taken.add(own.untyped_storage().data_ptr())
-        out[name] = own
-    return out

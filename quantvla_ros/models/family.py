@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -17,8 +16,9 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 from quantvla_ros.bundle.schema import BundleManifest
-from quantvla_ros.bundle.storage import Bundle
 from quantvla_ros.bundle.tokenizer import Tokenizer
+from quantvla_ros.checkpoints.checkpoint import Checkpoint
+from quantvla_ros.checkpoints.options import Imported, ImportOptions
 from quantvla_ros.models.blocks import Attention
 from quantvla_ros.models.flow import Flow
 from quantvla_ros.models.graphs import Graphs
@@ -86,7 +86,7 @@ class Family:
         processing: the way in and out of a manifest's policy, with its tokenizer.
         unused: linears that no action depends on: inference never calls them.
         graphs: a network as two graphs for engines; None: the family has no such description.
-        importer: the float bundle, not saved yet, of a checkpoint's directory, or None if that is
+        importer: the float bundle, not written yet, of a checkpoint, or None if that is
             of another family; None itself where no checkpoint is imported.
     """
 
@@ -102,7 +102,7 @@ class Family:
     processing: Callable[[BundleManifest, Tokenizer], Processing]
     unused: Callable[[nn.Module], frozenset[str]]
     graphs: Callable[[nn.Module], Graphs] | None = None
-    importer: Callable[[Path], Bundle | None] | None = None
+    importer: Callable[[Checkpoint, ImportOptions], Imported | None] | None = None
 
 
 def siblings_by_leaf(

@@ -21,9 +21,9 @@ from quantvla_ros.nodes.moveit_servo import MoveItServo
 from quantvla_ros.nodes.qos import COMMAND
 from quantvla_ros.nodes.twist_drive import TwistDrive, TwistOutput
 from quantvla_ros.robot.interface import Interface
+from quantvla_ros.robot.robot_file import RobotFile
 from quantvla_ros.serving.gripper_setup import gripper_setups
 from quantvla_ros.serving.parameter_model import PolicyNodeParameters
-from quantvla_ros.serving.robot_file import RobotFile
 from quantvla_ros.serving.startup import read_limits
 
 _NO_JOINT = JointLimits((), *[np.zeros(0)] * 5)

@@ -14,8 +14,8 @@ from quantvla_ros.nodes.gripper import ForwardGripper, Gripper
 from quantvla_ros.nodes.gripper_action import ActionGripper
 from quantvla_ros.nodes.gripper_goals import GripperGoals
 from quantvla_ros.nodes.gripper_messages import GripperMessages
+from quantvla_ros.robot.gripper_types import DEFAULT_NAMES, ActionType
 from quantvla_ros.serving.gripper_setup import GripperSetup
-from quantvla_ros.serving.gripper_types import DEFAULT_NAMES, ActionType
 from quantvla_ros.serving.parameter_model import PolicyNodeParameters
 
 

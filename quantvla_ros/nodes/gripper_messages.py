@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.serving.gripper_types import ActionType
+from quantvla_ros.robot.gripper_types import ActionType
 
 _TYPES: dict[ActionType, str] = {
     "gripper_command": "GripperCommand",

@@ -26,6 +26,7 @@ from quantvla_ros.nodes.output_watch import OutputWatch
 from quantvla_ros.nodes.ros_clock import RosClock
 from quantvla_ros.nodes.visuals import ChunkDisplay
 from quantvla_ros.resources import shared_file
+from quantvla_ros.robot.robot_file import PRESETS, read_robot
 from quantvla_ros.serving.graph import GraphWatches
 from quantvla_ros.serving.input_buffer import InputBuffer
 from quantvla_ros.serving.instruction_gate import instruction_gate
@@ -33,7 +34,6 @@ from quantvla_ros.serving.joint_limit_texts import MAX_JUMP, TRACKING_TOLERANCE
 from quantvla_ros.serving.parameter_model import PolicyNodeParameters
 from quantvla_ros.serving.parts import PolicyParts, RobotParts, SessionParts
 from quantvla_ros.serving.record import check_record_path
-from quantvla_ros.serving.robot_file import PRESETS, read_robot
 from quantvla_ros.serving.startup import (
     RefusalError,
     backend_for,

@@ -6,10 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.robot.gripper_types import DEFAULT_NAMES, OwnController
 from quantvla_ros.robot.interface import Interface
-from quantvla_ros.serving.gripper_types import DEFAULT_NAMES, OwnController
+from quantvla_ros.robot.robot_file import RobotFile
 from quantvla_ros.serving.parameter_model import PolicyNodeParameters
-from quantvla_ros.serving.robot_file import RobotFile
 
 
 @dataclass(frozen=True)

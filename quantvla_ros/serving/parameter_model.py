@@ -14,7 +14,7 @@ from quantvla_ros.backends.registry import DEFAULT, YARDSTICK
 from quantvla_ros.control.config import MotionConfig
 from quantvla_ros.control.twist import TwistLimits
 from quantvla_ros.processing.trained_range import FARTHEST
-from quantvla_ros.serving.gripper_types import GripperType
+from quantvla_ros.robot.gripper_types import GripperType
 from quantvla_ros.serving.input_types import Gates
 
 _MOTION = MotionConfig()

@@ -13,7 +13,7 @@ from std_msgs.msg import Float64MultiArray
 
 from quantvla_ros.nodes import qos
 from quantvla_ros.nodes.gripper_messages import GripperMessages
-from quantvla_ros.serving.gripper_types import DEFAULT_NAMES, ActionType, GripperType
+from quantvla_ros.robot.gripper_types import DEFAULT_NAMES, ActionType, GripperType
 from simulation.gripper_goal import GoalEnd, GripperGoal
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.serving.gripper_types import GripperType
+from quantvla_ros.robot.gripper_types import GripperType
 from simulation.controller_release import RELEASES, STRICTEST
 from simulation.trajectory_controller import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, RATE_HZ
 

@@ -15,11 +15,11 @@ from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.resources import shared_file
 from quantvla_ros.robot.action_space import ActionSpace
 from quantvla_ros.robot.interface import StateSpace
+from quantvla_ros.robot.robot_file import PRESETS, RobotFile, read_robot
 from quantvla_ros.robot.units import range_entry
 from quantvla_ros.serving.gripper_setup import GripperSetup, gripper_setups
 from quantvla_ros.serving.joint_limit_texts import JOINT_LIMIT_TEXTS
 from quantvla_ros.serving.parameter_table import validate
-from quantvla_ros.serving.robot_file import PRESETS, RobotFile, read_robot
 
 FOLDER = shared_file(PRESETS)
 PRESET_NAMES = sorted(file.stem for file in FOLDER.glob("*.yaml"))

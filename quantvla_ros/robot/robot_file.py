@@ -12,9 +12,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.robot.gripper_types import GripperType
 from quantvla_ros.robot.interface import Interface
 from quantvla_ros.robot.units import Entry, entry, range_entry
-from quantvla_ros.serving.gripper_types import GripperType
 from quantvla_ros.validation import first_problem
 
 PRESETS = "config/robots"
