@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from quantvla_ros.models.blocks import Attention, GatedMLP, rotary_table
+from quantvla_ros.models.blocks import Attention, DecoderLayer, GatedMLP, rotary_table
 from quantvla_ros.models.sites import GatedSite, NormSite, Sites, ValueSite
 
 
@@ -32,33 +32,11 @@ class LlamaConfig:
         return self.width // self.heads
 
 
-class LlamaMLP(GatedMLP):
-    """SwiGLU: ``down(silu(gate(x)) * up(x))``."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [B, T, D] to [B, T, D]."""
-        out: Tensor = self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
-        return out
-
-
-class LlamaLayer(nn.Module):
-    """Attention and gated MLP, each behind a norm."""
-
-    def __init__(self, config: LlamaConfig) -> None:
-        super().__init__()
-        width = config.width
-        self.input_layernorm = nn.RMSNorm(width, config.epsilon)
-        self.self_attn = Attention(width, config.heads, config.kv_heads, config.head_width)
-        self.post_attention_layernorm = nn.RMSNorm(width, config.epsilon)
-        self.mlp = LlamaMLP(width, config.mlp)
-
-    def forward(self, x: Tensor, table: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
-        """Map [B, T, D] to [B, T, D]."""
-        y, attention = self.input_layernorm(x), self.self_attn
-        key, value = attention.key_value(y, table)
-        x = x + attention.attend(attention.query(y, table), key, value, mask)
-        out: Tensor = x + self.mlp(self.post_attention_layernorm(x))
-        return out
+def _layer(config: LlamaConfig) -> DecoderLayer:
+    width = config.width
+    attention = Attention(width, config.heads, config.kv_heads, config.head_width)
+    mlp = GatedMLP(width, config.mlp, "silu")
+    return DecoderLayer(lambda: nn.RMSNorm(width, config.epsilon), attention, mlp)
 
 
 class Llama(nn.Module):
@@ -68,7 +46,7 @@ class Llama(nn.Module):
         super().__init__()
         self.config = config
         self.embed_tokens = nn.Embedding(config.vocabulary, config.width)
-        self.layers = nn.ModuleList(LlamaLayer(config) for _ in range(config.layers))
+        self.layers = nn.ModuleList(_layer(config) for _ in range(config.layers))
         self.norm = nn.RMSNorm(config.width, config.epsilon)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -86,7 +64,7 @@ class Llama(nn.Module):
         mask = torch.full((length, length), -torch.inf).triu(1)[None, None]
         out = [x]
         for layer in self.layers[first:]:
-            out.append(layer(out[-1], table, mask))
+            out.append(layer(out[-1], table, mask)[0])
         return out
 
     def logits(self, x: Tensor) -> Tensor:

@@ -22,17 +22,17 @@ from torch import Tensor, nn
 from quantvla_ros.models.blocks import (
     AdaptiveRMSNorm,
     Attention,
+    DecoderLayer,
     GatedMLP,
     RMSNorm,
+    RotaryTable,
     VisionBlock,
+    attention_bias,
     rotary_table,
     time_embedding,
 )
 from quantvla_ros.models.family import Network
 from quantvla_ros.models.mini_pi05.config import MiniPi05Config
-
-MASKED = -6e4
-"""Added to the logits of padding; finite also in float16, so that a fully masked row is no NaN."""
 
 
 class Context(NamedTuple):
@@ -98,28 +98,11 @@ class VisionTower(nn.Module):
         return out
 
 
-class LanguageLayer(nn.Module):
+def _language_layer(config: MiniPi05Config) -> DecoderLayer:
     """One layer of the language model (Gemma's form)."""
-
-    def __init__(self, config: MiniPi05Config) -> None:
-        super().__init__()
-        self.input_layernorm = RMSNorm(config.width)
-        self.self_attn = Attention(config.width, config.heads, config.kv_heads, config.head_width)
-        self.post_attention_layernorm = RMSNorm(config.width)
-        self.mlp = GatedMLP(config.width, config.mlp)
-
-    def key_value(self, x: Tensor, table: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """Keys and values of this layer for the tokens ``x`` [B, P, D]."""
-        return self.self_attn.key_value(self.input_layernorm(x), table)
-
-    def forward(
-        self, x: Tensor, table: tuple[Tensor, Tensor], mask: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the layer's output [B, P, D] with its keys and values."""
-        y = self.input_layernorm(x)
-        key, value = self.self_attn.key_value(y, table)
-        x = x + self.self_attn.attend(self.self_attn.query(y, table), key, value, mask)
-        return x + self.mlp(self.post_attention_layernorm(x)), key, value
+    attention = Attention(config.width, config.heads, config.kv_heads, config.head_width)
+    mlp = GatedMLP(config.width, config.mlp)
+    return DecoderLayer(lambda: RMSNorm(config.width), attention, mlp)
 
 
 class ExpertLayer(nn.Module):
@@ -139,7 +122,7 @@ class ExpertLayer(nn.Module):
         self,
         x: Tensor,
         modulation: Tensor,
-        table: tuple[Tensor, Tensor],
+        table: RotaryTable,
         context_key: Tensor,
         context_value: Tensor,
         mask: Tensor,
@@ -161,7 +144,7 @@ class LanguageModel(nn.Module):
     def __init__(self, config: MiniPi05Config) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(config.vocabulary, config.width)
-        self.layers = nn.ModuleList(LanguageLayer(config) for _ in range(config.layers))
+        self.layers = nn.ModuleList(_language_layer(config) for _ in range(config.layers))
         self.norm = RMSNorm(config.width)
 
 
@@ -235,14 +218,14 @@ class MiniPi05(Network):
         keys, values, x = self.read_tokens(x, *self.token_places(mask), features)
         return Context(keys, values, mask), self.language_model.norm(x) if features else x
 
-    def token_places(self, mask: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    def token_places(self, mask: Tensor) -> tuple[RotaryTable, Tensor]:
         """Rotary table of tokens with the mask [B, P], and what is added to logits [B, 1, 1, P]."""
         config, positions = self.config, torch.cumsum(mask, dim=1) - 1
         table = rotary_table(positions, config.head_width, config.rope_theta)
-        return table, torch.where(mask, 0.0, MASKED)[:, None, None, :]
+        return table, attention_bias(mask)[:, None, None, :]
 
     def read_tokens(
-        self, x: Tensor, table: tuple[Tensor, Tensor], bias: Tensor, features: bool = False
+        self, x: Tensor, table: RotaryTable, bias: Tensor, features: bool = False
     ) -> tuple[list[Tensor], list[Tensor], Tensor]:
         """Keys and values a layer, and what the last layer that was run gives [B, P, D].
 
@@ -281,20 +264,20 @@ class MiniPi05(Network):
         table, bias = self.action_places(context.mask, x_t.shape[1])
         return self.refine(x_t, time_constants, table, bias, context.keys, context.values)
 
-    def action_places(self, mask: Tensor, rows: int) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    def action_places(self, mask: Tensor, rows: int) -> tuple[RotaryTable, Tensor]:
         """The same as `token_places` for the rows of a chunk, behind tokens with `mask` [B, P]."""
         config = self.config
         positions = mask.sum(dim=1, keepdim=True) + torch.arange(rows, device=mask.device)
         table = rotary_table(positions, config.head_width, config.rope_theta)
         seen = torch.zeros(mask.shape[0], rows, device=mask.device)
-        bias = torch.cat([torch.where(mask, 0.0, MASKED), seen], dim=1)[:, None, None, :]
+        bias = torch.cat([attention_bias(mask), seen], dim=1)[:, None, None, :]
         return table, bias
 
     def refine(
         self,
         x_t: Tensor,
         time_constants: Tensor,
-        table: tuple[Tensor, Tensor],
+        table: RotaryTable,
         bias: Tensor,
         keys: Sequence[Tensor],
         values: Sequence[Tensor],
