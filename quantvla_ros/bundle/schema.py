@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from quantvla_ros.bundle.calibration import Calibration, Positive
+from quantvla_ros.bundle.normalization import Normalization as Normalization
 from quantvla_ros.robot.interface import Interface
 
 KNOWN_SCHEMA_VERSIONS = (2,)
@@ -15,20 +16,6 @@ KNOWN_SCHEMA_VERSIONS = (2,)
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="constants")
-
-
-def _length(what: str, values: list[Any], expected: int) -> None:
-    if len(values) != expected:
-        raise ValueError(f"{what} has {len(values)} entries, expected {expected}")
-
-
-class Normalization(_Model):
-    """Means and standard deviations: state [n], action [horizon][actions]."""
-
-    state_mean: list[FiniteFloat]
-    state_std: list[Annotated[FiniteFloat, Field(gt=0)]]
-    action_mean: list[list[FiniteFloat]]
-    action_std: list[list[Annotated[FiniteFloat, Field(gt=0)]]]
 
 
 class NoiseSpec(_Model):
@@ -39,9 +26,10 @@ class NoiseSpec(_Model):
 
 
 class TokenizerSpec(_Model):
-    """Tokens an instruction is cut or padded to."""
+    """Tokens a prompt is cut or padded to; with `pad`, or what tokenizer.json calls ``<pad>``."""
 
     max_length: int = Field(gt=0)
+    pad: str | None = Field(default=None, exclude_if=lambda token: token is None)
 
 
 class LayerRecord(_Model):
@@ -195,13 +183,8 @@ class BundleManifest(_Model):
 
     @model_validator(mode="after")
     def _normalization_fits(self) -> BundleManifest:
-        state, norm = self.interface.state, self.normalization
-        _length("normalization.state_mean", norm.state_mean, state.size)
-        _length("normalization.state_std", norm.state_std, state.size)
-        for name, rows in (("action_mean", norm.action_mean), ("action_std", norm.action_std)):
-            _length(f"normalization.{name}", rows, self.interface.horizon)
-            for row in rows:
-                _length(f"a row of normalization.{name}", row, len(self.interface.action.entries))
+        spec = self.interface
+        self.normalization.check_fits(spec.state.size, spec.horizon, len(spec.action.entries))
         return self
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.tokenizer import Tokenizer
-from quantvla_ros.processing.scaling import Scaling
+from quantvla_ros.processing.scaling import Scaler, action_scaling, state_scaling
 from quantvla_ros.processing.steps import (
     FitPictures,
     NormalizeState,
@@ -39,7 +39,7 @@ def blank_observation(interface: Interface) -> Observation:
 class Processing:
     """What calibration, gate, evaluation and node do alike before and after the network."""
 
-    def __init__(self, interface: Interface, steps: Sequence[Step], actions: Scaling) -> None:
+    def __init__(self, interface: Interface, steps: Sequence[Step], actions: Scaler) -> None:
         """Compose it.
 
         Args:
@@ -78,7 +78,8 @@ class Processing:
     ) -> NDArray[np.float64]:
         """The way back of `actions`, for the first rows of a chunk: [K, actions]."""
         rows = self._interface.action.from_si(actions)
-        return self._actions.normalize(rows - self._interface.observed(observation.joints))
+        known = rows - self._interface.observed(observation.joints)
+        return np.asarray(self._actions.normalize(known), np.float64)
 
 
 def mean_std_processing(manifest: BundleManifest, tokenizer: Tokenizer) -> Processing:
@@ -87,11 +88,8 @@ def mean_std_processing(manifest: BundleManifest, tokenizer: Tokenizer) -> Proce
     steps = (
         FitPictures(manifest.interface.cameras, "crop"),
         stack_pictures,
-        NormalizeState(
-            Scaling.mean_std(norm.state_mean, norm.state_std), manifest.interface.state.width
-        ),
+        NormalizeState(state_scaling(norm), manifest.interface.state.width),
         Tokenize(tokenizer),
         Select(("images", "state", "tokens", "token_mask")),
     )
-    scaling = Scaling.mean_std(norm.action_mean, norm.action_std)
-    return Processing(manifest.interface, steps, scaling)
+    return Processing(manifest.interface, steps, action_scaling(norm))

@@ -15,7 +15,7 @@ import numpy as np
 
 from quantvla_ros.bundle.tokenizer import Tokenizer
 from quantvla_ros.processing.fitting import Fit, fit_picture
-from quantvla_ros.processing.scaling import Scaling
+from quantvla_ros.processing.scaling import Scaler
 from quantvla_ros.robot.interface import CameraSlot
 
 Values = Mapping[str, Any]
@@ -61,7 +61,7 @@ class NormalizeState:
         width: of the network's input; zeros follow the n values.
     """
 
-    scaling: Scaling
+    scaling: Scaler
     width: int
 
     def __call__(self, values: Values) -> Values:

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LeRobot's processing pipelines, read as they stand: policy_preprocessor.json and its partner.
+
+Written by LeRobot 0.4 and newer (lerobot/processor/pipeline.py: a list of steps by registry name,
+each with its configuration and, where it has tensors, a `state_file`; from 0.6.2 on `artifacts`
+that lie in folders beside it). Older checkpoints have none and are refused: LeRobot itself converts
+them, and the version that trained them is not written down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from quantvla_ros.checkpoints.checkpoint import Checkpoint, read_json
+from quantvla_ros.checkpoints.sources import StoredTensor, read_tensor_file
+from quantvla_ros.checkpoints.statistics import Feature, Mode, Scaled, features_of
+from quantvla_ros.errors import CheckpointError
+from quantvla_ros.validation import first_problem
+
+PREPROCESSOR, POSTPROCESSOR = "policy_preprocessor.json", "policy_postprocessor.json"
+
+_NOTHING = ("to_batch_processor", "device_processor")
+"""Steps that mean nothing here: a batch axis, and where tensors lie."""
+
+
+class Config(BaseModel):
+    """A step's configuration; a field that is not known is refused: it might mean anything."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FeatureShape(Config):
+    """What a normalization step says of a feature."""
+
+    type: str
+    shape: list[int]
+
+
+class Rename(Config):
+    """rename_observations_processor: the robot's keys by the policy's."""
+
+    rename_map: dict[str, str] = {}
+
+
+class Normalize(Config):
+    """normalizer_processor and unnormalizer_processor; `Step.features` has the statistics."""
+
+    features: dict[str, FeatureShape]
+    norm_map: dict[str, Mode]
+    eps: float = 1e-8
+    normalize_observation_keys: list[str] | None = None
+
+    def mode(self, feature: str) -> Mode:
+        """How a feature is normalized."""
+        known = self.features.get(feature)
+        keys = self.normalize_observation_keys
+        skipped = keys is not None and feature != "action" and feature not in keys
+        if known is None or skipped:
+            return "IDENTITY"
+        return self.norm_map.get(known.type, "IDENTITY")
+
+
+class RelativeActions(Config):
+    """relative_actions_processor: actions counted from the state, but for some."""
+
+    enabled: bool = False
+    exclude_joints: list[str] = []
+    action_names: list[str] | None = None
+
+    def mask(self, count: int) -> list[bool]:
+        """Which of `count` actions are relative.
+
+        LeRobot's rule (processor/relative_action_processor.py, 0.6.1): without names or without
+        excluded words all are; a name that contains an excluded word is not.
+        """
+        if not self.enabled:
+            return [False] * count
+        words = [word.lower() for word in self.exclude_joints if word]
+        if not words or self.action_names is None:
+            return [True] * count
+        names = [name.lower() for name in self.action_names[:count]]
+        mask = [not any(word in name for word in words) for name in names]
+        return mask + [True] * (count - len(mask))
+
+
+class AbsoluteActions(Config):
+    """absolute_actions_processor: the way back of `RelativeActions`."""
+
+    enabled: bool = False
+
+
+class TokenizePrompt(Config):
+    """tokenizer_processor; `Step.artifacts` has the folder of the tokenizer if it lies there."""
+
+    max_length: int = 512
+    task_key: str = "task"
+    padding_side: Literal["left", "right"] = "right"
+    padding: Literal["max_length", "longest"] | bool = "max_length"
+    truncation: bool = True
+    tokenizer_name: str | None = None
+
+
+_KNOWN: Mapping[str, type[Config]] = {
+    "rename_observations_processor": Rename,
+    "normalizer_processor": Normalize,
+    "unnormalizer_processor": Normalize,
+    "relative_actions_processor": RelativeActions,
+    "absolute_actions_processor": AbsoluteActions,
+    "tokenizer_processor": TokenizePrompt,
+}
+
+_Kind = TypeVar("_Kind", bound=Config)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a pipeline.
+
+    Attributes:
+        name: its registry name.
+        file: JSON file that lists it.
+        config: of a step that every family shares; None of a family's own.
+        raw: configuration as it stands in the file.
+        state: tensors of its state file by name; empty where it has none.
+        state_file: path of it; None where it has none.
+        artifacts: folders or files beside it, by the field of the configuration that names them.
+    """
+
+    name: str
+    file: Path
+    config: Config | None
+    raw: Mapping[str, Any]
+    state: Mapping[str, StoredTensor]
+    state_file: Path | None
+    artifacts: Mapping[str, Path]
+
+    @property
+    def where(self) -> str:
+        """The step and its file, for sentences."""
+        return f"step '{self.name}' of {self.file}"
+
+    def features(self) -> dict[str, Feature]:
+        """Statistics in its state file, by feature."""
+        return features_of(str(self.state_file or self.file), self.state)
+
+    def scaled(
+        self, feature: str, count: int, given: Mapping[str, Feature] | None = None
+    ) -> Scaled:
+        """How this normalization step treats a feature.
+
+        Args:
+            feature: such as ``observation.state``.
+            count: values that it has.
+            given: statistics that the user gave in place of the checkpoint's.
+        """
+        config = self.config
+        assert isinstance(config, Normalize)
+        known = (given or {}).get(feature) or self.features().get(feature)
+        where = str(self.state_file or self.file)
+        if known is None:
+            where = f"{where} ({self.where})"
+        return Scaled(known, config.mode(feature), count, where, eps=config.eps)
+
+
+@dataclass(frozen=True)
+class Pipelines:
+    """Both pipelines of a checkpoint, without the steps that mean nothing here.
+
+    Attributes:
+        pre: from an observation to the network's inputs.
+        post: from its output to actions.
+    """
+
+    pre: tuple[Step, ...]
+    post: tuple[Step, ...]
+
+    def find(self, kind: type[_Kind]) -> _Kind | None:
+        """Configuration of the first step of a kind, in the pre-processor before its partner."""
+        found = (step.config for step in (*self.pre, *self.post))
+        return next((config for config in found if isinstance(config, kind)), None)
+
+    def step(self, name: str) -> Step | None:
+        """The first step of a registry name."""
+        return next((step for step in (*self.pre, *self.post) if step.name == name), None)
+
+    def need(self, name: str) -> Step:
+        """The first step of a registry name.
+
+        Raises:
+            CheckpointError: there is none.
+        """
+        found = self.step(name)
+        if found is None:
+            files = sorted({str(step.file) for step in (*self.pre, *self.post)})
+            raise CheckpointError(
+                f"no step '{name}' is in {' or '.join(files)}, which every checkpoint of this "
+                "family has; export it again with the LeRobot that trained it"
+            )
+        return found
+
+
+def read_pipelines(checkpoint: Checkpoint, own: Collection[str] = ()) -> Pipelines:
+    """Read both pipelines of a LeRobot checkpoint.
+
+    Args:
+        checkpoint: that was opened.
+        own: registry names of the steps that the family reads itself.
+
+    Raises:
+        CheckpointError: a file is missing or damaged, a step or a field is not known.
+    """
+    path = checkpoint.path
+    if not (path / PREPROCESSOR).is_file():
+        old = " (its weights hold the statistics, as before LeRobot 0.4)"
+        raise CheckpointError(
+            f"{path} has no {PREPROCESSOR}{old if checkpoint.buffers else ''}; convert it with "
+            "LeRobot's lerobot/processor/migrate_policy_normalization.py, or copy the whole "
+            "checkpoint"
+        )
+    return Pipelines(_steps(path / PREPROCESSOR, own), _steps(path / POSTPROCESSOR, own))
+
+
+def _steps(file: Path, own: Collection[str]) -> tuple[Step, ...]:
+    content = read_json(file)
+    listed = content.get("steps") if isinstance(content, dict) else None
+    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+        raise CheckpointError(f"{file} lists no steps; copy the checkpoint again")
+    steps = (_step(file, one, own) for one in listed)
+    return tuple(step for step in steps if step.name not in _NOTHING)
+
+
+def _step(file: Path, entry: Mapping[str, Any], own: Collection[str]) -> Step:
+    name = str(entry.get("registry_name") or entry.get("class") or "without a name")
+    raw = entry.get("config") or {}
+    config = None
+    if name in _KNOWN and name not in own:
+        try:
+            config = _KNOWN[name].model_validate(raw)
+        except ValidationError as error:
+            raise CheckpointError(
+                f"step '{name}' of {file} is not understood at {first_problem(error)}; it means "
+                "something that this version does not do: retrain without it, or ask for it"
+            ) from error
+    elif name not in own and name not in _NOTHING:
+        raise CheckpointError(
+            f"step '{name}' of {file} is not known, and leaving it out would change the policy; "
+            "retrain without it, or ask for it"
+        )
+    state_file = _beside(file, entry.get("state_file"))
+    artifacts = entry.get("artifacts") or {}
+    if state_file is not None and not state_file.is_file():
+        raise CheckpointError(
+            f"{state_file} is missing, which step '{name}' of {file} needs; copy the whole "
+            "checkpoint"
+        )
+    return Step(
+        name=name,
+        file=file,
+        config=config,
+        raw=raw,
+        state=read_tensor_file(state_file).tensors if state_file is not None else {},
+        state_file=state_file,
+        artifacts={k: p for k, v in artifacts.items() if (p := _beside(file, v)) is not None},
+    )
+
+
+def _beside(file: Path, named: Any) -> Path | None:
+    """A file or folder that a pipeline names; it must lie in the checkpoint."""
+    if not named:
+        return None
+    relative = Path(str(named))
+    if relative.is_absolute() or ".." in relative.parts:
+        raise CheckpointError(f"{file} names '{named}', which does not lie beside it")
+    return file.parent / relative
