@@ -18,12 +18,13 @@ from quantvla_ros.models.blocks.attention import (
 from quantvla_ros.models.blocks.decoder import DecoderLayer
 from quantvla_ros.models.blocks.embeddings import time_embedding
 from quantvla_ros.models.blocks.mlp import GatedMLP
-from quantvla_ros.models.blocks.norms import AdaptiveRMSNorm, RMSNorm
+from quantvla_ros.models.blocks.norms import AdaptiveLayerNorm, AdaptiveRMSNorm, RMSNorm
 from quantvla_ros.models.blocks.rotary import RotaryTable, rotary_table, rotate
 from quantvla_ros.models.blocks.vision import PatchTower, VisionBlock
 
 __all__ = [
     "MASKED",
+    "AdaptiveLayerNorm",
     "AdaptiveRMSNorm",
     "Attention",
     "DecoderLayer",

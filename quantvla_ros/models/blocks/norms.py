@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Root-mean-square norms whose gain is not plain."""
+"""Norms whose gain is not plain: ``1 + w``, or made of a condition.
+
+An adaptive norm has the linear that makes it, `dense`, and `parts`: what that gives, in its order.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,8 @@ class RMSNorm(nn.Module):
 class AdaptiveRMSNorm(nn.Module):
     """Norm whose scale, shift and residual gate come from a condition (adaRMS)."""
 
+    parts = ("scale", "shift", "gate")
+
     def __init__(self, width: int, condition_width: int, eps: float = EPS) -> None:
         super().__init__()
         self.dense = nn.Linear(condition_width, 3 * width)
@@ -40,3 +45,29 @@ class AdaptiveRMSNorm(nn.Module):
         """
         scale, shift, gate = modulation.unsqueeze(1).chunk(3, dim=-1)
         return F.rms_norm(x, (x.shape[-1],), eps=self.eps) * (1.0 + scale) + shift, gate
+
+
+class AdaptiveLayerNorm(nn.Module):
+    """Layer norm whose scale and shift come from a condition (AdaLN), in either order."""
+
+    def __init__(
+        self,
+        width: int,
+        condition_width: int,
+        eps: float,
+        parts: tuple[str, str] = ("scale", "shift"),
+    ) -> None:
+        super().__init__()
+        self.dense = nn.Linear(condition_width, 2 * width)
+        self.eps, self.parts = eps, parts
+
+    def forward(self, x: Tensor, modulation: Tensor) -> Tensor:
+        """Normalize [B, T, D].
+
+        Args:
+            x: [B, T, D].
+            modulation: what `dense` makes of the condition, [B, 2 * D].
+        """
+        given = dict(zip(self.parts, modulation.unsqueeze(1).chunk(2, dim=-1), strict=True))
+        normed = F.layer_norm(x, (x.shape[-1],), eps=self.eps)
+        return normed * (1.0 + given["scale"]) + given["shift"]

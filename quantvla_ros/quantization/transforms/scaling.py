@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.blocks import AdaptiveRMSNorm, RMSNorm
+from quantvla_ros.models.blocks import AdaptiveLayerNorm, AdaptiveRMSNorm, RMSNorm
 from quantvla_ros.quantization.transforms.base import TransformedLinear
 
 
@@ -24,7 +24,7 @@ def divide_norm(norm: nn.Module, scale: Tensor) -> None:
     in its rows; the gate of the residual stays.
 
     Args:
-        norm: RMSNorm, AdaptiveRMSNorm, or a LayerNorm or RMSNorm of torch with a gain.
+        norm: RMSNorm, an adaptive norm, or a LayerNorm or RMSNorm of torch with a gain.
         scale: float64 [D], positive.
 
     Raises:
@@ -33,15 +33,17 @@ def divide_norm(norm: nn.Module, scale: Tensor) -> None:
     with torch.no_grad():
         if isinstance(norm, RMSNorm):
             norm.weight.copy_((1.0 + norm.weight.double()) / scale - 1.0)
-        elif isinstance(norm, AdaptiveRMSNorm):
+        elif isinstance(norm, AdaptiveRMSNorm | AdaptiveLayerNorm):
             dense = norm.dense
             if not isinstance(dense, nn.Linear):
                 raise QuantVLAError(
                     "smoothing does not fold into an adaptive norm whose own linear is already "
                     "quantized; smooth first"
                 )
-            rows = torch.cat([scale, scale, torch.ones_like(scale)])
-            offset = torch.cat([1.0 / scale - 1.0, torch.zeros_like(scale).repeat(2)])
+            none = torch.zeros_like(scale)
+            rows = torch.cat([none + 1.0 if part == "gate" else scale for part in norm.parts])
+            gains = 1.0 / scale - 1.0
+            offset = torch.cat([gains if part == "scale" else none for part in norm.parts])
             dense.weight.copy_(dense.weight.double() / rows[:, None])
             dense.bias.copy_(dense.bias.double() / rows + offset)
         elif isinstance(norm, nn.LayerNorm | nn.RMSNorm) and norm.weight is not None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.blocks import AdaptiveRMSNorm, GatedMLP, RMSNorm
+from quantvla_ros.models.blocks import AdaptiveLayerNorm, AdaptiveRMSNorm, GatedMLP, RMSNorm
 from quantvla_ros.quantization.transforms.scaling import (
     divide_norm,
     divide_rows,
@@ -23,6 +23,8 @@ KINDS = {
     "layer": lambda: nn.LayerNorm(WIDTH),
     "layer without bias": lambda: nn.LayerNorm(WIDTH, bias=False),
     "adaptive": lambda: AdaptiveRMSNorm(WIDTH, 6),
+    "adaptive layer": lambda: AdaptiveLayerNorm(WIDTH, 6, 1e-5),
+    "shift first": lambda: AdaptiveLayerNorm(WIDTH, 6, 1e-6, parts=("shift", "scale")),
 }
 
 
@@ -47,6 +49,8 @@ def extreme(seed, size, outlier):
 def run(norm, x, condition):
     if isinstance(norm, AdaptiveRMSNorm):
         return norm(x, norm.dense(condition))
+    if isinstance(norm, AdaptiveLayerNorm):
+        return norm(x, norm.dense(condition)), None
     return norm(x), None
 
 
