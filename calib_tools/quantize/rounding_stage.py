@@ -26,6 +26,7 @@ from quantvla_ros.quantization.layerwise import (
     round_layer,
     rounding_error,
     rounding_used,
+    weight_count,
 )
 from quantvla_ros.quantization.layouts import ALL
 from quantvla_ros.quantization.modules import linear_at, replace_module
@@ -113,7 +114,7 @@ def round_all(
         progress: called with a layer's name and the share done, 0..1.
     """
     held = recipe.precisions()
-    limit = HESSIAN_SHARE * sum(p.nbytes for p in network.parameters())
+    limit = HESSIAN_SHARE * 4 * weight_count(network)
     parts = blocks(names) if recipe.sequential else batches(network, names, limit, family.stage)
     runner, done = SampleRunner(family, network, teacher), 0
     for part in parts:

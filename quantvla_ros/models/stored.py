@@ -31,6 +31,7 @@ _STORED: dict[type[nn.Module], type[nn.Module]] = {
     nn.Linear: StoredLinear,
     nn.Embedding: StoredEmbedding,
 }
+_PLAIN = {stored: kind for kind, stored in _STORED.items()}
 
 
 def may_stay_stored(network: nn.Module) -> set[str]:
@@ -48,10 +49,14 @@ def compute_in_float32(network: nn.Module) -> None:
 
 def widen(network: nn.Module) -> None:
     """Make 16-bit weights float32, in place and layer by layer: twice their bytes in the end."""
-    plain = {stored: kind for kind, stored in _STORED.items()}
     for module in network.modules():
-        kind = plain.get(type(module))
-        if kind is not None:
-            weight: Tensor = module.weight  # type: ignore[assignment]
-            module.weight = nn.Parameter(weight.float(), requires_grad=False)
-            module.__class__ = kind
+        widen_layer(module)
+
+
+def widen_layer(module: nn.Module) -> None:
+    """Make one module's own 16-bit weight float32, in place; nothing if it has none."""
+    kind = _PLAIN.get(type(module))
+    if kind is not None:
+        weight: Tensor = module.weight  # type: ignore[assignment]
+        module.weight = nn.Parameter(weight.float(), requires_grad=False)
+        module.__class__ = kind

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from quantvla_ros.models.blocks import Attention
+from quantvla_ros.models.stored import widen_layer
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.transforms.temperature import fold_into_gain
 
@@ -21,6 +22,7 @@ def scale_rows(layer: nn.Module, factor: Tensor) -> None:
         if isinstance(layer, QuantizedLinear):
             layer.scale.mul_(factor[:, None])
         else:
+            widen_layer(layer)
             assert isinstance(layer.weight, Tensor)
             layer.weight.mul_(factor[:, None])
         bias = layer.bias

@@ -25,7 +25,9 @@ from quantvla_ros.quantization.schemes import Precision
 from quantvla_ros.quantization.transforms.hadamard import hadamard
 from quantvla_ros.quantization.transforms.rotation import RotatedLinear
 
-HESSIAN_SHARE = 0.1  # of the float network's bytes: what all Hessians in memory may take
+HESSIAN_SHARE = 0.1  # of the float32 network's bytes: what all Hessians in memory may take
+WIDENED_BYTES = 4_000_000_000
+"""What a network may take in float32 to be held so while it is quantized."""
 
 _LIST_ENTRY = re.compile(r".*?\.\d+(?=\.)")
 
@@ -33,7 +35,11 @@ Round = Callable[[Tensor, Precision, "InputStatistics | None"], Codes]
 
 
 def load_on_tensors(manifest: BundleManifest, tensors: dict[str, Tensor]) -> Network:
-    """The float network of a bundle on the very tensors given, widened to float32 one by one.
+    """The float network of a bundle on the very tensors given.
+
+    They are widened to float32 one by one, unless that takes more than `WIDENED_BYTES`: weights
+    of such a network stay 16 bits wide, mapped from the file, and each is widened for its products
+    and when it is transformed or rounded. That costs time and no numbers.
 
     Args:
         manifest: of the bundle.
@@ -46,8 +52,14 @@ def load_on_tensors(manifest: BundleManifest, tensors: dict[str, Tensor]) -> Net
     network = empty_network(manifest)
     load_weights(network, tensors)
     tensors.clear()
-    widen(network)
+    if 4 * weight_count(network) <= WIDENED_BYTES:
+        widen(network)
     return network
+
+
+def weight_count(network: nn.Module) -> int:
+    """Numbers in all parameters."""
+    return sum(p.numel() for p in network.parameters())
 
 
 def batches(
@@ -127,7 +139,7 @@ def round_layer(
     """
     try:
         return ROUNDINGS[rounding_used(linear, seen, rounding)](
-            linear.weight.detach(), precision, seen
+            linear.weight.detach().float(), precision, seen
         )
     except QuantVLAError as error:
         raise QuantVLAError(f"layer '{name}' cannot be quantized: {error}") from error
@@ -149,7 +161,7 @@ class RoundingError:
 
 def rounding_error(linear: nn.Linear, codes: Codes, seen: InputStatistics | None) -> RoundingError:
     """Measure what the rounding of one layer lost."""
-    weight = linear.weight.detach()
+    weight = linear.weight.detach().float()
     lost = dequantize(codes) - weight
 
     def power(matrix: Tensor) -> float:

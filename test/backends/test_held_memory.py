@@ -10,7 +10,7 @@ from support.quantized_networks import quantize_nearest
 
 from quantvla_ros.backends.policy import policy_of
 from quantvla_ros.bundle.storage import load_bundle
-from quantvla_ros.models.mini_pi05.roles import layer_roles
+from quantvla_ros.models.joint.roles import layer_roles
 from quantvla_ros.quantization.layerwise import load_on_tensors
 from quantvla_ros.quantization.layouts import select_layers
 from quantvla_ros.quantization.schemes import Precision

@@ -8,8 +8,8 @@ from support.quantized_networks import quantize_nearest
 from support.tiny_policy import CONFIG, FLOW, network_inputs, noise, tiny_network
 
 from quantvla_ros.models.flow import normalized_chunk
-from quantvla_ros.models.mini_pi05.roles import layer_roles
-from quantvla_ros.models.mini_pi05.sites import attentions
+from quantvla_ros.models.joint.roles import layer_roles
+from quantvla_ros.models.joint.sites import attentions
 from quantvla_ros.quantization.corrections import (
     match,
     observe_logits,

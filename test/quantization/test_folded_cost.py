@@ -15,8 +15,8 @@ from support.tiny_policy import CONFIG, FLOW, STEPS, network_inputs, noise, tiny
 
 from quantvla_ros.backends.cpu.kernels import native_activation_bits
 from quantvla_ros.backends.cpu.packing import pack_network
-from quantvla_ros.models.mini_pi05.roles import layer_roles
-from quantvla_ros.models.mini_pi05.sites import attentions
+from quantvla_ros.models.joint.roles import layer_roles
+from quantvla_ros.models.joint.sites import attentions
 from quantvla_ros.quantization.fit import fit_corrections
 from quantvla_ros.quantization.folding import fold_balance, fold_temperature
 from quantvla_ros.quantization.layouts import select_layers

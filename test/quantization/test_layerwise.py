@@ -9,8 +9,8 @@ from support.tiny_policy import CONFIG, FLOW, network_inputs, noise, tiny_manife
 
 from quantvla_ros.errors import BundleError
 from quantvla_ros.models.flow import normalized_chunk
-from quantvla_ros.models.mini_pi05.roles import layer_roles, stage_of
-from quantvla_ros.models.mini_pi05.sites import find_sites
+from quantvla_ros.models.joint.roles import layer_roles, stage_of
+from quantvla_ros.models.joint.sites import find_sites
 from quantvla_ros.quantization.layerwise import (
     batches,
     blocks,

@@ -10,7 +10,7 @@ from quantvla_ros.bundle.schema import LayerRecord, Quantization
 from quantvla_ros.bundle.storage import load_bundle, save_bundle
 from quantvla_ros.bundle.tokenizer import build_word_tokenizer
 from quantvla_ros.errors import BundleError
-from quantvla_ros.models.mini_pi05.roles import layer_roles
+from quantvla_ros.models.joint.roles import layer_roles
 from quantvla_ros.quantization.layouts import select_layers
 from quantvla_ros.quantization.modules import replace_module
 from quantvla_ros.quantization.network import load_network

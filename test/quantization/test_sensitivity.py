@@ -9,7 +9,7 @@ from support.tiny_policy import FLOW, STEPS, network_inputs, noise, tiny_network
 from torch import nn
 
 from quantvla_ros.models.flow import normalized_chunk
-from quantvla_ros.models.mini_pi05.roles import stage_of
+from quantvla_ros.models.joint.roles import stage_of
 from quantvla_ros.quantization.sensitivity import ActionMeter, measure_layer
 from quantvla_ros.quantization.teacher import Sample
 

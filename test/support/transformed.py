@@ -11,7 +11,7 @@ from torch import nn
 
 from quantvla_ros.models.blocks import AdaptiveRMSNorm
 from quantvla_ros.models.flow import normalized_chunk
-from quantvla_ros.models.mini_pi05.roles import layer_roles, unused_layers
+from quantvla_ros.models.joint.roles import layer_roles, unused_layers
 from quantvla_ros.quantization.observe import observe_inputs
 
 

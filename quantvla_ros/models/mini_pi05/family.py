@@ -8,11 +8,11 @@ from torch import nn
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.models.family import Family
 from quantvla_ros.models.flow import Flow
+from quantvla_ros.models.joint.roles import layer_roles, siblings, stage_of, unused_layers
+from quantvla_ros.models.joint.sites import attentions, find_sites
 from quantvla_ros.models.mini_pi05.config import MiniPi05Config
 from quantvla_ros.models.mini_pi05.graphs import graphs
 from quantvla_ros.models.mini_pi05.network import MiniPi05
-from quantvla_ros.models.mini_pi05.roles import layer_roles, siblings, stage_of, unused_layers
-from quantvla_ros.models.mini_pi05.sites import attentions, find_sites
 from quantvla_ros.processing.processing import mean_std_processing
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.blocks import AdaptiveLayerNorm, AdaptiveRMSNorm, RMSNorm
+from quantvla_ros.models.stored import widen_layer
 from quantvla_ros.quantization.transforms.base import TransformedLinear
 
 
@@ -40,6 +41,7 @@ def divide_norm(norm: nn.Module, scale: Tensor) -> None:
                     "smoothing does not fold into an adaptive norm whose own linear is already "
                     "quantized; smooth first"
                 )
+            widen_layer(dense)
             none = torch.zeros_like(scale)
             rows = torch.cat([none + 1.0 if part == "gate" else scale for part in norm.parts])
             gains = 1.0 / scale - 1.0
@@ -73,7 +75,9 @@ def multiply_columns(layer: nn.Linear, scale: Tensor) -> None:
 
 
 def plain_linears(network: nn.Module, names: Iterable[str], source: str) -> list[nn.Linear]:
-    """The linears of these names, all of which read or make the same values.
+    """The linears of these names, all of which read or make the same values, to be changed.
+
+    16-bit weights become float32: a changed one has more digits.
 
     Args:
         network: where they are.
@@ -91,5 +95,6 @@ def plain_linears(network: nn.Module, names: Iterable[str], source: str) -> list
                 f"the output of {source} reaches {name}, which is already quantized or rotated and "
                 "cannot be changed along; transform before that"
             )
+        widen_layer(layer)
         layers.append(layer)
     return layers

@@ -12,7 +12,7 @@ from quantvla_ros.backends.cpu import linear_operator
 from quantvla_ros.backends.cpu.compiled import CompiledRunner
 from quantvla_ros.backends.cpu.kernels import native_activation_bits
 from quantvla_ros.backends.cpu.packing import pack_network
-from quantvla_ros.models.mini_pi05.roles import siblings, unused_layers
+from quantvla_ros.models.joint.roles import siblings, unused_layers
 from quantvla_ros.quantization.modules import replace_module
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.rounding.nearest import round_nearest

@@ -9,7 +9,7 @@ from support.tiny_policy import CONFIG, FLOW, network_inputs, noise, tiny_networ
 from quantvla_ros.backends.cpu.kernels import native_activation_bits
 from quantvla_ros.backends.cpu.packing import PackedLinear, pack_network
 from quantvla_ros.models.flow import normalized_chunk
-from quantvla_ros.models.mini_pi05.roles import layer_roles, siblings, unused_layers
+from quantvla_ros.models.joint.roles import layer_roles, siblings, unused_layers
 from quantvla_ros.quantization.layouts import select_layers
 from quantvla_ros.quantization.modules import replace_module
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear, quantized_layers

@@ -16,8 +16,8 @@ from calib_tools.quantize.recipe import Recipe
 from calib_tools.quantize.teaching import VALIDATE_EVERY, record_teacher_run
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.models.flow import normalized_chunk
-from quantvla_ros.models.mini_pi05.roles import unused_layers
-from quantvla_ros.models.mini_pi05.sites import attentions
+from quantvla_ros.models.joint.roles import unused_layers
+from quantvla_ros.models.joint.sites import attentions
 
 SAMPLES = observations(24)
 CALIBRATION, HELD_OUT = SAMPLES[:14], SAMPLES[14:]

@@ -20,7 +20,7 @@ from calib_tools.quantize.quantization_run import Samples
 from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.backends.policy import load_policy, policy_of
 from quantvla_ros.bundle.storage import load_bundle
-from quantvla_ros.models.mini_pi05.sites import attentions
+from quantvla_ros.models.joint.sites import attentions
 from quantvla_ros.models.stored import widen
 from quantvla_ros.processing.noise import draw_noise
 from quantvla_ros.quantization.fit import fit_corrections

@@ -5,9 +5,9 @@ from support.tiny_policy import CONFIG, FLOW, HORIZON, JOINTS, network_inputs, n
 
 from quantvla_ros.models.blocks import Attention
 from quantvla_ros.models.flow import normalized_chunk
+from quantvla_ros.models.joint.roles import layer_roles, unused_layers
 from quantvla_ros.models.mini_pi05.config import MiniPi05Config
 from quantvla_ros.models.mini_pi05.network import MiniPi05
-from quantvla_ros.models.mini_pi05.roles import layer_roles, unused_layers
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import copy
 import torch
 from support.tiny_policy import network_inputs, noise, tiny_network
 
-from quantvla_ros.models.mini_pi05.roles import layer_roles
-from quantvla_ros.models.mini_pi05.sites import find_sites
+from quantvla_ros.models.joint.roles import layer_roles
+from quantvla_ros.models.joint.sites import find_sites
 
 
 def watched(network, names):

@@ -9,8 +9,8 @@ from support.transformed import exactly, observe, outlier_network, relative_erro
 from torch import nn
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.mini_pi05.roles import layer_roles
-from quantvla_ros.models.mini_pi05.sites import find_sites
+from quantvla_ros.models.joint.roles import layer_roles
+from quantvla_ros.models.joint.sites import find_sites
 from quantvla_ros.quantization.transforms.base import seen_input
 from quantvla_ros.quantization.transforms.hadamard import hadamard
 from quantvla_ros.quantization.transforms.rotation import (

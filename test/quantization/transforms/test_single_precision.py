@@ -24,8 +24,8 @@ from hypothesis.extra.numpy import arrays
 from support.transformed import observe, outlier_network, relative_errors
 from torch import nn
 
-from quantvla_ros.models.mini_pi05.roles import layer_roles
-from quantvla_ros.models.mini_pi05.sites import find_sites
+from quantvla_ros.models.joint.roles import layer_roles
+from quantvla_ros.models.joint.sites import find_sites
 from quantvla_ros.quantization.observe import observe_inputs
 from quantvla_ros.quantization.transforms.base import seen_input
 from quantvla_ros.quantization.transforms.rotation import (

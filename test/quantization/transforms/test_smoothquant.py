@@ -9,7 +9,7 @@ from support.transformed import exactly, observe, outlier_network, relative_erro
 from torch import nn
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.mini_pi05.sites import find_sites
+from quantvla_ros.models.joint.sites import find_sites
 from quantvla_ros.quantization.transforms.smoothquant import SmoothQuant, smoothing_scale
 
 LANGUAGE, EXPERT = "language_model.layers.0", "action_expert.layers.1"

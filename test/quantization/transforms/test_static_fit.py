@@ -10,7 +10,7 @@ from support.transformed import observe as observe_policy
 from support.transformed import outlier_network, relative_errors
 from torch import nn
 
-from quantvla_ros.models.mini_pi05.sites import find_sites
+from quantvla_ros.models.joint.sites import find_sites
 from quantvla_ros.models.sites import GatedSite, NormSite, Sites
 from quantvla_ros.quantization.layerwise import quantized, round_layer
 from quantvla_ros.quantization.modules import linear_at, replace_module

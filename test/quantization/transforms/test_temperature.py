@@ -10,7 +10,7 @@ from support.normed_policy import normed_network
 from support.tiny_policy import CONFIG, FLOW, network_inputs, noise, tiny_network
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.mini_pi05.sites import attentions
+from quantvla_ros.models.joint.sites import attentions
 from quantvla_ros.quantization.corrections import match, observe_logits
 from quantvla_ros.quantization.folding import fold_temperature
 from quantvla_ros.quantization.teacher import FlowPath, Sample, encode_all

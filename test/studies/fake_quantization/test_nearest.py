@@ -10,7 +10,7 @@ from torch import nn
 from calib_tools.evaluate.settings import Asked, make_settings
 from calib_tools.evaluate.variants import load_variant, parse_variants
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.mini_pi05.roles import layer_roles
+from quantvla_ros.models.joint.roles import layer_roles
 from quantvla_ros.quantization.layouts import select_layers
 from quantvla_ros.quantization.rounding.codes import dequantize
 from quantvla_ros.quantization.rounding.nearest import round_nearest

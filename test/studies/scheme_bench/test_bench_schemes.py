@@ -10,7 +10,7 @@ from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.schema import LayerRecord, Quantization
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.bundle.tokenizer import build_word_tokenizer
-from quantvla_ros.models.mini_pi05.roles import layer_roles
+from quantvla_ros.models.joint.roles import layer_roles
 from quantvla_ros.quantization.layouts import select_layers
 from quantvla_ros.quantization.schemes import precision
 from studies.scheme_bench import bench as module

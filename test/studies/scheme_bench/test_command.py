@@ -14,8 +14,8 @@ from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.manifest_file import write_manifest
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import CalibrationBufferError, OutputExistsError, QuantVLAError
+from quantvla_ros.models.joint.roles import layer_roles
 from quantvla_ros.models.mini_pi05.network import MiniPi05
-from quantvla_ros.models.mini_pi05.roles import layer_roles
 from quantvla_ros.quantization.layouts import select_layers
 from studies.documents import tables as document_tables
 from studies.random_policy import (

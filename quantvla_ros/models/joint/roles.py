@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the linears of a mini_pi05 network are, by their names."""
+"""What the linears of a network of this form are, by their names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from quantvla_ros.models.family import Stage, siblings_by_leaf
-from quantvla_ros.models.mini_pi05.config import MiniPi05Config
+from quantvla_ros.models.joint.layers import JointSizes
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def siblings(network: nn.Module) -> list[tuple[str, ...]]:
     return siblings_by_leaf(names, (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj")))
 
 
-def unused_layers(config: MiniPi05Config) -> frozenset[str]:
-    """Linears of the last language layer that no action depends on (see `MiniPi05.encode`)."""
-    last = f"language_model.layers.{config.layers - 1}"
+def unused_layers(sizes: JointSizes) -> frozenset[str]:
+    """Linears of the last language layer that no action depends on (see `JointNetwork.encode`)."""
+    last = f"language_model.layers.{sizes.layers - 1}"
     leaves = "self_attn.q_proj self_attn.o_proj mlp.gate_proj mlp.up_proj mlp.down_proj"
     return frozenset(f"{last}.{leaf}" for leaf in leaves.split())

@@ -1,27 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where transforms fold into a mini_pi05 network, and the attentions of its action expert."""
+"""Where transforms fold into a network of this form, and the attentions of its action expert."""
 
 from __future__ import annotations
 
 from torch import nn
 
 from quantvla_ros.models.blocks import Attention, VisionBlock
-from quantvla_ros.models.mini_pi05.network import MiniPi05
+from quantvla_ros.models.joint.network import JointNetwork
 from quantvla_ros.models.sites import GatedSite, NormSite, Sites, ValueSite
 
 
 def attentions(network: nn.Module) -> dict[str, Attention]:
     """The expert's attentions; their names begin below the expert."""
-    assert isinstance(network, MiniPi05)
+    assert isinstance(network, JointNetwork)
     expert = network.action_expert
     return {name: m for name, m in expert.named_modules() if isinstance(m, Attention)}
 
 
 def find_sites(network: nn.Module) -> Sites:
     """All foldable places; the language layer's values reach the expert's attention too."""
-    assert isinstance(network, MiniPi05)
+    assert isinstance(network, JointNetwork)
     sites = Sites()
-    for index in range(network.config.layers):
+    for index in range(network.sizes.layers):
         pair = [f"{stack}.layers.{index}" for stack in ("language_model", "action_expert")]
         for name in pair:
             _add_attention(sites, f"{name}.input_layernorm", name)
@@ -29,7 +29,7 @@ def find_sites(network: nn.Module) -> Sites:
             readers = (f"{mlp}.gate_proj", f"{mlp}.up_proj")
             sites.norms.append(NormSite(f"{name}.post_attention_layernorm", readers))
             sites.gated.append(GatedSite(f"{mlp}.up_proj", f"{mlp}.down_proj"))
-        sites.values.append(_value_site(pair, network.config.head_width))
+        sites.values.append(_value_site(pair, network.sizes.head_width))
     for name, module in network.named_modules():
         if isinstance(module, VisionBlock):
             _add_attention(sites, f"{name}.layer_norm1", name)
