@@ -26,10 +26,17 @@ class NoiseSpec(_Model):
 
 
 class TokenizerSpec(_Model):
-    """Tokens a prompt is cut or padded to; with `pad`, or what tokenizer.json calls ``<pad>``."""
+    """How a prompt becomes tokens.
+
+    Attributes:
+        max_length: tokens that it is cut or padded to.
+        pad: token that it is padded with; else what tokenizer.json calls ``<pad>``.
+        room: tokens that an instruction may have, where the prompt around it needs the others.
+    """
 
     max_length: int = Field(gt=0)
     pad: str | None = Field(default=None, exclude_if=lambda token: token is None)
+    room: int | None = Field(default=None, gt=0, exclude_if=lambda count: count is None)
 
 
 class LayerRecord(_Model):

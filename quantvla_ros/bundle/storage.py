@@ -93,7 +93,8 @@ def load_tokenizer(path: Path, manifest: BundleManifest) -> Tokenizer:
         text = file.read_bytes().decode()
     except UnicodeDecodeError as error:
         raise BundleError(f"{file} is no text; make the bundle again") from error
-    return Tokenizer(text, manifest.tokenizer.max_length)
+    spec = manifest.tokenizer
+    return Tokenizer(text, spec.max_length, spec.pad, spec.room)
 
 
 def save_bundle(

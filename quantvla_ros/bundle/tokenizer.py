@@ -38,21 +38,34 @@ class Reading:
 class Tokenizer:
     """A Hugging Face tokenizer with a fixed length."""
 
-    def __init__(self, json: str, max_length: int) -> None:
+    def __init__(
+        self, json: str, max_length: int, pad: str | None = None, room: int | None = None
+    ) -> None:
         """Read the tokenizer.
 
+        Args:
+            json: text of tokenizer.json.
+            max_length: tokens that are read.
+            pad: token of the places behind or before them; else ``<pad>``, else number 0.
+            room: tokens that an instruction may have, where a prompt around it needs others.
+
         Raises:
-            BundleError: `json` is no tokenizer.
+            BundleError: `json` is no tokenizer, or has no token `pad`.
         """
         try:
             self._tokenizer = tokenizers.Tokenizer.from_str(json)
         except Exception as error:  # the library raises a bare Exception
             raise BundleError(f"tokenizer.json cannot be read ({error})") from error
         self.json, self.max_length = json, max_length
+        self.room = max_length if room is None else room
         # Lengths are the bundle's, not those that a training script left in the file.
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_length, direction="right")
-        self._pad = self._tokenizer.token_to_id(PAD) or 0
+        if pad is not None and self._tokenizer.token_to_id(pad) is None:
+            raise BundleError(f"tokenizer.json has no token '{pad}', with which prompts are padded")
+        self._pad = self._tokenizer.token_to_id(pad or PAD) or 0
+        added = self._tokenizer.get_added_tokens_decoder().values()
+        self._special = [token.content for token in added if token.special and token.content]
 
     @property
     def vocabulary_size(self) -> int:
@@ -78,14 +91,30 @@ class Tokenizer:
         except Exception as error:  # the library raises a bare Exception
             raise QuantVLAError(f"the instruction '{text}' cannot be read ({error})") from error
         kept, behind = _pieces(first), [p for more in first.overflowing for p in _pieces(more)]
+        pieces = kept + behind
+        read = max(0, self.room - (len(first.ids) - len(kept)))
         name = getattr(self._tokenizer.model, "unk_token", None) or UNKNOWN
         unknown = self._tokenizer.token_to_id(name)
         return Reading(
             tokens=len(first.ids) + len(behind),
-            pieces=len(kept) + len(behind),
-            unknown=tuple(text[a:b] for token, (a, b) in kept + behind if token == unknown),
-            lost=text[min(a for _, (a, _) in behind) :].strip() if behind else "",
+            pieces=len(pieces),
+            unknown=tuple(text[a:b] for token, (a, b) in pieces if token == unknown),
+            lost=text[min(a for _, (a, _) in pieces[read:]) :].strip() if pieces[read:] else "",
         )
+
+    def cleaned(self, text: str) -> str:
+        """A text without the words that the tokenizer would read as special tokens.
+
+        Whoever says "<eos>" to a robot must not end its prompt.
+        """
+        while found := [token for token in self._special if token in text]:
+            for token in found:
+                text = text.replace(token, "")
+        return text
+
+    def pieces(self, ids: NDArray[np.int64]) -> list[str]:
+        """What tokens stand for, as the vocabulary spells it."""
+        return [self._tokenizer.id_to_token(int(token)) or f"<{token}>" for token in ids]
 
     def encode(
         self, text: str, padding: Literal["left", "right"] = "right"

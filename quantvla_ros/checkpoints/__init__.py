@@ -7,17 +7,23 @@ An importer of a family (`Family.importer`) gets a `Checkpoint` and `ImportOptio
     def importer(checkpoint: Checkpoint, options: ImportOptions) -> Imported | None:
         if checkpoint.config.get("type") != "our_type":
             return None
-        pipelines = read_pipelines(checkpoint.path)                # LeRobot's two JSON files
-        norm = pipelines.find(Normalize)                           # typed steps, with statistics
+        pipelines = read_pipelines(checkpoint, own={"our_new_line_processor"})
+        given = read_norm_stats(options.norm_stats) if options.norm_stats else {}
+        state = pipelines.need("normalizer_processor").scaled(STATE, 6, given)
+        action = pipelines.need("unnormalizer_processor").scaled(ACTION, 6, given)
+        cameras = map_cameras(options.robot, keys, (224, 224), rename_map)
+        spaces = Spaces(states=6, actions=6, horizon=50, state_width=32, action_width=32)
+        interface = map_robot(options.robot, spaces, cameras, options.rate)
+        manifest = float_manifest(FAMILY, sizes, interface, normalization(state, action, 50), ...)
         weights = Weights(checkpoint, prefix="model.")             # nothing is read yet
         weights.copy("layers.0.q_proj.weight", "a.layers.0.q_proj.weight")
         weights.make("embed.weight", ("wte",), lambda table: table[:100])
         weights.drop("lm_head.weight")                             # stored, never used
-        manifest = BundleManifest(...)
-        return Imported(manifest, weights, tokenizer_json(checkpoint, options, asked_for), report)
+        tokenizer = find_tokenizer(checkpoint, options.tokenizer, step)
+        return Imported(manifest, weights, tokenizer, cameras, notes=("...",))
 
-The command writes it: it compares `weights` with the network, reports too many and too few, and
-streams one tensor after the other to disk.
+The command writes it: it compares `weights` with the network, says what is too many or too few,
+makes the contract report, and streams one tensor after the other to disk.
 
 - `checkpoint`: config.json and tensors by name, mapped from one file or shards; LoRA merged.
 - `weights`: the network's tensors by name, each made of the checkpoint's when it is written.
@@ -25,4 +31,5 @@ streams one tensor after the other to disk.
 - `statistics`: of a feature, from a state file, from buffers of old checkpoints, from a JSON file.
 - `robot_mapping`: a checkpoint's cameras, state and actions on a robot.yaml.
 - `text`, `sentencepiece`, `byte_pairs`: tokenizer.json from whatever a checkpoint has.
+- `contract`: the report of what was understood.
 """

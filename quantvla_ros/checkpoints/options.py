@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from quantvla_ros.bundle.schema import BundleManifest
+from quantvla_ros.checkpoints.robot_mapping import Cameras
 from quantvla_ros.checkpoints.weights import Weights
 from quantvla_ros.robot.robot_file import RobotFile
 
@@ -42,11 +43,15 @@ class Imported:
     """A float bundle that is not written yet.
 
     Attributes:
-        manifest: of the bundle, with its `contract`; `files` is computed when it is written.
+        manifest: of the bundle; `files` and `contract` are made when it is written.
         weights: all tensors of the family's network, none read yet.
         tokenizer_json: text of tokenizer.json.
+        cameras: where the pictures come from, for the contract report.
+        notes: what a user should know of this checkpoint, a sentence each, for the report.
     """
 
     manifest: BundleManifest
     weights: Weights
     tokenizer_json: str
+    cameras: Cameras
+    notes: tuple[str, ...] = ()

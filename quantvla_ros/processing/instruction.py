@@ -82,7 +82,7 @@ class InstructionCheck:
             return Judgement(
                 unreadable=(
                     f"the instruction has {reading.tokens} tokens and the policy reads "
-                    f"{self._tokenizer.max_length}, so that '{shortened(reading.lost)}' would be "
+                    f"{self._tokenizer.room}, so that '{shortened(reading.lost)}' would be "
                     "lost; shorten it"
                 )
             )

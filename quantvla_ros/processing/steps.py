@@ -85,9 +85,21 @@ class Tokenize:
     padding: Literal["left", "right"] = "right"
 
     def __call__(self, values: Values) -> Values:
-        """Add both."""
-        tokens, mask = self.tokenizer.encode(values["instruction"], self.padding)
+        """Add both; of "prompt" where a step before has made one."""
+        text = values.get("prompt", values["instruction"])
+        tokens, mask = self.tokenizer.encode(text, self.padding)
         return {**values, "tokens": tokens, "token_mask": mask}
+
+
+@dataclass(frozen=True)
+class CleanInstruction:
+    """Takes the tokenizer's special tokens out of "instruction"; before a prompt is made of it."""
+
+    tokenizer: Tokenizer
+
+    def __call__(self, values: Values) -> Values:
+        """Change "instruction"."""
+        return {**values, "instruction": self.tokenizer.cleaned(values["instruction"])}
 
 
 @dataclass(frozen=True)

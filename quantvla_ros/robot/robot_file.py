@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.robot.gripper_types import GripperType
 from quantvla_ros.robot.interface import Interface
-from quantvla_ros.robot.units import Entry, entry, range_entry
+from quantvla_ros.robot.units import Entry, SiUnit, entry, range_entry
 from quantvla_ros.validation import first_problem
 
 PRESETS = "config/robots"
@@ -90,6 +90,33 @@ class RobotGroup(_Model):
         return self
 
 
+class TipUnit(_Model):
+    """What policies that move the end effector count in, of three axes.
+
+    Attributes:
+        unit: m or rad, a step's way; m/s or rad/s; or a range, such as -1..1.
+        ends: what the ends of a range are, in `si`.
+        si: of a range.
+    """
+
+    unit: str
+    ends: tuple[float, float] | None = None
+    si: SiUnit | None = None
+
+    def entry(self, name: str, group: str) -> Entry:
+        """What a policy's value of one axis means."""
+        if self.ends is not None and self.si is not None:
+            return range_entry(name, self.unit, group, self.si, self.ends)
+        return entry(name, self.unit, group)
+
+
+class RobotTip(_Model):
+    """The end effector, for policies that move it and not the arm's joints."""
+
+    linear: TipUnit
+    angular: TipUnit
+
+
 class RobotFile(_Model):
     """All of a robot.yaml.
 
@@ -98,18 +125,29 @@ class RobotFile(_Model):
         limits_from: where its limits come from, for a reader who checks them.
         cameras: topic by camera slot of the policies, without `/compressed`.
         groups: by name.
+        rate: rows of a chunk a second in the data that policies were trained on, Hz; for imports.
+        state: what policies observe, by their words and in their order; all joints as they stand
+            here where it is not given. For imports.
+        action: the same of what they command; `TWIST_NAMES` are the tip's.
+        tip: for policies that command it.
     """
 
     name: str
     limits_from: str
     cameras: dict[str, _Name] = {}
     groups: dict[str, RobotGroup] = Field(min_length=1)
+    rate: _Limit | None = None
+    state: tuple[str, ...] = ()
+    action: tuple[str, ...] = ()
+    tip: RobotTip | None = None
 
     @model_validator(mode="after")
     def _each_joint_once(self) -> RobotFile:
         for what, names in (
             ("joint", [name for group in self.groups.values() for name in group.joints]),
-            ("policy name", list(self._policy_names().values())),
+            ("policy name", list(self.policy_names.values())),
+            ("state", list(self.state)),
+            ("action", list(self.action)),
         ):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
@@ -121,7 +159,8 @@ class RobotFile(_Model):
         """All joints by name."""
         return {n: joint for group in self.groups.values() for n, joint in group.joints.items()}
 
-    def _policy_names(self) -> dict[str, str]:
+    @property
+    def policy_names(self) -> dict[str, str]:
         """The policies' word for each joint."""
         return {name: joint.policy or name for name, joint in self.joints.items()}
 
@@ -145,7 +184,7 @@ class RobotFile(_Model):
         Raises:
             QuantVLAError: a joint of the policy is not the robot's, or counts otherwise.
         """
-        own = {policy: name for name, policy in self._policy_names().items()}
+        own = {policy: name for name, policy in self.policy_names.items()}
 
         def renamed(given: Entry) -> Entry:
             if given.name not in own:

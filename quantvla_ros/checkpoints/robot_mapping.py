@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A checkpoint's cameras, state and actions on a robot: names, units, groups, topics.
+
+LeRobot's checkpoints say how many values a policy observes and commands, and hardly ever what they
+are called; robot.yaml says that, in the order of its joints or in that of its `state` and `action`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from quantvla_ros.errors import CheckpointError
+from quantvla_ros.robot.action_space import TWIST_NAMES, ActionGroup, ActionSpace
+from quantvla_ros.robot.interface import CameraSlot, Interface, StateSpace
+from quantvla_ros.robot.robot_file import RobotFile
+from quantvla_ros.robot.units import Entry
+
+IMAGES = "observation.images."
+TIP = "tip"
+"""Group of the six values that move the end effector."""
+
+
+@dataclass(frozen=True)
+class Cameras:
+    """Where a policy's pictures come from.
+
+    Attributes:
+        slots: pictures that this robot has, in the network's order.
+        keys: the checkpoint's name of each slot's picture.
+        absent: names of the checkpoint's pictures that this robot does not have.
+    """
+
+    slots: tuple[CameraSlot, ...]
+    keys: Mapping[str, str]
+    absent: tuple[str, ...]
+
+
+def map_cameras(
+    robot: RobotFile,
+    keys: Sequence[str],
+    size: tuple[int, int],
+    rename: Mapping[str, str] | None = None,
+    optional: bool = False,
+) -> Cameras:
+    """Find the robot's camera for each picture of a policy.
+
+    A slot is called as the robot's file calls it: by the policy's name without
+    ``observation.images.``, or by a name that the checkpoint renames to it.
+
+    Args:
+        robot: with its camera topics by slot.
+        keys: names of the pictures in the network's order, empty cameras left out.
+        size: height and width of the network's pictures.
+        rename: the checkpoint's rename map: new name by the name that the robot had in training.
+        optional: whether the policy also runs with some pictures missing.
+
+    Raises:
+        CheckpointError: the robot has no camera for a picture, or for none of them.
+    """
+    slots, known, absent = [], {}, []
+    for key in keys:
+        before = [old for old, new in (rename or {}).items() if new == key]
+        names = [name.removeprefix(IMAGES) for name in (*before, key)]
+        found = next((name for name in names if name in robot.cameras), None)
+        if found is not None:
+            slots.append(CameraSlot(found, *size))
+            known[found] = key
+        elif optional:
+            absent.append(key)
+        else:
+            raise _no_camera(robot, names)
+    if not slots:
+        raise _no_camera(robot, [key.removeprefix(IMAGES) for key in keys])
+    return Cameras(tuple(slots), known, tuple(absent))
+
+
+def _no_camera(robot: RobotFile, names: Sequence[str]) -> CheckpointError:
+    has = ", ".join(f"'{name}'" for name in robot.cameras) or "none"
+    return CheckpointError(
+        f"robot '{robot.name}' has no camera for the policy's "
+        f"{' or '.join(repr(name) for name in names)}; its robot.yaml knows {has}: write the topic "
+        "under that name below 'cameras'"
+    )
+
+
+@dataclass(frozen=True)
+class Spaces:
+    """What a checkpoint says of its numbers.
+
+    Attributes:
+        states: values that it observes.
+        actions: values of a row of a chunk.
+        horizon: rows of a chunk.
+        state_width: columns of the network's state.
+        action_width: columns of the network's actions.
+        relative: which actions are counted from the state; none where it is empty.
+        state_names: what it calls them; empty: it does not say.
+        action_names: the same.
+    """
+
+    states: int
+    actions: int
+    horizon: int
+    state_width: int
+    action_width: int
+    relative: Sequence[bool] = ()
+    state_names: Sequence[str] = ()
+    action_names: Sequence[str] = ()
+
+
+def map_robot(robot: RobotFile, spaces: Spaces, cameras: Cameras, rate: float) -> Interface:
+    """The interface of a policy that moves this robot, in the policy's own names and units.
+
+    Args:
+        robot: with joints, units and groups.
+        spaces: of the checkpoint.
+        cameras: see `map_cameras`.
+        rate: rows of a chunk a second, Hz.
+
+    Raises:
+        CheckpointError: names or numbers do not fit each other; both are in the sentence.
+    """
+    states = _names(robot, "state", spaces.states, spaces.state_names)
+    actions = _names(robot, "action", spaces.actions, spaces.action_names)
+    relative = list(spaces.relative) or [False] * len(actions)
+    for place, name in enumerate(actions):
+        # LeRobot adds state i to action i, whatever they are called.
+        if relative[place] and states[place : place + 1] != [name]:
+            seen = states[place] if place < len(states) else "nothing"
+            raise CheckpointError(
+                f"action '{name}' is counted from state {place}, and robot '{robot.name}' observes "
+                f"'{seen}' there; correct the order of 'state' and 'action' in its robot.yaml"
+            )
+    try:
+        return Interface(
+            cameras=cameras.slots,
+            state=StateSpace(
+                tuple(_entry(robot, name, False) for name in states), spaces.state_width
+            ),
+            action=_action_space(robot, actions, relative, spaces.action_width),
+            dt=1.0 / rate,
+            horizon=spaces.horizon,
+        )
+    except ValueError as error:
+        raise CheckpointError(
+            f"robot '{robot.name}' does not fit the checkpoint: {error}; correct its robot.yaml"
+        ) from error
+
+
+def _names(robot: RobotFile, what: str, count: int, said: Sequence[str]) -> list[str]:
+    """The policy's words in its order, by the checkpoint or else by the robot's file."""
+    own = list(robot.policy_names.values())
+    listed = list(getattr(robot, what))
+    if said and listed and list(said) != listed:
+        raise CheckpointError(
+            f"the checkpoint's {what} is {', '.join(said)}, and '{what}' of robot '{robot.name}' "
+            f"lists {', '.join(listed)}; take '{what}' out of its robot.yaml"
+        )
+    names = list(said) or listed or own
+    tip = TWIST_NAMES if what == "action" and robot.tip is not None else ()
+    if unknown := [name for name in names if name not in own and name not in tip]:
+        raise CheckpointError(
+            f"robot '{robot.name}' has no joint that the policy calls '{unknown[0]}'; it knows "
+            f"{', '.join([*own, *tip])}: give the joint that name as 'policy' in its robot.yaml"
+        )
+    if len(names) != count:
+        raise CheckpointError(
+            f"the checkpoint has {count} values of {what}, and robot '{robot.name}' has "
+            f"{len(names)}: {', '.join(names)}; list those that the policy was trained with, in "
+            f"its order, under '{what}' in its robot.yaml"
+        )
+    return names
+
+
+def _entry(robot: RobotFile, name: str, relative: bool) -> Entry:
+    if name in TWIST_NAMES and robot.tip is not None:
+        unit = robot.tip.linear if name.startswith("linear") else robot.tip.angular
+        return unit.entry(name, TIP)
+    joint = next(own for own, policy in robot.policy_names.items() if policy == name)
+    group = next(g for g, content in robot.groups.items() if joint in content.joints)
+    return robot.joints[joint].entry(name, _group_name(group, relative))
+
+
+def _group_name(group: str, relative: bool) -> str:
+    return f"{group}_relative" if relative else group
+
+
+def _action_space(
+    robot: RobotFile, names: Sequence[str], relative: Sequence[bool], width: int
+) -> ActionSpace:
+    """Groups of one kind each: one that is relative in part becomes two."""
+    kinds: dict[str, set[bool]] = {}
+    for name, one in zip(names, relative, strict=True):
+        kinds.setdefault(_entry(robot, name, False).group, set()).add(one)
+    mixed = {group for group, both in kinds.items() if len(both) == 2}
+    entries, groups = [], {}
+    for name, one in zip(names, relative, strict=True):
+        group = _entry(robot, name, False).group
+        given = _entry(robot, name, one and group in mixed)
+        entries.append(given)
+        if group == TIP:
+            groups[given.group] = ActionGroup(TIP, "tip", "ee_delta")
+        else:
+            kind = "joint_delta" if one else "joint_position"
+            groups[given.group] = ActionGroup(given.group, robot.groups[group].type, kind)
+    return ActionSpace(tuple(groups.values()), tuple(entries), width)
