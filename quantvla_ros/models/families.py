@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 FAMILIES: Registry[Family] = Registry(
     kind="model family",
     group="quantvla_ros.families",
-    bundled={"mini_pi05": "quantvla_ros.models.mini_pi05.family:FAMILY"},
+    bundled={
+        "mini_pi05": "quantvla_ros.models.mini_pi05.family:FAMILY",
+        "groot_n17": "quantvla_ros.models.groot_n17.family:FAMILY",
+    },
 )
 
 
