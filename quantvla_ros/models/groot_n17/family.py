@@ -11,6 +11,7 @@ from quantvla_ros.models.flow import Flow
 from quantvla_ros.models.groot_n17.config import GrootN17Config
 from quantvla_ros.models.groot_n17.graphs import graphs
 from quantvla_ros.models.groot_n17.guidance import continue_leftover
+from quantvla_ros.models.groot_n17.importer import importer
 from quantvla_ros.models.groot_n17.network import GrootN17
 from quantvla_ros.models.groot_n17.processing import processing
 from quantvla_ros.models.groot_n17.roles import layer_roles, siblings, stage_of
@@ -39,4 +40,5 @@ FAMILY = Family(
     unused=_unused,
     graphs=graphs,
     guidance=continue_leftover,
+    importer=importer,
 )

@@ -17,6 +17,7 @@ from quantvla_ros.checkpoints.options import ImportOptions
 from quantvla_ros.checkpoints.pipelines import (
     Pipelines,
     RelativeActions,
+    Rename,
     Step,
     read_pipelines,
 )
@@ -127,6 +128,7 @@ def read_lerobot(checkpoint: Checkpoint, options: ImportOptions) -> Trained:
         horizon=horizon,
         steps=config.get("num_inference_timesteps") or told["num_inference_timesteps"],
         backbone=see.model_name,
+        rename=rename.rename_map if (rename := pipelines.find(Rename)) else {},
     )
 
 

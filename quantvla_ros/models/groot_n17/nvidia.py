@@ -66,7 +66,13 @@ def read_nvidia(checkpoint: Checkpoint, options: ImportOptions) -> Trained:
         horizon=horizon,
         steps=told["num_inference_timesteps"],
         backbone=kwargs.get("model_name") or "nvidia/Cosmos-Reason2-2B",
+        notes=(_order("state", modality), _order("action", modality)),
     )
+
+
+def _order(kind: str, modality: dict[str, Any]) -> str:
+    groups = ", ".join(modality[kind]["modality_keys"])
+    return f"its {kind} is {groups}, in this order: see that the robot's {kind} means the same"
 
 
 def _file(checkpoint: Checkpoint, name: str) -> tuple[str, Any]:

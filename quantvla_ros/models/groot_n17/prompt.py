@@ -7,7 +7,6 @@ system part, no generation prompt, nothing between pictures.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,6 @@ from quantvla_ros.errors import QuantVLAError
 
 BEGIN, END = "<|im_start|>user\n", "<|im_end|>\n"
 PICTURE_BEGIN, PICTURE_END = "<|vision_start|>", "<|vision_end|>"
-_MARK = re.compile(r"<\|[^|<>]*\|>")
 
 
 def formal(text: str) -> str:
@@ -62,9 +60,8 @@ class ChatPrompt:
         Raises:
             QuantVLAError: nothing is left of them.
         """
-        if self.formalize:
-            instruction = formal(instruction)
-        words = _MARK.sub("", instruction)
+        # What is formal holds no mark any more.
+        words = formal(instruction) if self.formalize else self.tokenizer.cleaned(instruction)
         if not words.strip():
             raise QuantVLAError("the instruction holds no word; publish a sentence for the policy")
         return words

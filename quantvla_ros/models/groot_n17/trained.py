@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,8 @@ class Trained:
         horizon: rows of a chunk that were trained.
         steps: of the flow.
         backbone: name of the model whose tokenizer it is.
+        rename: the checkpoint's new name of a picture by the robot's in training.
+        notes: what a user should know, a sentence each.
     """
 
     prefix: str
@@ -54,6 +56,8 @@ class Trained:
     horizon: int
     steps: int
     backbone: str
+    rename: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ LANGUAGE, VISUAL = "backbone.model.model.language_model.", "backbone.model.model
 HEAD = "action_head."
 WORDS, WORDS_TOO = f"{LANGUAGE}embed_tokens.weight", "backbone.model.lm_head.weight"
 """The table of words and its twin: a checkpoint holds one of them, or both alike."""
+MOST_LAYERS = 100
+"""More than any language model has; those behind the one that the head reads are left out."""
 PERSONAL = {
     "state_encoder.layer1": "state_encoder.fc1",
     "state_encoder.layer2": "state_encoder.fc2",
@@ -41,6 +43,7 @@ def give_weights(weights: Weights, config: GrootN17Config, embodiment: int) -> N
     """Say where every tensor of the network comes from; nothing is read."""
     weights.copy("language_model.embed_tokens.weight", weights.first(WORDS, WORDS_TOO))
     weights.drop(WORDS, WORDS_TOO, f"{LANGUAGE}norm.weight")
+    weights.drop(*(f"{LANGUAGE}layers.{n}.*" for n in range(config.language.layers, MOST_LAYERS)))
     _give_language(weights, config)
     _give_vision(weights, config)
     _give_head(weights, config)
