@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from outside_family.network import ReachConfig, ReachNetwork
+from support import smolvla
 from support.spaces import ARM, action_space, state_space
 from support.tiny_policy import WORDS, network_inputs, tiny_manifest, tiny_network
 
@@ -29,7 +30,7 @@ from quantvla_ros.robot.interface import CameraSlot, Interface
 
 SIZE, HORIZON, JOINTS = 16, 6, ("a", "b", "c")
 STATIC = Precision(8, None, "static")
-FAMILIES = ("mini_pi05", "reach")
+FAMILIES = ("mini_pi05", "reach", "smolvla")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class GraphPolicy:
         return self.family.flow(self.bundle.manifest)
 
     def noise(self, seed: int = 0):
-        shape = (1, HORIZON, len(JOINTS))
+        interface = self.bundle.manifest.interface
+        shape = (1, interface.horizon, interface.action.width)
         return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
     def chunks(self, network=None):
@@ -80,7 +82,7 @@ class GraphPolicy:
 
 def graph_policy(family: str) -> GraphPolicy:
     """A float policy with random weights."""
-    return _mini() if family == "mini_pi05" else _reach()
+    return {"mini_pi05": _mini, "reach": _reach, "smolvla": _smolvla}[family]()
 
 
 def _mini() -> GraphPolicy:
@@ -130,6 +132,24 @@ def _reach() -> GraphPolicy:
         for both, padding in ((True, 0), (False, 3), (True, 7))
     ]
     return GraphPolicy(bundle, network, inputs)
+
+
+def _smolvla() -> GraphPolicy:
+    """The golden checkpoint's, with a camera that may be missing."""
+    made = smolvla.with_empty_camera()
+    spec = made.manifest.tokenizer
+    tokenizer = Tokenizer(made.tokenizer_json, spec.max_length, spec.pad, spec.room)
+    seen = smolvla.inputs(made)
+    inputs = [
+        {
+            **seen,
+            "camera_mask": torch.tensor([[True, second, False]]),
+            "token_mask": torch.arange(spec.max_length)[None] < words,
+        }
+        for second, words in ((True, 48), (False, 11), (True, 30))
+    ]
+    bundle = Bundle(Path("smolvla"), made.manifest, {}, tokenizer)
+    return GraphPolicy(bundle, smolvla.network(made), inputs)
 
 
 class GraphNetwork:

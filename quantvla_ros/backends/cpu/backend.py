@@ -90,7 +90,8 @@ class CpuBackend(Backend):
         family = find_family(bundle.manifest.family)
         kernel = pack_network(network, family.siblings(network), family.unused(network))
         if options.compiled:
-            noise = torch.zeros(1, *bundle.manifest.noise_shape)
+            interface = bundle.manifest.interface
+            noise = torch.zeros(1, interface.horizon, interface.action.width)
             return CompiledRunner(network, kernel, example, noise)
         return NetworkRunner(network, kernel)
 

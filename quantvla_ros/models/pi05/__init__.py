@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""The published pi0.5: PaliGemma and a Gemma action expert."""

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the linears of a SmolVLA network are, by their names."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from quantvla_ros.models.blocks import Attention
+from quantvla_ros.models.family import Stage, siblings_by_leaf
+from quantvla_ros.models.smolvla.network import SmolVLA
+
+_CONDITION = ("action_mlp_in", "time_mlp_in", "action_time_mlp_out")
+_STEP = ("lm_expert.", "action_", "time_")
+_CONTEXT = (".cross_attn.k_proj", ".cross_attn.v_proj")
+
+
+def _role(name: str) -> str:
+    part = "mlp" if ".mlp." in name else "attn"
+    if name.startswith("text_model."):
+        return f"llm_{part}"
+    if name.startswith("lm_expert."):
+        return f"dit_{part}"
+    if name.startswith("pictures.vision_model."):
+        return "vision"
+    return "condition" if name in _CONDITION else "projection"
+
+
+def layer_roles(network: nn.Module) -> dict[str, str]:
+    """Role of every linear by module name."""
+    modules = network.named_modules()
+    return {name: _role(name) for name, module in modules if isinstance(module, nn.Linear)}
+
+
+def stage_of(name: str) -> Stage:
+    """The half that reaches a linear; the keys and values of cross-attention belong to a chunk."""
+    return "step" if name.startswith(_STEP) and not name.endswith(_CONTEXT) else "encode"
+
+
+def siblings(network: nn.Module) -> list[tuple[str, ...]]:
+    """Linears that are called on the same tensor; in cross-attention there are none."""
+    names = [name for name, _ in network.named_modules() if ".cross_attn." not in name]
+    return siblings_by_leaf(names, (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj")))
+
+
+def attentions(network: nn.Module) -> dict[str, Attention]:
+    """The expert's attentions; their names begin below the expert."""
+    assert isinstance(network, SmolVLA)
+    modules = network.lm_expert.named_modules()
+    return {name: module for name, module in modules if isinstance(module, Attention)}
+
+
+def unused_layers(network: nn.Module) -> frozenset[str]:
+    """Linears of the last language layer that no action depends on (see `SmolVLA.encode`).
+
+    The network has them, so that its layers count as in the checkpoint.
+    """
+    assert isinstance(network, SmolVLA)
+    last = f"text_model.layers.{network.config.layers - 1}"
+    leaves = "self_attn.q_proj self_attn.o_proj mlp.gate_proj mlp.up_proj mlp.down_proj"
+    return frozenset(f"{last}.{leaf}" for leaf in leaves.split())
