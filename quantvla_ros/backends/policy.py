@@ -19,7 +19,7 @@ from quantvla_ros.bundle.storage import Bundle, load_bundle
 from quantvla_ros.errors import BackendError
 from quantvla_ros.models.families import find_family
 from quantvla_ros.models.family import Network
-from quantvla_ros.models.guidance import PrefixGuidance
+from quantvla_ros.models.guidance import Guidance
 from quantvla_ros.processing.processing import blank_observation
 from quantvla_ros.quantization.network import load_network
 from quantvla_ros.robot.action_prefix import ActionPrefix, check_prefix
@@ -39,7 +39,7 @@ class Policy:
         """Make it ready; `network` is taken over."""
         self.manifest, self.network = bundle.manifest, network
         family = find_family(self.manifest.family)
-        self._flow = family.flow(self.manifest)
+        self._flow, self._guidance = family.flow(self.manifest), family.guidance
         self.processing = family.processing(bundle.manifest, bundle.tokenizer)
         example = self.inputs(blank_observation(self.manifest.interface))
         self.runner: Runner = backend.load(bundle, network, options, example)
@@ -51,17 +51,12 @@ class Policy:
         inputs = self.processing.inputs(observation)
         return {name: torch.from_numpy(value)[None] for name, value in inputs.items()}
 
-    def guidance(self, prefix: ActionPrefix, observation: Observation) -> PrefixGuidance:
+    def guidance(self, prefix: ActionPrefix, observation: Observation) -> Guidance:
         """What draws the flow to a prefix, normalized as the network's own actions are."""
-        interface = self.manifest.interface
-        check_prefix(interface, prefix)
+        check_prefix(self.manifest.interface, prefix)
         target = self.processing.normalized(prefix.actions, observation).astype(np.float32)
-        return PrefixGuidance(
-            torch.from_numpy(target)[None].to(self.runner.device),
-            prefix.committed,
-            interface.horizon,
-            interface.action.width,
-        )
+        given = torch.from_numpy(target)[None].to(self.runner.device)
+        return self._guidance(given, prefix.committed, self.manifest)
 
     def infer(
         self,

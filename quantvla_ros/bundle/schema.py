@@ -19,10 +19,15 @@ class _Model(BaseModel):
 
 
 class NoiseSpec(_Model):
-    """Where the flow starts."""
+    """Where the flow starts.
+
+    `rows` is what the network takes where it takes more than the chunk has: the rest was never
+    trained, but attention sees it.
+    """
 
     distribution: Literal["normal"]
     scale: FiniteFloat = Field(gt=0)
+    rows: int | None = Field(default=None, gt=0, exclude_if=lambda rows: rows is None)
 
 
 class TokenizerSpec(_Model):
@@ -188,10 +193,17 @@ class BundleManifest(_Model):
     calibration: Calibration | None = None
     files: dict[str, str]
 
+    @property
+    def noise_shape(self) -> tuple[int, int]:
+        """Rows and columns of the chunk that the network takes; see `NoiseSpec`."""
+        return self.noise.rows or self.interface.horizon, self.interface.action.width
+
     @model_validator(mode="after")
     def _normalization_fits(self) -> BundleManifest:
         spec = self.interface
         self.normalization.check_fits(spec.state.size, spec.horizon, len(spec.action.entries))
+        if self.noise.rows is not None and self.noise.rows < spec.horizon:
+            raise ValueError(f"noise.rows is {self.noise.rows}, below the horizon {spec.horizon}")
         return self
 
 

@@ -15,6 +15,8 @@ FAMILIES: Registry[Family] = Registry(
     group="quantvla_ros.families",
     bundled={
         "mini_pi05": "quantvla_ros.models.mini_pi05.family:FAMILY",
+        "pi05": "quantvla_ros.models.pi05.family:FAMILY",
+        "groot_n17": "quantvla_ros.models.groot_n17.family:FAMILY",
         "smolvla": "quantvla_ros.models.smolvla.family:FAMILY",
     },
 )

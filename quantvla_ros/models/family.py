@@ -22,6 +22,7 @@ from quantvla_ros.checkpoints.options import Imported, ImportOptions
 from quantvla_ros.models.blocks import Attention
 from quantvla_ros.models.flow import Flow
 from quantvla_ros.models.graphs import Graphs
+from quantvla_ros.models.guidance import Guidance, draw_to_prefix
 from quantvla_ros.models.sites import Sites
 from quantvla_ros.processing.processing import Processing
 
@@ -86,6 +87,8 @@ class Family:
         processing: the way in and out of a manifest's policy, with its tokenizer.
         unused: linears that no action depends on: inference never calls them.
         graphs: a network as two graphs for engines; None: the family has no such description.
+        guidance: what continues the chunk in execution, of its normalized rows [B, K, actions], the
+            number of them that are carried out in any case, and the manifest.
         importer: the float bundle, not written yet, of a checkpoint, or None if that is
             of another family; None itself where no checkpoint is imported.
     """
@@ -102,6 +105,7 @@ class Family:
     processing: Callable[[BundleManifest, Tokenizer], Processing]
     unused: Callable[[nn.Module], frozenset[str]]
     graphs: Callable[[nn.Module], Graphs] | None = None
+    guidance: Callable[[Tensor, int, BundleManifest], Guidance] = draw_to_prefix
     importer: Callable[[Checkpoint, ImportOptions], Imported | None] | None = None
 
 

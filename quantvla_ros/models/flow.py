@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
-from quantvla_ros.models.guidance import PrefixGuidance
+from quantvla_ros.models.guidance import Guidance
 
 Velocity = Callable[[Tensor, float], Tensor]
 """Velocity [B, horizon, actions] of a flow at a chunk under way of that shape and a flow time."""
@@ -46,7 +46,7 @@ class Flow:
     action_time: float = 0.0
 
     def integrate(
-        self, velocity: Velocity, noise: Tensor, guidance: PrefixGuidance | None = None
+        self, velocity: Velocity, noise: Tensor, guidance: Guidance | None = None
     ) -> Iterator[FlowStep]:
         """Euler integration from noise to chunk; the sum is kept in float32 outside the network.
 
@@ -59,6 +59,8 @@ class Flow:
             Every step, once it is done.
         """
         x, way = noise.float(), self.action_time - self.noise_time
+        if guidance is not None:
+            x = guidance.start(x)
         for step in range(self.steps):
             time = self.noise_time + way * step / self.steps
             change = velocity(x, time)
@@ -82,7 +84,7 @@ def normalized_chunk(
     noise: Tensor,
     context: Any,
     flow: Flow,
-    guidance: PrefixGuidance | None = None,
+    guidance: Guidance | None = None,
 ) -> Tensor:
     """Where the flow ends: the normalized chunk [B, horizon, actions] (see `Flow.integrate`)."""
     x = noise.float()

@@ -14,9 +14,12 @@ few steps are stable too.
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import torch
 from torch import Tensor
+
+from quantvla_ros.bundle.schema import BundleManifest
 
 
 def prefix_weights(horizon: int, committed: int, known: int) -> Tensor:
@@ -34,6 +37,24 @@ def prefix_weights(horizon: int, committed: int, known: int) -> Tensor:
     return torch.where(rows < committed, torch.ones_like(soft), soft)
 
 
+class Guidance(Protocol):
+    """What makes a flow continue the chunk in execution."""
+
+    def start(self, noise: Tensor) -> Tensor:
+        """Where the flow starts, of noise [B, rows, width]."""
+        ...
+
+    def velocity(self, x_t: Tensor, velocity: Tensor, left: float) -> Tensor:
+        """The flow's velocity as it is to be followed.
+
+        Args:
+            x_t: chunk under way [B, rows, width].
+            velocity: of the network, there.
+            left: flow time from here to the action, with its sign; not 0.
+        """
+        ...
+
+
 class PrefixGuidance:
     """Draws a chunk under way to the target of its first rows."""
 
@@ -48,13 +69,16 @@ class PrefixGuidance:
         weights = prefix_weights(horizon, committed, known)[None, :, None]
         self._weights = weights.to(target.device)
 
-    def velocity(self, x_t: Tensor, velocity: Tensor, left: float) -> Tensor:
-        """The flow's velocity with the pull added.
+    def start(self, noise: Tensor) -> Tensor:
+        """See `Guidance`: the noise itself."""
+        return noise
 
-        Args:
-            x_t: chunk under way [B, horizon, width].
-            velocity: of the network, there.
-            left: flow time from here to the action, with its sign; not 0.
-        """
+    def velocity(self, x_t: Tensor, velocity: Tensor, left: float) -> Tensor:
+        """See `Guidance`: with the pull added."""
         clean = x_t + left * velocity
         return velocity + self._weights * (self._target - clean) / left
+
+
+def draw_to_prefix(target: Tensor, committed: int, manifest: BundleManifest) -> Guidance:
+    """`PrefixGuidance` of a manifest's policy; see `Family.guidance`."""
+    return PrefixGuidance(target, committed, *manifest.noise_shape)

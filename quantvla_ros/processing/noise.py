@@ -18,10 +18,9 @@ def draw_noise(manifest: BundleManifest, seed: int, counter: int) -> NDArray[np.
         counter: of the request, not negative.
 
     Returns:
-        float32 [horizon, width of the network's actions].
+        float32 [rows, width], what the network takes (see `BundleManifest.noise_shape`).
     """
     rng = np.random.Generator(np.random.Philox(key=seed, counter=counter))
-    shape = (manifest.interface.horizon, manifest.interface.action.width)
-    noise: NDArray[np.float32] = rng.standard_normal(shape, dtype=np.float32)
+    noise: NDArray[np.float32] = rng.standard_normal(manifest.noise_shape, dtype=np.float32)
     noise *= np.float32(manifest.noise.scale)
     return noise

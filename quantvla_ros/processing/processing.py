@@ -68,9 +68,9 @@ class Processing:
     def actions(
         self, normalized: NDArray[np.floating], observation: Observation
     ) -> NDArray[np.float64]:
-        """Actions [horizon, actions] in SI from a normalized chunk [horizon, width]."""
-        action = self._interface.action
-        known = self._actions.denormalize(normalized[:, : len(action.entries)])
+        """Actions [horizon, actions] in SI from a normalized chunk [horizon or more, width]."""
+        action, rows = self._interface.action, self._interface.horizon
+        known = self._actions.denormalize(normalized[:rows, : len(action.entries)])
         return action.to_si(known + self._interface.observed(observation.joints))
 
     def normalized(

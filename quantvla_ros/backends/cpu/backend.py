@@ -90,8 +90,7 @@ class CpuBackend(Backend):
         family = find_family(bundle.manifest.family)
         kernel = pack_network(network, family.siblings(network), family.unused(network))
         if options.compiled:
-            interface = bundle.manifest.interface
-            noise = torch.zeros(1, interface.horizon, interface.action.width)
+            noise = torch.zeros(1, *bundle.manifest.noise_shape)
             return CompiledRunner(network, kernel, example, noise)
         return NetworkRunner(network, kernel)
 

@@ -79,9 +79,8 @@ def example_inputs(bundle: Bundle, graphs: Graphs) -> dict[str, tuple[Graph, tup
     values = processing.inputs(blank_observation(manifest.interface))
     host = graphs.host({name: torch.from_numpy(value)[None] for name, value in values.items()})
     context = tuple(host.context[name] for name in graphs.context.inputs)
-    width = manifest.interface.action.width
     step = {
-        NOISY_CHUNK: torch.zeros(1, manifest.interface.horizon, width),
+        NOISY_CHUNK: torch.zeros(1, *manifest.noise_shape),
         **graphs.time(torch.ones(1)),
         **host.step,
         **dict(zip(graphs.context.outputs, graphs.context.module(*context), strict=True)),
