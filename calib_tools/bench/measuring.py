@@ -10,6 +10,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 
 from calib_tools.bench.compile_beside import compiled_beside
+from calib_tools.bench.pytorch import pytorch_policy, sees_gpu
 from calib_tools.bench.table import PYTORCH
 from quantvla_ros.backends.base import RunningPolicy
 from quantvla_ros.backends.policy import load_policy
@@ -94,15 +96,17 @@ def bench(
 
     Returns:
         A record: schema, versions, cpu, raw samples in ms, percentiles, speedup (ratio of the
-        medians), stages, weight bytes of the loaded backends.
+        medians), stages, weight bytes of the loaded backends, what multiplies in each (kernels).
     """
     engines = find_backend(backend).runs_what_it_built  # its float control is an engine too
-    with compiled_beside(float_path, DEFAULT if engines else backend, threads):
+    # By the time that the engines are loaded, PyTorch's policy is compiled.
+    beside = compiled_beside(float_path, DEFAULT if engines else backend, threads)
+    with nullcontext() if engines and sees_gpu() else beside:
         quantized = load_policy(quantized_path, backend, True, threads, resident)
     control = load_policy(float_path, backend, True, threads, resident)
     policies = {"float_compiled": control, "int8": quantized}
     if engines:
-        policies[PYTORCH] = load_policy(float_path, DEFAULT, True, threads)
+        policies[PYTORCH] = pytorch_policy(float_path, threads)
     samples, stages = time_in_turn(policies, observations, rounds, progress)
     latency = {name: percentiles(values) for name, values in samples.items()}
     return {
@@ -112,6 +116,7 @@ def bench(
         "backend": backend,
         "target": find_backend(backend).target(),
         "kernel": quantized.kernel,
+        "kernels": {name: policy.kernel for name, policy in policies.items()},
         "integer_layers": quantized.integer_layers,
         "latency_ms": latency,
         "speedup": latency["float_compiled"]["p50"] / latency["int8"]["p50"],

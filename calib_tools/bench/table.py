@@ -9,7 +9,7 @@ from rich.console import Console
 
 from calib_tools.common.tables import new_table
 
-PYTORCH = "pytorch_compiled"  # third beside engines: the float policy by PyTorch on the processor
+PYTORCH = "pytorch_compiled"  # third beside engines: the float policy by compiled PyTorch
 
 
 def show_bench(record: dict[str, Any]) -> None:
@@ -17,9 +17,10 @@ def show_bench(record: dict[str, Any]) -> None:
     machine = f"{record['cpu']['model']} ({record['target']})"
     latency, weights = record["latency_ms"], record["weight_bytes"]
     beside = [PYTORCH] if PYTORCH in latency else []
-    shown = {"float_compiled": "float engine" if beside else "compiled float"}
+    kernels = record["kernels"]
+    shown = {"float_compiled": kernels["float_compiled"] if beside else "compiled float"}
     shown |= {"int8": f"INT8 ({record['kernel']})"}
-    shown |= dict.fromkeys(beside, "float, compiled PyTorch on the processor")
+    shown |= {name: f"float, compiled PyTorch ({kernels[name]})" for name in beside}
     table = new_table(machine, "", *shown.values())
     for key in ("p50", "p95", "p99"):
         table.add_row(f"latency {key}, ms", *(f"{latency[name][key]:.2f}" for name in shown))

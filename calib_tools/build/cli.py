@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +21,12 @@ def build(
     precision: Annotated[
         str, typer.Option(help="What is not integer: auto, fp16, bf16 or fp32.")
     ] = "auto",
+    buffer: Annotated[
+        Path | None,
+        typer.Option(
+            "--buffer", help="Calibration buffer that says where FP16 fits a float bundle."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Build again what is there.")] = False,
     without_gpu: Annotated[
         bool,
@@ -33,12 +40,13 @@ def build(
 ) -> None:
     """Build a bundle's engines for this very machine; they lie beside its weights.
 
-    A float bundle is built in the same way. Nothing builds or rebuilds engines but this command.
+    A float bundle is built in the same way; without --buffer all of it is BF16. Nothing builds or
+    rebuilds engines but this command.
     """
     from calib_tools.build.command import build as run
 
     options = BuildOptions(builder, precision, force, without_gpu)
-    made = run(bundle, backend, options)
+    made = run(bundle, backend, options, buffer)
     if as_json:
         print_json({"engines": None if made is None else str(made)})
     elif made is None:

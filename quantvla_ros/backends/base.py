@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -60,6 +60,8 @@ class BuildOptions:
         force: build again what is there already.
         without_gpu: build for a kind of machine that need not be here, to see that all compiles;
             nothing runs what is made then.
+        largest: largest magnitude that was measured in each part of the network, for bundles that
+            do not hold it themselves.
         progress: called with what happens now and the share done, 0..1.
         say: called with sentences that a person should read.
     """
@@ -68,6 +70,7 @@ class BuildOptions:
     precision: str = "auto"
     force: bool = False
     without_gpu: bool = False
+    largest: Mapping[str, float] = field(default_factory=dict)
     progress: Callable[[str, float], None] = lambda text, share: None
     say: Callable[[str], None] = lambda text: None
 
@@ -205,7 +208,8 @@ class Backend(ABC):
     def check_built(self, path: Path) -> None:
         """Refuse what `build` made of the bundle at `path` if it is missing or does not fit.
 
-        Takes a moment; nothing is built or loaded.
+        Takes a moment; nothing is built or loaded. For whoever would begin long work otherwise:
+        `load` refuses the same by itself.
 
         Raises:
             BackendError: it is missing, or of another bundle or machine; with the command.
@@ -225,7 +229,7 @@ class Backend(ABC):
             example: inputs of the shapes and types of all that will come.
 
         Raises:
-            BackendError: it cannot run here.
+            BackendError: it cannot run here; see `check_built` too.
         """
 
     def engine_folder(self, path: Path) -> Path:

@@ -120,7 +120,6 @@ def network_policy(path: Path, backend: Backend, options: Options) -> Policy:
             f"backend '{backend.name}' cannot run with `resident` {options.resident}; it knows: "
             f"{', '.join(backend.resident)}"
         )
-    backend.check_built(path)
     backend.prepare(options)
     torch.set_num_threads(options.threads)
     bundle = load_bundle(path)

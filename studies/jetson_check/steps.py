@@ -48,8 +48,8 @@ def steps(
         words = ("build", "int8", *on, "--builder", builder, "--force", "--json")
         found.append(Step(f"build with {builder}", (*QUANTVLA, *words)))
     if builders:
-        words = ("build", "float", *on, "--builder", builders[-1], "--force", "--json")
-        found.append(Step("build float", (*QUANTVLA, *words)))
+        measured = ("--builder", builders[-1], "--buffer", "buffer", "--force", "--json")
+        found.append(Step("build float", (*QUANTVLA, "build", "float", *on, *measured)))
     gate = ("gate", "int8", "float", "buffer", *on, "--write", "--json")
     found += [
         Step("gate", (*QUANTVLA, *gate)),

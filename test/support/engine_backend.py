@@ -40,6 +40,7 @@ class EngineBackend(Backend):
     def load(self, bundle, network, options, example):
         from quantvla_ros.backends.runner import NetworkRunner
 
+        self.check_built(bundle.path)
         return NetworkRunner(network, "engine int8")
 
     def check_built(self, path):

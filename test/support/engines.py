@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from quantvla_ros import __version__
 from quantvla_ros.backends.tensorrt.engine_record import (
     GRAPHS,
     Builder,
@@ -46,6 +47,7 @@ def write_plans(folder, manifest, machine, precision, plans):
             memory_bytes=10**9,
         )
     record = EngineRecord(
+        package=__version__,
         bundle=bundle_identity(manifest),
         machine=machine,
         builder=Builder(name="onnx", version=str(machine.tensorrt)),

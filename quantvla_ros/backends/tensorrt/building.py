@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from quantvla_ros import __version__
 from quantvla_ros.backends.tensorrt.builders import BUILDERS, choose_builder
 from quantvla_ros.backends.tensorrt.builders.linear_names import integer_linears
-from quantvla_ros.backends.tensorrt.builders.plan import Settings
+from quantvla_ros.backends.tensorrt.builders.plan import Plan, Settings
 from quantvla_ros.backends.tensorrt.compiled_layers import check_products, compiled_layers
 from quantvla_ros.backends.tensorrt.engine_record import (
     GRAPHS,
@@ -23,6 +24,7 @@ from quantvla_ros.backends.tensorrt.engine_record import (
     bundle_identity,
     plan_file,
 )
+from quantvla_ros.backends.tensorrt.graph_tensors import differences, graph_tensors
 from quantvla_ros.backends.tensorrt.library import check_version, is_rtx, tensorrt
 from quantvla_ros.backends.tensorrt.machine import Machine
 from quantvla_ros.backends.tensorrt.memory import check_memory, forget_peak, peak_memory
@@ -33,6 +35,7 @@ from quantvla_ros.backends.tensorrt.part_linears import (
     tensor_bytes,
 )
 from quantvla_ros.bundle.storage import file_hash, load_bundle
+from quantvla_ros.errors import BackendError
 from quantvla_ros.models.families import find_family
 from quantvla_ros.quantization.network import load_network
 
@@ -59,6 +62,7 @@ class Request:
         precision: kind of float of all parts, or "auto".
         machine: that the engines are for.
         local: whether that is this one; TensorRT-RTX alone can build for another GPU.
+        largest: see `BuildOptions`.
     """
 
     bundle: Path
@@ -67,6 +71,7 @@ class Request:
     precision: str
     machine: Machine
     local: bool = True
+    largest: Mapping[str, float] = field(default_factory=dict)
 
 
 def build_all(request: Request, progress: Progress, say: Callable[[str], None]) -> EngineRecord:
@@ -93,7 +98,9 @@ def build_all(request: Request, progress: Progress, say: Callable[[str], None]) 
     rest = float_linears(family, network)
     graphs = graphs_of(bundle, network)
     check_needs(graphs)
-    precision = choose_precision(largest_of(bundle.manifest, graphs), request.precision)
+    known = largest_of(bundle.manifest, graphs)
+    measured = {part: request.largest.get(part, seen) for part, seen in known.items()}
+    precision = choose_precision(measured, request.precision)
     programs = export_graphs(bundle, network, precision)
     held = {graph: integer_linears_of(program, names) for graph, program in programs.items()}
     check_complete(names, held.values())
@@ -115,6 +122,7 @@ def build_all(request: Request, progress: Progress, say: Callable[[str], None]) 
         say(_told(graph, plans[graph]))
     kinds = {kind: word for word, kind in KINDS.items()}
     return EngineRecord(
+        package=__version__,
         bundle=identity,
         machine=request.machine,
         builder=Builder(name=name, version=version),
@@ -133,6 +141,19 @@ def check_needs(graphs: Graphs) -> None:
     for name, graph in zip(GRAPHS, (graphs.context, graphs.step), strict=True):
         if graph.tensorrt is not None and not is_rtx(trt):
             check_version(str(trt.__version__), graph.tensorrt, f"'{name}' of this policy")
+
+
+def check_tensors(graph: str, program: ExportedProgram, plan: Plan) -> None:
+    """Refuse a plan whose inputs and outputs are not those that the runtime will look for.
+
+    Raises:
+        BackendError: names the tensors.
+    """
+    if words := differences(graph_tensors(program), plan.tensors):
+        raise BackendError(
+            f"the engine '{graph}' has other tensors than its graph ({'; '.join(words[:3])}), so "
+            "it was not kept; try the other builder (--builder), and report this"
+        )
 
 
 def _build(
@@ -154,6 +175,7 @@ def _build(
     plan = builder.build_plan(program, settings)
     seconds, memory = time.monotonic() - began, peak_memory()
     layers = compiled_layers(tensorrt(), plan, request.local)
+    check_tensors(graph, program, plan)
     products = check_products(layers, integer, graph, BUILDERS[name])
     path = plan_file(request.folder, graph)
     path.write_bytes(plan.content)

@@ -5,19 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
-
-import torch
+from typing import Any, BinaryIO
 
 from quantvla_ros.backends.tensorrt.builders.build_log import new_log
+from quantvla_ros.backends.tensorrt.graph_tensors import TensorSpec, engine_spec
 from quantvla_ros.errors import BackendError
-
-
-class TensorSpec(NamedTuple):
-    """Shape and type of an engine's input or output."""
-
-    shape: tuple[int, ...]
-    dtype: torch.dtype
 
 
 class Engine:
@@ -49,7 +41,7 @@ class Engine:
             raise self._refused("prepare")
         names = [self._engine.get_tensor_name(i) for i in range(self._engine.num_io_tensors)]
         mode = {name: self._engine.get_tensor_mode(name) for name in names}
-        specs = {name: self._spec(trt, name) for name in names}
+        specs = {name: self._spec(name) for name in names}
         self.inputs = {n: s for n, s in specs.items() if mode[n] == trt.TensorIOMode.INPUT}
         self.outputs = {n: s for n, s in specs.items() if mode[n] == trt.TensorIOMode.OUTPUT}
 
@@ -78,20 +70,9 @@ class Engine:
         self._engine = None
         self._runtime = None
 
-    def _spec(self, trt: Any, name: str) -> TensorSpec:
-        kinds = {
-            trt.DataType.FLOAT: torch.float32,
-            trt.DataType.HALF: torch.float16,
-            trt.DataType.BF16: torch.bfloat16,
-            trt.DataType.INT32: torch.int32,
-        }
-        kind = kinds.get(self._engine.get_tensor_dtype(name))
-        if kind is None:
-            raise BackendError(
-                f"tensor '{name}' of the engine '{self.name}' is of a type that no graph of ours "
-                "has; build the engines again (`quantvla build --force`)"
-            )
-        return TensorSpec(tuple(self._engine.get_tensor_shape(name)), kind)
+    def _spec(self, name: str) -> TensorSpec:
+        engine = self._engine
+        return engine_spec(name, engine.get_tensor_shape(name), engine.get_tensor_dtype(name))
 
     def _refused(self, what: str) -> BackendError:
         return BackendError(

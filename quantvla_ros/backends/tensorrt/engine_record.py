@@ -61,6 +61,7 @@ class EngineRecord(_Model):
     """All of `engine.json`.
 
     Attributes:
+        package: version of this package that built the plans.
         bundle: what `bundle_identity` gives.
         machine: that the plans were built for.
         builder: that made them.
@@ -69,6 +70,7 @@ class EngineRecord(_Model):
     """
 
     schema_version: Literal[1] = 1
+    package: str
     bundle: _SHA256
     machine: Machine
     builder: Builder

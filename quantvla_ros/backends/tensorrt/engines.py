@@ -80,6 +80,7 @@ def build_engines(bundle: Path, folder: Path, machine: Machine, options: BuildOp
                 options.precision,
                 machine,
                 local=not options.without_gpu,
+                largest=options.largest,
             )
             write_record(draft, _in_a_child(request, options))
     finally:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An exported graph as an ONNX file."""
+"""An exported graph as an ONNX file; weights too large for it lie in a second one beside it."""
 
 from __future__ import annotations
 
+import os
+import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,23 +12,31 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from quantvla_ros.backends.tensorrt import operators
-from quantvla_ros.whole_file import whole_file
+from quantvla_ros.backends.tensorrt.graph_tensors import output_names
+from quantvla_ros.backends.tensorrt.part_linears import tensor_bytes
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 OPSET = 20
 """The newest that the oldest TensorRT here (10.3) takes whole."""
+ONE_FILE = 1.8e9
+"""Bytes of weights up to which all is one file: protobuf's messages end at 2 GiB."""
 
 
 def write_onnx(program: ExportedProgram, path: Path) -> None:
     """Write a graph of `export_graphs` with explicit Q/DQ, whole or not at all.
 
-    Inputs and outputs bear the names of the graph's.
+    Inputs and outputs bear the names of the graph's. Weights of more than `ONE_FILE` bytes lie
+    beside `path` in a file of its name and ".data", from which every reader of ONNX takes them.
     """
     import onnx
 
-    with whole_file(path) as draft, warnings.catch_warnings():
+    apart = tensor_bytes(program) > ONE_FILE
+    # A folder of its own, for the graph holds the name of the file that its weights lie in.
+    folder = tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent)
+    with folder as name, warnings.catch_warnings():
+        draft = Path(name) / path.name
         warnings.simplefilter("ignore")  # of the exporter, about itself
         made = torch.onnx.export(
             program,
@@ -38,15 +48,19 @@ def write_onnx(program: ExportedProgram, path: Path) -> None:
             verbose=False,
         )
         assert made is not None
-        made.save(str(draft))
+        made.save(str(draft), external_data=apart)
         # Not the full check: it knows convolutions of bfloat16 from opset 22 on, TensorRT from 8.
         onnx.checker.check_model(str(draft))
+        if apart:
+            os.replace(data_file(draft), data_file(path))  # before the graph that asks for it
+        else:
+            data_file(path).unlink(missing_ok=True)
+        os.replace(draft, path)
 
 
-def output_names(program: ExportedProgram) -> list[str]:
-    """Names of what a graph of `export_graphs` gives, in order."""
-    names: list[str] = program.call_spec.out_spec.context
-    return names
+def data_file(path: Path) -> Path:
+    """Where the weights of a graph lie if they are not in its own file."""
+    return path.with_name(f"{path.name}.data")
 
 
 def _translations() -> dict[Any, Any]:

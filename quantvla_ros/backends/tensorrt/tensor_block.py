@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from quantvla_ros.backends.tensorrt.cuda import Device
-from quantvla_ros.backends.tensorrt.engine import TensorSpec
+from quantvla_ros.backends.tensorrt.graph_tensors import TensorSpec
 
 ALIGNMENT = 256  # bytes; of TensorRT's kernels and of CUDA's own memory
 

@@ -13,11 +13,17 @@ pytest.importorskip("onnxscript", reason="of the environment of `make test-tenso
 
 import onnx
 
+from quantvla_ros.backends.tensorrt import onnx_file
 from quantvla_ros.backends.tensorrt.onnx_file import OPSET, write_onnx
 from quantvla_ros.backends.tensorrt.qdq import QdqLinear
+from quantvla_ros.bundle.storage import load_bundle
+from quantvla_ros.models.families import find_family
 from quantvla_ros.models.graphs import VELOCITY
+from quantvla_ros.quantization.network import load_network
 from quantvla_ros.quantization.quantized_linear import quantized_layers
+from quantvla_ros.resources import shared_file
 from studies.qdq_on_cpu.runner import OnnxRunner, run, session
+from studies.static_bundle import save_static_bundle
 
 
 class Alone(nn.Module):
@@ -39,11 +45,23 @@ def inputs_on_the_grid(layer, rows=16):
     return (codes + off).clamp(-127, 127) * layer.activation_scale
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_each_integer_layer_alone_is_the_reference(family, tmp_path):
-    policy = graph_policy(family)
-    policy.quantize()
-    layers = list(quantized_layers(policy.network).values())
+def layers_of(name, folder):
+    """The integer layers of a small policy of a family, or those that the bundled one uses."""
+    if name in FAMILIES:
+        policy = graph_policy(name)
+        policy.quantize()
+        return list(quantized_layers(policy.network).values())
+    bundle = load_bundle(save_static_bundle(shared_file("policies/panda"), folder / "int8"))
+    network = load_network(bundle)
+    unused = find_family(bundle.manifest.family).unused(network)
+    found = [layer for one, layer in quantized_layers(network).items() if one not in unused]
+    assert len(found) == 35
+    return found
+
+
+@pytest.mark.parametrize("policy", [*FAMILIES, "panda"])
+def test_each_integer_layer_alone_is_the_reference(policy, tmp_path):
+    layers = layers_of(policy, tmp_path)
     inputs = tuple(inputs_on_the_grid(layer) for layer in layers)
     program = torch.export.export(Alone(layers), inputs, strict=False)
     write_onnx(program, tmp_path / "layers.onnx")
@@ -102,6 +120,21 @@ def test_the_float_control_has_no_quantizer(tmp_path):
     model = onnx.load(tmp_path / "step.onnx")
     assert not [node for node in model.graph.node if "Quantize" in node.op_type]
     assert model.graph.output[0].name == VELOCITY
+
+
+def test_weights_too_large_for_one_file_lie_beside_it(tmp_path, monkeypatch):
+    policy = graph_policy("reach")
+    policy.quantize()
+    program = lowered(policy, torch.float32)[1]["step"]
+    one, two = tmp_path / "one.onnx", tmp_path / "two.onnx"
+    write_onnx(program, one)
+    monkeypatch.setattr(onnx_file, "ONE_FILE", 1000)
+    write_onnx(program, two)
+    assert {path.name for path in tmp_path.iterdir()} == {"one.onnx", "two.onnx", "two.onnx.data"}
+    assert two.stat().st_size < one.stat().st_size
+    inputs = dict(zip(program.graph_signature.user_inputs, program.example_inputs[0], strict=True))
+    first, second = (run(session(path), inputs)[VELOCITY] for path in (one, two))
+    assert torch.equal(first, second)
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):

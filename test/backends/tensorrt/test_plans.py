@@ -11,14 +11,18 @@ import pytest
 import torch
 from support.driverless import AMPERE, import_torch_tensorrt
 from support.graph_policies import graph_policy
-from support.tiny_policy import save_tiny_bundle
+from support.tiny_policy import observations, save_tiny_bundle
 
 from calib_tools.quantize.layer_records import on_disk
+from calib_tools.quantize.quantization_run import Samples
+from calib_tools.quantize.quantizing import quantize_bundle
+from calib_tools.quantize.recipe import Recipe
+from quantvla_ros import __version__
 from quantvla_ros.backends.tensorrt import building, export, onnx_file
-from quantvla_ros.backends.tensorrt.builders import BUILDERS, converters
+from quantvla_ros.backends.tensorrt.builders import BUILDERS, converters, torch_tensorrt
 from quantvla_ros.backends.tensorrt.building import Request, build_all
 from quantvla_ros.backends.tensorrt.engine_record import GRAPHS, plan_file
-from quantvla_ros.bundle.storage import load_bundle, save_bundle
+from quantvla_ros.bundle.storage import load_bundle, load_manifest, save_bundle
 from quantvla_ros.errors import BackendError
 from quantvla_ros.models.families import find_family
 from quantvla_ros.quantization.network import load_network
@@ -37,11 +41,22 @@ def reach_bundle(out):
     return save_bundle(out, policy.bundle.manifest, on_disk(policy.network), tokenizer)
 
 
-def build(bundle, folder, builder):
+def recipe_bundle(plain, out):
+    """What `quantize --target tensorrt` makes: transforms, searched ranges, no layer float."""
+    seen = observations(20)
+    recipe = Recipe(target="tensorrt", float_share=0.0).checked()
+    samples = Samples(seen[:12], seen[12:], "0" * 64)
+    quantize_bundle(plain, samples, recipe, out, False, None, lambda text, done: None)
+    layers = load_manifest(out).quantization.layers
+    assert any(layer.rotation for layer in layers if layer.precision == "int8")
+    return out
+
+
+def build(bundle, folder, builder, precision="bf16", largest=None):
     if builder == "torch_tensorrt":
         import_torch_tensorrt()
     folder.mkdir(exist_ok=True)
-    request = Request(bundle, folder, builder, "bf16", AMPERE, local=False)
+    request = Request(bundle, folder, builder, precision, AMPERE, False, largest or {})
     return build_all(request, **QUIET)
 
 
@@ -60,6 +75,7 @@ def bundles(tmp_path_factory):
     return {
         "panda": save_static_bundle(shared_file("policies/panda"), folder / "panda8"),
         "reach": save_static_bundle(reach, folder / "reach8", "llm+dit"),
+        "recipe": recipe_bundle(tiny, folder / "recipe8"),
         "rotated": save_static_bundle(tiny, folder / "tiny8", "llm+dit", rotation=8),
         "float": tiny,
     }
@@ -73,6 +89,7 @@ def bundles(tmp_path_factory):
         ("reach", None, "onnx"),
         ("reach", None, "torch_tensorrt"),
         ("rotated", None, "onnx"),
+        ("recipe", None, "torch_tensorrt"),
         ("float", (0, 0), "torch_tensorrt"),
     ],
 )
@@ -91,6 +108,13 @@ def test_the_products_hold_exactly_the_used_integer_linears(
         assert plan_file(tmp_path, graph).stat().st_size == record.plans[graph].plan_bytes
     assert record.builder.name == builder
     assert set(record.precision.values()) == {"bf16"}
+
+
+def test_a_float_control_is_fp16_where_its_measured_numbers_fit(bundles, tmp_path):
+    largest = {"vision": 40.0, "language": 120.0, "expert": 9e3}
+    record = build(bundles["float"], tmp_path, "onnx", "auto", largest)
+    assert record.precision == {"vision": "fp16", "language": "fp16", "expert": "bf16"}
+    assert record.package == __version__
 
 
 def fails(bundle, folder, builder, lost):
@@ -127,6 +151,22 @@ def test_a_dropped_quantizer_fails_the_build(bundles, tmp_path, monkeypatch, bui
     write = partial(drop_first_quantizer, export.export_graphs)
     monkeypatch.setattr(export, "export_graphs", write)
     fails(bundles["rotated"], tmp_path, builder, used(bundles["rotated"]))
+
+
+def test_weights_in_a_second_file_come_into_the_plan(bundles, tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_file, "ONE_FILE", 1000)
+    record = build(bundles["rotated"], tmp_path, "onnx")
+    held = [linear for plan in record.plans.values() for linear in plan.int8_linears]
+    assert set(held) == used(bundles["rotated"])
+
+
+def test_a_plan_bears_the_names_that_the_runtime_looks_for(bundles, tmp_path, monkeypatch):
+    """Torch-TensorRT has names of its own for what a graph puts out."""
+    import_torch_tensorrt()
+    monkeypatch.setattr(torch_tensorrt, "output_names", lambda program: [])
+    with pytest.raises(BackendError, match=r"'context' has other tensors .*output 'key_0' is miss"):
+        build(bundles["float"], tmp_path, "torch_tensorrt")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_layer_that_is_in_no_graph_is_named(bundles, tmp_path, monkeypatch):

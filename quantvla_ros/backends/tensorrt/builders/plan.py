@@ -11,6 +11,7 @@ from typing import Any
 from quantvla_ros.backends.tensorrt.builders.build_log import BuildLog, new_log
 from quantvla_ros.backends.tensorrt.builders.linear_names import name_linears
 from quantvla_ros.backends.tensorrt.builders.monitor import new_monitor
+from quantvla_ros.backends.tensorrt.graph_tensors import Tensors, network_tensors
 from quantvla_ros.backends.tensorrt.library import is_rtx, tensorrt
 from quantvla_ros.errors import BackendError
 from quantvla_ros.whole_file import write_file
@@ -43,10 +44,12 @@ class Plan:
     Attributes:
         content: its bytes, in TensorRT's own memory: a copy would double them.
         layers: lines of the build log that list the compiled layers.
+        tensors: its inputs and outputs.
     """
 
     content: memoryview
     layers: Sequence[str]
+    tensors: Tensors
 
 
 def build_network(builder: Any, network: Any, log: BuildLog, settings: Settings) -> Plan:
@@ -80,4 +83,4 @@ def build_network(builder: Any, network: Any, log: BuildLog, settings: Settings)
         raise BackendError(f"TensorRT could not build the engine: {log.error or 'it says no why'}")
     if cache is not None:
         write_file(cache, bytes(memoryview(config.get_timing_cache().serialize())))
-    return Plan(memoryview(content), log.layers)
+    return Plan(memoryview(content), log.layers, network_tensors(network))

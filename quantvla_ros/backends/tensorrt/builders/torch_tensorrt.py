@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from quantvla_ros.backends.tensorrt.builders.plan import Plan, Settings, build_network, new_log
+from quantvla_ros.backends.tensorrt.graph_tensors import output_names
 from quantvla_ros.backends.tensorrt.library import tensorrt, version_numbers
 from quantvla_ros.errors import BackendError
 
@@ -53,7 +54,7 @@ def build_plan(program: ExportedProgram, settings: Settings) -> Plan:
         options = {"use_explicit_typing": True, "enabled_precisions": {torch.float32}}
     built: list[Plan] = []
     errors: list[Exception] = []
-    with _our_build(settings, built, errors):
+    with _our_build(settings, output_names(program), built, errors):
         try:
             dynamo.convert_exported_program_to_serialized_trt_engine(
                 program,
@@ -75,7 +76,9 @@ def build_plan(program: ExportedProgram, settings: Settings) -> Plan:
 
 
 @contextmanager
-def _our_build(settings: Settings, built: list[Plan], errors: list[Exception]) -> Iterator[None]:
+def _our_build(
+    settings: Settings, outputs: Sequence[str], built: list[Plan], errors: list[Exception]
+) -> Iterator[None]:
     """Let Torch-TensorRT make networks, and build them as every builder here does.
 
     So plans of both builders have the same settings, names of linears, progress and log.
@@ -92,6 +95,8 @@ def _our_build(settings: Settings, built: list[Plan], errors: list[Exception]) -
 
     def run(self: Any, *args: Any, **kwargs: Any) -> Any:
         self._construct_trt_network_def()
+        for index, name in enumerate(outputs):  # it calls them "output0", "output1"
+            self.ctx.net.get_output(index).name = name
         built.append(build_network(self.builder, self.ctx.net, log, settings))
         self.ctx.clear_cpu_weights_reference_holder()
         result = interpreter.TRTInterpreterResult
