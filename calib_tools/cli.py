@@ -17,6 +17,7 @@ from calib_tools.common.options import BufferDir, BundleDir, Json, Residency, pr
 from calib_tools.common.stopping import Stopped, say, stops_on_signals
 from calib_tools.demo.cli import demo
 from calib_tools.evaluate.cli import evaluate
+from calib_tools.import_.cli import import_, inspect
 from calib_tools.quantize.cli import quantize
 from calib_tools.record.cli import record, select
 from calib_tools.report.cli import report
@@ -62,14 +63,6 @@ def gate(
         raise typer.Exit(1)
 
 
-def inspect(bundle: BundleDir, as_json: Json = False) -> None:
-    """Show what is inside a bundle: interface, layers, bytes, gate, hash."""
-    from calib_tools.inspect_bundle import inspect_bundle, show_inspection
-
-    found = inspect_bundle(bundle)
-    print_json(found) if as_json else show_inspection(found)
-
-
 def doctor(as_json: Json = False) -> None:
     """Show versions, device and ROS settings; exit status 1 when something must be mended."""
     from calib_tools.doctor import examine, show_examination
@@ -85,6 +78,7 @@ _COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (demo, "demo --quick --out demo_out"),
     (record, "record --config config/calibration.yaml --out buffer"),
     (select, "select monday/ tuesday/ --config config/calibration.yaml --out buffer"),
+    (import_, "import checkpoint/ --robot so101 --out float"),
     (quantize, "quantize policies/panda buffer --scheme w4a8 --out int4"),
     (gate, "gate int8 policies/panda buffer"),
     (build, "build int8"),
@@ -96,7 +90,7 @@ _COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
 )
 """Every command with an example of its use."""
 for _command, _example in _COMMANDS:
-    app.command(epilog=f"Example: quantvla {_example}")(_command)
+    app.command(_command.__name__.rstrip("_"), epilog=f"Example: quantvla {_example}")(_command)
 
 
 def main() -> None:

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from calib_tools.common.tables import add_row, listed_corrections, new_table
+from calib_tools.import_.table import show_contract
+from quantvla_ros.bundle.contract import Contract
 from quantvla_ros.bundle.storage import bundle_hash, load_manifest
 from quantvla_ros.bundle.tensors import tensor_header
 from quantvla_ros.robot.action_space import ActionGroup, ActionSpace
@@ -51,6 +53,7 @@ def inspect_bundle(path: Path) -> dict[str, Any]:
         },
         "calibration": manifest.calibration.model_dump() if manifest.calibration else None,
         "gate": manifest.gate.model_dump() if manifest.gate else None,
+        "contract": manifest.contract.model_dump() if manifest.contract else None,
     }
 
 
@@ -119,6 +122,8 @@ def show_inspection(found: dict[str, Any]) -> None:
                 layers, row["role"], row["precision"], str(row["layers"]), f"{row['weights']:,}"
             )
         console.print(layers)
+    if found["contract"]:
+        show_contract(Contract.model_validate(found["contract"]))
 
 
 def _with_units(entries: dict[str, str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from quantvla_ros.bundle.calibration import Calibration, Positive
+from quantvla_ros.bundle.contract import Contract
 from quantvla_ros.bundle.normalization import Normalization as Normalization
 from quantvla_ros.robot.interface import Interface
 
@@ -177,7 +178,7 @@ class BundleManifest(_Model):
     """All of `bundle.yaml`; `files` maps the name of every other file to its sha256.
 
     `family` names the kind of network, `architecture` holds its sizes. `quantization`, `gate` and
-    `calibration` are None in a float bundle.
+    `calibration` are None in a float bundle. `contract` is of imported ones.
     """
 
     schema_version: Literal[2]
@@ -191,6 +192,7 @@ class BundleManifest(_Model):
     quantization: Quantization | None
     gate: GateRecord | None
     calibration: Calibration | None = None
+    contract: Contract | None = Field(default=None, exclude_if=lambda known: known is None)
     files: dict[str, str]
 
     @property

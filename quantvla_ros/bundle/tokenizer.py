@@ -6,6 +6,7 @@ from __future__ import annotations
 import json as json_module
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ from tokenizers import Regex, models, normalizers, pre_tokenizers
 from quantvla_ros.errors import BundleError, QuantVLAError
 
 PAD, UNKNOWN = "<pad>", "<unk>"
+_REPEATED = 3  # times that a token is written out
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,24 @@ class Tokenizer:
                 text = text.replace(token, "")
         return text
 
-    def pieces(self, ids: NDArray[np.int64]) -> list[str]:
-        """What tokens stand for, as the vocabulary spells it."""
-        return [self._tokenizer.id_to_token(int(token)) or f"<{token}>" for token in ids]
+    def text(self, ids: NDArray[np.int64]) -> str:
+        """What tokens say, special ones included; one that comes more than three times is counted.
+
+        Args:
+            ids: tokens in their order, no padding.
+        """
+        parts, plain = [], []
+        for token, run in groupby(ids.tolist()):
+            count = len(list(run))
+            if count <= _REPEATED:
+                plain += [token] * count
+                continue
+            parts += [self._decoded(plain), f"{self._decoded([token])} x {count} "]
+            plain = []
+        return "".join([*parts, self._decoded(plain)])
+
+    def _decoded(self, ids: list[int]) -> str:
+        return str(self._tokenizer.decode(ids, skip_special_tokens=False))
 
     def encode(
         self, text: str, padding: Literal["left", "right"] = "right"

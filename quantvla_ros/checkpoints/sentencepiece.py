@@ -47,13 +47,13 @@ def sentencepiece_tokenizer(file: Path, begin: bool) -> str:
     """Make the text of tokenizer.json.
 
     Args:
-        file: sentencepiece model of kind BPE or unigram.
+        file: sentencepiece model of type BPE, as PaliGemma's is.
         begin: whether every text begins with the model's token for that.
 
     Raises:
         CheckpointError: it is damaged, or does what tokenizer.json cannot say.
     """
-    from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers, processors
+    from tokenizers import AddedToken, Tokenizer, decoders, processors
 
     try:
         spec = _read(file.read_bytes())
@@ -64,12 +64,8 @@ def sentencepiece_tokenizer(file: Path, begin: bool) -> str:
             f"{file} is no sentencepiece model ({error}); download it again"
         ) from error
     _check(file, spec)
-    tokenizer = Tokenizer(_bpe(spec) if spec.model == _BPE else _unigram(spec))
+    tokenizer = Tokenizer(_bpe(spec))
     tokenizer.normalizer = _normalizer(spec)
-    if spec.prefix:
-        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(
-            replacement=_SPACE, prepend_scheme="first", split=False
-        )
     tokenizer.decoder = decoders.Sequence(
         [decoders.Replace(_SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
     )
@@ -87,12 +83,14 @@ def sentencepiece_tokenizer(file: Path, begin: bool) -> str:
 def _check(file: Path, spec: _Spec) -> None:
     """Refuse what would give other tokens than sentencepiece."""
     odd = ""
-    if spec.model not in (_UNIGRAM, _BPE):
-        odd = "is of model type word or char"
+    if spec.model != _BPE:
+        odd = "is not of model type BPE"
+    elif spec.characters:
+        odd = "replaces characters before it splits"
     elif spec.of_kind(_UNUSED):
         odd = "has unused pieces"
-    elif spec.prefix and not spec.collapse:
-        odd = "puts a space before a text and keeps the spaces there"
+    elif spec.prefix and spec.of_kind(_USER):
+        odd = "puts a space before a text and has pieces of the user's"
     elif len(spec.of_kind(_UNKNOWN)) != 1:
         odd = "has not exactly one unknown piece"
     if odd:
@@ -123,25 +121,17 @@ def _bpe(spec: _Spec) -> models.BPE:
     )
 
 
-def _unigram(spec: _Spec) -> models.Unigram:
-    from tokenizers import models
-
-    unknown = next(n for n, (_, _, kind) in enumerate(spec.pieces) if kind == _UNKNOWN)
-    scores = [(text, score) for text, score, _ in spec.pieces]
-    return models.Unigram(scores, unknown, byte_fallback=spec.fallback)
-
-
 def _normalizer(spec: _Spec) -> Any:
     from tokenizers import Regex, normalizers
 
     steps: list[Any] = []
-    if spec.characters:
-        steps.append(normalizers.Precompiled(spec.characters))
     if spec.collapse:
         steps += [
-            normalizers.Replace(Regex("^ +| +$"), ""),
+            normalizers.Replace(Regex(r"\A +| +\z"), ""),
             normalizers.Replace(Regex(" {2,}"), " "),
         ]
+    if spec.prefix:
+        steps.append(normalizers.Prepend(_SPACE))
     steps.append(normalizers.Replace(" ", _SPACE))
     return normalizers.Sequence(steps)
 

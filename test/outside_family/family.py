@@ -7,6 +7,7 @@ import numpy as np
 from torch import nn
 
 from outside_family.graphs import graphs
+from outside_family.importer import importer
 from outside_family.network import ReachConfig, ReachNetwork
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.tokenizer import Tokenizer
@@ -118,4 +119,5 @@ FAMILY = Family(
     processing=_processing,
     unused=lambda network: frozenset({"pooler"}),
     graphs=graphs,
+    importer=importer,
 )
