@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from quantvla_ros.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from calib_tools.quantize.command import quantize
     from calib_tools.quantize.recipe import Recipe
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from quantvla_ros.processing.noise import draw_noise
     from quantvla_ros.robot.chunk import Chunk
     from quantvla_ros.robot.observation import Observation
-
-__version__ = "0.1.0"
 
 _PLACES = {
     "Backend": "quantvla_ros.backends.base",

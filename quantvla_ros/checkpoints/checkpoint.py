@@ -143,9 +143,11 @@ def _weight_files(path: Path) -> list[TensorFile]:
         file = read_tensor_file(path / shard)
         here = {name for name, other in listed.items() if other == shard}
         if odd := sorted(here ^ set(file.tensors)):
-            where = f"{path / _INDEX} and not in" if odd[0] in here else "not in the index but in"
+            listed_only = odd[0] in here
+            place, lacking = (_INDEX, shard) if listed_only else (shard, _INDEX)
             raise CheckpointError(
-                f"tensor '{odd[0]}' is in {where} {path / shard}; copy the checkpoint again"
+                f"tensor '{odd[0]}' is in {path / place} and not in {lacking}; copy the checkpoint "
+                "again"
             )
         files.append(file)
     return files

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from quantvla_ros.checkpoints.checkpoint import Checkpoint, read_json
+from quantvla_ros.checkpoints.checkpoint import CONFIG, Checkpoint, read_json
 from quantvla_ros.checkpoints.sources import StoredTensor, read_tensor_file
 from quantvla_ros.checkpoints.statistics import Feature, Mode, Scaled, features_of
 from quantvla_ros.errors import CheckpointError
@@ -222,7 +222,38 @@ def read_pipelines(checkpoint: Checkpoint, own: Collection[str] = ()) -> Pipelin
             "LeRobot's lerobot/processor/migrate_policy_normalization.py, or copy the whole "
             "checkpoint"
         )
-    return Pipelines(_steps(path / PREPROCESSOR, own), _steps(path / POSTPROCESSOR, own))
+    _refuse_memory(checkpoint)
+    found = Pipelines(_steps(path / PREPROCESSOR, own), _steps(path / POSTPROCESSOR, own))
+    for step in (*found.pre, *found.post):
+        _refuse_scaled_pictures(step)
+    return found
+
+
+def _refuse_memory(checkpoint: Checkpoint) -> None:
+    """Refuse a policy that looks back: a chunk here is made of one observation."""
+    config = checkpoint.config
+    looks_back = [key for key, value in config.items() if "memory" in key and value is True]
+    if int(config.get("n_obs_steps") or 1) > 1:
+        looks_back.append("n_obs_steps")
+    if looks_back:
+        raise CheckpointError(
+            f"{checkpoint.path / CONFIG} sets {looks_back[0]}: the policy remembers observations, "
+            "which is not done here; train it without"
+        )
+
+
+def _refuse_scaled_pictures(step: Step) -> None:
+    """Refuse pictures scaled by statistics; every family here takes them as -1..1 or 0..1."""
+    config = step.config
+    if not isinstance(config, Normalize):
+        return
+    for name, feature in config.features.items():
+        mode = config.mode(name)
+        if feature.type == "VISUAL" and mode != "IDENTITY" and f"{name}.mean" in step.state:
+            raise CheckpointError(
+                f"{step.where} scales the picture '{name}' by {mode}, which is not done here; "
+                "train with VISUAL: IDENTITY"
+            )
 
 
 def _steps(file: Path, own: Collection[str]) -> tuple[Step, ...]:

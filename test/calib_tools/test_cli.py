@@ -16,6 +16,7 @@ COMMANDS = [
     "demo",
     "record",
     "select",
+    "import",
     "quantize",
     "gate",
     "bench",

@@ -83,6 +83,7 @@ def test_the_state_file_is_the_one_that_the_step_names(copy):
         (lambda s: s.append({"registry_name": "blur_processor"}), "'blur_processor' of .*json"),
         (lambda s: s[5]["config"].update(memory_frames=6), "memory_frames"),
         (lambda s: s[3]["config"]["norm_map"].update(STATE="ODD"), "norm_map.STATE"),
+        (lambda s: s[3]["config"]["norm_map"].update(VISUAL="MEAN_STD"), "the picture 'obs.* by M"),
         (lambda s: s[3].update(state_file="../x"), "does not lie beside it"),
     ],
 )
@@ -116,4 +117,13 @@ def test_old_checkpoints_without_pipelines_are_refused_with_the_way_out(copy):
     path = copy()
     (path / "policy_preprocessor.json").unlink()
     with pytest.raises(CheckpointError, match="migrate_policy_normalization"):
+        norm_of(path)
+
+
+@pytest.mark.parametrize("changes", [{"use_visual_memory": True}, {"n_obs_steps": 2}])
+def test_policies_that_remember_are_refused(copy, changes):
+    path = copy()
+    config = json.loads((path / "config.json").read_text()) | changes
+    (path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=f"config.json sets {next(iter(changes))}"):
         norm_of(path)

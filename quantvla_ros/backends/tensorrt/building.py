@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from quantvla_ros import __version__
 from quantvla_ros.backends.tensorrt.builders import BUILDERS, choose_builder
 from quantvla_ros.backends.tensorrt.builders.linear_names import integer_linears
 from quantvla_ros.backends.tensorrt.builders.plan import Plan, Settings
@@ -38,6 +37,7 @@ from quantvla_ros.bundle.storage import file_hash, load_bundle
 from quantvla_ros.errors import BackendError
 from quantvla_ros.models.families import find_family
 from quantvla_ros.quantization.network import load_network
+from quantvla_ros.version import __version__
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
