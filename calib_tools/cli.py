@@ -12,6 +12,7 @@ import typer
 
 from calib_tools.bench.cli import bench
 from calib_tools.build.cli import build
+from calib_tools.check_robot.cli import check_robot
 from calib_tools.common.failures import told
 from calib_tools.common.options import BufferDir, BundleDir, Json, Residency, print_json
 from calib_tools.common.stopping import Stopped, say, stops_on_signals
@@ -86,11 +87,14 @@ _COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (evaluate, "evaluate policies/panda int8 --task pick_place --episodes 100 --out evaluation"),
     (report, "report demo_out --out report.html"),
     (inspect, "inspect demo_out/int8"),
+    (check_robot, "check-robot so101.yaml"),
     (doctor, "doctor --json"),
 )
 """Every command with an example of its use."""
 for _command, _example in _COMMANDS:
-    app.command(_command.__name__.rstrip("_"), epilog=f"Example: quantvla {_example}")(_command)
+    app.command(
+        _command.__name__.rstrip("_").replace("_", "-"), epilog=f"Example: quantvla {_example}"
+    )(_command)
 
 
 def main() -> None:

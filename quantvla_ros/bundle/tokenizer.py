@@ -17,7 +17,6 @@ from tokenizers import Regex, models, normalizers, pre_tokenizers
 from quantvla_ros.errors import BundleError, QuantVLAError
 
 PAD, UNKNOWN = "<pad>", "<unk>"
-_REPEATED = 3  # times that a token is written out
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ class Tokenizer:
         return text
 
     def text(self, ids: NDArray[np.int64]) -> str:
-        """What tokens say, special ones included; one that comes more than three times is counted.
+        """What tokens say, special ones included; runs of a special one are counted.
 
         Args:
             ids: tokens in their order, no padding.
@@ -123,7 +122,7 @@ class Tokenizer:
         parts, plain = [], []
         for token, run in groupby(ids.tolist()):
             count = len(list(run))
-            if count <= _REPEATED:
+            if count == 1 or self._tokenizer.id_to_token(token) not in self._special:
                 plain += [token] * count
                 continue
             parts += [self._decoded(plain), f"{self._decoded([token])} x {count} "]

@@ -128,6 +128,18 @@ class TopicTap:
 
         return receive
 
+    def published(self, topic: str) -> bool:
+        """Whether anybody publishes a topic (full name)."""
+        return self.node.count_publishers(topic) > 0
+
+    def taken(self, topic: str) -> bool:
+        """Whether anybody else subscribes to a topic (full name)."""
+        return self.node.count_subscribers(topic) > 0
+
+    def served(self, action: str) -> bool:
+        """Whether an action (full name) has a server."""
+        return self.node.count_services(f"{action}/_action/send_goal") > 0
+
     def next(self, timeout_s: float) -> Arrival | None:
         """Return the next message, or None when none arrives in time."""
         try:

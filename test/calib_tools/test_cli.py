@@ -24,6 +24,7 @@ COMMANDS = [
     "evaluate",
     "report",
     "inspect",
+    "check-robot",
     "doctor",
 ]
 
