@@ -1,122 +1,113 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run steps, each once, and keep what they gave; free of what tells who or where."""
+"""Run steps, each once, and keep what they gave."""
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
-import re
 import shutil
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from calib_tools.common.output import write_json
 from calib_tools.common.progress import Report
+from calib_tools.common.stopping import Stopped
+from studies.jetson_check.command import run_command
+from studies.jetson_check.privacy import told, without_names
 from studies.jetson_check.steps import Step
 
+DONE, FAILED, LEFT_OUT = "done", "failed", "left out"
+STOPPED, NOT_RUN = "stopped", "not run yet"
 _SAID = 400  # last characters of what a command said that is no sentence
 _FRAME = " \t│╭╮╰╯─"  # around a wrong option's message
-_NOT_TOLD = frozenset({"cache", "domain", "DDS profile"})
-"""What the doctor tells of a user's own set-up."""
+
+Outcomes = dict[str, dict[str, Any]]
 
 
-def run_steps(steps: Iterable[Step], folder: Path, report: Report) -> dict[str, Any]:
-    """Run every step that is not done yet; one that fails is kept with its sentence.
+def run_steps(
+    steps: Sequence[Step], folder: Path, report: Report, keep: Callable[[Outcomes], None]
+) -> Outcomes:
+    """Run every step that is not done yet, whatever became of the others.
 
     Args:
         steps: in their order.
-        folder: of the check; a step that is done is kept in its folder `steps`.
+        folder: of the check; what a step gave is kept in its folder `steps`.
         report: shows what happens.
+        keep: called with what there is after each step, and when a signal stops the check.
 
     Returns:
-        Step -> status, seconds, and its result or its sentence.
+        Step -> status, and where there is one its result, its sentence, its seconds and memory.
     """
-    found = {}
+    found: Outcomes = {step.name: {"status": NOT_RUN} for step in steps}
+    anew: set[str] = set()
     for step in steps:
-        kept = folder / "steps" / f"{step.name.replace(' ', '_')}.json"
-        outcome = _kept(kept, step)
+        name = step.name.replace(" ", "_")
+        kept = folder / "steps" / f"{name}.json"
+        outcome = None if anew & set(step.reads) else _kept(kept, step)
+        if step.missing:
+            outcome = {"status": LEFT_OUT, "sentence": step.missing}
         if outcome is None:
-            report(f"{step.name} ...")
-            outcome = {"words": list(step.words), **_outcome(step, folder)}
-            write_json(kept, outcome)
+            log = folder / "logs" / f"{name}.log"
+            report(f"{step.name} ... (its progress: {log})")
+            anew.add(step.name)
+            try:
+                outcome = _outcome(step, folder, log)
+            except Stopped as stop:
+                found[step.name] = {"status": STOPPED, "sentence": stop.text}
+                keep(without_names(found, folder))
+                stop.text += "; the record says so far, and the same command goes on"
+                raise
+            write_json(kept, {"words": list(step.words), **outcome})
         report(f"{step.name}: {outcome['status']} {outcome.get('sentence', '')}".rstrip())
         found[step.name] = {key: value for key, value in outcome.items() if key != "words"}
-    cleaned: dict[str, Any] = without_names(found, folder)
-    return cleaned
+        keep(without_names(found, folder))
+    return found
 
 
 def copy_parts(parts: Mapping[str, Path], folder: Path) -> None:
     """Copy what the check begins with, unless it is there."""
     for name, source in parts.items():
         if not (folder / name).exists():
-            shutil.copytree(source, folder / name)
+            draft = folder / f".{name}"
+            shutil.rmtree(draft, ignore_errors=True)
+            shutil.copytree(source, draft)
+            draft.rename(folder / name)
 
 
 def _kept(file: Path, step: Step) -> dict[str, Any] | None:
     """What a step gave at an earlier run, if it was done with the same command."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, KeyError):
         outcome: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        if outcome["status"] == "done" and outcome["words"] == list(step.words):
+        if outcome["status"] == DONE and outcome["words"] == list(step.words):
             return outcome
     return None
 
 
-def _outcome(step: Step, folder: Path) -> dict[str, Any]:
-    begin = time.monotonic()
-    places = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-    done = subprocess.run(
-        [sys.executable, *step.words],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    about: dict[str, Any] = {"seconds": round(time.monotonic() - begin, 1)}
+def _outcome(step: Step, folder: Path, log: Path) -> dict[str, Any]:
+    ended = run_command(step.words, folder, log)
+    about: dict[str, Any] = {
+        "seconds": ended.seconds,
+        "peak_memory_bytes": ended.peak_memory_bytes,
+    }
     with suppress(OSError, ValueError):
-        text = (folder / step.result).read_text(encoding="utf-8") if step.result else done.stdout
-        about["result"] = _told(json.loads(text))
-    if done.returncode:  # a gate that does not pass, or a doctor that finds ills, has a result too
-        lines = [line.strip(_FRAME) for line in done.stderr.splitlines()]
+        text = _newest(folder, step.result) if step.result else ended.output
+        about["result"] = told(json.loads(text))
+    if ended.status:  # a gate that does not pass, or a doctor that finds ills, has a result too
+        lines = [line.strip(_FRAME) for line in ended.log.splitlines()]
         said = [line for line in lines if line]
-        sentence = said[-1] if said else f"exit status {done.returncode}"
-        return {"status": "failed", "sentence": sentence[-_SAID:], **about}
-    return {"status": "done", **about}
+        sentence = said[-1] if said else f"exit status {ended.status}"
+        return {"status": FAILED, "sentence": sentence[-_SAID:], **about}
+    return {"status": DONE, **about}
 
 
-def _told(result: Any) -> Any:
-    """A result without what the doctor says of a user's own set-up."""
-    if isinstance(result, dict) and "checks" in result:
-        checks = [check for check in result["checks"] if check["name"] not in _NOT_TOLD]
-        return {**result, "checks": checks}
-    return result
+def _newest(folder: Path, pattern: str) -> str:
+    """Text of the file that was written last.
 
-
-def without_names(value: Any, folder: Path) -> Any:
-    """The same with neither this machine's name nor a user's, nor where their files lie."""
-    if isinstance(value, Mapping):
-        return {key: without_names(each, folder) for key, each in value.items()}
-    if isinstance(value, list):
-        return [without_names(each, folder) for each in value]
-    if not isinstance(value, str):
-        return value
-    for place, word in ((folder.resolve(), "."), (Path(__file__).parents[2], "SOURCE")):
-        value = value.replace(str(place), word)
-    value = re.sub(r"/(home|root|Users)(/[\w.-]+)?", "HOME", value)
-    for name, word in ((socket.gethostname(), "HOST"), (_user(), "USER")):
-        if name:
-            value = re.sub(rf"\b{re.escape(name)}\b", word, value)
-    return value
-
-
-def _user() -> str:
-    with suppress(KeyError, OSError):
-        return getpass.getuser()
-    return ""
+    Raises:
+        OSError: there is none.
+    """
+    paths = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime)
+    if not paths:
+        raise FileNotFoundError(pattern)
+    return paths[-1].read_text(encoding="utf-8")

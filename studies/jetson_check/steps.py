@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 QUANTVLA = ("-m", "calib_tools.cli")
+BUILDERS = ("onnx", "torch_tensorrt")  # the last that succeeds is used
+_NEEDS_DRIVER = BUILDERS[1]  # asks the GPU's driver when it is imported
 
 
 @dataclass(frozen=True)
@@ -16,52 +19,94 @@ class Step:
     Attributes:
         name: of the step in the record.
         words: what follows `python`; run in the check's own folder.
-        result: file that the command writes there, as JSON; what it prints if None.
+        result: pattern of the file that the command writes there, as JSON; what it prints if None.
+        reads: names of steps; when one of them was run anew, so is this one.
+        missing: why this machine cannot do it; empty if it can.
     """
 
     name: str
     words: tuple[str, ...]
     result: str | None = None
+    reads: tuple[str, ...] = ()
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How long things are measured.
+
+    Attributes:
+        seconds: that each node runs.
+        rounds: timed inferences of each bench.
+    """
+
+    seconds: float = 60.0
+    rounds: int = 200
 
 
 def steps(
-    backend: str, builders: tuple[str, ...], control: str, seconds: float, rounds: int
+    backend: str, missing: str, builders: Sequence[str], plain: str, lengths: Lengths
 ) -> list[Step]:
-    """The steps for one backend; before them `policy` and `buffer` are copied.
+    """All steps; before them `float` and `buffer` are copied into the check's folder.
 
     Args:
-        backend: what the bundle is made for and run by.
-        builders: its ways to build engines, the one that is to be used last; none without engines.
-        control: the backend that stands for plain PyTorch in the second bench.
-        seconds: how long the node runs.
-        rounds: timed inferences of each bench.
+        backend: that builds engines.
+        missing: why it cannot run them here; empty if it can. Engines are then only rehearsed.
+        builders: its ways to build engines, the one that is to be used last.
+        plain: backend that needs none; it is measured on every machine.
+        lengths: see there.
     """
-    on = ("--backend", backend)
-    bench = ("bench", "int8", "--against", "float", "--buffer", "buffer", "--force")
-    timed = ("--rounds", str(rounds))
-    quantize = ("quantize", "float", "buffer", "--target", backend, "--out", "int8")
     found = [
         Step("doctor", (*QUANTVLA, "doctor", "--json")),
-        Step("quantize", (*QUANTVLA, *quantize, "--force", "--json")),
+        Step("inspect", (*QUANTVLA, "inspect", "float", "--json")),
     ]
-    for builder in builders:
-        words = ("build", "int8", *on, "--builder", builder, "--force", "--json")
-        found.append(Step(f"build with {builder}", (*QUANTVLA, *words)))
-    if builders:
-        measured = ("--builder", builders[-1], "--buffer", "buffer", "--force", "--json")
-        found.append(Step("build float", (*QUANTVLA, "build", "float", *on, *measured)))
-    gate = ("gate", "int8", "float", "buffer", *on, "--write", "--json")
-    found += [
-        Step("gate", (*QUANTVLA, *gate)),
-        Step("bench", (*QUANTVLA, *bench, *on, *timed, "--out", "bench.json"), "bench.json"),
-    ]
-    if control != backend:
-        plain = (*bench, "--backend", control, *timed, "--out", "control.json")
-        found.append(Step("bench of PyTorch", (*QUANTVLA, *plain), "control.json"))
-    node = ("jitter", "--bundle", "int8", *on, "--rate", "100", "--seconds", f"{seconds:g}")
-    out = ("--out", "jitter.json", "--logs", "logs", "--force")
-    found.append(Step("node", ("-m", "studies.timing", *node, *out), "jitter.json"))
+    if backend != plain:
+        found += _engine_steps(backend, missing, builders)
+        found += _measured("int8", backend, [step.name for step in found[2:]], missing, lengths)
+    found.append(_quantize("int8_plain", plain))
+    return found + _measured("int8_plain", plain, [found[-1].name], "", lengths)
+
+
+def _quantize(out: str, backend: str) -> Step:
+    words = ("quantize", "float", "buffer", "--target", backend, "--out", out, "--force", "--json")
+    return Step(f"quantize for {backend}", (*QUANTVLA, *words))
+
+
+def _engine_steps(backend: str, missing: str, builders: Sequence[str]) -> list[Step]:
+    quantize = _quantize("int8", backend)
+    rehearsal = ("--without-gpu",) if missing else ()
+    usable = [builder for builder in builders if not (missing and builder == _NEEDS_DRIVER)]
+
+    def build(name: str, bundle: str, builder: str) -> Step:
+        words = ("build", bundle, "--backend", backend, "--builder", builder, "--force", "--json")
+        why = "" if builder in usable else f"this builder asks the GPU's driver, and {missing}"
+        pattern = f"{bundle}/engines/*/engine.json"
+        reads = () if bundle == "float" else (quantize.name,)
+        return Step(name, (*QUANTVLA, *words, *rehearsal), pattern, reads, why)
+
+    found = [quantize, *(build(f"build with {name}", "int8", name) for name in builders)]
+    if usable:
+        found.append(build("build float", "float", usable[-1]))
     return found
+
+
+def _measured(
+    bundle: str, backend: str, reads: Sequence[str], missing: str, lengths: Lengths
+) -> list[Step]:
+    """Gate, bench and node of a quantized bundle on a backend."""
+    on, before = ("--backend", backend), tuple(reads)
+    gate = ("gate", bundle, "float", "buffer", *on, "--write", "--json")
+    timed, bench = f"bench-{backend}.json", ("bench", bundle, "--against", "float")
+    bench += ("--buffer", "buffer", *on, "--rounds", str(lengths.rounds), "--force")
+    jitter = f"jitter-{backend}.json"
+    node = ("jitter", "--bundle", bundle, *on, "--rate", "100")
+    node += ("--seconds", f"{lengths.seconds:g}", "--out", jitter, "--logs", "logs", "--force")
+    names = [f"{word} on {backend}" for word in ("gate", "bench", "node")]
+    return [
+        Step(names[0], (*QUANTVLA, *gate), None, before, missing),
+        Step(names[1], (*QUANTVLA, *bench, "--out", timed), timed, before, missing),
+        Step(names[2], ("-m", "studies.timing", *node), jitter, (*before, names[0]), missing),
+    ]
 
 
 def copied(root: Path) -> dict[str, Path]:

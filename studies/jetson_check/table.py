@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-KIND, SCHEMA, RECORD = "studies.jetson_check", 1, "jetson-check.json"
+from calib_tools.bench.table import PYTORCH
+
+KIND, SCHEMA = "studies.jetson_check", 1
 HEAD = (
-    "board", "steps done", "INT8, p50", "float of the same backend, p50", "PyTorch, p50",
-    "gate", "jitter at 100 Hz, p99",
+    "board", "steps", "INT8 engine, p50", "float engine, p50", "INT8 on the processor, p50",
+    "float by PyTorch on the processor, p50", "gates: engine, processor",
+    "jitter at 100 Hz, p99: engine, processor",
 )  # fmt: skip
 
 
@@ -25,22 +29,29 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _row(record: Mapping[str, Any]) -> list[str]:
-    steps = record["steps"]
-    done = sum(step["status"] == "done" for step in steps.values())
-    facts = {check["name"]: check["text"] for check in _result(steps, "doctor").get("checks", [])}
-    names = [facts[name] for name in ("GPU", "JetPack", "TensorRT") if name in facts]
-    board = ", ".join(names) if "JetPack" in facts else record["machine"]["cpu"]
-    bench, gate = _result(steps, "bench"), _result(steps, "gate")
-    jitter = _result(steps, "node").get("rows", [])
+    steps, engine, plain = record["steps"], record["backend"], record["plain"]
+    counts = Counter(step["status"] for step in steps.values())
+    measured = _result(steps, f"bench on {engine}"), _result(steps, f"bench on {plain}")
     return [
-        board,
-        f"{done} of {len(steps)}",
-        _ms(bench, "int8"),
-        _ms(bench, "float_compiled"),
-        _ms(_result(steps, "bench of PyTorch"), "float_compiled"),
-        "" if not gate else "passed" if gate["passed"] else "not passed",
-        f"{jitter[0]['jitter_ms']['p99']:.2f} ms" if jitter else "",
+        _board(record),
+        ", ".join(f"{count} {status}" for status, count in counts.items()),
+        _ms(measured[0], "int8"),
+        _ms(measured[0], "float_compiled"),
+        _ms(measured[1], "int8"),
+        _ms(measured[0], PYTORCH) or _ms(measured[1], "float_compiled"),
+        _both(_gate(steps, f"gate on {name}") for name in (engine, plain)),
+        _both(_jitter(steps, f"node on {name}") for name in (engine, plain)),
     ]
+
+
+def _board(record: Mapping[str, Any]) -> str:
+    """GPU, JetPack and TensorRT of a board; of another machine what it is."""
+    steps, machine = record["steps"], record["machine"]
+    facts = {check["name"]: check["text"] for check in _result(steps, "doctor").get("checks", [])}
+    if "JetPack" in facts:
+        return ", ".join(facts[name] for name in ("GPU", "JetPack", "TensorRT") if name in facts)
+    kind = "x86" if machine["architecture"] == "x86_64" else machine["architecture"]
+    return f"{kind}, {facts.get('GPU', 'no GPU')} ({machine['cpu']})"
 
 
 def _result(steps: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -49,4 +60,20 @@ def _result(steps: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _ms(bench: Mapping[str, Any], which: str) -> str:
-    return f"{bench['latency_ms'][which]['p50']:.1f} ms" if bench else ""
+    found = bench.get("latency_ms", {}).get(which)
+    return f"{found['p50']:.1f} ms" if found else ""
+
+
+def _gate(steps: Mapping[str, Any], name: str) -> str:
+    gate = _result(steps, name)
+    return "" if not gate else "passed" if gate["passed"] else "not passed"
+
+
+def _jitter(steps: Mapping[str, Any], name: str) -> str:
+    rows = _result(steps, name).get("rows", [])
+    return f"{rows[0]['jitter_ms']['p99']:.2f} ms" if rows else ""
+
+
+def _both(texts: Any) -> str:
+    found = [text or "-" for text in texts]
+    return ", ".join(found) if set(found) != {"-"} else ""
