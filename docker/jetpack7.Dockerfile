@@ -73,7 +73,7 @@ RUN python -m pip install --no-cache-dir --no-deps --index-url "$TORCH_INDEX" \
         -r src/quantvla_ros/requirements/runtime.txt
 
 # hadolint ignore=SC1091
-RUN source /opt/ros/jazzy/setup.bash \
+RUN . /opt/ros/jazzy/setup.bash \
     && python -m pip install --no-cache-dir \
         colcon-common-extensions==0.3.0 setuptools==79.0.1 \
     && python -m colcon build --packages-select quantvla_ros
@@ -87,7 +87,7 @@ RUN existing=$(id -nu "$UID" 2>/dev/null || true) \
     && install -d -o robot /cache
 ENV XDG_CACHE_HOME=/cache ROS_LOG_DIR=/cache/log
 VOLUME /cache
-USER robot
+USER $UID
 WORKDIR /home/robot
 
 COPY docker/entrypoint.sh /entrypoint.sh

@@ -51,6 +51,8 @@ SMOLVLA_SIZED = MiniPi05Config(
     rope_theta=10_000.0,
 )
 
+HALF = SMOLVLA_SIZED.model_copy(update={"layers": 8, "vision_layers": 6, "vocabulary": 24640})
+"""Half of its layers, in each part."""
 
 TINY = SMOLVLA_SIZED.model_copy(
     update={

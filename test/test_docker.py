@@ -30,7 +30,7 @@ def _requirements() -> str:
 @pytest.mark.parametrize("image", IMAGES)
 def test_an_image_runs_as_a_user_and_keeps_its_cache(image):
     text = (ROOT / "docker" / f"{image}.Dockerfile").read_text()
-    assert text.rindex("USER robot") > text.rindex("apt-get install")
+    assert text.rindex("USER $UID") > text.rindex("apt-get install")
     assert "VOLUME /cache" in text and "XDG_CACHE_HOME=/cache" in text
 
 

@@ -50,9 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with study_command(KIND):
         check_writable(options.out)
         copy_parts(copied(ROOT), folder)
-        chain = steps(
-            options.backend, _missing(options.backend), builders, options.plain, lengths
-        )
+        chain = steps(options.backend, _missing(options.backend), builders, options.plain, lengths)
         run_steps(chain, folder, lambda text: print(text, file=sys.stderr, flush=True), keep)
     print(markdown(record))
     print(f"\nThe record is {options.out}; docs/how-to/send-a-jetson-record.md says where to.")
