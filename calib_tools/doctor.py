@@ -109,7 +109,10 @@ def _memory() -> list[Fact]:
     if free is None:
         return [Fact("memory", "note", "unknown on this system")]
     if free < _MEMORY_GB:
-        remedy = f"end other programs; about {_MEMORY_GB:g} GB are needed"
+        remedy = (
+            f"about {_MEMORY_GB:g} GB are needed: end other programs, and the desktop by "
+            "sudo systemctl isolate multi-user.target"
+        )
         return [Fact("memory", "bad", f"{free:.1f} GB available", remedy)]
     return [Fact("memory", "good", f"{free:.1f} GB available")]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# JetPack 6.2 (Jetson Orin): Ubuntu 22.04, ROS 2 Humble, Python 3.10, TensorRT 10.3, Torch-TensorRT 2.8.
+# JetPack 6.2 (Jetson Orin): Ubuntu 22.04, ROS 2 Humble, Python 3.10, TensorRT 10.3.
 # Built from the repository's root, on the machine that it is for:
 #   docker build -f docker/jetpack6.Dockerfile -t quantvla:jetpack6 .
 # .ci/check_docker_names asks the registries for every package named here.
@@ -47,13 +47,17 @@ RUN apt-get update \
 # constrained by requirements/constraints.txt: cv_bridge was not built with its numpy.
 RUN python3 -m venv --system-site-packages venv && touch venv/COLCON_IGNORE
 ENV PATH=/ws/venv/bin:$PATH
-# Torch-TensorRT asks for a TensorRT from pip, which would hide the system's: without dependencies.
-RUN python -m pip install --no-cache-dir --no-deps \
+RUN python -m pip install --no-cache-dir \
         -r src/quantvla_ros/requirements/jetpack6.txt \
-    && python -m pip install --no-cache-dir cuda-bindings==12.9.10 numpy==1.26.4 onnx==1.22.0 \
-        onnxscript==0.7.2 torch==2.8.0 \
-    && python -m pip install --no-cache-dir \
         -r src/quantvla_ros/requirements/runtime.txt
+# TensorRT's ONNX parser builds engines. Torch-TensorRT needs a PyTorch with CUDA, which PyPI does not
+# have for Arm: --build-arg JETSON_INDEX=https://pypi.jetson-ai-lab.io/jp6/cu126
+ARG JETSON_INDEX=
+RUN if [ -n "$JETSON_INDEX" ]; then \
+        python -m pip install --no-cache-dir --no-deps --force-reinstall \
+            --index-url "$JETSON_INDEX" \
+            -r src/quantvla_ros/requirements/jetpack6-torch-tensorrt.txt; \
+    fi
 
 # hadolint ignore=SC1091
 RUN . /opt/ros/humble/setup.bash \

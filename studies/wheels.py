@@ -47,9 +47,12 @@ class Robot:
 
 
 ROBOTS = (
-    Robot("JetPack 6.2", "3.10", 35, ("runtime.txt", "rosdep.txt", "jetpack6.txt")),
+    Robot(
+        "JetPack 6.2", "3.10", 35,
+        ("runtime.txt", "rosdep.txt", "jetpack6.txt", "jetpack6-torch-tensorrt.txt"),
+    ),
     Robot("JetPack 7.2", "3.12", 39, ("torch.txt", "runtime.txt", "rosdep.txt", "jetpack7.txt")),
-)
+)  # fmt: skip
 _OLDEST_GLIBC = 17
 _NVIDIA = re.compile(r"nvidia-|cuda-toolkit|triton|tensorrt")
 """Libraries of CUDA and TensorRT, which wheels ask for; a robot takes those of its system."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from calib_tools.common.circumstances import versions
+from calib_tools.common.cores import usable_cores
 from calib_tools.common.output import write_json
 from quantvla_ros.backends.base import Options
 from quantvla_ros.backends.registry import DEFAULT, find_backend
@@ -39,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     builders = BUILDERS if options.builders is None else tuple(options.builders)
     lengths = Lengths(options.seconds, options.rounds)
     machine = {
-        "architecture": platform.machine(), "cpu": cpu_model(), "versions": versions()
+        "architecture": platform.machine(), "cpu": cpu_model(), "cores": usable_cores(),
+        "load": round(os.getloadavg()[0], 1), "versions": versions(),
     }  # fmt: skip
 
     def keep(outcomes: dict[str, Any]) -> None:

@@ -96,15 +96,19 @@ def _measured(
     """Gate, bench and node of a quantized bundle on a backend."""
     on, before = ("--backend", backend), tuple(reads)
     gate = ("gate", bundle, "float", "buffer", *on, "--write", "--json")
-    timed, bench = f"bench-{backend}.json", ("bench", bundle, "--against", "float")
-    bench += ("--buffer", "buffer", *on, "--rounds", str(lengths.rounds), "--force")
-    jitter = f"jitter-{backend}.json"
-    node = ("jitter", "--bundle", bundle, *on, "--rate", "100")
-    node += ("--seconds", f"{lengths.seconds:g}", "--out", jitter, "--logs", "logs", "--force")
+    timed, jitter = f"bench-{backend}.json", f"jitter-{backend}.json"
+    bench = (
+        "bench", bundle, "--against", "float", "--buffer", "buffer", *on,
+        "--rounds", str(lengths.rounds), "--force", "--out", timed,
+    )  # fmt: skip
+    node = (
+        "jitter", "--bundle", bundle, *on, "--rate", "100", "--seconds", f"{lengths.seconds:g}",
+        "--out", jitter, "--logs", "logs", "--force",
+    )  # fmt: skip
     names = [f"{word} on {backend}" for word in ("gate", "bench", "node")]
     return [
         Step(names[0], (*QUANTVLA, *gate), None, before, missing),
-        Step(names[1], (*QUANTVLA, *bench, "--out", timed), timed, before, missing),
+        Step(names[1], (*QUANTVLA, *bench), timed, before, missing),
         Step(names[2], ("-m", "studies.timing", *node), jitter, (*before, names[0]), missing),
     ]
 

@@ -51,7 +51,9 @@ def _board(record: Mapping[str, Any]) -> str:
     if "JetPack" in facts:
         return ", ".join(facts[name] for name in ("GPU", "JetPack", "TensorRT") if name in facts)
     kind = "x86" if machine["architecture"] == "x86_64" else machine["architecture"]
-    return f"{kind}, {facts.get('GPU', 'no GPU')} ({machine['cpu']})"
+    load, cores = machine["load"], machine["cores"]
+    busy = f", busy: load {load:.0f} on {cores} cores" if load > cores else ""
+    return f"{kind}, {facts.get('GPU', 'no GPU')} ({machine['cpu']}{busy})"
 
 
 def _result(steps: Mapping[str, Any], name: str) -> Mapping[str, Any]:

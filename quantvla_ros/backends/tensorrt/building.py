@@ -26,7 +26,12 @@ from quantvla_ros.backends.tensorrt.engine_record import (
 from quantvla_ros.backends.tensorrt.graph_tensors import differences, graph_tensors
 from quantvla_ros.backends.tensorrt.library import check_version, is_rtx, tensorrt
 from quantvla_ros.backends.tensorrt.machine import Machine
-from quantvla_ros.backends.tensorrt.memory import check_memory, forget_peak, peak_memory
+from quantvla_ros.backends.tensorrt.memory import (
+    check_memory,
+    forget_peak,
+    held_memory,
+    peak_memory,
+)
 from quantvla_ros.backends.tensorrt.part_linears import (
     check_complete,
     float_linears,
@@ -169,7 +174,7 @@ def _build(
     """Build one plan, check that it multiplies the integers, and keep it."""
     from quantvla_ros.backends.tensorrt.export import graph_hash
 
-    check_memory(graph, tensor_bytes(program))
+    check_memory(graph, tensor_bytes(program), held_memory())
     forget_peak()
     began = time.monotonic()
     plan = builder.build_plan(program, settings)

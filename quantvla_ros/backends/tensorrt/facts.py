@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from importlib import metadata
+from pathlib import Path
 
 from quantvla_ros.backends.base import Fact
 from quantvla_ros.backends.tensorrt.jetson import Jetson
@@ -13,6 +15,11 @@ from quantvla_ros.backends.tensorrt.machine import Machine, this_machine
 
 _JETPACK = "sudo apt install nvidia-jetpack"
 _TENSORRT = "sudo apt install nvidia-tensorrt, and a venv with --system-site-packages"
+_JETSON_INDEX = "https://pypi.jetson-ai-lab.io/jp6/cu126"
+_TORCH_TENSORRT = (
+    f"pip install --no-deps --force-reinstall --index-url {_JETSON_INDEX} torch==2.8.0 "
+    "torch_tensorrt==2.8.0"
+)
 ORIN = "8.7"
 _LAST_TORCH_TENSORRT_L4T = 36  # JetPack 6; there is no Torch-TensorRT for an Orin after it
 
@@ -28,8 +35,8 @@ def facts(board: Jetson | None = None, machine: Machine | None = None) -> list[F
     if board.l4t is None and machine.gpu is None:
         text = "neither a Jetson nor an NVIDIA GPU: engines are neither built nor run here"
         return [Fact("TensorRT", "note", text, "none is needed for the backend cpu")]
-    found = [_tensorrt(board), _gpu(board, machine), _cuda(board), _cuda_bindings()]
-    found.append(_torch_tensorrt(board))
+    found = [_tensorrt(board), _gpu(board, machine), _cuda(board), _cuda_bindings(board)]
+    found += [_onnx(), _torch_tensorrt(board)]
     if board.l4t is not None:
         found += [_jetpack(board), _power(board), _clocks(board), _swap(board)]
     return found
@@ -67,7 +74,9 @@ def _gpu(board: Jetson, machine: Machine) -> Fact:
     supported"), and other sources go on offering them: NVIDIA-ISAAC-ROS/isaac-ros-cli issue 22.
     """
     if machine.gpu is None:
-        remedy = "add the user to its group: sudo usermod -aG video,render $USER"
+        remedy = "sudo usermod -aG video,render $USER, and log in again"
+        if board.in_container:
+            remedy = "docker run --runtime nvidia ...: start the container with NVIDIA's runtime"
         return Fact("GPU", "bad", "CUDA finds none", remedy)
     name, package = f"{machine.gpu}, SM {machine.sm}", board.package("libnvinfer10") or ""
     cuda = re.search(r"\+cuda(\d+)", package)
@@ -81,21 +90,44 @@ def _cuda(board: Jetson) -> Fact:
     missing = [name for name in ("libcudart", "libcuda") if not board.libraries(f"{name}.so*")]
     if missing:
         return Fact("CUDA", "bad", f"{' and '.join(missing)} not found", _JETPACK)
-    version = re.search(
-        r'"cuda"[^}]*?"version" *: *"([^"]+)"', board.read("usr/local/cuda/version.json")
-    )
-    return Fact("CUDA", "good", version[1] if version else "its libraries are there")
+    return Fact("CUDA", "good", _cuda_version(board) or "its libraries are there")
 
 
-def _cuda_bindings() -> Fact:
-    version = _installed("cuda-bindings")
+def _cuda_version(board: Jetson) -> str | None:
+    text = board.read("usr/local/cuda/version.json")
+    found = re.search(r'"cuda"[^}]*?"version" *: *"([^"]+)"', text)
+    if found:
+        return found[1]
+    numbers = [re.search(r"\.so\.(\d+)", name) for name in board.libraries("libcudart.so.*")]
+    return next((number[1] for number in numbers if number), None)
+
+
+def _cuda_bindings(board: Jetson) -> Fact:
+    """Whether they are there, and of the CUDA that is: another's do not load its library."""
+    name, version, cuda = "cuda-bindings", _installed("cuda-bindings"), _cuda_version(board)
+    major = cuda.partition(".")[0] if cuda else None
+    remedy = f"pip install '{name}=={major}.*'" if major else f"pip install {name}"
     if version is None:
-        return Fact("cuda-bindings", "bad", "not installed", "pip install cuda-bindings")
-    return Fact("cuda-bindings", "good", version)
+        return Fact(name, "bad", "not installed", remedy)
+    if major and version.partition(".")[0] != major:
+        return Fact(name, "bad", f"{version} is not of CUDA {cuda}", remedy)
+    return Fact(name, "good", version)
+
+
+def _onnx() -> Fact:
+    name = "ONNX builder"
+    missing = [package for package in ("onnx", "onnxscript") if _installed(package) is None]
+    if missing:
+        text = f"{' and '.join(missing)} not installed: TensorRT's ONNX parser cannot build"
+        return Fact(name, "note", text, f"pip install {' '.join(missing)}")
+    return Fact(name, "good", f"onnx {_installed('onnx')}, onnxscript {_installed('onnxscript')}")
 
 
 def _torch_tensorrt(board: Jetson) -> Fact:
     name, version = "Torch-TensorRT", _installed("torch_tensorrt")
+    if version is not None and not _torch_has_cuda():
+        text = f"{version} needs a PyTorch with CUDA, and this one has none: it does not load"
+        return Fact(name, "note", text, _TORCH_TENSORRT)
     if version is not None:
         return Fact(name, "good", version)
     major = int(board.l4t.partition(".")[0]) if board.l4t else _LAST_TORCH_TENSORRT_L4T
@@ -103,7 +135,14 @@ def _torch_tensorrt(board: Jetson) -> Fact:
         text = "none for this JetPack; TensorRT's own ONNX parser builds (--builder onnx)"
         return Fact(name, "good", text)
     text = "not installed; TensorRT's own ONNX parser builds (--builder onnx)"
-    return Fact(name, "note", text, "pip install torch_tensorrt==2.8.0 torch==2.8.0")
+    return Fact(name, "note", text, _TORCH_TENSORRT)
+
+
+def _torch_has_cuda() -> bool:
+    """Whether PyTorch's own CUDA library is there; found without loading it."""
+    spec = importlib.util.find_spec("torch")
+    places = (spec and spec.submodule_search_locations) or []
+    return any(Path(place, "lib", "libtorch_cuda.so").exists() for place in places)
 
 
 def _power(board: Jetson) -> Fact:

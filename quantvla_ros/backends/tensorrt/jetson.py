@@ -31,6 +31,11 @@ class Jetson:
         """Release of Jetson Linux, such as "36.4.3"; None on other machines."""
         return l4t_release(self.root / TEGRA_RELEASE.relative_to("/"))
 
+    @property
+    def in_container(self) -> bool:
+        """Whether this is a container of Docker, which has a GPU only if it is given one."""
+        return (self.root / ".dockerenv").exists()
+
     def package(self, name: str) -> str | None:
         """Version of an installed Debian package; None without it."""
         text = self.read("var/lib/dpkg/status")

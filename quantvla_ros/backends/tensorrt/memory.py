@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,44 +10,65 @@ from quantvla_ros.errors import BackendError
 
 MEMINFO = Path("/proc/meminfo")
 _SELF = Path("/proc/self")
-MEASURED = ((10e6, 0.75e9), (432e6, 3.5e9))
-"""Bytes of a part's plan, and the largest memory of the process that built it."""
+MEASURED = (
+    (1.9e6, 0.67e9), (3.2e6, 0.68e9), (5.7e6, 0.73e9), (9.2e6, 0.74e9), (70e6, 1.66e9),
+    (138e6, 2.64e9), (216e6, 2.06e9), (432e6, 3.54e9),
+)  # fmt: skip
+"""Bytes of a part's plan, and the largest memory of the process that built it.
+
+From rehearsals (docs/records/engine-build.json, made by `python -m studies.engine_build`).
+"""
 SPARE = 0.3e9
 """For the system itself: a Jetson without it kills whatever grows."""
-GB = 1e9
+GB, MB = 1e9, 1e6
 
 
 def build_memory(plan_bytes: float) -> float:
-    """Bytes that building a part takes, by what the part of the nearest size took.
+    """Bytes that the process holds at most that builds a part, from the nearest known sizes.
+
+    No smaller part is taken to need more: a second part finds what the first has left behind.
 
     Args:
         plan_bytes: size of its weights as the plan holds them.
     """
-    size, took = min(MEASURED, key=lambda known: abs(math.log(known[0] / max(plan_bytes, 1.0))))
-    smallest = MEASURED[0][1]  # TensorRT and PyTorch themselves
-    return max(smallest, took + (took - smallest) / size * (plan_bytes - size))
+    size, took = 0.0, MEASURED[0][1]  # TensorRT and PyTorch themselves
+    for known, measured in MEASURED:
+        more = max(took, measured)
+        if plan_bytes <= known:
+            return took + (more - took) * (plan_bytes - size) / (known - size)
+        size, took = known, more
+    return took + (took - MEASURED[0][1]) / size * (plan_bytes - size)
 
 
-def check_memory(part: str, plan_bytes: float, meminfo: Path = MEMINFO) -> None:
+def check_memory(part: str, plan_bytes: float, held: int = 0, meminfo: Path = MEMINFO) -> None:
     """Refuse to build a part that would not fit; swap does not count, a build in it takes hours.
 
     Args:
         part: name, for the sentence.
         plan_bytes: see `build_memory`.
+        held: bytes that the process that builds holds already.
         meminfo: where the kernel tells of memory.
 
     Raises:
-        BackendError: says what is free, what is needed and what can be done.
+        BackendError: says what is free, what is needed, why, and what can be done.
     """
-    need, free = build_memory(plan_bytes) + SPARE, available_memory(meminfo)
+    whole, free = build_memory(plan_bytes), available_memory(meminfo)
+    need = max(whole - held, 0.0) + SPARE
     if free is None or need <= free:
         return
+    size, took = min(MEASURED, key=lambda known: abs(known[0] - plan_bytes))
     raise BackendError(
-        f"building '{part}' takes about {need / GB:.1f} GB of memory and {free / GB:.1f} GB are "
-        "free (swap does not count); close the desktop (sudo systemctl isolate multi-user.target) "
-        "and other programs, or take a board of the same kind with more memory; a policy that "
-        "then fits only by halves runs with `--resident sequential`"
+        f"building '{part}' takes about {need / GB:.1f} GB more memory and {free / GB:.1f} GB are "
+        f"free (swap does not count; its plan has about {plan_bytes / MB:.3g} MB, and one of "
+        f"{size / MB:.3g} MB took {took / GB:.1f} GB); close the desktop (sudo systemctl isolate "
+        "multi-user.target) and other programs, or take a board of the same kind with more "
+        "memory; a policy that then fits only by halves runs with `--resident sequential`"
     )
+
+
+def held_memory() -> int:
+    """Resident memory of this process, bytes."""
+    return _kilobytes(_SELF / "status", "VmRSS:") or 0
 
 
 def available_memory(meminfo: Path = MEMINFO) -> int | None:

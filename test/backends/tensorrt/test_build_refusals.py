@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import numpy as np
 import pytest
 from support.engines import ORIN, write_engines
 from support.tiny_policy import save_tiny_bundle
@@ -15,6 +19,7 @@ from quantvla_ros.errors import BackendError, OutputExistsError
 from quantvla_ros.quantization.schemes import Precision
 from studies.static_bundle import save_static_bundle
 
+ROOT = Path(__file__).parents[3]
 RIGHT = "`quantvla quantize --target tensorrt` makes the right bundle"
 
 
@@ -74,17 +79,36 @@ def test_a_tensorrt_that_is_too_old():
 
 def test_too_little_memory_is_told_before_the_build_with_what_can_be_done(bundle, monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda meminfo: 900e6)
-    words = r"about 1\.\d GB of memory and 0\.9 GB are free .*close the desktop"
+    words = (
+        r"^building 'context' takes about 1\.0 GB more memory and 0\.9 GB are free \(swap does not "
+        r"count; its plan has about 0\.\d+ MB, and one of 1\.9 MB took 0\.7 GB\); close the "
+        r"desktop .*board of the same kind .*`--resident sequential`$"
+    )
     with pytest.raises(BackendError, match=words):
         build(bundle)
     assert not (bundle / "engines").exists()
 
 
-def test_memory_grows_with_the_part_from_the_nearest_known_size():
-    (small, took_small), (large, took_large) = memory.MEASURED
-    assert memory.build_memory(small) == pytest.approx(took_small)
-    assert memory.build_memory(large) == pytest.approx(took_large)
-    assert memory.build_memory(3 * large) > 2.5 * (took_large - took_small)
+def test_what_the_building_process_holds_already_is_not_asked_for_twice(tmp_path):
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 8000000 kB\nMemAvailable: 3000000 kB\n")  # 3.1 GB
+    memory.check_memory("context", 432e6, int(1.3e9), meminfo)
+    with pytest.raises(BackendError, match=r"about 3\.8 GB more memory and 3\.1 GB are free"):
+        memory.check_memory("context", 432e6, 0, meminfo)
+    memory.check_memory("context", 432e6, 0, tmp_path / "not told")
+
+
+def test_memory_is_that_of_the_recorded_builds_and_grows_with_the_part():
+    record = json.loads((ROOT / "docs" / "records" / "engine-build.json").read_text())
+    plans = [p for b in record["builds"] for p in b["engine"]["plans"].values()]
+    rows = sorted((plan["plan_bytes"], plan["memory_bytes"]) for plan in plans)
+    np.testing.assert_allclose(memory.MEASURED, rows, rtol=0.03)
+    sizes = [0.0, *(size for size, _ in rows), 3 * rows[-1][0]]
+    estimates = [memory.build_memory(size) for size in sizes]
+    assert estimates == sorted(estimates)
+    for size, took in memory.MEASURED:
+        assert memory.build_memory(size) >= took
+    assert estimates[-1] > 2.5 * (rows[-1][1] - rows[0][1])
 
 
 def test_engines_that_are_there_are_not_built_again(bundle):

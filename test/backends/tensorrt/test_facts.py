@@ -62,6 +62,7 @@ def installed(monkeypatch):
 
     monkeypatch.setattr(module.metadata, "version", version)
     monkeypatch.setattr(module, "installed_version", lambda: found.get("tensorrt"))
+    monkeypatch.setattr(module, "_torch_has_cuda", lambda: "+cpu" not in found.get("torch", ""))
     return found
 
 
@@ -74,6 +75,7 @@ CUDA = ("libcudart.so.12", "nvidia/libcuda.so.1")
 
 def test_jetpack_6_as_it_should_be(tmp_path, installed):
     installed.update({"tensorrt": "10.3.0", "cuda-bindings": "12.9.10", "torch_tensorrt": "2.8.0"})
+    installed.update({"onnx": "1.22.0", "onnxscript": "0.7.2"})
     packages = {"nvidia-jetpack": "6.2.1+b38", "libnvinfer10": "10.3.0.30-1+cuda12.5"}
     release = "# R36 (release), REVISION: 4.4, GCID: 1, BOARD: generic\n"
     jetson = board(tmp_path, release, packages, "MAXN_SUPER", CUDA, 1020)
@@ -102,7 +104,8 @@ def test_jetpack_7_with_what_is_often_wrong_on_it(tmp_path, installed):
     assert found["power mode"][2].startswith("sudo nvpmodel -m 2")
     assert found["clocks"][0] == "note" and found["clocks"][2] == "sudo jetson_clocks"
     assert found["swap"][0] == "note" and "nvzramconfig" in found["swap"][2]
-    assert found["cuda-bindings"][2] == "pip install cuda-bindings"
+    assert found["cuda-bindings"][2] == "pip install 'cuda-bindings==12.*'"
+    assert found["ONNX builder"][2] == "pip install onnx onnxscript"
     assert found["Torch-TensorRT"][0] == "good" and "ONNX" in found["Torch-TensorRT"][1]
 
 
@@ -118,6 +121,29 @@ def test_a_tensorrt_that_python_does_not_see_or_sees_twice(tmp_path, installed):
     assert status == "bad" and "11.4.0" in text and "uninstall" in remedy
 
 
+def test_packages_that_do_not_fit_the_board_or_each_other(tmp_path, installed):
+    """CUDA 13's binding on JetPack 6, and Torch-TensorRT beside PyPI's PyTorch for Arm."""
+    installed.update({"cuda-bindings": "13.2.0", "torch_tensorrt": "2.8.0", "torch": "2.8.0+cpu"})
+    jetson = board(tmp_path, "# R36 (release), REVISION: 4.4\n", {}, "MAXN", CUDA, 1020)
+    found = by_name(facts(jetson, Machine(tensorrt=None, gpu=None, sm=None, l4t="36.4.4")))
+    assert found["cuda-bindings"] == (
+        "bad", "13.2.0 is not of CUDA 12.6.68", "pip install 'cuda-bindings==12.*'"
+    )  # fmt: skip
+    (tmp_path / "usr/local/cuda/version.json").unlink()  # as in an image with the runtime alone
+    found = by_name(facts(jetson, Machine(tensorrt=None, gpu=None, sm=None, l4t="36.4.4")))
+    assert found["cuda-bindings"][1] == "13.2.0 is not of CUDA 12"
+    status, text, remedy = found["Torch-TensorRT"]
+    assert status == "note" and "needs a PyTorch with CUDA" in text and "--index-url" in remedy
+
+
+def test_a_container_without_the_gpu_is_told_to_be_started_with_it(tmp_path, installed):
+    jetson = board(tmp_path, "# R36 (release), REVISION: 4.4\n", {}, "MAXN", CUDA, 1020)
+    machine = Machine(tensorrt=None, gpu=None, sm=None, l4t="36.4.4")
+    assert "sudo usermod" in by_name(facts(jetson, machine))["GPU"][2]
+    (tmp_path / ".dockerenv").touch()
+    assert "--runtime nvidia" in by_name(facts(jetson, machine))["GPU"][2]
+
+
 def test_x86_without_a_gpu_needs_one_line(tmp_path, installed):
     machine = Machine(tensorrt=None, gpu=None, sm=None)
     (fact,) = facts(Jetson(tmp_path), machine)
@@ -128,5 +154,5 @@ def test_every_bad_fact_says_what_mends_it(tmp_path, installed):
     jetson = board(tmp_path, "# R36 (release), REVISION: 4.4, GCID: 1\n", {}, "15W", (), 306)
     machine = Machine(tensorrt=None, gpu=None, sm=None, l4t="36.4.4")
     found = facts(jetson, machine)
-    assert len(found) == 9
+    assert len(found) == 10
     assert all(fact.remedy for fact in found if fact.status != "good")

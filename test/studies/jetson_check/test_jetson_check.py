@@ -179,7 +179,7 @@ def record(facts, backend="x", **results):
     checks = [{"name": name, "text": text} for name, text in facts.items()]
     results = {"doctor": {"checks": checks}, **results}
     done = {name: {"status": "done", "result": result} for name, result in results.items()}
-    machine = {"cpu": "a CPU", "architecture": "x86_64"}
+    machine = {"cpu": "a CPU", "architecture": "x86_64", "cores": 2, "load": 1.5}
     return {"machine": machine, "backend": backend, "plain": "cpu", "steps": done}
 
 
@@ -201,8 +201,10 @@ def test_the_table_has_a_row_for_each_record():
     row = table([jetson]).splitlines()[2]
     assert "Orin, SM 8.7, 6.2.1 | 5 done, 1 failed | 12.0 ms | 20.0 ms | 100.0 ms | 300.0 ms" in row
     assert "passed, - | 0.40 ms, -" in row
-    row = table([record({"TensorRT": "none"})]).splitlines()[2]
-    assert row.startswith("| x86, no GPU (a CPU) | 1 done |  |  |")
+    plain = record({"TensorRT": "none"})
+    assert table([plain]).splitlines()[2].startswith("| x86, no GPU (a CPU) | 1 done |  |  |")
+    plain["machine"]["load"] = 7.6
+    assert "x86, no GPU (a CPU, busy: load 8 on 2 cores)" in table([plain])
     assert table([]).splitlines()[2].count("|") == len(HEAD) + 1
 
 

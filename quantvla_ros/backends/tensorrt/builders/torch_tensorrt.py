@@ -32,7 +32,7 @@ def version() -> str:
     except Exception as error:  # it loads libraries, which fail in many ways
         raise BackendError(
             f"Torch-TensorRT cannot be imported ({type(error).__name__}: {error}); give "
-            "`--builder onnx`, or on JetPack 6.2 `pip install torch-tensorrt==2.8.0`"
+            "`--builder onnx`, or install it as docs/how-to/build-engines.md says"
         ) from error
 
 
