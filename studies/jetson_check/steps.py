@@ -81,7 +81,9 @@ def _engine_steps(backend: str, missing: str, builders: Sequence[str]) -> list[S
         words = ("build", bundle, "--backend", backend, "--builder", builder, "--force", "--json")
         why = "" if builder in usable else f"this builder asks the GPU's driver, and {missing}"
         pattern = f"{bundle}/engines/*/engine.json"
-        reads = () if bundle == "float" else (quantize.name,)
+        reads = (quantize.name,)
+        if bundle == "float":  # whose largest numbers are found in the buffer
+            words, reads = (*words, "--buffer", "buffer"), ()
         return Step(name, (*QUANTVLA, *words, *rehearsal), pattern, reads, why)
 
     found = [quantize, *(build(f"build with {name}", "int8", name) for name in builders)]
