@@ -21,7 +21,7 @@ from studies.study import run_study, study_parser
 
 KIND, RECORD = "studies.engine_build", "engine-build.json"
 BUNDLED = "bundled"
-SIZES = ("tiny", BUNDLED, "half", "smolvla")
+SIZES = ("tiny", BUNDLED, "half", "full")
 _ROOT = Path(__file__).resolve().parents[1]
 _TEXT = """\
 Build the engines of policies of several sizes (the language model and the action head's MLPs in
@@ -68,7 +68,7 @@ def build_size(
     if size == BUNDLED:
         source = _ROOT / "policies" / "panda"
     else:
-        config = {"tiny": TINY, "half": HALF, "smolvla": SMOLVLA_SIZED}[size]
+        config = {"tiny": TINY, "half": HALF, "full": SMOLVLA_SIZED}[size]
         about["parameters"] = save_random_bundle(source, config)
     bundle = save_static_bundle(source, folder / "int8", layout)
     began = time.monotonic()

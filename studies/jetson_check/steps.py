@@ -78,13 +78,14 @@ def _engine_steps(backend: str, missing: str, builders: Sequence[str]) -> list[S
     usable = [builder for builder in builders if not (missing and builder == _NEEDS_DRIVER)]
 
     def build(name: str, bundle: str, builder: str) -> Step:
-        words = ("build", bundle, "--backend", backend, "--builder", builder, "--force", "--json")
+        words: tuple[str, ...] = ("build", bundle, "--backend", backend, "--builder", builder)
         why = "" if builder in usable else f"this builder asks the GPU's driver, and {missing}"
         pattern = f"{bundle}/engines/*/engine.json"
-        reads = (quantize.name,)
+        reads: tuple[str, ...] = (quantize.name,)
         if bundle == "float":  # whose largest numbers are found in the buffer
             words, reads = (*words, "--buffer", "buffer"), ()
-        return Step(name, (*QUANTVLA, *words, *rehearsal), pattern, reads, why)
+        words = (*QUANTVLA, *words, *rehearsal, "--force", "--json")
+        return Step(name, words, pattern, reads, why)
 
     found = [quantize, *(build(f"build with {name}", "int8", name) for name in builders)]
     if usable:
