@@ -9,7 +9,7 @@ the host once an observation and given as inputs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -64,6 +64,8 @@ class Graphs:
         time: the step's inputs that a flow time [1] alone changes.
         parts: name of the part of each module, by the beginning of its name; a part has one kind
             of float.
+        no_fp16: parts that float16 cannot hold whatever calibration saw, each with the reason, a
+            clause without a full stop.
     """
 
     context: Graph
@@ -71,6 +73,7 @@ class Graphs:
     host: Callable[[Mapping[str, Tensor]], HostInputs]
     time: Callable[[Tensor], dict[str, Tensor]]
     parts: Mapping[str, str]
+    no_fp16: Mapping[str, str] = field(default_factory=dict)
 
     def part_of(self, module: str, otherwise: str) -> str:
         """The part of a module of the network; `otherwise` where no name fits."""

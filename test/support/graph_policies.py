@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from outside_family.network import ReachConfig, ReachNetwork
-from support import smolvla
+from support import smolvla, tiny_pi05
 from support.spaces import ARM, action_space, state_space
 from support.tiny_policy import WORDS, network_inputs, tiny_manifest, tiny_network
 
@@ -30,7 +30,7 @@ from quantvla_ros.robot.interface import CameraSlot, Interface
 
 SIZE, HORIZON, JOINTS = 16, 6, ("a", "b", "c")
 STATIC = Precision(8, None, "static")
-FAMILIES = ("mini_pi05", "reach", "smolvla")
+FAMILIES = ("mini_pi05", "reach", "smolvla", "pi05")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class GraphPolicy:
 
 def graph_policy(family: str) -> GraphPolicy:
     """A float policy with random weights."""
-    return {"mini_pi05": _mini, "reach": _reach, "smolvla": _smolvla}[family]()
+    return {"mini_pi05": _mini, "reach": _reach, "smolvla": _smolvla, "pi05": _pi05}[family]()
 
 
 def _mini() -> GraphPolicy:
@@ -150,6 +150,23 @@ def _smolvla() -> GraphPolicy:
     ]
     bundle = Bundle(Path("smolvla"), made.manifest, {}, tokenizer)
     return GraphPolicy(bundle, smolvla.network(made), inputs)
+
+
+def _pi05() -> GraphPolicy:
+    """The golden checkpoint's, with prompts of several lengths and a camera that may be missing."""
+    bundle = tiny_pi05.float_bundle("pi05")
+    policy = tiny_pi05.float_policy("pi05")
+    inputs = [
+        {
+            **policy.inputs(observation),
+            "camera_mask": torch.tensor([[True, second]]),
+            "token_mask": torch.arange(bundle.manifest.tokenizer.max_length)[None] < words,
+        }
+        for observation, second, words in zip(
+            tiny_pi05.observations(3), (True, False, True), (120, 11, 40), strict=True
+        )
+    ]
+    return GraphPolicy(bundle, policy.network, inputs)
 
 
 class GraphNetwork:

@@ -105,7 +105,9 @@ def build_all(request: Request, progress: Progress, say: Callable[[str], None]) 
     check_needs(graphs)
     known = largest_of(bundle.manifest, graphs)
     measured = {part: request.largest.get(part, seen) for part, seen in known.items()}
-    precision = choose_precision(measured, request.precision)
+    precision = choose_precision(measured, request.precision, graphs.no_fp16)
+    for part, why in graphs.no_fp16.items():
+        say(f"Part '{part}' is not computed in float16: {why}.")
     programs = export_graphs(bundle, network, precision)
     held = {graph: integer_linears_of(program, names) for graph, program in programs.items()}
     check_complete(names, held.values())

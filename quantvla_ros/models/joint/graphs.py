@@ -60,6 +60,7 @@ def joint_graphs(
     tokens: Tokens,
     host_tokens: HostTokens,
     parts: Mapping[str, str] = PARTS,
+    no_fp16: Mapping[str, str] | None = None,
 ) -> Graphs:
     """Both graphs; context gives a layer's keys "key_0" and values "value_0" [1, G, P, E].
 
@@ -69,6 +70,7 @@ def joint_graphs(
         tokens: see `Tokens`.
         host_tokens: see `HostTokens`.
         parts: see `Graphs`.
+        no_fp16: see `Graphs`.
     """
     sizes = network.sizes
     pairs = tuple(f"{kind}_{i}" for kind in ("key", "value") for i in range(sizes.layers))
@@ -90,4 +92,5 @@ def joint_graphs(
         host=host,
         time=time,
         parts=parts,
+        no_fp16=no_fp16 or {},
     )

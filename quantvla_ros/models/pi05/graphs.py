@@ -12,6 +12,10 @@ from quantvla_ros.models.graphs import Graphs
 from quantvla_ros.models.joint.graphs import joint_graphs
 from quantvla_ros.models.pi05.network import Pi05
 
+_NO_FP16 = {
+    "language": "Gemma was trained in bfloat16, and what its layers add up passes float16's 65504"
+}
+
 
 def graphs(network: nn.Module) -> Graphs:
     """Both graphs (see `joint_graphs`)."""
@@ -21,4 +25,5 @@ def graphs(network: nn.Module) -> Graphs:
         own = {"images": inputs["images"], "tokens": inputs["tokens"].to(torch.int32)}
         return own, network.token_mask(inputs["camera_mask"], inputs["token_mask"])
 
-    return joint_graphs(network, ("images", "tokens"), network.tokens, host)
+    names = ("images", "tokens")
+    return joint_graphs(network, names, network.tokens, host, no_fp16=_NO_FP16)

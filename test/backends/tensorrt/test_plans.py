@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 import torch
+from support import tiny_pi05
 from support.driverless import AMPERE, import_torch_tensorrt
 from support.graph_policies import graph_policy
 from support.tiny_policy import observations, save_tiny_bundle
@@ -52,6 +53,11 @@ def recipe_bundle(plain, out):
     return out
 
 
+def pi05_bundle(out):
+    made = tiny_pi05.imported("pi05")
+    return save_bundle(out, made.manifest, made.weights, made.tokenizer_json)
+
+
 def build(bundle, folder, builder, precision="bf16", largest=None):
     if builder == "torch_tensorrt":
         import_torch_tensorrt()
@@ -78,6 +84,7 @@ def bundles(tmp_path_factory):
         "recipe": recipe_bundle(tiny, folder / "recipe8"),
         "rotated": save_static_bundle(tiny, folder / "tiny8", "llm+dit", rotation=8),
         "float": tiny,
+        "pi05": save_static_bundle(pi05_bundle(folder / "pi05"), folder / "pi05_8"),
     }
 
 
@@ -91,6 +98,8 @@ def bundles(tmp_path_factory):
         ("rotated", None, "onnx"),
         ("recipe", None, "torch_tensorrt"),
         ("float", (0, 0), "torch_tensorrt"),
+        ("pi05", None, "onnx"),
+        ("pi05", None, "torch_tensorrt"),
     ],
 )
 def test_the_products_hold_exactly_the_used_integer_linears(

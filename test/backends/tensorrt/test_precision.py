@@ -23,6 +23,18 @@ def test_float16_that_may_overflow_is_refused_with_part_and_value(largest):
         choose_precision({"vision": 40.0, "language": largest}, "fp16")
 
 
+def test_a_part_that_its_family_keeps_from_float16_never_gets_it():
+    parts, why = {"vision": 40.0, "language": 40.0}, {"language": "Gemma"}
+    assert choose_precision(parts, "auto", why) == {
+        "vision": torch.float16,
+        "language": torch.bfloat16,
+    }
+    with pytest.raises(BackendError, match="part 'language' cannot be float16: Gemma; choose"):
+        choose_precision(parts, "fp16", why)
+    policy = graph_policy("pi05")
+    assert "language" in policy.family.graphs(policy.network).no_fp16
+
+
 def test_an_unknown_precision_is_refused():
     with pytest.raises(BackendError, match="auto, fp16, bf16, fp32"):
         choose_precision({"vision": 1.0}, "int4")

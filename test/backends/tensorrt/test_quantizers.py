@@ -36,9 +36,10 @@ def expected(family_name, layout):
     return found
 
 
+@pytest.mark.parametrize("family", ["mini_pi05", "pi05"])
 @pytest.mark.parametrize("layout", ["llm+dit_mlp", "llm+dit"])
-def test_q_and_dq_of_the_bundled_family_follow_the_formula(layout):
-    policy = graph_policy("mini_pi05")
+def test_q_and_dq_of_joint_families_follow_the_formula(family, layout):
+    policy = graph_policy(family)
     policy.quantize(layout)
     layers = policy.network.config.layers
     attention = layout == "llm+dit"
@@ -47,7 +48,7 @@ def test_q_and_dq_of_the_bundled_family_follow_the_formula(layout):
         "step": (3 * layers + 4 * layers * attention, 2 * layers + 2 * layers * attention),
     }
     found = {name: (one[DQ], one[Q]) for name, one in counts(policy).items()}
-    assert found == wanted == expected("mini_pi05", layout)
+    assert found == wanted == expected(family, layout)
 
 
 def test_q_and_dq_of_the_outside_family_follow_from_its_structure():
