@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from outside_family.network import ReachConfig, ReachNetwork
 from support import smolvla, tiny_pi05
+from support.imported_groot import imported, observation
+from support.parity import golden
 from support.spaces import ARM, action_space, state_space
 from support.tiny_policy import WORDS, network_inputs, tiny_manifest, tiny_network
 
+from quantvla_ros.backends.policy import policy_of
 from quantvla_ros.backends.tensorrt.export import export_graphs, graphs_of
 from quantvla_ros.bundle.schema import Normalization, float_manifest
-from quantvla_ros.bundle.storage import Bundle
+from quantvla_ros.bundle.storage import Bundle, load_bundle
 from quantvla_ros.bundle.tokenizer import Tokenizer, build_word_tokenizer
 from quantvla_ros.models.families import find_family
 from quantvla_ros.models.family import Network
@@ -22,6 +25,7 @@ from quantvla_ros.models.flow import normalized_chunk
 from quantvla_ros.models.graphs import NOISY_CHUNK, VELOCITY
 from quantvla_ros.quantization.layouts import select_layers
 from quantvla_ros.quantization.modules import replace_module
+from quantvla_ros.quantization.network import load_network
 from quantvla_ros.quantization.observe import observe_inputs
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.rounding.nearest import round_nearest
@@ -30,7 +34,7 @@ from quantvla_ros.robot.interface import CameraSlot, Interface
 
 SIZE, HORIZON, JOINTS = 16, 6, ("a", "b", "c")
 STATIC = Precision(8, None, "static")
-FAMILIES = ("mini_pi05", "reach", "smolvla", "pi05")
+FAMILIES = ("mini_pi05", "reach", "smolvla", "pi05", "groot_n17")
 
 
 @dataclass(frozen=True)
@@ -50,9 +54,8 @@ class GraphPolicy:
         return self.family.flow(self.bundle.manifest)
 
     def noise(self, seed: int = 0):
-        interface = self.bundle.manifest.interface
-        shape = (1, interface.horizon, interface.action.width)
-        return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+        shape = self.bundle.manifest.noise_shape
+        return torch.randn((1, *shape), generator=torch.Generator().manual_seed(seed))
 
     def chunks(self, network=None):
         """A chunk of each input [n, HORIZON, actions]."""
@@ -82,7 +85,14 @@ class GraphPolicy:
 
 def graph_policy(family: str) -> GraphPolicy:
     """A float policy with random weights."""
-    return {"mini_pi05": _mini, "reach": _reach, "smolvla": _smolvla, "pi05": _pi05}[family]()
+    made = {
+        "mini_pi05": _mini,
+        "reach": _reach,
+        "smolvla": _smolvla,
+        "pi05": _pi05,
+        "groot_n17": _groot,
+    }
+    return made[family]()
 
 
 def _mini() -> GraphPolicy:
@@ -166,6 +176,15 @@ def _pi05() -> GraphPolicy:
             tiny_pi05.observations(3), (True, False, True), (120, 11, 40), strict=True
         )
     ]
+    return GraphPolicy(bundle, policy.network, inputs)
+
+
+def _groot() -> GraphPolicy:
+    """The golden checkpoint's that computes more rows than a chunk has, with several prompts."""
+    bundle = load_bundle(imported("groot_raw"))
+    policy, seen = policy_of(bundle, load_network(bundle)), observation(golden("groot_raw"))
+    told = ("open", "pick up the red cube and put it away", "close the drawer")
+    inputs = [policy.inputs(replace(seen, instruction=words)) for words in told]
     return GraphPolicy(bundle, policy.network, inputs)
 
 

@@ -62,6 +62,17 @@ def test_q_and_dq_of_the_outside_family_follow_from_its_structure():
     assert found == {**wanted, "context": (weights, inputs - shared)}
 
 
+def test_q_and_dq_of_text_and_pictures_read_in_turn():
+    policy = graph_policy("groot_n17")
+    policy.quantize()
+    found = {name: (one[DQ], one[Q]) for name, one in counts(policy).items()}
+    # Half of the blocks that read read text, the others pictures: two quantizers for all.
+    wanted = expected("groot_n17", "llm+dit")
+    weights, inputs = wanted["context"]
+    readers = policy.network.config.head.layers // 2
+    assert found == {**wanted, "context": (weights, inputs - readers + 2)}
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_folded_corrections_add_no_operator(family):
     policy = graph_policy(family)
