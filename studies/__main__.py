@@ -8,8 +8,8 @@ from pathlib import Path
 
 STUDIES = (
     "ablation", "controller", "documents.reference_pages", "documents.tables", "engine_build",
-    "evaluation", "experts", "fault_study", "fuzz", "jetson_check", "language_model", "qdq_on_cpu",
-    "scheme_bench", "timing", "wheels",
+    "evaluation", "experts", "fault_study", "full_size", "fuzz", "jetson_check",
+    "language_model", "qdq_on_cpu", "scheme_bench", "timing", "wheels",
 )  # fmt: skip
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All tensors of lerobot/smolvla_base: 500, 450,046,176 numbers.
+"""lerobot/smolvla_base without its numbers: 500 tensors, 450,046,176 parameters.
 
 Names, shapes and order were printed by LeRobot 0.4.4 with transformers 4.57.6, which built the
 published configuration on the meta device. Types are those that LeRobot gives a checkpoint with
@@ -8,8 +8,12 @@ published configuration on the meta device. Types are those that LeRobot gives a
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+
+from studies.full_size.random_checkpoint import Published
 
 _VLM, _EXPERT = "model.vlm_with_expert.vlm", "model.vlm_with_expert.lm_expert"
 
@@ -94,3 +98,73 @@ def _projections() -> Shapes:
         **_linear("model.action_time_mlp_in", 720, 1440),
         **_linear("model.action_time_mlp_out", 720, 720),
     }
+
+
+_FEATURES = {"observation.state": ("STATE", [6]), "action": ("ACTION", [6])}
+_CAMERAS = ("front", "wrist")
+_MODES = {"VISUAL": "IDENTITY", "STATE": "MEAN_STD", "ACTION": "MEAN_STD"}
+_STATE_FILES = (
+    "policy_preprocessor_step_5_normalizer_processor.safetensors",
+    "policy_postprocessor_step_0_unnormalizer_processor.safetensors",
+)
+
+
+def _features() -> dict[str, Any]:
+    pictures = {f"observation.images.{name}": ("VISUAL", [3, 480, 640]) for name in _CAMERAS}
+    known = {**_FEATURES, **pictures}
+    return {name: {"type": kind, "shape": shape} for name, (kind, shape) in known.items()}
+
+
+def _files() -> dict[str, Any]:
+    """As LeRobot 0.6 writes them for an SO-101 with two cameras."""
+    features = _features()
+    action = {"action": features["action"]}
+    config = {
+        "type": "smolvla",
+        "input_features": {k: v for k, v in features.items() if k != "action"},
+        "output_features": action,
+        "chunk_size": 50,
+        "num_steps": 10,
+        "resize_imgs_with_padding": [512, 512],
+    }
+    prompt = {
+        "max_length": 48,
+        "padding": "max_length",
+        "padding_side": "right",
+        "tokenizer_name": "HuggingFaceTB/SmolVLM2-500M-Video-Instruct",
+    }
+    norm = {"eps": 1e-8, "norm_map": _MODES}
+    before = [
+        ("rename_observations_processor", {"rename_map": {}}),
+        ("to_batch_processor", {}),
+        ("smolvla_new_line_processor", {}),
+        ("tokenizer_processor", prompt),
+        ("device_processor", {"device": "cpu", "float_dtype": None}),
+        ("normalizer_processor", {**norm, "features": features}),
+    ]
+    steps = [{"registry_name": name, "config": content} for name, content in before]
+    steps[5]["state_file"] = _STATE_FILES[0]
+    back = {
+        "registry_name": "unnormalizer_processor",
+        "config": {**norm, "features": action},
+        "state_file": _STATE_FILES[1],
+    }
+    return {
+        "config.json": config,
+        "policy_preprocessor.json": {"name": "policy_preprocessor", "steps": steps},
+        "policy_postprocessor.json": {"name": "policy_postprocessor", "steps": [back]},
+    }
+
+
+def _statistics() -> dict[str, dict[str, Tensor]]:
+    """Joints from -100 to 100, mostly in the middle third."""
+    found: dict[str, Tensor] = {}
+    for name, (_, shape) in _FEATURES.items():
+        found |= {f"{name}.mean": torch.zeros(shape), f"{name}.std": torch.full(shape, 30.0)}
+    return dict.fromkeys(_STATE_FILES, found)
+
+
+PUBLISHED = Published(
+    tensors, _files, _statistics, special=("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+)
+ROBOT = "so101"

@@ -36,8 +36,8 @@ pytest.importorskip("tensorrt_rtx_bindings", reason="needs .venv-tensorrt (make 
 QUIET = {"progress": lambda text, share: None, "say": lambda text: None}
 
 
-def reach_bundle(out):
-    policy = graph_policy("reach")
+def float_bundle(family, out):
+    policy = graph_policy(family)
     tokenizer = policy.bundle.tokenizer.json
     return save_bundle(out, policy.bundle.manifest, on_disk(policy.network), tokenizer)
 
@@ -77,11 +77,13 @@ def used(bundle):
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory):
     folder = tmp_path_factory.mktemp("plans")
-    tiny, reach = save_tiny_bundle(folder / "tiny"), reach_bundle(folder / "reach")
+    tiny, reach = save_tiny_bundle(folder / "tiny"), float_bundle("reach", folder / "reach")
+    published = float_bundle("smolvla", folder / "smolvla")
     return {
         "panda": save_static_bundle(shared_file("policies/panda"), folder / "panda8"),
         "reach": save_static_bundle(reach, folder / "reach8", "llm+dit"),
         "recipe": recipe_bundle(tiny, folder / "recipe8"),
+        "smolvla": save_static_bundle(published, folder / "smolvla8", "llm+dit"),
         "rotated": save_static_bundle(tiny, folder / "tiny8", "llm+dit", rotation=8),
         "float": tiny,
         "pi05": save_static_bundle(pi05_bundle(folder / "pi05"), folder / "pi05_8"),
@@ -95,6 +97,8 @@ def bundles(tmp_path_factory):
         ("panda", (13, 8), "torch_tensorrt"),
         ("reach", None, "onnx"),
         ("reach", None, "torch_tensorrt"),
+        ("smolvla", None, "onnx"),
+        ("smolvla", None, "torch_tensorrt"),
         ("rotated", None, "onnx"),
         ("recipe", None, "torch_tensorrt"),
         ("float", (0, 0), "torch_tensorrt"),

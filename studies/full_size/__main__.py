@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Entry of ``python -m studies.full_size``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from studies.study import bare_parser, show_record, study_command
+
+_TEXT = """\
+A published architecture in its full size with random weights: write a checkpoint as LeRobot does,
+import it, quantize it, and time it beside compiled float; the peak memory of each is written down.
+The same command goes on after a stop. Writes full-size.json.
+"""
+_EXAMPLE = """\
+example: python -m studies.full_size smolvla --threads 2 --out full-size
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the study; the exit status is 0 when it could be done, whatever it found."""
+    parser = bare_parser("studies.full_size", _TEXT, _EXAMPLE)
+    add = parser.add_argument
+    add("family", choices=("smolvla",), help="whose published sizes")
+    add("--out", type=Path, required=True, help="directory; what is there goes on")
+    add("--scheme", action="append", default=[], help="of quantize (w8a8 and w4a8)")
+    add("--rounds", type=int, default=20, help="timed inferences of each (20)")
+    add("--threads", type=int, default=1, help="CPU threads (1)")
+    add("--json", action="store_true", help="print JSON instead of tables")
+    options = parser.parse_args(arguments)
+    if options.rounds < 3 or options.threads < 1:
+        parser.error("--rounds must be 3 or more and --threads 1 or more")
+    with study_command("studies.full_size"):
+        from studies.full_size.run import RECORD, run
+        from studies.full_size.table import grids, lines
+
+        record = run(
+            options.family,
+            options.scheme or ["w8a8", "w4a8"],
+            options.rounds,
+            options.threads,
+            options.out,
+            lambda text: print(text, file=sys.stderr, flush=True),
+        )
+        show_record(record, options.json, lines(record), grids(record), options.out / RECORD)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
