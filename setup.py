@@ -39,6 +39,7 @@ setup(
     license="Apache-2.0",
     extras_require={
         "ray": ["ray>=2.9"],  # quantvla evaluate --ray
+        "lerobot": ["pyarrow>=15", "opencv-python>=4.8"],  # quantvla select of LeRobot data sets
         "train": ["pyarrow>=15"],  # the data sets of training/, with page checksums
     },
     entry_points={

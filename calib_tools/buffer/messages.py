@@ -120,6 +120,24 @@ def compressed_image(stamp_ns: int, frame: str, png: bytes) -> bytes:
     )
 
 
+def image(stamp_ns: int, frame: str, pixels: NDArray[np.uint8]) -> bytes:
+    """A serialized Image of RGB pixels, uint8 [height, width, 3]."""
+    make = type_store().types[IMAGE_TYPE]
+    height, width, _ = pixels.shape
+    return serialize(
+        make(
+            header=_header(stamp_ns, frame),
+            height=height,
+            width=width,
+            encoding="rgb8",
+            is_bigendian=0,
+            step=3 * width,
+            data=pixels.reshape(-1),
+        ),
+        IMAGE_TYPE,
+    )
+
+
 def joint_state(
     stamp_ns: int, names: list[str], position: NDArray[np.float64], velocity: NDArray[np.float64]
 ) -> bytes:

@@ -46,7 +46,7 @@ def record(
 
 
 def select(
-    bags: Annotated[list[Path], typer.Argument(help="rosbag2 directories (mcap or sqlite3).")],
+    bags: Annotated[list[Path], typer.Argument(help="rosbag2 or LeRobot directories.")],
     out: Out,
     config: Config = None,
     robot: Robot = "",
@@ -55,10 +55,14 @@ def select(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Make a calibration buffer from bags, through the code that records live."""
+    """Make a calibration buffer of bags or LeRobot data sets, as if they were recorded."""
     from calib_tools.record.robot_sources import read_sources
     from calib_tools.record.select import select as run
     from calib_tools.record.table import show_selection
+    from quantvla_ros.resources import shared_file
+    from quantvla_ros.robot.robot_file import PRESETS, read_robot
 
-    description = run(bags, read_sources(config, robot), out, samples, force, bundle)
+    known = read_sources(config, robot)
+    found = read_robot(robot, shared_file(PRESETS)) if robot else None
+    description = run(bags, known, out, samples, force, bundle, found)
     print_json(description.model_dump(mode="json")) if as_json else show_selection(out, description)

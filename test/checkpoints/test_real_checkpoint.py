@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A checkpoint of the reader's own, imported and, where LeRobot is installed, compared with it.
+
+    export QUANTVLA_CHECKPOINT=DIR QUANTVLA_ROBOT=so101.yaml
+    pytest -s test/checkpoints/test_real_checkpoint.py
+
+QUANTVLA_IMPORT holds further options of the import as JSON, such as
+``{"tokenizer": "tokenizer/", "rate": 30}``. The comparison needs a state and actions whose units in
+robot.yaml are the policy's own, as they always are, and runs both in float32 on the CPU.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from calib_tools.import_.command import ImportSettings, import_checkpoint, the_contract
+from calib_tools.import_.table import show_contract
+from quantvla_ros.backends.policy import load_policy
+from quantvla_ros.checkpoints.contract import example_observation
+from quantvla_ros.processing.noise import draw_noise
+
+CHECKPOINT = os.environ.get("QUANTVLA_CHECKPOINT", "")
+SAID = "pick up the red cube"
+MOST = 2e-3
+"""Largest difference of a normalized action: full networks have many more layers than tiny ones."""
+
+pytestmark = pytest.mark.skipif(not CHECKPOINT, reason="QUANTVLA_CHECKPOINT names no checkpoint")
+
+
+def paths(options):
+    files = ("norm_stats", "tokenizer", "sizes", "base")
+    return {k: Path(v) if k in files else v for k, v in options.items()}
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory):
+    out = tmp_path_factory.mktemp("real") / "float"
+    options = paths(json.loads(os.environ.get("QUANTVLA_IMPORT", "{}")))
+    settings = ImportSettings(os.environ.get("QUANTVLA_ROBOT", "so101"), **options)
+    show_contract(the_contract(import_checkpoint(Path(CHECKPOINT), out, settings)))
+    return load_policy(out, compiled=False)
+
+
+def seen(policy):
+    """The mean state of the training, and pictures of noise, which no symmetry hides."""
+    still = example_observation(policy.manifest, SAID)
+    rng = np.random.default_rng(0)
+    pictures = {
+        camera.name: rng.integers(0, 256, (camera.height, camera.width, 3), np.uint8)
+        for camera in policy.manifest.interface.cameras
+    }
+    return type(still)(pictures, still.joints, still.instruction, still.stamp)
+
+
+def test_it_runs_and_stays_where_it_was_trained(policy):
+    noise = draw_noise(policy.manifest, 0, 0)
+    actions = policy.infer(seen(policy), noise).actions
+    assert np.isfinite(actions).all()
+    norm, interface = policy.manifest.normalization, policy.manifest.interface
+    own = interface.action.from_si(actions) - interface.observed(seen(policy).joints)
+    away = np.abs(own - np.array(norm.action_mean)) / np.array(norm.action_std)
+    print(f"largest distance from the training's mean: {away.max():.1f} standard deviations")
+    assert np.median(away) < 10.0
+
+
+def test_lerobot_gives_the_same_chunk(policy):
+    if importlib.util.find_spec("lerobot") is None:
+        pytest.skip("LeRobot is not installed: only the import was tried")
+    theirs = lerobots_chunk(policy)
+    observation = seen(policy)
+    noise = draw_noise(policy.manifest, 0, 0)
+    ours = policy.manifest.interface.action.from_si(policy.infer(observation, noise).actions)
+    rows = min(len(ours), len(theirs))
+    scale = np.array(policy.manifest.normalization.action_std)[:rows]
+    difference = (np.abs(ours[:rows] - theirs[:rows]) / scale).max()
+    print(f"largest difference: {difference:.2e} standard deviations of an action")
+    assert difference < MOST
+
+
+def lerobots_chunk(policy):
+    """The same observation and noise through LeRobot's own pipelines and network: [rows, n]."""
+    configs = importlib.import_module("lerobot.configs.policies")
+    factory = importlib.import_module("lerobot.policies.factory")
+    config = configs.PreTrainedConfig.from_pretrained(CHECKPOINT)
+    config.device = "cpu"
+    network = factory.get_policy_class(config.type).from_pretrained(CHECKPOINT, config=config)
+    network = network.float().eval()
+    if "noise" not in inspect.signature(network.predict_action_chunk).parameters:
+        pytest.skip("LeRobot takes no noise for this policy: only the import was tried")
+    before, after = factory.make_pre_post_processors(config, pretrained_path=CHECKPOINT)
+    manifest = policy.manifest
+    contract, observation = manifest.contract, seen(policy)
+    batch = {"observation.state": manifest.interface.state.from_si(observation.joints)}
+    batch["observation.state"] = torch.tensor(batch["observation.state"]).float()[None]
+    for line in contract.cameras:
+        picture = torch.tensor(observation.images[line.slot]).permute(2, 0, 1)[None]
+        batch[line.key] = picture.float() / 255
+    batch["task"] = [observation.instruction]
+    noise = torch.tensor(draw_noise(manifest, 0, 0))[None]
+    with torch.inference_mode():
+        chunk = network.predict_action_chunk(before(batch), noise=noise)
+        return after(chunk)[0].float().numpy()
