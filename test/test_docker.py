@@ -44,6 +44,7 @@ def test_a_machine_starts_node_and_cameras_with_the_shipped_profile(machine):
         assert service["network_mode"] == service["ipc"] == "host", name
         profile = service["environment"]["FASTDDS_DEFAULT_PROFILES_FILE"]
         assert profile.endswith("share/quantvla_ros/config/fastdds.xml")
+        assert service["user"] == "${ROBOT_UID:-1000}"  # no shell lets UID be set
     assert "policy.launch.py bundle:=/bundle robot:=/robot.yaml" in services["policy"]["command"]
     assert "cache:/cache" in services["policy"]["volumes"]
     for camera in ("front", "wrist"):
