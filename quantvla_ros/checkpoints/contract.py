@@ -10,6 +10,7 @@ from quantvla_ros.bundle.normalization import ScaleRule
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.tokenizer import Tokenizer
 from quantvla_ros.checkpoints.options import Imported, ImportOptions
+from quantvla_ros.checkpoints.statistics import SMALLEST
 from quantvla_ros.processing.processing import Processing, blank_observation
 from quantvla_ros.robot.action_space import to_si
 from quantvla_ros.robot.observation import Observation
@@ -50,7 +51,7 @@ def contract(
         instruction=options.instruction,
         prompt=tokenizer.text(tokens),
         tokens=len(tokens),
-        notes=list(imported.notes),
+        notes=[*imported.notes, *_still(manifest)],
     )
 
 
@@ -98,6 +99,16 @@ def _actions(manifest: BundleManifest, options: ImportOptions) -> list[ValueLine
             ),
         )
         for place, entry in enumerate(action.entries)
+    ]
+
+
+def _still(manifest: BundleManifest) -> list[str]:
+    """Notes of values that never changed in the training data: the network knows no others."""
+    entries, deviations = manifest.interface.state.entries, manifest.normalization.state_std
+    still = [e.name for e, std in zip(entries, deviations, strict=False) if std <= SMALLEST]
+    return [
+        f"state '{name}' never changed in the training data; the node stops where it is elsewhere"
+        for name in still
     ]
 
 

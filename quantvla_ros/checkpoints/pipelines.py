@@ -267,7 +267,9 @@ def _steps(file: Path, own: Collection[str]) -> tuple[Step, ...]:
 
 def _step(file: Path, entry: Mapping[str, Any], own: Collection[str]) -> Step:
     name = str(entry.get("registry_name") or entry.get("class") or "without a name")
-    raw = entry.get("config") or {}
+    raw, artifacts = entry.get("config") or {}, entry.get("artifacts") or {}
+    if not isinstance(raw, dict) or not isinstance(artifacts, dict):
+        raise CheckpointError(f"step '{name}' of {file} is damaged; copy the checkpoint again")
     config = None
     if name in _KNOWN and name not in own:
         try:
@@ -283,7 +285,6 @@ def _step(file: Path, entry: Mapping[str, Any], own: Collection[str]) -> Step:
             "retrain without it, or ask for it"
         )
     state_file = _beside(file, entry.get("state_file"))
-    artifacts = entry.get("artifacts") or {}
     if state_file is not None and not state_file.is_file():
         raise CheckpointError(
             f"{state_file} is missing, which step '{name}' of {file} needs; copy the whole "

@@ -28,7 +28,7 @@ _ENDS: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 _SPREADS = {"MIN_MAX": 6.0, "QUANTILES": 4.65, "QUANTILE10": 2.56}
 """Standard deviations that lie between the ends, of normally distributed values."""
-_SMALLEST = 1e-6
+SMALLEST = 1e-6
 """Deviation of a value that never changed in the data, in its own unit."""
 _WIDE = 1e3
 """Deviation where nothing is known of the data: no measured value is far from it."""
@@ -178,7 +178,7 @@ class Scaled:
             known = self._known()
             low, high = (known.get(end, self.count) for end in _ENDS[self.mode])
             mean, std = (low + high) / 2, (high - low) / _SPREADS[self.mode]
-        return mean, np.maximum(std, _SMALLEST)
+        return mean, np.maximum(std, SMALLEST)
 
     def _known(self) -> Feature:
         if self.feature is None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a policy observes and commands.
 
-These are plain dataclasses, so that the robot's room needs numpy alone; a bundle's manifest holds
+These are plain dataclasses, so that chunks and observations need numpy alone; a bundle's manifest holds
 them and pydantic reads and writes them as they stand (`__pydantic_config__` refuses other keys).
 """
 
