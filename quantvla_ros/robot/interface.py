@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a policy observes and commands.
 
-These are plain dataclasses, so that chunks and observations need numpy alone; a bundle's manifest holds
-them and pydantic reads and writes them as they stand (`__pydantic_config__` refuses other keys).
+These are plain dataclasses, so that chunks and observations need numpy alone; a bundle's manifest
+holds them and pydantic reads and writes them as they stand (`__pydantic_config__` refuses other
+keys).
 """
 
 from __future__ import annotations
