@@ -51,6 +51,21 @@ def test_q_and_dq_of_joint_families_follow_the_formula(family, layout):
     assert found == wanted == expected(family, layout)
 
 
+@pytest.mark.parametrize("layout", ["llm+dit_mlp", "llm+dit"])
+def test_keys_and_values_of_cross_attention_are_in_context_each_with_a_quantizer(layout):
+    policy = graph_policy("smolvla")
+    policy.quantize(layout)
+    layers = policy.network.config.layers
+    cross = layers // 2 if layout == "llm+dit" else 0
+    joint = layers - cross if layout == "llm+dit" else 0
+    wanted = {
+        "context": (7 * (layers - 1) + 2 + 2 * cross, 4 * (layers - 1) + 1 + 2 * cross),
+        "step": (3 * layers + 4 * joint + 2 * cross, 2 * layers + 2 * joint + 2 * cross),
+    }
+    found = {name: (one[DQ], one[Q]) for name, one in counts(policy).items()}
+    assert found == wanted == expected("smolvla", layout)
+
+
 def test_q_and_dq_of_the_outside_family_follow_from_its_structure():
     policy = graph_policy("reach")
     policy.quantize()
