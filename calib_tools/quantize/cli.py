@@ -29,8 +29,8 @@ def quantize(
         str | None, typer.Option(help="Ranges: dynamic or static; the target's own if not given.")
     ] = None,
     static_range: Annotated[
-        str, typer.Option("--range", help="Static ranges: absmax, percentile or mse.")
-    ] = "mse",
+        str, typer.Option("--range", help="Static ranges: output, absmax, percentile or mse.")
+    ] = "output",
     group: Annotated[int | None, typer.Option(help="Inputs a scale of 4-bit weights.")] = None,
     keep_float: Annotated[
         list[str] | None, typer.Option(help="Pattern of layers that stay float; repeatable.")

@@ -20,8 +20,8 @@ from quantvla_ros.quantization.schemes import (
 ROUNDINGS = ("rtn", "clip", "gptq")
 TRANSFORMS = ("smoothquant", "hadamard")
 ACTIVATIONS: dict[str, Activation] = {"dynamic": "dynamic", "static": "static"}
-RANGES = ("absmax", "percentile", "mse")
-RANGE = "mse"
+RANGES = ("output", "absmax", "percentile", "mse")
+RANGE = "output"
 BUDGET_BITS = (8, 4)
 FLOAT_SHARE = 0.05  # what the recipe for static ranges leaves float
 LARGEST_SHARE = 0.5

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from calib_tools.quantize.heap import trim_heap
 from calib_tools.quantize.recipe import Recipe
@@ -117,15 +117,18 @@ def round_all(
     limit = HESSIAN_SHARE * 4 * weight_count(network)
     parts = blocks(names) if recipe.sequential else batches(network, names, limit, family.stage)
     runner, done = SampleRunner(family, network, teacher), 0
+    readers = _readers(family, network, names)
     for part in parts:
         if not all(work.has_layer(name, bits) for name in part for bits in held):
             progress(f"inputs of {part[0]}", done / len(names))
             # Some linears outside the named layouts see one token a sample, fewer than inputs.
             full_rank = recipe.layout != ALL
-            seen = runner.observe_stage(part, recipe.rounding == "gptq", full_rank)
+            sample = recipe.range == "output" and recipe.activations == "static"
+            seen = runner.observe_stage(part, recipe.rounding == "gptq", full_rank, sample)
             for name in part:
                 progress(name, done / len(names))
-                _round_one(network, name, seen.get(name), recipe, held, activation_bits, work)
+                weights = [linear_at(network, reader).weight for reader in readers[name]]
+                _round_one(network, name, seen.get(name), weights, recipe, activation_bits, work)
                 done += 1
             del seen  # before the next ones are made
             trim_heap()
@@ -139,17 +142,27 @@ def round_all(
     progress("layers rounded", 1.0)
 
 
+def _readers(family: Family, network: Network, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """By layer, those that are given the same tensor: they share one range, one quantizer."""
+    used = set(names) - set(family.unused(network))
+    out: dict[str, tuple[str, ...]] = {name: (name,) for name in names}
+    for group in family.siblings(network):
+        together = tuple(name for name in group if name in used)
+        out.update(dict.fromkeys(together, together))
+    return out
+
+
 def _round_one(
     network: nn.Module,
     name: str,
     seen: InputStatistics | None,
+    readers: Sequence[Tensor],
     recipe: Recipe,
-    held: dict[int, Precision],
     activation_bits: int,
     work: WorkDirectory,
 ) -> None:
     linear = linear_at(network, name)
-    for bits, precision in held.items():
+    for bits, precision in recipe.precisions().items():
         if work.has_layer(name, bits):
             continue
         codes = round_layer(name, linear, precision, seen, recipe.rounding)
@@ -174,7 +187,7 @@ def _round_one(
             chosen = (
                 None
                 if seen is None
-                else static_range(seen, recipe.range, activation_limit(activation_bits))
+                else static_range(seen, recipe.range, activation_limit(activation_bits), readers)
             )
             # No action depends on a layer that was never reached: any range will do.
             clip = 1.0 if chosen is None else chosen.clip

@@ -41,7 +41,7 @@ class SampleRunner:
         self._teacher.path.replay(self._network, contexts)
 
     def observe_stage(
-        self, names: Sequence[str], hessian: bool, full_rank: bool
+        self, names: Sequence[str], hessian: bool, full_rank: bool, sample: bool = False
     ) -> dict[str, InputStatistics]:
         """What layers of one stage are given; only that half is run (see `observe_inputs`).
 
@@ -50,7 +50,8 @@ class SampleRunner:
         """
         step = self._family.stage(names[0]) == "step"
         run = self.steps if step else self.encode
-        return self._reached(names, observe_inputs(self._network, names, run, hessian, full_rank))
+        found = observe_inputs(self._network, names, run, hessian, full_rank, sample)
+        return self._reached(names, found)
 
     def observe(
         self, names: Sequence[str], hessian: bool, full_rank: bool, sample: bool = False

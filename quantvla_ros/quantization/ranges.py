@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
+from torch import Tensor
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.observe import InputStatistics, bin_centers
+from quantvla_ros.quantization.output_range import least_output_error, token_shares
 
-RangeMethod = Literal["absmax", "percentile", "mse"]
+RangeMethod = Literal["output", "absmax", "percentile", "mse"]
 RANGES: tuple[str, ...] = get_args(RangeMethod)
 
 PERCENTILE = 0.999  # of all magnitudes, as the field uses it
@@ -56,20 +59,29 @@ def expected_error(statistics: InputStatistics, clip: float, limit: int) -> floa
     return float((counts * error).sum()) / power
 
 
-def static_range(statistics: InputStatistics, method: str, limit: int) -> ActivationRange:
+def static_range(
+    statistics: InputStatistics, method: str, limit: int, readers: Sequence[Tensor] = ()
+) -> ActivationRange:
     """Choose the clip of a layer's input.
 
     Args:
-        statistics: of the input.
-        method: "absmax", "percentile" (99.9 %), or "mse" (the clip with the least squared error).
+        statistics: of the input; with a sample for "output".
+        method: "output" (the least error of the readers' outputs), "absmax", "percentile" (99.9 %),
+            or "mse" (the least squared error of the input).
         limit: largest magnitude on the activation grid.
+        readers: weights [out, in] of all layers that read the input, for "output".
 
     Raises:
         QuantVLAError: unknown method.
     """
     check_range(method)
     largest = float(statistics.absmax.max())
-    if method == "absmax":
+    if method == "output":
+        assert statistics.sample is not None
+        weights = [weight.detach().float() for weight in readers]
+        shares = token_shares(statistics.sample, weights)
+        clip, _ = least_output_error(statistics.sample.tokens, shares, weights, limit)
+    elif method == "absmax":
         clip = largest
     elif method == "percentile":
         clip = statistics.percentile(PERCENTILE)

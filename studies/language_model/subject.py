@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from calib_tools.quantize.work_directory import StoredLayer, WorkDirectory
 from quantvla_ros.quantization.activations import activation_limit
 from quantvla_ros.quantization.layerwise import (
     quantized,
@@ -25,10 +26,11 @@ from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.ranges import static_range
 from quantvla_ros.quantization.schemes import Precision
 from quantvla_ros.quantization.transforms.static_fit import StaticFit
-from studies.language_model.network import Llama, find_sites, linear_names
+from studies.language_model.network import Llama, find_sites, groups_of, linear_names
 from studies.language_model.variants import Variant
 
 BITS = 8  # of integer activations
+LIMIT = activation_limit(BITS)
 BUDGET = 0.05  # products that rotations may add, as `quantvla quantize` has it
 _Statistics = Mapping[str, InputStatistics]
 
@@ -57,35 +59,55 @@ def fit_static(network: Llama, statistics: _Statistics) -> tuple[Llama, dict[str
     """A copy of the network, transformed as static ranges ask for, and what was chosen."""
     out = copy.deepcopy(network)
     kinds = ("smoothquant", "hadamard")
-    fit = StaticFit(find_sites(out), kinds, BUDGET, BITS, activation_limit(BITS))
+    fit = StaticFit(find_sites(out), kinds, BUDGET, BITS, LIMIT)
     fit.fit(out, statistics)
     fit.fold(out)
     return out, fit.record()
 
 
 @dataclass(frozen=True)
-class Quantizer:
-    """Rounds the layers of a float network, transformed or not."""
+class Subject:
+    """A float network, transformed or not, and what its linears are given."""
 
     network: Llama
     statistics: _Statistics
 
-    def layer(self, name: str, variant: Variant) -> QuantizedLinear:
-        """The quantized form of one linear."""
-        linear, seen = linear_at(self.network, name), self.statistics[name]
-        precision = Precision(variant.bits, variant.group, variant.activation)
-        codes = round_layer(name, linear, precision, seen, variant.rounding)
-        scale = None
-        if variant.activation == "static":
-            limit = activation_limit(BITS)
-            scale = torch.tensor(static_range(seen, variant.range, limit).clip / limit)
-        return quantized(linear, codes, precision, BITS, scale)
 
-    def whole(self, variant: Variant, kept: Sequence[str] = ()) -> Llama:
+class Quantizer:
+    """Rounds the layers of a subject in one way; finished ones lie in a work directory."""
+
+    def __init__(self, subject: Subject, variant: Variant, work: WorkDirectory) -> None:
+        self._subject, self._variant, self._work = subject, variant, work
+        self._precision = Precision(variant.bits, variant.group, variant.activation)
+        groups = groups_of(subject.network)
+        self._readers = {name: group for group in groups for name in group}
+
+    def layer(self, name: str) -> QuantizedLinear:
+        """The quantized form of one linear."""
+        work, bits = self._work, self._variant.bits
+        if not work.has_layer(name, bits):
+            work.keep_layer(name, bits, self._rounded(name))
+        stored, scale = work.layer(name, bits), None
+        if stored.clip is not None:
+            scale = torch.tensor(stored.clip / LIMIT)
+        linear = linear_at(self._subject.network, name)
+        return quantized(linear, stored.codes, self._precision, BITS, scale)
+
+    def _rounded(self, name: str) -> StoredLayer:
+        network, seen = self._subject.network, self._subject.statistics[name]
+        linear = linear_at(network, name)
+        codes = round_layer(name, linear, self._precision, seen, self._variant.rounding)
+        if self._variant.activation != "static":
+            return StoredLayer(codes, None, {})
+        readers = [linear_at(network, reader).weight for reader in self._readers[name]]
+        chosen = static_range(seen, self._variant.range, LIMIT, readers)
+        return StoredLayer(codes, chosen.clip, {})
+
+    def whole(self, kept: Sequence[str] = ()) -> Llama:
         """A copy with every linear quantized but those `kept` float."""
-        out = copy.deepcopy(self.network)
-        for name in linear_names(self.network):
+        out = copy.deepcopy(self._subject.network)
+        for name in linear_names(self._subject.network):
             if name not in kept:
-                replace_module(out, name, self.layer(name, variant))
+                replace_module(out, name, self.layer(name))
         unrotate_float_layers(out)
         return out

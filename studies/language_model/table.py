@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 KIND, RECORD = "studies.language_model", "language-model.json"
@@ -28,4 +28,26 @@ def markdown(record: Mapping[str, Any]) -> str:
         f"| {name} | {one['perplexity']:.2f} | {100 * one['increase']:.1f} % |"
         for name, one in record["variants"].items()
     ]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *_rotation(record["rotation"], fit["inputs"])])
+
+
+def _rotation(cost: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What a rotation takes, and how many inputs got one."""
+    taken = [one["block"] for one in inputs if one["added"]]
+    alone = cost["blocks"][0]["cpu_ms"]
+    lines = [
+        f"{len(taken)} inputs are rotated online. What that takes for one of them "
+        f"({cost['inputs']} to {cost['outputs']}, {cost['tokens']} tokens, CPU time of one thread, "
+        f"kernel {cost['kernel']}):",
+        "",
+        "| block | inputs that got it | products added | INT8 layer with it | beside without |",
+        "| :--- | ---: | ---: | ---: | ---: |",
+    ]
+    for row in cost["blocks"]:
+        name = "none" if row["block"] is None else str(row["block"])
+        got = "" if row["block"] is None else str(taken.count(row["block"]))
+        lines.append(
+            f"| {name} | {got} | {100 * row['added_products']:.0f} % | {row['cpu_ms']:.1f} ms | "
+            f"{row['cpu_ms'] / alone:.2f}x |"
+        )
+    return lines

@@ -6,19 +6,13 @@ from __future__ import annotations
 import hashlib
 import platform
 import pydoc_data.topics
-import subprocess
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from quantvla_ros.errors import QuantVLAError
-from studies.language_model.environment import ROOT
+from studies.language_model.environment import NEWS, package_folder
 
-COMMIT = "307ab4650cf9"  # of this project, whose documentation at that time is the unseen text
-FOLDERS = ("docs/explanation", "docs/how-to")
-CHARACTERS = 60_000
 WINDOW = 512  # tokens
 CALIBRATION, CHOICE, EVALUATION = 12, 1, 20  # windows
 
@@ -30,7 +24,7 @@ class Texts:
     Attributes:
         calibration: inputs are observed on them.
         choice: layers that stay float are chosen by them.
-        evaluation: unseen by both.
+        evaluation: of another kind and source; nothing is chosen by them.
         about: sources, hashes and sizes, for the record.
     """
 
@@ -41,52 +35,38 @@ class Texts:
 
 
 def read_texts(tokenizer: Any) -> Texts:
-    """Both texts.
+    """Both texts, each window from another place of its text.
 
     Raises:
-        QuantVLAError: the project's history is not there.
+        QuantVLAError: the package with the unseen text is not installed.
     """
     topics = pydoc_data.topics.topics
-    own, unseen = "\n".join(topics[key] for key in sorted(topics)), _documentation()
-    windows = _windows(tokenizer, own)
-    spread = windows[:: len(windows) // (CALIBRATION + CHOICE)]
-    calibration, choice = spread[:CALIBRATION], spread[CALIBRATION : CALIBRATION + CHOICE]
+    own = "\n".join(topics[key] for key in sorted(topics))
+    unseen = (package_folder(NEWS) / "test/test_data/lee_background.cor").read_text("utf-8")
+    spread, every = _spread(tokenizer, own, CALIBRATION + CHOICE), CALIBRATION // CHOICE + 1
+    choice = spread[::every]
+    calibration = [window for i, window in enumerate(spread) if i % every]
     about = {
         "calibration": {
             "source": f"the help texts of Python {platform.python_version()} (pydoc_data.topics)",
             "sha256": _sha256(own),
-            "tokens": CALIBRATION * WINDOW,
-            "tokens_of_the_choice": CHOICE * WINDOW,
+            "tokens": len(calibration) * WINDOW,
+            "tokens_of_the_choice": len(choice) * WINDOW,
         },
         "evaluation": {
-            "source": f"{' and '.join(FOLDERS)} of this project at {COMMIT}",
+            "source": f"news (the Lee background corpus in {NEWS})",
             "sha256": _sha256(unseen),
             "tokens": EVALUATION * WINDOW,
         },
     }
-    return Texts(calibration, choice, _windows(tokenizer, unseen)[:EVALUATION], about)
+    return Texts(calibration, choice, _spread(tokenizer, unseen, EVALUATION), about)
 
 
-def _documentation() -> str:
-    def git(*words: str) -> str:
-        try:
-            command = ["git", "-C", str(ROOT), *words]
-            return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise QuantVLAError(
-                f"the unseen text is this project's documentation at commit {COMMIT}, which "
-                "its git history does not hold here; take a whole clone"
-            ) from error
-
-    names = git("ls-tree", "-r", "--name-only", COMMIT, *FOLDERS).split()
-    pages = [git("show", f"{COMMIT}:{name}") for name in names if name.endswith(".md")]
-    return "\n".join(pages)[:CHARACTERS]
-
-
-def _windows(tokenizer: Any, text: str) -> list[Tensor]:
+def _spread(tokenizer: Any, text: str, count: int) -> list[Tensor]:
+    """Windows that lie evenly over the whole text."""
     ids: Tensor = tokenizer(text, return_tensors="pt").input_ids[0]
-    whole = ids[: len(ids) // WINDOW * WINDOW]
-    return list(torch.reshape(whole, (-1, 1, WINDOW)))
+    whole = ids[: len(ids) // WINDOW * WINDOW].reshape(-1, 1, WINDOW)
+    return [whole[i * len(whole) // count] for i in range(count)]
 
 
 def _sha256(text: str) -> str:

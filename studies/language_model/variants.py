@@ -27,26 +27,33 @@ class Variant:
     bits: int = 8
     rounding: str = "rtn"
     activation: Activation = "dynamic"
-    range: str = "mse"
+    range: str = "output"
     group: int | None = None
     fitted: bool = False
     float_share: float = 0.0
 
+    @property
+    def form(self) -> str:
+        """A name for how layers are rounded; variants of one form share them."""
+        told = (self.bits, self.rounding, self.activation, self.range, self.group, self.fitted)
+        return "-".join(str(part) for part in told)
+
 
 VARIANTS = (
-    Variant("w8a16, to nearest", activation="float"),
     Variant("w8a8 dynamic, to nearest"),
-    Variant("w8a8 static, absmax", activation="static", range="absmax"),
-    Variant("w8a8 static, MSE", activation="static"),
     Variant(
-        "recipe for static ranges, all layers", 8, "gptq", "static", fitted=True
+        "w8a8 static, the recipe, all layers", 8, "gptq", "static", fitted=True
     ),
     Variant(
-        "recipe for static ranges, 95 % of the weights", 8, "gptq", "static", fitted=True,
+        "w8a8 static, the recipe, 95 % of the weights", 8, "gptq", "static", fitted=True,
         float_share=0.05,
     ),
+    Variant("w8a8 static, MSE", activation="static", range="mse"),
     Variant("w4a8 dynamic, to nearest", 4),
     Variant("w4a8 dynamic, GPTQ", 4, "gptq"),
     Variant("w4a8 dynamic, GPTQ, groups of 64", 4, "gptq", group=64),
+    Variant("w4a16, to nearest", 4, activation="float"),
     Variant("w4a16, GPTQ, groups of 64", 4, "gptq", "float", group=64),
+    Variant("w8a8 static, absmax", activation="static", range="absmax"),
+    Variant("w8a16, to nearest", activation="float"),
 )  # fmt: skip

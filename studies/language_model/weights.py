@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import os
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 
 from quantvla_ros.errors import QuantVLAError
-from studies.language_model.environment import WEIGHTS
+from studies.language_model.environment import WEIGHTS, package_folder
 from studies.language_model.network import Llama, LlamaConfig
 
 PACKAGE = WEIGHTS.partition("==")[0]
@@ -26,11 +25,9 @@ def weights_file() -> Path:
     Raises:
         QuantVLAError: the package is not installed, or holds no such file.
     """
-    spec = find_spec(PACKAGE.replace("-", "_"))
-    folder = None if spec is None or spec.origin is None else Path(spec.origin).parent
-    found = [] if folder is None else sorted(folder.glob("*.gguf"))
+    found = sorted(package_folder(WEIGHTS).glob("*.gguf"))
     if len(found) != 1:
-        raise QuantVLAError(f"the package '{PACKAGE}' with SmolLM2's weights is not installed")
+        raise QuantVLAError(f"the package '{WEIGHTS}' holds not one GGUF file but {len(found)}")
     return found[0]
 
 

@@ -13,9 +13,10 @@ from quantvla_ros.quantization.ranges import expected_error, static_range
 LIMIT = 127
 
 
-def seen(x):
+def seen(x, sample=False):
     network = nn.Sequential(nn.Linear(x.shape[-1], 2))
-    return observe_inputs(network, ["0"], lambda: network(x), hessian=False)["0"]
+    found = observe_inputs(network, ["0"], lambda: network(x), hessian=False, sample=sample)
+    return found["0"]
 
 
 def real_error(x, clip):
@@ -49,6 +50,26 @@ def test_massive_outliers_that_carry_the_signal_are_not_clipped():
     x[::50, 3] = 100.0
     assert static_range(seen(x), "mse", LIMIT).clip > 99.0
     assert static_range(seen(x), "percentile", LIMIT).clip < 101.0
+
+
+@pytest.mark.parametrize("read", [0.0, 30.0])
+def test_what_the_outputs_lose_decides_and_not_what_the_input_loses(read):
+    """Giants of a channel that nothing reads are cut off; of one that all read, they are kept."""
+    torch.manual_seed(0)
+    x, weight = torch.randn(2000, 16), torch.randn(8, 16)
+    x[::100, 3], weight[:, 3] = 25.0, read
+    statistics = seen(x, sample=True)
+    clips = {m: static_range(statistics, m, LIMIT, [weight]).clip for m in ("output", "mse")}
+    lost = {m: real_output_error(x, weight, clip) for m, clip in clips.items()}
+    assert clips["output"] < 8.0 if read == 0.0 else clips["output"] > 24.0
+    assert lost["output"] <= (0.9 if read == 0.0 else 1.0) * lost["mse"]
+
+
+def real_output_error(x, weight, clip):
+    scale = torch.tensor(clip / LIMIT)
+    lost = (quantize_static(x, LIMIT, scale) * scale - x) @ weight.T
+    wanted = x @ weight.T
+    return float((lost.square().sum(1) / wanted.square().sum(1).clamp(min=1.0)).mean())
 
 
 def test_an_unknown_method_is_named():

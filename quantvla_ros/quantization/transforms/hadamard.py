@@ -8,6 +8,8 @@ from torch import Tensor
 
 from quantvla_ros.errors import QuantVLAError
 
+WHOLE = 64  # largest block that runs as one product
+
 
 def check_block(block: int, width: int) -> None:
     """A block must be a power of two that divides the width.
@@ -40,6 +42,22 @@ def hadamard_matrix(
     return out
 
 
+def factors(block: int) -> tuple[int, int]:
+    """Two powers of two whose product is `block`; the first is 1 for a block that runs whole.
+
+    The matrix of a block is the Kronecker product of those of its factors, so a large block runs
+    as two small products: 512 as 16 and 32.
+    """
+    second = block if block <= WHOLE else 1 << block.bit_length() // 2
+    return block // second, second
+
+
+def products(block: int) -> int:
+    """Multiply-adds that the transform takes for each value."""
+    first, second = factors(block)
+    return second if first == 1 else first + second
+
+
 def hadamard(x: Tensor, block: int) -> Tensor:
     """Transform each block of the last axis of ``x`` [..., n]; applied twice it gives ``x``.
 
@@ -47,6 +65,8 @@ def hadamard(x: Tensor, block: int) -> Tensor:
         x: float [..., n].
         block: power of two that divides n, at most 65536.
     """
-    blocks = x.unflatten(-1, (-1, block))
-    out: Tensor = (blocks @ hadamard_matrix(block, x.dtype, x.device)).flatten(-2)
-    return out
+    first, second = factors(block)
+    out: Tensor = x.unflatten(-1, (-1, first, second)) @ hadamard_matrix(second, x.dtype, x.device)
+    if first > 1:
+        out = hadamard_matrix(first, x.dtype, x.device) @ out
+    return out.flatten(-3)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.sites import GatedSite, NormSite, Sites
+from quantvla_ros.models.sites import GatedSite, NormSite, Sites, ValueSite
 from quantvla_ros.quantization.transforms.scaling import (
     divide_norm,
     divide_rows,
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 FLOOR = 1e-3  # of the largest factor; a dead channel must not blow up its weight
 WEIGHT_FLOOR = 1e-5  # of the largest weight
+
+Smoothed = NormSite | GatedSite | ValueSite
+"""Where a division of an input folds into what makes it."""
 
 
 def smoothing_scale(absmax: Tensor, weights: Sequence[Tensor], strength: float) -> Tensor:
@@ -71,7 +74,7 @@ class SmoothQuant:
             raise QuantVLAError(f"a smoothing strength of {strength} is not between 0 and 1")
         self.sites, self.strength, self.layers = sites, strength, layers
         self.skipped: dict[str, str] = {}
-        self._scales: dict[NormSite | GatedSite, Tensor] = {}
+        self._scales: dict[Smoothed, Tensor] = {}
 
     def fit(self, network: nn.Module, statistics: Mapping[str, InputStatistics]) -> None:
         """Choose the factors; see `Transform`.
@@ -104,17 +107,47 @@ class SmoothQuant:
         fold_scales(network, self._scales)
 
 
-def fold_scales(network: nn.Module, scales: Mapping[NormSite | GatedSite, Tensor]) -> None:
-    """Divide what norms and gated MLPs give by factors [in], and make all their readers undo it."""
+def fold_scales(network: nn.Module, scales: Mapping[Smoothed, Tensor]) -> None:
+    """Divide what each site makes by factors, and make all its readers undo it.
+
+    Args:
+        network: changed in place.
+        scales: float64, a factor for each column of what a norm or a gated MLP gives, or of one
+            attention's values. Queries that share a head of values share its factors.
+    """
     for site, scale in scales.items():
         if isinstance(site, NormSite):
             readers = plain_linears(network, site.readers, site.norm)
             divide_norm(network.get_submodule(site.norm), scale)
-        else:
+        elif isinstance(site, GatedSite):
             up, *readers = plain_linears(network, (site.up, site.down), "a gated MLP")
             divide_rows(up, scale)
+        else:
+            readers = plain_linears(network, site.readers, "an attention")
+            for maker in plain_linears(network, site.makers, "an attention's values"):
+                divide_rows(maker, scale)
         for reader in readers:
-            multiply_columns(reader, scale)
+            multiply_columns(reader, as_read(site, scale, reader.in_features))
+
+
+def as_read(site: Smoothed, scale: Tensor, width: int) -> Tensor:
+    """The factors of a site as its reader of `width` inputs sees them, [width]."""
+    if not isinstance(site, ValueSite):
+        return scale
+    heads = scale.unflatten(0, (-1, site.head_width))
+    out: Tensor = heads.repeat_interleave(width // len(scale), dim=0).flatten()
+    return out
+
+
+def as_made(site: ValueSite, values: Tensor, width: int) -> Tensor:
+    """What a reader has for each input [..., in], for each of the `width` values, [..., n, width].
+
+    The n queries that share a head of values are told apart by the axis before the last.
+    """
+    groups = values.shape[-1] // width
+    heads = values.unflatten(-1, (-1, groups, site.head_width))
+    out: Tensor = heads.transpose(-3, -2).flatten(-2)
+    return out
 
 
 def _source_name(site: NormSite | GatedSite) -> str:

@@ -17,17 +17,24 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from quantvla_ros.models.sites import GatedSite, NormSite, Sites, ValueSite
+from quantvla_ros.models.sites import GatedSite, Sites, ValueSite
 from quantvla_ros.quantization.modules import linear_at
+from quantvla_ros.quantization.transforms.hadamard import products
 from quantvla_ros.quantization.transforms.rotation import BLOCK, HadamardRotation, block_for
-from quantvla_ros.quantization.transforms.smoothquant import fold_scales, smoothing_scale
+from quantvla_ros.quantization.transforms.smoothquant import (
+    Smoothed,
+    as_made,
+    as_read,
+    fold_scales,
+    smoothing_scale,
+)
 from quantvla_ros.quantization.transforms.static_error import StaticError
 
 if TYPE_CHECKING:
     from quantvla_ros.quantization.observe import InputStatistics
 
 STRENGTHS = (0.35, 0.5, 0.65, 0.8, 0.9, 1.0)  # of smoothing, beside none at all
-BLOCKS = (16, BLOCK)  # of a rotation that runs online, beside none at all
+BLOCKS = (16, BLOCK, 512)  # of a rotation that runs online, beside none at all
 WORTH = 0.7  # of the error without it: what an online rotation may leave at most
 NEARLY = 1.1  # a smaller block is taken when its error is within this factor of the best
 
@@ -53,7 +60,7 @@ class FittedInput:
     plain_error: float
 
 
-_Site = NormSite | GatedSite | ValueSite | str
+_Site = Smoothed | str
 _Statistics = Mapping[str, "InputStatistics"]
 
 
@@ -82,7 +89,7 @@ class StaticFit:
         self._rotates = "hadamard" in kinds
         self.inputs: list[FittedInput] = []
         self.products = 0
-        self._scales: dict[NormSite | GatedSite, Tensor] = {}
+        self._scales: dict[Smoothed, Tensor] = {}
 
     def fit(self, network: nn.Module, statistics: _Statistics) -> None:
         """Choose; the statistics hold samples of tokens (see `observe_inputs`)."""
@@ -107,8 +114,9 @@ class StaticFit:
             room -= choice.added
             self.inputs.append(choice)
             if choice.strength is not None:
-                assert isinstance(site, NormSite | GatedSite)
-                self._scales[site] = _scale(network, choice.layers, choice.strength, statistics)
+                assert not isinstance(site, str)
+                names = choice.layers
+                self._scales[site] = _scale(network, site, names, choice.strength, statistics)
 
     def _options(
         self, network: nn.Module, site: _Site, names: Sequence[str], statistics: _Statistics
@@ -121,17 +129,21 @@ class StaticFit:
             blocks.append(block_for(site.head_width))
         elif self._rotates and online:
             blocks += sorted({block_for(width, block) for block in BLOCKS} - {1})
-        smooths = isinstance(site, NormSite | GatedSite)
         # Readers of a norm are given one tensor; attentions that share values are not.
         apart = [[name] for name in names] if isinstance(site, ValueSite) else [list(names)]
         errors = [self._error_of(network, some, statistics) for some in apart]
         out: list[FittedInput] = []
-        for strength in self._strengths if smooths else (None,):
-            scale = None if strength is None else _scale(network, names, strength, statistics)
+        for strength in (None,) if isinstance(site, str) else self._strengths:
+            made = None
+            if strength is not None:
+                assert not isinstance(site, str)
+                made = _scale(network, site, names, strength, statistics)
             for block in blocks:
-                error = sum(one.of(scale, block) for one in errors)
+                error = sum(_read_error(one, site, made, block) for one in errors)
                 plain = out[0].error if out else error
-                added = statistics[names[0]].count * width * block if block and online else 0
+                added = 0
+                if block and online:
+                    added = statistics[names[0]].count * width * products(block)
                 out.append(FittedInput(tuple(names), strength, block, added, error, plain))
         return out
 
@@ -159,11 +171,28 @@ class StaticFit:
 
 
 def _scale(
-    network: nn.Module, names: Sequence[str], strength: float, statistics: _Statistics
+    network: nn.Module,
+    site: Smoothed,
+    names: Sequence[str],
+    strength: float,
+    statistics: _Statistics,
 ) -> Tensor:
-    """Smoothing factors of an input, float64 [in]."""
-    absmax = torch.stack([statistics[name].absmax for name in names]).amax(dim=0)
-    return smoothing_scale(absmax, [linear_at(network, n).weight for n in names], strength)
+    """Smoothing factors of what a site makes, float64 [in], or [values] of an attention."""
+    absmax = [statistics[name].absmax for name in names]
+    weights = [linear_at(network, name).weight for name in names]
+    if isinstance(site, ValueSite):
+        width = linear_at(network, site.makers[0]).out_features
+        absmax = [as_made(site, one, width).amax(dim=0) for one in absmax]
+        weights = [as_made(site, weight, width).flatten(0, 1) for weight in weights]
+    return smoothing_scale(torch.stack(absmax).amax(dim=0), weights, strength)
+
+
+def _read_error(one: StaticError, site: _Site, made: Tensor | None, block: int | None) -> float:
+    """Of one reader, or of all that are given one tensor, when what is made is divided."""
+    if made is None:
+        return one.of(None, block)
+    assert not isinstance(site, str)
+    return one.of(as_read(site, made, one.width), block)
 
 
 def _chosen(options: Sequence[FittedInput], room: float) -> FittedInput:

@@ -123,6 +123,14 @@ def test_the_products_hold_exactly_the_used_integer_linears(
     assert set(record.precision.values()) == {"bf16"}
 
 
+@pytest.mark.parametrize("builder", ["onnx", "torch_tensorrt"])
+def test_a_large_rotation_runs_as_two_products(bundles, tmp_path, builder, monkeypatch):
+    monkeypatch.setattr("quantvla_ros.quantization.transforms.hadamard.WHOLE", 4)
+    record = build(bundles["rotated"], tmp_path, builder)
+    held = [linear for graph in GRAPHS for linear in record.plans[graph].int8_linears]
+    assert set(held) == used(bundles["rotated"])
+
+
 def test_a_float_control_is_fp16_where_its_measured_numbers_fit(bundles, tmp_path):
     largest = {"vision": 40.0, "language": 120.0, "expert": 9e3}
     record = build(bundles["float"], tmp_path, "onnx", "auto", largest)

@@ -10,7 +10,11 @@ from torch import nn
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.joint.sites import find_sites
-from quantvla_ros.quantization.transforms.smoothquant import SmoothQuant, smoothing_scale
+from quantvla_ros.quantization.transforms.smoothquant import (
+    SmoothQuant,
+    fold_scales,
+    smoothing_scale,
+)
 
 LANGUAGE, EXPERT = "language_model.layers.0", "action_expert.layers.1"
 SITES = find_sites(outlier_network())
@@ -43,6 +47,21 @@ def test_the_network_computes_the_same_in_single_precision(seed):
     network = outlier_network(seed, outlier=3.0)
     out, _ = smoothed(network, observe(network, count=1))
     assert max(relative_errors(network, out, seed=50)) < 1e-5
+
+
+def test_factors_of_an_attentions_values_fold_and_queries_that_share_a_head_share_them():
+    network = outlier_network()
+    out, sites = copy.deepcopy(network), find_sites(network).values
+    width = network.get_submodule(sites[0].makers[0]).out_features
+    scale = torch.linspace(0.1, 1.0, width, dtype=torch.float64)
+    with exactly(network), exactly(out):
+        fold_scales(out, {site: scale for site in sites if len(site.makers) > 1})
+        assert max(relative_errors(network, out, seed=50)) < 1e-9
+    reader = sites[0].readers[0]
+    widened = out.get_submodule(reader).weight / network.get_submodule(reader).weight
+    assert widened.shape[1] > width
+    heads = widened[0].unflatten(0, (width // sites[0].head_width, -1, sites[0].head_width))
+    torch.testing.assert_close(heads[:, 0], heads[:, -1])
 
 
 def test_outliers_move_from_the_inputs_into_the_weights():
