@@ -70,7 +70,7 @@ policy: venv
 # On a Jetson: the whole chain in one record, which docs/how-to/send-a-jetson-record.md asks for. It
 # takes the Python that is there, for an environment of a robot is not the one of .venv.
 jetson-check:
-	PYTHONPATH=$(CURDIR) $${PYTHON:-python3} -m studies.jetson_check $(CHECK_ARGS)
+	PYTHONPATH=$(CURDIR)$${PYTHONPATH:+:$$PYTHONPATH} $${PYTHON:-python3} -m studies.jetson_check $(CHECK_ARGS)
 
 colcon: venv
 	.ci/check_colcon
