@@ -80,7 +80,8 @@ def graphs(network: nn.Module) -> Graphs:
             "pixels": patch_pixels(inputs["patches"]),
             "state": inputs["state"],
             "tokens": inputs["tokens"].to(torch.int32),
-            **dict(zip(_CONTEXT[3:], made, strict=True)),
+            # Tables that were looked up have strides that a builder refuses.
+            **{n: t.contiguous() for n, t in zip(_CONTEXT[3:], made, strict=True)},
         }
         return HostInputs(context, {"text_bias": places.text})
 

@@ -12,6 +12,7 @@ import torch
 from support import tiny_pi05
 from support.driverless import AMPERE, import_torch_tensorrt
 from support.graph_policies import graph_policy
+from support.imported_groot import imported
 from support.tiny_policy import observations, save_tiny_bundle
 
 from calib_tools.quantize.layer_records import on_disk
@@ -87,6 +88,7 @@ def bundles(tmp_path_factory):
         "rotated": save_static_bundle(tiny, folder / "tiny8", "llm+dit", rotation=8),
         "float": tiny,
         "pi05": save_static_bundle(pi05_bundle(folder / "pi05"), folder / "pi05_8"),
+        "groot_n17": save_static_bundle(imported("groot_raw"), folder / "groot_8"),
     }
 
 
@@ -104,6 +106,8 @@ def bundles(tmp_path_factory):
         ("float", (0, 0), "torch_tensorrt"),
         ("pi05", None, "onnx"),
         ("pi05", None, "torch_tensorrt"),
+        ("groot_n17", (16, 16), "onnx"),
+        ("groot_n17", (16, 16), "torch_tensorrt"),
     ],
 )
 def test_the_products_hold_exactly_the_used_integer_linears(

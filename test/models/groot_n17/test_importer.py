@@ -9,7 +9,7 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from support.imported_groot import checkpoint_of, imported, options, robot
+from support.imported_groot import checkpoint_of, imported, needs_opencv, options, robot
 from support.parity import golden
 
 from quantvla_ros.bundle.storage import load_bundle
@@ -26,6 +26,7 @@ def copied(tmp_path):
     """A copy of a golden checkpoint, and its golden."""
 
     def copy(name):
+        needs_opencv(name)
         known = golden(name)
         return shutil.copytree(checkpoint_of(known), tmp_path / name), known
 

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from support.tiny_groot import CONFIG, FLOW, TEXT, network_inputs, noise, tiny_network
 from torch.utils._pytree import tree_leaves
 
+from quantvla_ros.backends.tensorrt import building
+from quantvla_ros.errors import BackendError
 from quantvla_ros.models.flow import normalized_chunk
 from quantvla_ros.models.groot_n17.family import FAMILY
 from quantvla_ros.models.groot_n17.layout import TokenLayout
@@ -111,3 +115,14 @@ def test_both_graphs_give_the_numbers_of_the_network_to_the_last_bit():
         }
         velocity = graphs.step.module(*(given[name] for name in graphs.step.inputs))
         assert torch.equal(velocity, NETWORK.velocity(noise(), 0.25, context))
+
+
+def test_an_older_tensorrt_is_refused_for_the_backbone_alone(monkeypatch):
+    older = SimpleNamespace(__name__="tensorrt", __version__="10.3.0")
+    monkeypatch.setattr(building, "tensorrt", lambda: older)
+    graphs = FAMILY.graphs(NETWORK)
+    with pytest.raises(BackendError, match=r"10\.3\.0 is too old for 'context'.*10\.8 or newer"):
+        building.check_needs(graphs)
+    older.__version__ = "10.8.0"
+    building.check_needs(graphs)
+    assert graphs.step.tensorrt is None
