@@ -187,6 +187,7 @@ FAULTS: Mapping[FaultCode, FaultEntry] = {
         "the joint's own, or what its velocity limit covers in `tracking_lag_s`",
         ("tracking_lag_s", "tracking_timeout_s", "joint_limits.<joint>.tracking_tolerance"),
         "see what holds the arm, or whether its controller runs",
+        arm="decelerates to where it is measured, so that it presses on nothing",
     ),
     FaultCode.OUTPUT_CONFLICT: FaultEntry(
         "another node publishes on a command topic, or a controller executes somebody else's goal: "

@@ -44,6 +44,7 @@ class TrackingWatch:
         self._compared = -np.inf
         self._ratio = 0.0
         self._error = np.zeros(len(limits.names))
+        self._position = np.full(len(limits.names), np.nan)
 
     @property
     def error(self) -> FloatArray:
@@ -62,6 +63,11 @@ class TrackingWatch:
         self._compared = -np.inf
         self._ratio = 0.0
         self._error = np.zeros(len(self._limits.names))
+
+    @property
+    def measured(self) -> FloatArray:
+        """Newest position [n] that was compared, NaN where the joint is not watched."""
+        return np.where(np.isinf(self._tolerances), np.nan, self._position)
 
     def commanded(self, window: Window) -> None:
         """Note what was commanded to the arm."""
@@ -87,7 +93,7 @@ class TrackingWatch:
             return None
         position = nearest_turn(position, command, self._limits.continuous)
         error, allowed = np.abs(position - command), self._allowed(lag_s)
-        self._error = error
+        self._error, self._position = error, position
         ratios = error / allowed
         joint = int(ratios.argmax())
         self._ratio = float(ratios[joint])

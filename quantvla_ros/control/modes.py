@@ -43,6 +43,7 @@ class MotionModes:
         period_s: float,
         config: MotionConfig | None,
         speeds: NDArray[np.bool_] | None,
+        together: NDArray[np.intp] | None,
     ) -> None:
         """Take the parts as `MotionController` does."""
         self.config = config or MotionConfig()
@@ -53,7 +54,7 @@ class MotionModes:
         step_s = max(period_s, POINT_STEP_S)
         self._limits = limits.with_jerk(limits.acceleration / (RAMP_STEPS * step_s))
         self._speeds = np.zeros(len(limits.names), np.bool_) if speeds is None else speeds
-        self._reference = Reference(self._limits, step_s, self.config, self._speeds)
+        self._reference = Reference(self._limits, step_s, self.config, self._speeds, together)
         self._schedule = ChunkSchedule(self.config, step_s, speeds)
         self._measured = MeasuredJoints(self._limits)
         self._lost: FloatArray | None = None  # see `MotionController.begin_again`
@@ -136,6 +137,16 @@ class MotionModes:
             self._stop(Mode.FAULT)
         else:
             self._rest(Mode.FAULT)
+
+    def give_way(self, position: FloatArray) -> None:
+        """Let the stop of the fault that comes next end where the arm is measured.
+
+        An arm that something holds would else press on it for as long as the fault is latched.
+
+        Args:
+            position: measured [n]; NaN: this axis stops along the path (a gripper keeps its grip).
+        """
+        self._schedule.stop_at(position)
 
     def reset_fault(self, now: float) -> None:
         """FAULT at rest -> DRY_RUN, without any chunk; moving again takes ``arm``.

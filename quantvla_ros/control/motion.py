@@ -36,13 +36,15 @@ class MotionController(MotionModes):
         period_s: float,
         config: MotionConfig | None = None,
         speeds: NDArray[np.bool_] | None = None,
+        together: NDArray[np.intp] | None = None,
     ) -> None:
         """Take the joints' limits, the control period and the tuning.
 
         ``speeds`` [n] marks axes whose values are no positions but speeds (of a tip): limits hold
-        for them in the same way, but at rest they are zero and not where they happen to be.
+        for them in the same way, but at rest they are zero and not where they happen to be. Axes
+        that share a number of ``together`` [n] keep time together (`Tracker`); None: all do.
         """
-        super().__init__(limits, period_s, config, speeds)
+        super().__init__(limits, period_s, config, speeds, together)
         self.missing = ""
         # A speed is told at each tick anew. Points are told ahead, so far that the arm is on its
         # way all the same when one window is lost.
@@ -218,7 +220,7 @@ class MotionController(MotionModes):
         path = self._schedule.path
         if self.mode is Mode.ARMED and path is not None:
             self._reference.pursue(path, first)
-        elif self._reference.stop(self._schedule.stops(first), first):
+        elif self._reference.stop(self._schedule.stops(first), first, self._schedule.retreats):
             self._rest(self._after_stop)
             return None
         return self._reference.window(self._now, first)

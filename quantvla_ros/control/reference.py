@@ -41,13 +41,15 @@ class Reference:
         step_s: float,
         config: MotionConfig,
         speeds: NDArray[np.bool_],
+        together: NDArray[np.intp] | None,
     ) -> None:
         """Take limits, the distance of points in windows, and the rest as `MotionController`."""
         self.moving = False
         self.knots = KnotGrid(step_s)
         lookahead_s = self.knots.whole(config.lookahead_s)
         window_s = max(self.knots.whole(config.window_s), lookahead_s + self.knots.step_s)
-        self.tracker = Tracker(limits, lookahead_s, window_s, np.zeros(len(limits.names)), speeds)
+        rest = np.zeros(len(limits.names))
+        self.tracker = Tracker(limits, lookahead_s, window_s, rest, speeds, together)
         self.commanded = CommandedMotion(limits, window_s)
         self.metrics = MotionMetrics(limits)
         self._window_s = window_s
@@ -102,15 +104,21 @@ class Reference:
         self._go_on()
         self.tracker.pursue(path, first)
 
-    def stop(self, paths: Iterable[Path], first: float) -> bool:
+    def stop(self, paths: Iterable[Path], first: float, from_rest: bool) -> bool:
         """Stop from ``first`` on, see `Tracker.stop`; a stop under way goes on.
+
+        Args:
+            paths: that the stop may take.
+            first: s.
+            from_rest: whether one is taken also if nothing moves.
 
         Returns:
             Whether the stop is over and its end is published.
         """
         self._go_on()
         if not self._stop_planned:
-            self.tracker.stop(paths, first)
+            moves = from_rest or not self.tracker.stands(first)
+            self.tracker.stop(paths if moves else (), first)
             self._stop_planned = True
         if self.tracker.plan.end > first:
             return False

@@ -16,6 +16,8 @@ from quantvla_ros.control.timeline import ChunkTimeline, Hold, Path
 
 _SLOWER = (1.0, 1.5, 2.0)
 """Stops along the path are tried at these multiples of stop_s before braking without it."""
+_RETREATS = (1.0, 1.5, 2.0, 3.0, 4.0)
+"""Likewise of stops that go back to where the arm is."""
 
 
 def reserve_s(config: MotionConfig, period_s: float) -> float:
@@ -46,6 +48,7 @@ class ChunkSchedule:
         self._end: float | None = None
         self._take_over = 0.0
         self._pending: tuple[FloatArray, float, float] | None = None
+        self._stop_at: FloatArray | None = None
 
     @property
     def end(self) -> float | None:
@@ -54,7 +57,7 @@ class ChunkSchedule:
 
     def forget(self) -> None:
         """No path, no chunk."""
-        self.path = self._end = self._pending = None
+        self.path = self._end = self._pending = self._stop_at = None
 
     def offer(self, points: FloatArray, stamp: float, dt: float) -> None:
         """Keep a good chunk [H, n] until the next tick."""
@@ -122,7 +125,27 @@ class ChunkSchedule:
             self.path = self.path.pruned(now)
 
     def stops(self, first: float) -> Iterator[Path]:
-        """Ways to stop along the path, quickest first; each is made when it is tried."""
-        if self.path is not None:
-            for slower in _SLOWER:
-                yield StoppingPath(self.path, first, self._config.stop_s * slower, self._speeds)
+        """Ways to stop along the path, quickest first; each is made when it is tried.
+
+        After `stop_at` they end there.
+        """
+        if self.path is None:
+            return
+        for slower in _SLOWER if self._stop_at is None else _RETREATS:
+            duration = self._config.stop_s * slower
+            along = StoppingPath(self.path, first, duration, self._speeds)
+            if self._stop_at is None:
+                yield along
+                continue
+            rest = along.sample(np.array([along.end])).position[0]
+            rest = np.where(np.isnan(self._stop_at), rest, self._stop_at)
+            yield Crossfade(along, Hold(rest), first, duration)
+
+    def stop_at(self, position: FloatArray) -> None:
+        """Let stops end at ``position`` [n]; where it is NaN they end along the path."""
+        self._stop_at = position
+
+    @property
+    def retreats(self) -> bool:
+        """Whether a stop goes somewhere else than along the path."""
+        return self._stop_at is not None

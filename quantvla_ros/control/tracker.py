@@ -2,11 +2,11 @@
 """The one continuous reference of the arm: it pursues a path, and never leaves the limits.
 
 At every tick a whole new motion is planned from the committed state: a minimum-jerk join that
-meets the path as early as the limits allow, then a stop. It is committed, joint by joint, only if
-all of it, the stop included, keeps the limits. If not, a time-optimal pursuit is tried, then
-braking; and if all fails, the rest of the motion committed before is kept, which passed the same
-test. So by induction a motion that ends at rest within limits is always at hand, whatever the path
-asks.
+meets the path as early as the limits of all joints of an arm allow, then a stop. It is committed,
+joint by joint, only if all of it, the stop included, keeps the limits. If not, a time-optimal
+pursuit is tried, then braking; and if all fails, the rest of the motion committed before is kept,
+which passed the same test. So by induction a motion that ends at rest within limits is always at
+hand, whatever the path asks.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ abs(15/4 s^2 + 3/2 s - 3/4). Joins step at points only; brakings and the ways of
 
 _ROUNDING = 5e-10
 """Positions may be outside their limits by so much, and rates are inside by this share."""
-_LATER_JOINS = (2.0, 4.0)
+_LATER_JOINS = (1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0)
+"""Close enough that a slow joint does not hold the others back for longer than it must."""
 
 
 class Tracker:
@@ -63,6 +64,7 @@ class Tracker:
         window_s: float,
         position: FloatArray,
         speeds: NDArray[np.bool_] | None = None,
+        together: NDArray[np.intp] | None = None,
     ) -> None:
         """Begin at rest.
 
@@ -72,6 +74,7 @@ class Tracker:
             window_s: longer time that a plan follows it before its stop begins; likewise.
             position: where the joints are [n].
             speeds: see `MotionController`.
+            together: likewise.
         """
         self._speeds = np.zeros(len(limits.names), np.bool_) if speeds is None else speeds
         self._limits = limits
@@ -93,6 +96,8 @@ class Tracker:
         self._cut = state_powers(cut / self._durations)
         count = len(limits.names)
         self._columns = np.arange(count)
+        numbers = np.zeros(count, np.intp) if together is None else together
+        self._groups = [np.flatnonzero(numbers == number) for number in np.unique(numbers)]
         self.plan = Plan.resting(position, 0.0)
         self.clamped = np.zeros(count, dtype=np.int64)
         self.excess = np.zeros(count)
@@ -114,7 +119,7 @@ class Tracker:
         )
         fits = joins.within(lower, upper, self._planned_rows)
         fits[0] &= fits[-1]
-        chosen = fits[:-1].argmax(axis=0)
+        chosen = self._earliest(fits[:-1])
         at_cut = joins.at(self._cut)
         at_cut[0] = at_cut[-1]
         cut = at_cut[chosen, :, self._columns].T
@@ -130,15 +135,29 @@ class Tracker:
         if hard:
             self.plan = self.plan.replaced(hard, state[0])
 
+    def _earliest(self, fits: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """The join [n] that each axis takes of those that fit [K, n]: the first one.
+
+        Axes that move together take the first that all of them can, where there is one. Else a
+        slow joint would meet the path after the others, and the tip would leave its way meanwhile:
+        5 to 20 mm, which is more than a hand is above the table when it pushes something.
+        """
+        chosen = fits.argmax(axis=0)
+        for group in self._groups:
+            common = fits[:, group].all(axis=1)
+            if common.any():
+                chosen[group] = common.argmax()
+        return chosen
+
     def stop(self, paths: Iterable[Path], time: float) -> None:
         """Commit a motion to rest: along the first of the paths that all joints can follow.
 
         Each path must come to rest at its ``end``. If none can be followed, every joint brakes as
-        fast as its limits allow. What stands already is at rest at once. A speed that cannot fall
+        fast as its limits allow: what stands already is at rest at once. A speed that cannot fall
         to zero at once brakes first, so that it is not zero at the end: see ``stands``.
         """
         state = self._state(time)
-        for path in () if self.stands(time) else paths:
+        for path in paths:
             tracks = self._along(path, state, time)
             if tracks is not None:
                 break

@@ -121,6 +121,13 @@ class ActionSpace:
         """Which actions [n] are offsets from the observed state."""
         return np.array([self.group_of(e).kind == "joint_delta" for e in self.entries])
 
+    @property
+    def together(self) -> NDArray[np.intp]:
+        """[n] numbers: actions that share one are of one arm or one tip and keep time together."""
+        groups = [(e, self.group_of(e)) for e in self.entries]
+        keys = [("joint", e.name) if g.type == "gripper" else ("group", g.name) for e, g in groups]
+        return np.array([keys.index(key) for key in keys])
+
     def group_of(self, given: Entry) -> ActionGroup:
         """The group of an entry."""
         return next(group for group in self.groups if group.name == given.group)

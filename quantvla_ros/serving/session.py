@@ -51,6 +51,7 @@ class PolicySession:
             parts.period_s,
             parts.parameters().motion_config(),
             self._drive.speeds,
+            parts.policy.manifest.interface.action.together,
         )
         self.lock = threading.Lock()
         self.record = NodeRecord(parts.period_s)

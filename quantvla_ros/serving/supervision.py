@@ -154,6 +154,8 @@ class Supervisor:
         )
         sample = self._buffer.newest_joints()
         lost = None if sample is None else self._follows(sample)
+        if lost is not None:
+            motion.give_way(self._tracking.measured)
         motion.metrics.tracked(self._tracking.error[self._drive.watched])
         failed = next(filter(None, (gripper.trouble() for gripper in self._drive.grippers)), None)
         for condition in (violation, lost, failed):

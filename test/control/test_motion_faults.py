@@ -52,6 +52,28 @@ def test_the_first_fault_stays_and_all_are_counted(moving) -> None:
     assert moving.c.fault_counts == {FaultCode.STALE_CAMERA: 2, FaultCode.WORKER_DIED: 1}
 
 
+@pytest.mark.parametrize("moves", [True, False])
+def test_an_arm_that_gives_way_ends_where_it_is_measured_and_keeps_its_grip(
+    moving, limits, moves
+) -> None:
+    if not moves:
+        moving.run(3.0)  # no chunk comes: it stands
+        moving.c.reset_fault(moving.now)
+        moving.see(moving.home)
+        moving.c.arm(moving.now)
+        moving.run(0.5)
+    command = moving.c._reference.at(moving.now)
+    held = command - [0.25, -0.1, 0.0, np.nan]
+    moving.c.give_way(held)
+    moving.c.raise_fault(FaultCode.TRACKING_ERROR, "it presses", moving.now)
+    begin = moving.now
+    firsts = moving.until_rest()
+    np.testing.assert_allclose(moving.window.positions[-1, :3], held[:3], atol=1e-6)
+    assert abs(moving.window.positions[-1, 3] - command[3]) < 0.02
+    assert moving.now - begin < 1.5
+    assert (np.abs(np.diff(firsts, axis=0)) <= limits.velocity * PERIOD + 1e-9).all()
+
+
 def test_a_fault_at_rest_latches_at_once(rig) -> None:
     rig.c.raise_fault(FaultCode.STALE_CAMERA, "one", rig.now)
     assert rig.c.mode is Mode.FAULT and rig.c.at_rest

@@ -15,9 +15,9 @@ PERIOD = 0.02
 START = 1.7e9
 
 
-def follow(limits, path, home, jitter, seconds):
+def follow(limits, path, home, jitter, seconds, together=None):
     """Pursue a path with the ticks given; return tracker and the dense motion that came of it."""
-    tracker = Tracker(limits, 0.1, 0.2, home)
+    tracker = Tracker(limits, 0.1, 0.2, home, together=together)
     tracker.start_at(home, START)
     now, dense = START, []
     while now < START + seconds:
@@ -80,6 +80,22 @@ def test_a_far_goal_is_reached_at_the_limits_and_counted(limits, home) -> None:
     assert tracker.limited[0] > 10 and not tracker.limited[1:].any()
     assert np.abs(v[:, 0]).max() > 0.8 * limits.velocity[0]
     np.testing.assert_allclose(p[:, 1:], np.tile(home[1:], (len(p), 1)), atol=1e-9)
+
+
+def test_joints_of_an_arm_go_straight_to_a_goal_and_a_finger_waits_for_none(limits, home) -> None:
+    """The elbow, whose limits are the lowest, would lag behind the others if each went alone."""
+    goal = home + np.array([0.15, 0.15, -0.15, 0.01])
+    alone, arm = np.arange(4), np.array([0, 0, 0, 1])
+    off, done = {}, {}
+    for name, together in (("alone", alone), ("arm", arm)):
+        _, (p, _, _) = follow(limits, Hold(goal), home, regular(), 2.0, together)
+        way = (p - home) / (goal - home)
+        np.testing.assert_allclose(way[-1], 1.0, atol=1e-3)
+        off[name] = np.ptp(way[:, :3], axis=1).max()
+        done[name] = (way[:, 3] < 0.99).sum()
+    assert off["alone"] > 0.4
+    assert off["arm"] < 1e-6
+    assert done["arm"] == done["alone"]
 
 
 def test_a_joint_that_begins_outside_may_only_come_in(limits, home) -> None:

@@ -24,13 +24,15 @@ def test_groups_say_what_moves():
     assert both.of_type("gripper").tolist() == [False, False, True, True, False]
     assert both.relative.tolist() == [True, True, False, False, True]
     assert both.columns("right") == [4]
+    assert both.together.tolist() == [0, 0, 2, 3, 4], "each finger keeps its own time"
     assert both.joints == ["l1", "l2", "lf", "rf", "r1"]
     assert not both.moves_tip
     assert both.units == ["rad", "rad", "m", "m", "rad"]
 
 
 def test_a_tip_is_no_joint_and_its_gripper_is():
-    assert action_space(*twist(), FINGER).joints == ["finger"]
+    moved = action_space(*twist(), FINGER)
+    assert moved.joints == ["finger"] and moved.together.tolist() == [0] * 6 + [6]
     steps = action_space(*twist("m", "rad"))
     assert steps.joints == [] and steps.moves_tip
 

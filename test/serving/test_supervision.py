@@ -83,9 +83,13 @@ def test_arm_that_holds_with_fresh_inputs_has_no_fault(rig):
 def test_arm_that_is_pushed_away_does_not_follow(rig):
     rig.run(1.0)
     rig.stuck = [0.0, 0.2]
-    fault = rig.run(1.0)
+    fault, window = rig.run(1.0), None
     assert fault.code is FaultCode.TRACKING_ERROR
     assert "'b' is 0.300 from its command" in fault.text
+    for _ in range(100):
+        rig.now += PERIOD
+        window = rig.motion.tick(rig.now) or window
+    assert window.positions[-1].tolist() == pytest.approx([0.2, 0.0]), "it presses no longer"
 
 
 @pytest.mark.parametrize(
