@@ -142,7 +142,7 @@ class Tracker:
         slow joint would meet the path after the others, and the tip would leave its way meanwhile:
         5 to 20 mm, which is more than a hand is above the table when it pushes something.
         """
-        chosen = fits.argmax(axis=0)
+        chosen: NDArray[np.intp] = fits.argmax(axis=0)
         for group in self._groups:
             common = fits[:, group].all(axis=1)
             if common.any():
@@ -190,7 +190,9 @@ class Tracker:
         goals[:, 1:][np.stack([outside, outside], axis=1)] = 0.0
         return goals
 
-    def _joined(self, time: float, joins: FloatArray, chosen: FloatArray, stop: Braking) -> Plan:
+    def _joined(
+        self, time: float, joins: FloatArray, chosen: NDArray[np.intp], stop: Braking
+    ) -> Plan:
         """The motion of chosen joins, cut where the stop begins."""
         count = len(self._columns)
         breaks = np.zeros((count, 6))
