@@ -62,6 +62,19 @@ class Counts:
     surplus: int
 
 
+def check_wanted(config: CalibrationConfig, wanted: int) -> None:
+    """Refuse a number of samples that no buffer can be used with.
+
+    Raises:
+        CalibrationBufferError: it is below the smallest useful number.
+    """
+    if wanted < config.min_samples:
+        raise CalibrationBufferError(
+            f"A buffer of {wanted} samples is too small; ask for at least "
+            f"{config.min_samples} with --samples."
+        )
+
+
 class Collector:
     """Synchronises, drops near-duplicates and finally spreads the samples over what is left.
 
@@ -80,11 +93,7 @@ class Collector:
         Raises:
             CalibrationBufferError: `wanted` is below the smallest useful number.
         """
-        if wanted < config.min_samples:
-            raise CalibrationBufferError(
-                f"A buffer of {wanted} samples is too small; ask for at least "
-                f"{config.min_samples} with --samples."
-            )
+        check_wanted(config, wanted)
         self._config = config
         self._wanted = wanted
         self._different = DifferentGroups(config.near_duplicate)

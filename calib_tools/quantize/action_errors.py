@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from calib_tools.quantize.rounding_stage import Progress, RoundedLayers
-from calib_tools.quantize.work_directory import WorkDirectory
+from calib_tools.quantize.rounding_stage import RoundedLayers
+from calib_tools.quantize.work_directory import Workplace
 from quantvla_ros.models.family import Family, Network
 from quantvla_ros.quantization.sensitivity import ActionMeter, measure_layer
 from quantvla_ros.quantization.teacher import TeacherRecord
@@ -22,8 +22,7 @@ def action_errors(
     layers: RoundedLayers,
     bits: Mapping[str, int],
     teacher: TeacherRecord,
-    work: WorkDirectory,
-    progress: Progress,
+    place: Workplace,
 ) -> dict[str, float]:
     """Mean absolute error of the normalized chunk with each layer alone quantized.
 
@@ -33,8 +32,7 @@ def action_errors(
         layers: rounded.
         bits: of the layers to measure.
         teacher: its validation samples are looked at.
-        work: layers found there are not measured again.
-        progress: called with a layer's name and the share done, 0..1.
+        place: layers found there are not measured again.
 
     Returns:
         By name; empty for a network that is too large to measure without being asked.
@@ -44,11 +42,11 @@ def action_errors(
     meter = ActionMeter(network, teacher.validate[:SAMPLES], teacher.flow)
     found = {}
     for done, (name, width) in enumerate(bits.items()):
-        known = work.measure(name, width)
+        known = place.directory.measure(name, width)
         if known is None:
-            progress(f"effect of {name}", done / len(bits))
+            place.progress(f"effect of {name}", done / len(bits))
             module = layers.module(network, name, width)
             known = asdict(measure_layer(network, name, module, family.stage(name), meter))
-            work.keep_measure(name, width, known)
+            place.directory.keep_measure(name, width, known)
         found[name] = float(known["chunk"])
     return found

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from calib_tools.quantize.judging import chunks_of, draws_of, judge_chunks
-from calib_tools.quantize.measuring import Progress, Setup, measure_layers
+from calib_tools.quantize.measuring import Setup, measure_layers
 from calib_tools.quantize.rounding_stage import RoundedLayers
-from calib_tools.quantize.work_directory import WorkDirectory
+from calib_tools.quantize.work_directory import Progress, Workplace
 from quantvla_ros.backends.policy import Policy
 from quantvla_ros.backends.registry import YARDSTICK
 from quantvla_ros.models.families import find_family
@@ -78,9 +78,7 @@ def choose(
     names: Sequence[str],
     bits: Sequence[int],
     budget: int | None,
-    work: WorkDirectory,
-    ray: str | None,
-    progress: Progress,
+    place: Workplace,
 ) -> Choice:
     """Measure every layer alone, then choose.
 
@@ -91,15 +89,13 @@ def choose(
         names: candidates.
         bits: that each may get.
         budget: bytes of all weights on disk; None takes what the gate allows.
-        work: where measurements are kept.
-        ray: see `measure_layers`.
-        progress: called with a text and the share done, 0..1.
+        place: where measurements are kept.
 
     Raises:
         QuantVLAError: the budget cannot be met, or a worker fails.
     """
     trials = [(name, width) for name in names for width in bits]
-    errors = measure_layers(setup, trials, work, ray, progress)
+    errors = measure_layers(setup, trials, place)
 
     def option(name: str, width: int) -> LayerOption:
         layer = setup.layers.module(setup.network, name, width)
@@ -108,7 +104,7 @@ def choose(
     options = {name: [option(name, width) for width in bits] for name in names}
     steps = ranked_steps(options)
     if budget is None:
-        judge = _SetJudge(policy, observations, setup.layers, progress)
+        judge = _SetJudge(policy, observations, setup.layers, place.progress)
         chosen = within_gate(steps, judge.passes)
     else:
         held = 2 * sum(parameter.numel() for parameter in setup.network.parameters())
@@ -121,9 +117,7 @@ def choose_float(
     names: Sequence[str],
     bits: int,
     share: float,
-    work: WorkDirectory,
-    ray: str | None,
-    progress: Progress,
+    place: Workplace,
 ) -> Choice:
     """Measure every layer alone, and leave those float that cost the action most.
 
@@ -132,14 +126,12 @@ def choose_float(
         names: layers of the layout.
         bits: of their weights.
         share: of the layout's weights that may stay float.
-        work: see `choose`.
-        ray: see `choose`.
-        progress: see `choose`.
+        place: see `choose`.
 
     Raises:
         QuantVLAError: a worker fails.
     """
-    errors = measure_layers(setup, [(name, bits) for name in names], work, ray, progress)
+    errors = measure_layers(setup, [(name, bits) for name in names], place)
     options = {
         name: [LayerOption(bits, errors[name, bits].chunk, saved_bytes(layer))]
         for name in names

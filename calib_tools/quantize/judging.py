@@ -15,7 +15,7 @@ from quantvla_ros.backends.registry import DEFAULT, YARDSTICK, find_backend
 from quantvla_ros.bundle.schema import BundleManifest, GateRecord
 from quantvla_ros.errors import BundleError
 from quantvla_ros.processing.noise import draw_noise
-from quantvla_ros.quantization.gate import Thresholds, compare, failures, load_thresholds
+from quantvla_ros.quantization.gate import Computed, Thresholds, compare, failures, load_thresholds
 from quantvla_ros.robot.observation import Observation
 
 GATE_SEED = 20602203  # noise of the gate; fixed, so that a judgement repeats
@@ -73,9 +73,7 @@ def judge_chunks(
         interface.action,
         interface.dt,
         thresholds,
-        kernel,
-        find_backend(backend).target(),
-        backend,
+        Computed(kernel, find_backend(backend).target(), backend),
     )
 
 

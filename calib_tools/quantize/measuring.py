@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from calib_tools.common.ray_cluster import play_on_ray
 from calib_tools.common.work import WorkPlayer
 from calib_tools.quantize.heap import trim_heap
 from calib_tools.quantize.rounding_stage import RoundedLayers
-from calib_tools.quantize.work_directory import WorkDirectory
+from calib_tools.quantize.work_directory import Workplace
 from quantvla_ros.models.families import find_family
 from quantvla_ros.models.family import Network
 from quantvla_ros.models.flow import Flow
@@ -21,8 +21,6 @@ from quantvla_ros.quantization.sensitivity import ActionError, ActionMeter, meas
 from quantvla_ros.quantization.teacher import Sample
 
 _SETUP = "measuring.pt"
-
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -101,22 +99,19 @@ def _map_weights(network: Network, file: Path) -> None:
 def measure_layers(
     setup: Setup,
     trials: Sequence[tuple[str, int]],
-    work: WorkDirectory,
-    ray: str | None,
-    progress: Progress,
+    place: Workplace,
 ) -> dict[tuple[str, int], ActionError]:
-    """Measure every layer in every precision, except those that `work` already holds.
+    """Measure every layer in every precision, except those measured before.
 
     Args:
         setup: float network, rounded layers and samples.
         trials: names and bits.
-        work: where results are kept.
-        ray: address of a cluster, "local", or None for processes without Ray.
-        progress: called with a layer's name and the share done, 0..1.
+        place: where; results are kept there.
 
     Raises:
         QuantVLAError: the cluster cannot be reached, or a layer ended its worker again and again.
     """
+    work, ray = place.directory, place.ray
     missing = [trial for trial in trials if work.measure(*trial) is None]
     done = len(trials) - len(missing)
     if missing:
@@ -132,7 +127,7 @@ def measure_layers(
         for job, error in played:
             work.keep_measure(job.name, job.bits, asdict(error))
             done += 1
-            progress(job.name, done / len(trials))
+            place.progress(job.name, done / len(trials))
     found = {}
     for trial in trials:
         content = work.measure(*trial)

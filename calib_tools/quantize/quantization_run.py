@@ -22,14 +22,13 @@ from calib_tools.quantize.layer_records import layer_records, named_scheme, on_d
 from calib_tools.quantize.measuring import Setup
 from calib_tools.quantize.recipe import Recipe
 from calib_tools.quantize.rounding_stage import (
-    Progress,
     RoundedLayers,
     fit_to_static_ranges,
     round_all,
     transform_network,
 )
 from calib_tools.quantize.teaching import record_teacher_run
-from calib_tools.quantize.work_directory import WorkDirectory
+from calib_tools.quantize.work_directory import Workplace
 from quantvla_ros.backends.policy import Policy, policy_of
 from quantvla_ros.backends.registry import YARDSTICK, find_backend
 from quantvla_ros.bundle.schema import GateRecord, Quantization
@@ -94,15 +93,14 @@ class QuantizationRun:
         data: Samples | CalibrationBuffer,
         recipe: Recipe,
         activation_bits: int,
-        work: WorkDirectory,
-        ray: str | None,
-        progress: Progress,
+        place: Workplace,
     ) -> None:
         self._bundle, self._network, self._names, self._data = bundle, network, names, data
-        self._recipe, self._bits, self._work, self._ray = recipe, activation_bits, work, ray
-        self._progress, self._family = progress, find_family(bundle.manifest.family)
+        self._recipe, self._bits, self._place = recipe, activation_bits, place
+        self._work, self._progress = place.directory, place.progress
+        self._family = find_family(bundle.manifest.family)
         self._roles = self._family.roles(network)
-        self._layers = RoundedLayers(work.path, recipe.precisions(), activation_bits)
+        self._layers = RoundedLayers(self._work.path, recipe.precisions(), activation_bits)
         self._skipped: dict[str, dict[str, str]] = {}
         self._fit: StaticFit | None = None
         self._effects: dict[str, float] = {}
@@ -174,10 +172,8 @@ class QuantizationRun:
         else:
             kinds = recipe.transforms or ()
             self._skipped = transform_network(family, network, self._names, kinds, teacher)
-        rounding = self._part("teacher", "round")
-        round_all(
-            self._family, network, self._names, recipe, teacher, self._bits, self._work, rounding
-        )
+        place = self._part("teacher", "round")
+        round_all(family, network, self._names, recipe, teacher, self._bits, place)
         chosen = self._choose(teacher)
         self._effects = self._action_errors(chosen, teacher)
         for name, width in chosen.bits.items():
@@ -194,13 +190,10 @@ class QuantizationRun:
             return Choice(dict.fromkeys(self._names, widths[0]), {})
         samples = teacher.validate
         setup = Setup(self._family.name, self._network, self._layers, samples, teacher.flow)
-        progress = self._part("round", "choose")
+        place = self._part("round", "choose")
         if self._recipe.float_share:
             setup = dataclasses.replace(setup, samples=samples[:SHARE_SAMPLES])
-            return choose_float(
-                setup, self._names, widths[0], self._recipe.float_share, self._work, self._ray,
-                progress,
-            )  # fmt: skip
+            return choose_float(setup, self._names, widths[0], self._recipe.float_share, place)
         return choose(
             setup,
             self._policy(),
@@ -208,9 +201,7 @@ class QuantizationRun:
             self._names,
             widths,
             self._recipe.budget,
-            self._work,
-            self._ray,
-            progress,
+            place,
         )
 
     def _action_errors(self, chosen: Choice, teacher: TeacherRecord) -> dict[str, float]:
@@ -219,10 +210,8 @@ class QuantizationRun:
             return {row["name"]: row["action_error"] for row in rows if row["chosen"]}
         if self._recipe.sequential:  # no layer is alone there
             return {}
-        part = self._part("round", "choose")
-        return action_errors(
-            self._family, self._network, self._layers, chosen.bits, teacher, self._work, part
-        )
+        place = self._part("round", "choose")
+        return action_errors(self._family, self._network, self._layers, chosen.bits, teacher, place)
 
     def _largest(self, teacher: TeacherRecord) -> dict[str, float]:
         """Of each part of the network, for engines, which take static ranges alone."""
@@ -252,9 +241,8 @@ class QuantizationRun:
             target,
         )  # fmt: skip
 
-    def _part(self, start: str, end: str) -> Progress:
-        low, high = _SHARES[start], _SHARES[end]
-        return lambda text, share: self._progress(text, low + (high - low) * share)
+    def _part(self, start: str, end: str) -> Workplace:
+        return self._place.part(_SHARES[start], _SHARES[end])
 
     def _layer_report(self, bits: dict[str, int], corrections: Corrections) -> dict[str, Any]:
         effects = self._effects

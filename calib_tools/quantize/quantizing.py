@@ -19,8 +19,7 @@ from safetensors import SafetensorError
 from calib_tools.buffer.store import CalibrationBuffer
 from calib_tools.quantize.quantization_run import QuantizationReport, QuantizationRun, Samples
 from calib_tools.quantize.recipe import Recipe, check_groups
-from calib_tools.quantize.rounding_stage import Progress
-from calib_tools.quantize.work_directory import WorkDirectory
+from calib_tools.quantize.work_directory import Progress, WorkDirectory, Workplace
 from quantvla_ros.backends.base import Options
 from quantvla_ros.backends.registry import find_backend
 from quantvla_ros.bundle.storage import (
@@ -84,7 +83,8 @@ def quantize_bundle(
     with _full_disk_is_told(out):
         work = WorkDirectory(out, settings)
         try:
-            run = QuantizationRun(bundle, network, names, data, recipe, bits, work, ray, progress)
+            place = Workplace(work, ray, progress)
+            run = QuantizationRun(bundle, network, names, data, recipe, bits, place)
             del network  # the run gives it up before the end
             report = run.finish(out, force)
         except (QuantVLAError, OSError, SafetensorError):

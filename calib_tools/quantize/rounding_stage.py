@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from calib_tools.quantize.heap import trim_heap
 from calib_tools.quantize.recipe import Recipe
 from calib_tools.quantize.sample_runner import SampleRunner
-from calib_tools.quantize.work_directory import StoredLayer, WorkDirectory, read_layer
+from calib_tools.quantize.work_directory import StoredLayer, WorkDirectory, Workplace, read_layer
 from quantvla_ros.models.family import Family, Network
 from quantvla_ros.models.sites import Sites
 from quantvla_ros.quantization.activations import activation_limit
@@ -39,8 +39,6 @@ from quantvla_ros.quantization.transforms.base import Transform
 from quantvla_ros.quantization.transforms.rotation import HadamardRotation
 from quantvla_ros.quantization.transforms.smoothquant import SmoothQuant
 from quantvla_ros.quantization.transforms.static_fit import StaticFit
-
-Progress = Callable[[str, float], None]
 
 PERCENTILES = (0.5, 0.99, 0.999, 0.9999)  # of an input's magnitudes, for the report
 
@@ -98,10 +96,9 @@ def round_all(
     recipe: Recipe,
     teacher: TeacherRecord,
     activation_bits: int,
-    work: WorkDirectory,
-    progress: Progress,
+    place: Workplace,
 ) -> None:
-    """Round every named layer in every precision of the recipe, into `work`.
+    """Round every named layer in every precision of the recipe, into the place's directory.
 
     Args:
         family: of the network.
@@ -110,9 +107,9 @@ def round_all(
         recipe: how.
         teacher: samples and flow that the inputs are observed on.
         activation_bits: grid of integer activations.
-        work: layers found there are not done again.
-        progress: called with a layer's name and the share done, 0..1.
+        place: layers found there are not done again.
     """
+    work, progress = place.directory, place.progress
     held = recipe.precisions()
     limit = HESSIAN_SHARE * 4 * weight_count(network)
     parts = blocks(names) if recipe.sequential else batches(network, names, limit, family.stage)

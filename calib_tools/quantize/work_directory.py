@@ -8,8 +8,8 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ from quantvla_ros.quantization.rounding.codes import Codes
 from quantvla_ros.whole_file import whole_file
 
 _SETTINGS, _LOCK, _MEASURES = "settings.json", "lock", "measures"
+
+Progress = Callable[[str, float], None]
+"""Called with a stage's or layer's name and the share done, 0..1."""
 
 
 @dataclass(frozen=True)
@@ -163,3 +166,24 @@ def _layer_file(folder: Path, name: str, bits: int) -> Path:
 
 def _read(file: Path) -> Any:
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where a quantization works.
+
+    Attributes:
+        directory: keeps what is done, which is not done again.
+        ray: address of a cluster, "local", or None for processes without Ray.
+        progress: told how far it is.
+    """
+
+    directory: WorkDirectory
+    ray: str | None
+    progress: Progress
+
+    def part(self, low: float, high: float) -> Workplace:
+        """The same for a part that does the shares from ``low`` to ``high`` of the whole."""
+        return replace(
+            self, progress=lambda text, share: self.progress(text, low + (high - low) * share)
+        )

@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from calib_tools.buffer.collector import Collector
+from calib_tools.buffer.collector import Collector, check_wanted
 from calib_tools.buffer.instructions import refusal_for
 from calib_tools.buffer.messages import RawMessage
 from calib_tools.buffer.sources import CalibrationConfig
@@ -42,14 +42,14 @@ def record(
     from quantvla_ros.nodes.recorder import TopicTap
 
     prepare_output(out, force)
+    check_wanted(config, samples)  # before anybody waits
     refusal, optional = refusal_for(bundle), _optional(config, bundle)
-    collector = Collector(config, samples, refusal)  # refuses bad numbers before anybody waits
     with ExitStack() as closing:
         tap = closing.enter_context(TopicTap(config.topics()))
         absent = tap.subscribe(config.first_message_timeout_s, optional)
         if absent:
             config = config.without(absent)
-            collector = Collector(config, samples, refusal)
+        collector = Collector(config, samples, refusal)
         received = collector.synchroniser.received
         bar = closing.enter_context(CollectorProgress(collector, collector.target))
         for topic in absent:

@@ -15,7 +15,7 @@ from quantvla_ros.control.limits import FloatArray, JointLimits
 from quantvla_ros.control.metrics import MotionMetrics
 from quantvla_ros.control.timeline import Path, PathState
 from quantvla_ros.control.tracker import Tracker
-from quantvla_ros.control.window import Window, build_window
+from quantvla_ros.control.window import Window, WindowShape, build_window
 
 DUE_S = 0.02
 """Windows begin with points that were due so long ago: the controller's clock may be behind."""
@@ -52,8 +52,7 @@ class Reference:
         self.tracker = Tracker(limits, lookahead_s, window_s, rest, speeds, together)
         self.commanded = CommandedMotion(limits, window_s)
         self.metrics = MotionMetrics(limits)
-        self._window_s = window_s
-        self._margin_s = config.transport_margin_s
+        self._shape = WindowShape(self.knots.step_s, window_s, config.transport_margin_s)
         self._speeds = speeds
         self._before = self.tracker.plan  # what the newest window replaces
         self._newest: Window | None = None  # until it counts
@@ -132,10 +131,7 @@ class Reference:
         """Cut the window of the tick at ``now`` that says anything new from the knot ``first``."""
         self.commanded.note(self.tracker.plan)
         due, committed = self._due(now, first)
-        step_s, margin_s = self.knots.step_s, self._margin_s
-        window = build_window(
-            committed, due, self.tracker.plan, now, first, step_s, self._window_s, margin_s
-        )
+        window = build_window(committed, due, self.tracker.plan, now, first, self._shape)
         self._newest = window
         return window
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -93,15 +94,22 @@ class Window:
         return PathState(*self.joins(k, k + 2).at(state_powers(share)).swapaxes(0, 1))
 
 
+class WindowShape(NamedTuple):
+    """What all windows of a node have in common, s.
+
+    Attributes:
+        step_s: distance between points.
+        at_least_s: shortest length of what is new, so that a holding arm gets a command.
+        margin_s: see `Window`.
+    """
+
+    step_s: float
+    at_least_s: float
+    margin_s: float = 0.0
+
+
 def build_window(
-    committed: PathState,
-    due: FloatArray,
-    plan: Plan,
-    now: float,
-    first: float,
-    step_s: float,
-    at_least_s: float,
-    margin_s: float = 0.0,
+    committed: PathState, due: FloatArray, plan: Plan, now: float, first: float, shape: WindowShape
 ) -> Window:
     """Join points that are committed already and a plan, sampled until it is at rest.
 
@@ -111,15 +119,13 @@ def build_window(
         plan: motion of the same joints that ends at rest.
         now: time of the tick, s.
         first: time from which on ``plan`` counts, s.
-        step_s: distance between points.
-        at_least_s: shortest length from ``first`` on, so that a holding arm gets a command.
-        margin_s: see `Window`.
+        shape: of the window.
     """
-    length = max(plan.end - first, at_least_s)
-    new = first + step_s * np.arange(math.ceil(length / step_s + 1e-6) + 1.0)
+    length = max(plan.end - first, shape.at_least_s)
+    new = first + shape.step_s * np.arange(math.ceil(length / shape.step_s + 1e-6) + 1.0)
     position, velocity, acceleration = (
         np.concatenate(rows) for rows in zip(committed, plan.sample(new), strict=True)
     )
     velocity[-1], acceleration[-1] = 0.0, 0.0
     times = np.concatenate([due, new]) - now
-    return Window(now, times, position, velocity, acceleration, len(due), margin_s)
+    return Window(now, times, position, velocity, acceleration, len(due), shape.margin_s)

@@ -9,6 +9,7 @@ policy's own chunks of other noises lie apart, sample by sample, and no single s
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -81,6 +82,21 @@ def load_thresholds(path: Path | None = None) -> Thresholds:
     return Thresholds.model_validate(yaml.safe_load(text))
 
 
+@dataclass(frozen=True)
+class Computed:
+    """Where a quantized policy's chunks come from.
+
+    Attributes:
+        kernel: what computed them.
+        target: machine that did.
+        backend: whose kernel it is.
+    """
+
+    kernel: str
+    target: str
+    backend: str
+
+
 def compare(
     draws: Array,
     quantized: Array,
@@ -88,9 +104,7 @@ def compare(
     action: ActionSpace,
     dt: float,
     thresholds: Thresholds,
-    kernel: str,
-    target: str,
-    backend: str,
+    computed: Computed,
 ) -> GateRecord:
     """Judge chunks of the quantized policy against those of the float policy.
 
@@ -101,9 +115,7 @@ def compare(
         action: what the actions are.
         dt: step of the chunk, s.
         thresholds: limits.
-        kernel: what computed the quantized chunks.
-        target: machine that did.
-        backend: whose kernel it is.
+        computed: where the quantized chunks come from.
 
     Raises:
         CalibrationBufferError: fewer samples than the thresholds ask for.
@@ -129,9 +141,9 @@ def compare(
         gripper_commands=int(flips.size // count),
         mae_per_action={n: float(v) for n, v in zip(action.names, per_action, strict=True)},
         thresholds=thresholds.model_dump(),
-        kernel=kernel,
-        target=target,
-        backend=backend,
+        kernel=computed.kernel,
+        target=computed.target,
+        backend=computed.backend,
         beyond_spread=_beyond_spread(normalized, gripper, flips),
     )
     return record.model_copy(update={"passed": not failures(record)})

@@ -19,7 +19,7 @@ from quantvla_ros.serving.input_types import (
     InstructionState,
     JointSample,
 )
-from quantvla_ros.serving.joint_history import JointHistory
+from quantvla_ros.serving.joint_history import JointHistory, JointMessage
 from quantvla_ros.serving.stamps import TROUBLES, same_content, unfit_stamp
 from quantvla_ros.serving.synchronous import SKEWED, synchronous_set
 
@@ -127,9 +127,8 @@ class InputBuffer:
         gates = self._gates()
         with self._lock:
             self.received[_JOINTS] += 1
-            result = self._history.add(
-                stamp, names, positions, velocities, now, gates.future, gates.jump, number
-            )
+            message = JointMessage(stamp, names, positions, velocities, number)
+            result = self._history.add(message, now, gates.future, gates.jump)
             if isinstance(result, str):
                 self._skip(_JOINTS, f"{result}_{_JOINTS}", TROUBLES[result])
                 return None

@@ -35,6 +35,24 @@ _NEVER = _Mark(-math.inf, math.nan)
 _UNKNOWN = (_NEVER, _NEVER)
 
 
+class JointMessage(NamedTuple):
+    """A message of joint states.
+
+    Attributes:
+        stamp: s.
+        names: of its joints.
+        positions: rad or m.
+        velocities: rad/s or m/s; may be empty.
+        number: that its publisher gave it; None where that is not known.
+    """
+
+    stamp: float
+    names: Sequence[str]
+    positions: Sequence[float]
+    velocities: Sequence[float]
+    number: int | None = None
+
+
 class JointHistory:
     """Complete joint states of the last two seconds.
 
@@ -74,15 +92,7 @@ class JointHistory:
         return min(self._samples, key=lambda sample: abs(sample.stamp - stamp))
 
     def add(
-        self,
-        stamp: float,
-        names: Sequence[str],
-        positions: Sequence[float],
-        velocities: Sequence[float],
-        now: float,
-        future: float,
-        jump: float = math.inf,
-        number: int | None = None,
+        self, message: JointMessage, now: float, future: float, jump: float = math.inf
     ) -> JointSample | str | None:
         """Take one message, whatever its order of joints; see `read_joints`.
 
@@ -90,21 +100,18 @@ class JointHistory:
         or a little more; NaN until so much is known, and after a pause.
 
         Args:
-            stamp: of the message, s.
-            names: of the joints in it.
-            positions: rad or m.
-            velocities: rad/s or m/s; may be empty.
+            message: with any joints.
             now: ROS clock, s.
             future: how far the stamp may be ahead of it, s.
             jump: see `Gates`.
-            number: that its publisher gave the message; None where that is not known.
 
         Returns:
             The completed sample; why the message cannot be used, a key of `TROUBLES`; None while
             joints are missing and for a message of other joints.
         """
-        self.names_seen.update(names)
-        reading = read_joints(self._index, names, positions, velocities)
+        stamp = message.stamp
+        self.names_seen.update(message.names)
+        reading = read_joints(self._index, message.names, message.positions, message.velocities)
         if isinstance(reading, str):
             return reading
         if not reading.joints:
@@ -112,7 +119,7 @@ class JointHistory:
         newest = max(float(self._stamps[joint]) for joint in reading.joints)
         reason = unfit_stamp(stamp, newest, now, future)
         if reason not in ("zero_stamp", "future_stamp") and self.sources.look(
-            stamp, reading, number, jump, now
+            stamp, reading, message.number, jump, now
         ):
             return "jumped"
         if reason:

@@ -26,7 +26,7 @@ from studies.fake_quantization.file import apply_study
 
 if TYPE_CHECKING:
     from calib_tools.quantize.judging import Chunks
-    from calib_tools.quantize.rounding_stage import Progress
+    from calib_tools.quantize.work_directory import Progress
 
 
 def load_made(bundle: Path, path: Path) -> Policy:

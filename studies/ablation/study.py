@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from calib_tools.quantize.judging import chunks_of, draws_of, judge_chunks
-from calib_tools.quantize.rounding_stage import Progress, transform_network
+from calib_tools.quantize.rounding_stage import transform_network
 from calib_tools.quantize.sample_runner import SampleRunner
 from calib_tools.quantize.teaching import record_teacher_run
+from calib_tools.quantize.work_directory import Progress
 from quantvla_ros.backends.policy import policy_of
 from quantvla_ros.bundle.schema import GateRecord
 from quantvla_ros.bundle.storage import load_bundle

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from quantvla_ros.control.plan import Piece, Plan
-from quantvla_ros.control.window import build_window
+from quantvla_ros.control.window import WindowShape, build_window
 
 NOW = 1.7e9
 STOP = Piece(0.37, (0.0, 1.0, -1.0 / (2 * 0.37), 0.0, 0.0, 0.0))
@@ -19,7 +19,7 @@ def plan() -> Plan:
 def built(plan, before=2):
     """A window of the tick at NOW that departs 20 ms later from points at which the arm stood."""
     due = NOW + 0.02 * np.arange(1.0 - before, 1.0)
-    return build_window(plan.sample(due), due, plan, NOW, NOW + 0.02, 0.02, 0.2, 0.015)
+    return build_window(plan.sample(due), due, plan, NOW, NOW + 0.02, WindowShape(0.02, 0.2, 0.015))
 
 
 def test_it_begins_with_points_that_are_due_and_ends_at_rest(plan) -> None:
@@ -62,7 +62,7 @@ def test_what_is_told_its_value_is_told_that_of_the_tick(plan) -> None:
     np.testing.assert_array_equal(late.now.position[0], late.positions[0])  # not due yet
     due = NOW - 0.1 + 0.02 * np.arange(6.0)
     moved = Plan.resting(np.array([0.0, 3.0]), NOW - 0.1).replaced({0: [STOP]}, np.zeros(2))
-    window = build_window(moved.sample(due), due, moved, NOW, NOW + 0.02, 0.02, 0.2)
+    window = build_window(moved.sample(due), due, moved, NOW, NOW + 0.02, WindowShape(0.02, 0.2))
     np.testing.assert_allclose(
         window.now.position, moved.sample(np.array([NOW])).position, atol=1e-4
     )

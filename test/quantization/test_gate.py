@@ -5,10 +5,11 @@ from support.spaces import DELTA_ARM, GRIPPER, action_space, twist
 from support.tiny_policy import HORIZON, tiny_manifest
 
 from quantvla_ros.errors import CalibrationBufferError
-from quantvla_ros.quantization.gate import compare, failures, load_thresholds
+from quantvla_ros.quantization.gate import Computed, compare, failures, load_thresholds
 from quantvla_ros.quantization.motion_errors import LARGEST_SHARE, jerk
 from quantvla_ros.robot.action_space import ActionGroup
 
+COMPUTED = Computed("test", "a machine", "cpu")
 ACTION = tiny_manifest().interface.action
 THRESHOLDS = load_thresholds()
 
@@ -36,9 +37,7 @@ def judge(reference, quantized, *others):
         ACTION,
         0.1,
         THRESHOLDS,
-        "test",
-        "a machine",
-        "cpu",
+        COMPUTED,
     )
 
 
@@ -192,7 +191,7 @@ def test_jerk_of_a_cubic_is_its_third_derivative():
 def judge_as(action, reference, quantized):
     draws = np.stack([reference, reference])
     both = (draws, quantized)
-    return compare(draws, quantized, both, action, 0.1, THRESHOLDS, "test", "a machine", "cpu")
+    return compare(draws, quantized, both, action, 0.1, THRESHOLDS, COMPUTED)
 
 
 def test_degrees_are_judged_as_the_angles_that_they_are():

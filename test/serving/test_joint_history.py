@@ -8,7 +8,7 @@ import math
 import pytest
 from support.joint_worlds import observed_joints
 
-from quantvla_ros.serving.joint_history import HISTORY_S, JointHistory
+from quantvla_ros.serving.joint_history import HISTORY_S, JointHistory, JointMessage
 
 FUTURE_S = 0.1
 
@@ -19,7 +19,7 @@ def history() -> JointHistory:
 
 
 def add(history, stamp, names=("a", "b"), positions=(1.0, 2.0), velocities=(), jump=math.inf):
-    return history.add(stamp, names, positions, velocities, stamp, FUTURE_S, jump)
+    return history.add(JointMessage(stamp, names, positions, velocities), stamp, FUTURE_S, jump)
 
 
 def test_parts_make_a_sample_as_old_as_the_oldest_joint(history):
@@ -93,9 +93,10 @@ def test_a_second_source_whose_stamps_lie_ahead_does_not_hide_the_first(history)
     add(history, 1.0, jump=0.1)
     for k in range(1, 9):
         stamp = 1.0 + 0.02 * k
-        history.add(stamp + 0.03, ["a", "b"], [0.0, 0.0], [], stamp, FUTURE_S, jump=0.1)
+        ahead = JointMessage(stamp + 0.03, ["a", "b"], [0.0, 0.0], [])
+        history.add(ahead, stamp, FUTURE_S, jump=0.1)
         assert history.sources.conditions(stamp)
-        history.add(stamp, ["a", "b"], [1.0, 2.0], [], stamp, FUTURE_S, jump=0.1)
+        add(history, stamp, jump=0.1)
     assert history.newest.stamp == 1.0, "none of either is used"
 
 
