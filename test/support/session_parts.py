@@ -74,7 +74,10 @@ def session_parts(
     """Parts for joints in the bundle's order; whatever is not given is quiet."""
     settings = parameters or PolicyNodeParameters()
     interface = SimpleNamespace(
-        cameras=[SimpleNamespace(name=name) for name in cameras], dt=0.1, horizon=16
+        cameras=[SimpleNamespace(name=name) for name in cameras],
+        action=SimpleNamespace(together=None),
+        dt=0.1,
+        horizon=16,
     )
     return SessionParts(
         parameters=lambda: settings,
