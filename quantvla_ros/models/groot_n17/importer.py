@@ -43,11 +43,18 @@ def importer(checkpoint: Checkpoint, options: ImportOptions) -> Imported | None:
     """See `Family.importer`."""
     _refuse_older(checkpoint)
     if checkpoint.config.get("type") == "groot":
-        trained = read_lerobot(checkpoint, options)
+        read = read_lerobot
     elif checkpoint.config.get("model_type") == "Gr00tN1d7":
-        trained = read_nvidia(checkpoint, options)
+        read = read_nvidia
     else:
         return None
+    try:
+        trained = read(checkpoint, options)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"the JSON files of {checkpoint.path} are not as this family's are written "
+            f"({error!r}); copy the whole checkpoint again"
+        ) from error
     weights = Weights(checkpoint, trained.prefix)
     cameras = _cameras(trained, options)
     text = find_tokenizer(checkpoint, options.tokenizer, named=trained.backbone)

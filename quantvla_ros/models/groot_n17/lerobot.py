@@ -24,7 +24,13 @@ from quantvla_ros.checkpoints.pipelines import (
 from quantvla_ros.checkpoints.statistics import ACTION, STATE, Feature, Scaled, read_norm_stats
 from quantvla_ros.errors import CheckpointError
 from quantvla_ros.models.groot_n17.sizes import settings
-from quantvla_ros.models.groot_n17.trained import Groups, Trained, choose, ranged
+from quantvla_ros.models.groot_n17.trained import (
+    Groups,
+    Trained,
+    choose,
+    ranged,
+    refused_statistics,
+)
 from quantvla_ros.validation import first_problem
 
 PREFIX = "_groot_model."
@@ -117,7 +123,7 @@ def read_lerobot(checkpoint: Checkpoint, options: ImportOptions) -> Trained:
         settings=told,
         embodiment=number,
         tag=tag,
-        cameras=_cameras(config, pipelines, pack, str(where)),
+        cameras=_cameras(config, pack, str(where)),
         sizes=_camera_sizes(config),
         pictures=see.model_dump(),
         formalize=pack.formalize_language,
@@ -151,9 +157,7 @@ def _check_history(step: Step, pack: _Pack) -> None:
             )
 
 
-def _cameras(
-    config: Mapping[str, Any], pipelines: Pipelines, pack: _Pack, where: str
-) -> Sequence[str]:
+def _cameras(config: Mapping[str, Any], pack: _Pack, where: str) -> Sequence[str]:
     """The policy's cameras in its order, as LeRobot finds them."""
     features = config.get("input_features") or {}
     known = sorted(k.removeprefix(IMAGES) for k in features if k.startswith(IMAGES))
@@ -188,6 +192,8 @@ def _actions(
 ) -> tuple[Scaled, Sequence[bool], tuple[int, ...]]:
     """Normalization, which are relative, and which are two-sided."""
     if (step := pipelines.step(DECODE)) is not None:
+        if given:
+            raise refused_statistics(str(step.file))
         decode = _read(step, _Decode)
         groups = Groups(
             str(step.file),

@@ -13,7 +13,13 @@ from quantvla_ros.checkpoints.checkpoint import Checkpoint
 from quantvla_ros.checkpoints.options import ImportOptions
 from quantvla_ros.errors import CheckpointError
 from quantvla_ros.models.groot_n17.sizes import check_switches, settings
-from quantvla_ros.models.groot_n17.trained import LIBERO, Groups, Trained, choose
+from quantvla_ros.models.groot_n17.trained import (
+    LIBERO,
+    Groups,
+    Trained,
+    choose,
+    refused_statistics,
+)
 
 FOLDERS = ("", "processor/")
 
@@ -40,6 +46,8 @@ def read_nvidia(checkpoint: Checkpoint, options: ImportOptions) -> Trained:
     tag, number = choose(name, tags, options.embodiment, None)
     modality = modalities[tag]
     stored, statistics = _file(checkpoint, "statistics.json")
+    if options.norm_stats is not None:
+        raise refused_statistics(stored)
     _check_history(name, modality)
     groups = Groups(
         stored,

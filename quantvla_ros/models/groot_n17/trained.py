@@ -212,3 +212,11 @@ def choose(
             f"{where} {problem}; choose one with --embodiment TAG: {', '.join(sorted(tags))}"
         )
     return tag, tags[tag]
+
+
+def refused_statistics(where: str) -> CheckpointError:
+    """That a user's flat statistics cannot stand for those of groups."""
+    return CheckpointError(
+        f"{where} has statistics of groups of its own, which --norm-stats FILE cannot replace; "
+        "leave that option out, or train the policy on the data that the file is of"
+    )

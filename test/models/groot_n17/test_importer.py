@@ -242,3 +242,18 @@ def test_a_camera_that_the_robot_does_not_have_is_left_out(copied):
     assert [slot.name for slot in made.manifest.interface.cameras] == ["front"]
     assert made.cameras.absent == ("observation.images.wrist",)
     assert made.manifest.architecture["grids"] == [[4, 6]]
+
+
+def test_statistics_of_groups_are_not_replaced_by_flat_ones(copied, tmp_path):
+    path, known = copied("groot_relative")
+    file = tmp_path / "stats.json"
+    file.write_text(json.dumps({"action": {"min": [0.0] * 7, "max": [1.0] * 7}}))
+    with pytest.raises(CheckpointError, match=r"postprocessor.json .*--norm-stats FILE cannot"):
+        run(path, known, norm_stats=file)
+
+
+def test_a_configuration_without_a_state_is_one_sentence(copied):
+    path, known = copied("groot")
+    edit(path / "config.json", lambda c: c["input_features"].pop("observation.state"))
+    with pytest.raises(CheckpointError, match=r"JSON files of .*observation.state.*copy"):
+        run(path, known)
