@@ -58,10 +58,7 @@ def build_size(
     size: str, folder: Path, builder: str, layout: str, report: Report
 ) -> dict[str, Any]:
     """Make a policy in `folder` and build its engines; returns what the record says."""
-    from quantvla_ros.backends.base import BuildOptions
-    from quantvla_ros.backends.registry import find_backend
     from studies.random_policy import HALF, SMOLVLA_SIZED, TINY, save_random_bundle
-    from studies.static_bundle import save_static_bundle
 
     report(f"{size}: making the policy")
     source, about = folder / "float", {}
@@ -70,7 +67,29 @@ def build_size(
     else:
         config = {"tiny": TINY, "half": HALF, "full": SMOLVLA_SIZED}[size]
         about["parameters"] = save_random_bundle(source, config)
-    bundle = save_static_bundle(source, folder / "int8", layout)
+    return {**about, **build_static(source, folder / "int8", builder, layout, report)}
+
+
+def build_static(
+    source: Path, out: Path, builder: str, layout: str, report: Report
+) -> dict[str, Any]:
+    """Round a float bundle to INT8 with made-up ranges and build its engines.
+
+    Args:
+        source: float bundle.
+        out: the INT8 bundle to write; the engines lie in it.
+        builder: torch_tensorrt or onnx.
+        layout: of quantize.
+        report: is told what is done.
+
+    Returns:
+        What building took, and the content of engine.json with its layers counted.
+    """
+    from quantvla_ros.backends.base import BuildOptions
+    from quantvla_ros.backends.registry import find_backend
+    from studies.static_bundle import save_static_bundle
+
+    bundle = save_static_bundle(source, out, layout)
     began = time.monotonic()
     options = BuildOptions(builder, "bf16", without_gpu=True, say=report)
     made = find_backend("tensorrt").build(bundle, options)
@@ -78,7 +97,7 @@ def build_size(
     seconds = time.monotonic() - began
     engine = json.loads((made / "engine.json").read_text(encoding="utf-8"))
     plans = {name: counted(plan) for name, plan in engine["plans"].items()}
-    return {**about, "seconds": round(seconds, 1), "engine": {**engine, "plans": plans}}
+    return {"seconds": round(seconds, 1), "engine": {**engine, "plans": plans}}
 
 
 def counted(plan: Mapping[str, Any]) -> dict[str, Any]:

@@ -157,14 +157,22 @@ class Step:
             feature: such as ``observation.state``.
             count: values that it has.
             given: statistics that the user gave in place of the checkpoint's.
+
+        Raises:
+            CheckpointError: it is to be scaled, and nothing says by what.
         """
         config = self.config
         assert isinstance(config, Normalize)
-        known = (given or {}).get(feature) or self.features().get(feature)
+        mode, stored = config.mode(feature), self.features()
+        known = (given or {}).get(feature) or stored.get(feature)
         where = str(self.state_file or self.file)
-        if known is None:
-            where = f"{where} ({self.where})"
-        return Scaled(known, config.mode(feature), count, where, eps=config.eps)
+        if known is None and mode != "IDENTITY":
+            others = ", ".join(f"'{name}'" for name in sorted(stored)) or "nothing"
+            raise CheckpointError(
+                f"{where} has no statistics of '{feature}', which {self.where} scales by {mode} "
+                f"(it has {others}); give statistics of the training data with --norm-stats FILE"
+            )
+        return Scaled(known, mode, count, where, eps=config.eps)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,8 @@ from studies.study import bare_parser, show_record, study_command
 _TEXT = """\
 A published architecture in its full size with random weights: write a checkpoint as LeRobot does,
 import it, quantize it, and time it beside compiled float; the peak memory of each is written down.
-The same command goes on after a stop. Writes full-size.json.
+The same command goes on after a stop. Writes full-size.json; with --engines, which needs the
+environment of .ci/make_tensorrt_check, it builds both graphs for SM 8.6 without a GPU instead.
 """
 _EXAMPLE = """\
 example: python -m studies.full_size smolvla --threads 2 --out full-size
@@ -28,21 +30,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--scheme", action="append", default=[], help="of quantize (w8a8 and w4a8)")
     add("--rounds", type=int, default=20, help="timed inferences of each (20)")
     add("--threads", type=int, default=1, help="CPU threads (1)")
+    add("--engines", choices=("onnx", "torch_tensorrt"), help="build engines by this, no bench")
     add("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args(arguments)
     if options.rounds < 3 or options.threads < 1:
         parser.error("--rounds must be 3 or more and --threads 1 or more")
+
+    def tell(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
     with study_command("studies.full_size"):
-        from studies.full_size.run import RECORD, run
+        from studies.full_size.run import RECORD, build, run
         from studies.full_size.table import grids, lines
 
+        if options.engines is not None:
+            made = build(options.family, options.engines, options.out, tell)
+            print(json.dumps(made, indent=2))
+            return 0
         record = run(
             options.family,
             options.scheme or ["w8a8", "w4a8"],
             options.rounds,
             options.threads,
             options.out,
-            lambda text: print(text, file=sys.stderr, flush=True),
+            tell,
         )
         show_record(record, options.json, lines(record), grids(record), options.out / RECORD)
     return 0

@@ -17,11 +17,12 @@ from calib_tools.common.progress import Report
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.bundle.tensors import WEIGHTS
 from quantvla_ros.errors import QuantVLAError
-from studies.scheme_bench.command import bench_schemes
+from studies.engine_build import build_static
+from studies.full_size.observations import made_up_observations
+from studies.scheme_bench.command import RANDOM_SAMPLES, bench_subject, random_subject
 
 KIND = "studies.full_size"
-RECORD = "full-size.json"
-SAMPLES = 32
+RECORD, ENGINES = "full-size.json", "full-size-engines.json"
 RATE = 30.0  # rows of a chunk a second, as LeRobot records an SO-101
 
 
@@ -31,25 +32,41 @@ def run(family: str, schemes: list[str], rounds: int, threads: int, out: Path, s
     Raises:
         QuantVLAError: a step failed, in its own words.
     """
+    bundle, note = imported(family, out, said)
+    samples = made_up_observations(load_manifest(bundle), RANDOM_SAMPLES)
+    subject = random_subject(bundle, samples)
+    benched = bench_subject(lambda _: subject, schemes, "gptq", rounds, threads, out / "bench")
+    record = {**benched, "kind": KIND, "import": note}
+    write_json(out / RECORD, record)
+    return record
+
+
+def build(family: str, builder: str, out: Path, said: Report) -> Any:
+    """Build the engines of the imported bundle without a GPU, and write the record of that.
+
+    Raises:
+        QuantVLAError: a step failed, in its own words.
+    """
+    bundle, _ = imported(family, out, said)
+    made = build_static(bundle, out / "static", builder, "llm+dit_mlp", said)
+    record = {"kind": KIND, "family": family, **made}
+    write_json(out / ENGINES, record)
+    return record
+
+
+def imported(family: str, out: Path, said: Report) -> tuple[Path, dict[str, Any]]:
+    """The float bundle in `out`, made if it is not there, and what importing it took."""
     known = importlib.import_module(f"studies.full_size.{family}")
-    checkpoint, bundle, buffer = out / "checkpoint", out / "float", out / "buffer"
+    checkpoint, bundle, note = out / "checkpoint", out / "float", out / "import.json"
     if not checkpoint.exists():
         from studies.full_size.random_checkpoint import write_checkpoint
 
         said("writing a checkpoint of random weights")
         write_checkpoint(checkpoint, known.PUBLISHED)
-    note = out / "import.json"
     if not bundle.exists():
         said("importing it")
         write_json(note, _import(checkpoint, known.ROBOT, bundle))
-    if not buffer.exists():
-        from studies.full_size.made_up_buffer import write_made_up_buffer
-
-        write_made_up_buffer(buffer, load_manifest(bundle), SAMPLES)
-    benched = bench_schemes(bundle, buffer, schemes, "gptq", rounds, threads, out / "bench")
-    record = {**benched, "kind": KIND, "import": read_json(note)}
-    write_json(out / RECORD, record)
-    return record
+    return bundle, read_json(note)
 
 
 def _import(checkpoint: Path, robot: str, bundle: Path) -> dict[str, Any]:

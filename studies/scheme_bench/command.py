@@ -11,7 +11,7 @@ import math
 import multiprocessing
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -39,17 +39,26 @@ from studies.scheme_bench.table import KIND, RECORD
 from studies.study import SCHEMA
 
 _BUNDLES, _MADE = "bundles", "made"
-_RANDOM_CALIBRATION, _RANDOM_HELD_OUT = 15, 8  # 11 to fit on: 2651 tokens for 2560 inputs
+RANDOM_SAMPLES, _RANDOM_HELD_OUT = 23, 8  # 11 to fit on: 2651 tokens for 2560 inputs
 
 
 @dataclass(frozen=True)
-class _Subject:
-    """What is quantized and timed."""
+class Subject:
+    """What is quantized and timed.
+
+    Attributes:
+        bundle: float.
+        calibration: observations to fit on.
+        held_out: others, for the gate and for timing.
+        sha256: of what the observations are.
+        random: whether the weights are.
+    """
 
     bundle: Path
     calibration: Sequence[Observation]
     held_out: Sequence[Observation]
     sha256: str
+    random: bool = False
 
 
 @goes_on()
@@ -72,6 +81,34 @@ def bench_schemes(
             "Give a float bundle and its calibration buffer, or neither for a random network of "
             "SmolVLA's size."
         )
+    return bench_subject(
+        lambda bar: _random_subject(out, bar) if bundle is None else _given(out, bundle, buffer),
+        schemes,
+        rounding,
+        rounds,
+        threads,
+        out,
+    )
+
+
+def bench_subject(
+    find: Callable[[Bar], Subject],
+    schemes: Sequence[str],
+    rounding: str,
+    rounds: int,
+    threads: int,
+    out: Path,
+) -> dict[str, Any]:
+    """As `bench_schemes`, of any subject.
+
+    Args:
+        find: finds or makes it, once the options are known to be good.
+        schemes: of quantize; all if none.
+        rounding: of quantize.
+        rounds: timed inferences of each.
+        threads: CPU threads.
+        out: directory of bundles and record.
+    """
     chosen = list(dict.fromkeys(schemes)) or list(SCHEMES)
     for scheme in chosen:
         check_scheme(scheme)
@@ -79,7 +116,7 @@ def bench_schemes(
     check_writable(out / RECORD)
     find_backend(DEFAULT).check(Options())
     with Bar("benching", 1.0) as bar:
-        subject = _random_subject(out, bar) if bundle is None else _given(out, bundle, buffer)
+        subject = find(bar)
         made = {
             s: _quantized(subject, Recipe(scheme=s, rounding=rounding), out, bar) for s in chosen
         }
@@ -88,7 +125,7 @@ def bench_schemes(
         "schema": SCHEMA,
         "kind": KIND,
         "command": command_line(),
-        "network": _network(subject.bundle, bundle is None),
+        "network": _network(subject),
         "quantization": made,
         **timed,
     }
@@ -96,28 +133,37 @@ def bench_schemes(
     return record
 
 
-def _random_subject(out: Path, bar: Bar) -> _Subject:
+def _random_subject(out: Path, bar: Bar) -> Subject:
     claim_directory(out, {"kind": KIND, "bundle": "random, SmolVLA's size"})
     path = out / "float"
     if not path.exists():
         bar.note("Making a random network of SmolVLA's size.")
         save_random_bundle(path)
-    samples = random_observations(_RANDOM_CALIBRATION + _RANDOM_HELD_OUT)
-    return _Subject(
-        path, samples[:_RANDOM_CALIBRATION], samples[_RANDOM_CALIBRATION:], "random".ljust(64, "0")
-    )
+    samples = random_observations(RANDOM_SAMPLES)
+    return random_subject(path, samples)
 
 
-def _given(out: Path, bundle: Path, buffer: Path | None) -> _Subject:
+def random_subject(bundle: Path, samples: Sequence[Observation]) -> Subject:
+    """A bundle with random weights and observations that nobody made; the last third is held out.
+
+    Args:
+        bundle: float.
+        samples: observations, `RANDOM_SAMPLES` suffice.
+    """
+    count = len(samples) - _RANDOM_HELD_OUT
+    return Subject(bundle, samples[:count], samples[count:], "random".ljust(64, "0"), random=True)
+
+
+def _given(out: Path, bundle: Path, buffer: Path | None) -> Subject:
     assert buffer is not None
     manifest = load_manifest(bundle)
     samples = fitting_buffer(bundle, manifest, buffer)
     plan = {"kind": KIND, "bundle": bundle_hash(bundle), "buffer": samples.sha256}
     claim_directory(out, plan)
-    return _Subject(bundle, samples.calibration, samples.held_out, samples.sha256)
+    return Subject(bundle, samples.calibration, samples.held_out, samples.sha256)
 
 
-def _quantized(subject: _Subject, recipe: Recipe, out: Path, bar: Bar) -> dict[str, Any]:
+def _quantized(subject: Subject, recipe: Recipe, out: Path, bar: Bar) -> dict[str, Any]:
     """Make one bundle in a process of its own, unless it is there; what that took."""
     name = f"{recipe.scheme}-{recipe.rounding}"
     path, note = out / _BUNDLES / name, out / _MADE / f"{name}.json"
@@ -152,7 +198,7 @@ def _quantized(subject: _Subject, recipe: Recipe, out: Path, bar: Bar) -> dict[s
     return dict(content)
 
 
-def _make(pipe: Connection, subject: _Subject, recipe: Recipe, path: Path, parent: int) -> None:
+def _make(pipe: Connection, subject: Subject, recipe: Recipe, path: Path, parent: int) -> None:
     """In a process of its own."""
     tie_to_parent(parent)
     from calib_tools.quantize.quantizing import quantize_bundle
@@ -195,7 +241,7 @@ def peak_bytes() -> int:
 
 
 def _timed(
-    subject: _Subject,
+    subject: Subject,
     schemes: Sequence[str],
     rounds: int,
     threads: int,
@@ -217,12 +263,12 @@ def _timed(
     )
 
 
-def _network(bundle: Path, random: bool) -> dict[str, Any]:
-    manifest = load_manifest(bundle)
-    header = tensor_header(bundle)
+def _network(subject: Subject) -> dict[str, Any]:
+    manifest = load_manifest(subject.bundle)
+    header = tensor_header(subject.bundle)
     count = sum(math.prod(entry["shape"]) for entry in header.values())
     return {
-        "random": random,
+        "random": subject.random,
         "family": manifest.family,
         "architecture": manifest.architecture,
         "parameters": count,
