@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the study; the exit status is 0 when it could be done, whatever it found."""
     parser = bare_parser("studies.full_size", _TEXT, _EXAMPLE)
     add = parser.add_argument
-    add("family", choices=("smolvla",), help="whose published sizes")
+    add("family", choices=("smolvla", "pi05"), help="whose published sizes")
     add("--out", type=Path, required=True, help="directory; what is there goes on")
     add("--scheme", action="append", default=[], help="of quantize (w8a8 and w4a8)")
     add("--rounds", type=int, default=20, help="timed inferences of each (20)")

@@ -10,6 +10,7 @@ import torch
 
 from quantvla_ros.models.families import find_family
 from quantvla_ros.models.pi05.config import Pi05Config
+from studies.full_size.pi05 import tensors
 
 FAMILY = find_family("pi05")
 TABLE = 257152 * 2048
@@ -45,3 +46,13 @@ def test_weights_of_the_layout(network):
         held[role] += network.get_submodule(name).weight.numel()
     assert held["llm_attn"] + held["llm_mlp"] == 1_981_808_640
     assert held["dit_mlp"] == 226_492_416
+
+
+def test_the_published_tensors_fill_the_network():
+    published = tensors(words_twice=True)
+    assert len(published) == 813
+    words = [name for name in published if name.endswith(("embed_tokens.weight", "lm_head.weight"))]
+    assert len(words) == 3
+    assert sum(tensor.numel() for tensor in published.values()) == 4_143_404_816
+    stored = tensors()
+    assert sum(tensor.numel() for tensor in stored.values()) == 3_616_757_520
