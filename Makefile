@@ -26,8 +26,7 @@ test-slow: venv
 
 # What checks engines and their graphs, in an environment of its own; needs no GPU.
 test-tensorrt: venv
-	.ci/make_tensorrt_check
-	.venv-tensorrt/bin/python -m pytest test/backends -k tensorrt $(TEST_ARGS)
+	.ci/check_tensorrt $(TEST_ARGS)
 
 # Torch-TensorRT of JetPack 6.2, in an environment of its own (5 GB); takes minutes.
 test-jetpack6: venv

@@ -26,7 +26,7 @@ from calib_tools.evaluate.record import RECORD as EVALUATION
 from calib_tools.evaluate.record import read_record
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.whole_file import write_file
-from studies import engine_build, wheels
+from studies import engine_build, stage_bounds, wheels
 from studies import experts as expert_study
 from studies.ablation import table as ablation_table
 from studies.controller import table as controller_table
@@ -90,7 +90,7 @@ _BEGIN = re.compile(r"<!-- (record|headline|boards) (\S+(?: \S+)*) -->\n")
 
 _STUDIES = (
     ablation_table, bench_table, controller_table, engine_build, expert_study, fault_table,
-    fuzz_table, language_table, make_policy, timing_table, wheels,
+    fuzz_table, language_table, make_policy, stage_bounds, timing_table, wheels,
 )  # fmt: skip
 
 
