@@ -12,13 +12,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from quantvla_ros.checkpoints.checkpoint import CONFIG, Checkpoint, read_json
+from quantvla_ros.checkpoints.shared_steps import KNOWN, Config, Normalize
+from quantvla_ros.checkpoints.shared_steps import RelativeActions as RelativeActions
+from quantvla_ros.checkpoints.shared_steps import Rename as Rename
+from quantvla_ros.checkpoints.shared_steps import TokenizePrompt as TokenizePrompt
 from quantvla_ros.checkpoints.sources import StoredTensor, read_tensor_file
-from quantvla_ros.checkpoints.statistics import Feature, Mode, Scaled, features_of
+from quantvla_ros.checkpoints.statistics import Feature, Scaled, features_of
 from quantvla_ros.errors import CheckpointError
 from quantvla_ros.validation import first_problem
 
@@ -27,92 +31,6 @@ PREPROCESSOR, POSTPROCESSOR = "policy_preprocessor.json", "policy_postprocessor.
 _NOTHING = ("to_batch_processor", "device_processor")
 """Steps that mean nothing here: a batch axis, and where tensors lie."""
 
-
-class Config(BaseModel):
-    """A step's configuration; a field that is not known is refused: it might mean anything."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FeatureShape(Config):
-    """What a normalization step says of a feature."""
-
-    type: str
-    shape: list[int]
-
-
-class Rename(Config):
-    """rename_observations_processor: the robot's keys by the policy's."""
-
-    rename_map: dict[str, str] = {}
-
-
-class Normalize(Config):
-    """normalizer_processor and unnormalizer_processor; `Step.features` has the statistics."""
-
-    features: dict[str, FeatureShape]
-    norm_map: dict[str, Mode]
-    eps: float = 1e-8
-    normalize_observation_keys: list[str] | None = None
-
-    def mode(self, feature: str) -> Mode:
-        """How a feature is normalized."""
-        known = self.features.get(feature)
-        keys = self.normalize_observation_keys
-        skipped = keys is not None and feature != "action" and feature not in keys
-        if known is None or skipped:
-            return "IDENTITY"
-        return self.norm_map.get(known.type, "IDENTITY")
-
-
-class RelativeActions(Config):
-    """relative_actions_processor: actions counted from the state, but for some."""
-
-    enabled: bool = False
-    exclude_joints: list[str] = []
-    action_names: list[str] | None = None
-
-    def mask(self, count: int) -> list[bool]:
-        """Which of `count` actions are relative.
-
-        LeRobot's rule (processor/relative_action_processor.py, 0.6.1): without names or without
-        excluded words all are; a name that contains an excluded word is not.
-        """
-        if not self.enabled:
-            return [False] * count
-        words = [word.lower() for word in self.exclude_joints if word]
-        if not words or self.action_names is None:
-            return [True] * count
-        names = [name.lower() for name in self.action_names[:count]]
-        mask = [not any(word in name for word in words) for name in names]
-        return mask + [True] * (count - len(mask))
-
-
-class AbsoluteActions(Config):
-    """absolute_actions_processor: the way back of `RelativeActions`."""
-
-    enabled: bool = False
-
-
-class TokenizePrompt(Config):
-    """tokenizer_processor; `Step.artifacts` has the folder of the tokenizer if it lies there."""
-
-    max_length: int = 512
-    task_key: str = "task"
-    padding_side: Literal["left", "right"] = "right"
-    padding: Literal["max_length", "longest"] | bool = "max_length"
-    truncation: bool = True
-    tokenizer_name: str | None = None
-
-
-_KNOWN: Mapping[str, type[Config]] = {
-    "rename_observations_processor": Rename,
-    "normalizer_processor": Normalize,
-    "unnormalizer_processor": Normalize,
-    "relative_actions_processor": RelativeActions,
-    "absolute_actions_processor": AbsoluteActions,
-    "tokenizer_processor": TokenizePrompt,
-}
 
 _Kind = TypeVar("_Kind", bound=Config)
 
@@ -279,9 +197,9 @@ def _step(file: Path, entry: Mapping[str, Any], own: Collection[str]) -> Step:
     if not isinstance(raw, dict) or not isinstance(artifacts, dict):
         raise CheckpointError(f"step '{name}' of {file} is damaged; copy the checkpoint again")
     config = None
-    if name in _KNOWN and name not in own:
+    if name in KNOWN and name not in own:
         try:
-            config = _KNOWN[name].model_validate(raw)
+            config = KNOWN[name].model_validate(raw)
         except ValidationError as error:
             raise CheckpointError(
                 f"step '{name}' of {file} is not understood at {first_problem(error)}; it means "
