@@ -71,7 +71,7 @@ def test_arming_and_holding_leave_a_grip_as_it_is(policy, robot):
     policy.wait_for_inputs("waiting")
     robot.forget()
     policy.client.arm()
-    wait_until(lambda: len(robot.windows) > 50, 20, "windows that hold")
+    wait_until(lambda: len(robot.windows) > 50, 20, policy.said)
     assert robot.goals == [] and figure(policy) == "no goal"
     policy.bring_to_dry_run()
     assert robot.goals == [] and robot.cancels == 0

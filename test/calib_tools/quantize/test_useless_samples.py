@@ -168,22 +168,14 @@ def test_a_disk_that_fills_up_at_the_end_leaves_the_bundle_that_was_there(
     out = tmp_path / "out"
     out.mkdir()
     (out / MANIFEST).write_text("a bundle of before")
-    save_file, write_bytes = safetensors.torch.save_file, Path.write_bytes
+    opens = Path.open
 
-    def full(file):
-        if file.name == last:
+    def full(file, mode="r", *rest, **options):
+        if file.name == last and "w" in mode:
             raise OSError(errno.ENOSPC, "No space left on device", str(file))
+        return opens(file, mode, *rest, **options)
 
-    def saved(tensors, file, *rest):
-        full(Path(file))
-        save_file(tensors, file, *rest)
-
-    def written(file, data):
-        full(file)
-        return write_bytes(file, data)
-
-    monkeypatch.setattr("safetensors.torch.save_file", saved)
-    monkeypatch.setattr(Path, "write_bytes", written)
+    monkeypatch.setattr(Path, "open", full)
     with pytest.raises(QuantVLAError, match=r"disk of .* is full"):
         quantize_bundle(
             path,
