@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import safetensors.torch
 import torch
 from support.tiny_policy import observations, save_tiny_bundle
 
