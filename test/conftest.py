@@ -23,6 +23,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quantvla"))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 sys.path.insert(0, str(Path(__file__).parent))  # the helpers: support/
+pytest.register_assert_rewrite("support.family_chain")  # its tests say what was found, too
 
 SEED = 67280421310721  # torch's own, where it is imported later
 

@@ -6,8 +6,6 @@ Nothing here is told where the family lies: `test/quantvla_outside-1.dist-info` 
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 import torch
@@ -18,14 +16,13 @@ from outside_family.network import ReachConfig, ReachNetwork
 from support.fake_robot import CAMERAS, JOINTS, SIZE, FakeRobot
 from support.policy_graph import WORDS, active_policy, manifest
 from support.spaces import ARM, action_space, state_space
+from support.swinging_robot import recorded
 
-from calib_tools.buffer.sources import CalibrationConfig, CameraSource, JointSource
 from calib_tools.buffer.store import load_buffer
 from calib_tools.gate import gate
 from calib_tools.inspect_bundle import inspect_bundle
 from calib_tools.quantize.command import quantize
 from calib_tools.quantize.recipe import Recipe
-from calib_tools.record.live import record
 from calib_tools.report.page import write_report
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.schema import Normalization
@@ -73,42 +70,12 @@ def float_bundle(tmp_path_factory):
     return save_bundle(path, reach_manifest(), tensors, WORDS)
 
 
-class Pictures:
-    """Another picture at every look, of another size and aspect than the policy's."""
-
-    def __init__(self):
-        self._rng = np.random.default_rng(0)
-
-    def get(self, name, otherwise):
-        return self._rng.integers(0, 256, (12, 20, 3), dtype=np.uint8)
-
-
-class SwingingRobot(FakeRobot):
-    """Its joints swing and its cameras always show something else."""
-
-    def heal(self):
-        super().heal()
-        self.pictures = Pictures()
-        self.measure = lambda p: p + 0.3 * np.sin(time.monotonic() * np.array([1.0, 1.7, 2.3]))
-
-
 @pytest.fixture(scope="module")
 def buffer(ros, tmp_path_factory, float_bundle):
     """Recorded from live topics, without the optional camera, which nobody publishes."""
     topics = {CAMERAS[0]: f"/{CAMERAS[0]}/image_raw", UNSEEN: "/nobody/image_raw"}
-    config = CalibrationConfig(
-        cameras={name: CameraSource(topic=at, max_age_s=5.0) for name, at in topics.items()},
-        first_message_timeout_s=3.0,
-        joint_states=JointSource(names=list(JOINTS), max_age_s=5.0),
-        candidates_per_sample=1.0,
-    )
     path = tmp_path_factory.mktemp("recorded") / "buffer"
-    robot = SwingingRobot()
-    try:
-        record(config, path, 36, 120.0, force=False, bundle=float_bundle)
-    finally:
-        robot.close()
-    return path
+    return recorded(path, float_bundle, topics, first_message_timeout_s=3.0)
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 import torch
+from support.arm_and_hand import description
 from support.parity import golden
 
 from quantvla_ros.bundle.tokenizer import Tokenizer
@@ -26,26 +26,7 @@ from quantvla_ros.robot.robot_file import RobotFile
 GOLDEN = golden("smolvla")
 SIZES = {"heads": 3, "kv_heads": 1, "head_width": 16, "vision_heads": 2}
 """Of the golden checkpoint, which no tensor tells."""
-CAMERAS = ("front", "wrist")
 EMPTY = "empty_camera_0"
-JOINTS = (*(f"joint_{i}" for i in range(6)), "gripper", "passive")
-
-
-def description() -> dict[str, Any]:
-    """A robot.yaml: seven joints that move and one that is only observed, all counted in rad."""
-    limits = {"max_acceleration": 10.0, "max_jerk": 300.0}
-    groups = {"arm": ("arm", JOINTS[:6]), "hand": ("gripper", JOINTS[6:])}
-    return {
-        "name": "seven",
-        "limits_from": "made up",
-        "cameras": {name: f"{name}/image_raw" for name in CAMERAS},
-        "groups": {
-            name: {"type": kind, "joints": {joint: dict(limits) for joint in joints}}
-            for name, (kind, joints) in groups.items()
-        },
-        "state": list(JOINTS),
-        "action": list(JOINTS[:7]),
-    }
 
 
 def robot() -> RobotFile:

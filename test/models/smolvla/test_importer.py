@@ -8,7 +8,8 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from support.smolvla import CAMERAS, GOLDEN, JOINTS, imported, network, options, robot
+from support.arm_and_hand import CAMERAS, JOINTS
+from support.smolvla import GOLDEN, imported, network, options, robot
 
 from quantvla_ros.checkpoints.checkpoint import open_checkpoint
 from quantvla_ros.errors import CheckpointError
