@@ -16,6 +16,7 @@ import numpy as np
 from quantvla_ros.bundle.schema import (
     BundleManifest,
     Normalization,
+    TokenizerSpec,
     float_manifest,
 )
 from quantvla_ros.models.mini_pi05.config import MiniPi05Config
@@ -101,7 +102,7 @@ def _manifest(config: MiniPi05Config) -> BundleManifest:
             action_std=[[0.1] * count] * config.horizon,
         ),
         denoise_steps=DENOISE_STEPS,
-        max_length=TOKENS,
+        tokenizer=TokenizerSpec(max_length=TOKENS),
     )
 
 

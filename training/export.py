@@ -15,6 +15,7 @@ from calib_tools.common.failures import told
 from quantvla_ros.bundle.directory import prepare_output
 from quantvla_ros.bundle.schema import (
     Normalization,
+    TokenizerSpec,
     float_manifest,
 )
 from quantvla_ros.bundle.storage import save_bundle
@@ -82,7 +83,7 @@ def save_policy(
             **{key: value.astype(float).tolist() for key, value in vars(statistics).items()}
         ),
         denoise_steps=DENOISE_STEPS,
-        max_length=MAX_LENGTH,
+        tokenizer=TokenizerSpec(max_length=MAX_LENGTH),
     )
     tensors = {name: value.half().cpu().contiguous() for name, value in weights.items()}
     return save_bundle(out, manifest, tensors, tokenizer_json(), force=force)

@@ -215,7 +215,7 @@ def float_manifest(
     interface: Interface,
     normalization: Normalization,
     denoise_steps: int,
-    max_length: int,
+    tokenizer: TokenizerSpec,
 ) -> BundleManifest:
     """The manifest of a float policy whose chunks begin as standard normal noise.
 
@@ -225,7 +225,7 @@ def float_manifest(
         interface: of the robot.
         normalization: of state and actions.
         denoise_steps: of the flow.
-        max_length: tokens of an instruction.
+        tokenizer: how an instruction becomes tokens.
     """
     return BundleManifest(
         schema_version=2,
@@ -235,7 +235,7 @@ def float_manifest(
         normalization=normalization,
         noise=NoiseSpec(distribution="normal", scale=1.0),
         denoise_steps=denoise_steps,
-        tokenizer=TokenizerSpec(max_length=max_length),
+        tokenizer=tokenizer,
         quantization=None,
         gate=None,
         files={},

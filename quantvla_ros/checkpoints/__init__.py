@@ -8,13 +8,12 @@ An importer of a family (`Family.importer`) gets a `Checkpoint` and `ImportOptio
         if checkpoint.config.get("type") != "our_type":
             return None
         pipelines = read_pipelines(checkpoint, own={"our_new_line_processor"})
-        given = read_norm_stats(options.norm_stats) if options.norm_stats else {}
-        state = pipelines.need("normalizer_processor").scaled(STATE, 6, given)
-        action = pipelines.need("unnormalizer_processor").scaled(ACTION, 6, given)
-        cameras = map_cameras(options.robot, keys, (224, 224), rename_map)
-        spaces = Spaces(states=6, actions=6, horizon=50, state_width=32, action_width=32)
+        said = read_policy_config(checkpoint, OurConfig)
+        norm = pipelines.normalization(said.states, said.actions, 50, options.statistics)
+        cameras = map_cameras(options.robot, said.pictures, (224, 224), pipelines.renamed)
+        spaces = Spaces(said.states, said.actions, horizon=50, state_width=32, action_width=32)
         interface = map_robot(options.robot, spaces, cameras, options.rate)
-        manifest = float_manifest(FAMILY, sizes, interface, normalization(state, action, 50), ...)
+        manifest = float_manifest(FAMILY, sizes, interface, norm, ...)
         weights = Weights(checkpoint, prefix="model.")             # nothing is read yet
         weights.copy("layers.0.q_proj.weight", "a.layers.0.q_proj.weight")
         weights.make("embed.weight", ("wte",), lambda table: table[:100])
@@ -26,6 +25,7 @@ The command writes it: it compares `weights` with the network, says what is too 
 makes the contract report, and streams one tensor after the other to disk.
 
 - `checkpoint`: config.json and tensors by name, mapped from one file or shards; LoRA merged.
+- `policy_config`: what config.json says of any policy: pictures, counts of state and actions.
 - `weights`: the network's tensors by name, each made of the checkpoint's when it is written.
 - `pipelines`: policy_preprocessor.json and policy_postprocessor.json as typed steps.
 - `statistics`: of a feature, from a state file, from buffers of old checkpoints, from a JSON file.

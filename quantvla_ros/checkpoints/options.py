@@ -10,6 +10,7 @@ from typing import Any
 
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.checkpoints.robot_mapping import Cameras
+from quantvla_ros.checkpoints.statistics import Feature, read_norm_stats
 from quantvla_ros.checkpoints.weights import Weights
 from quantvla_ros.robot.robot_file import RobotFile
 
@@ -36,6 +37,15 @@ class ImportOptions:
     embodiment: str | None = None
     sizes: Mapping[str, Any] = field(default_factory=dict)
     instruction: str = "pick up the red cube"
+
+    @property
+    def statistics(self) -> Mapping[str, Feature]:
+        """Those of `norm_stats`, by feature; none without that file.
+
+        Raises:
+            CheckpointError: the file cannot be read.
+        """
+        return {} if self.norm_stats is None else read_norm_stats(self.norm_stats)
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,21 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from quantvla_ros.bundle.normalization import Normalization
 from quantvla_ros.checkpoints.checkpoint import CONFIG, Checkpoint, read_json
 from quantvla_ros.checkpoints.shared_steps import KNOWN, Config, Normalize
 from quantvla_ros.checkpoints.shared_steps import RelativeActions as RelativeActions
 from quantvla_ros.checkpoints.shared_steps import Rename as Rename
 from quantvla_ros.checkpoints.shared_steps import TokenizePrompt as TokenizePrompt
 from quantvla_ros.checkpoints.sources import StoredTensor, read_tensor_file
-from quantvla_ros.checkpoints.statistics import Feature, Scaled, features_of
+from quantvla_ros.checkpoints.statistics import (
+    ACTION,
+    STATE,
+    Feature,
+    Scaled,
+    features_of,
+    normalization,
+)
 from quantvla_ros.errors import CheckpointError
 from quantvla_ros.validation import first_problem
 
@@ -61,6 +69,14 @@ class Step:
     def where(self) -> str:
         """The step and its file, for sentences."""
         return f"step '{self.name}' of {self.file}"
+
+    def read(self, kind: type[_Kind]) -> _Kind:
+        """Its configuration as a family's own type.
+
+        Raises:
+            CheckpointError: a field is not known or not valid.
+        """
+        return _understood(self.where, self.raw, kind)
 
     def features(self) -> dict[str, Feature]:
         """Statistics in its state file, by feature."""
@@ -104,6 +120,30 @@ class Pipelines:
 
     pre: tuple[Step, ...]
     post: tuple[Step, ...]
+
+    @property
+    def renamed(self) -> Mapping[str, str]:
+        """The policy's new name of a picture by the one that the robot had in training."""
+        rename = self.find(Rename)
+        return {} if rename is None else rename.rename_map
+
+    def normalization(
+        self, states: int, actions: int, horizon: int, given: Mapping[str, Feature]
+    ) -> Normalization:
+        """The manifest's normalization by the steps that normalize.
+
+        Args:
+            states: values of the state.
+            actions: values of an action.
+            horizon: rows of a chunk.
+            given: see `Step.scaled`.
+
+        Raises:
+            CheckpointError: a step or a statistic is missing.
+        """
+        state = self.need("normalizer_processor").scaled(STATE, states, given)
+        action = self.need("unnormalizer_processor").scaled(ACTION, actions, given)
+        return normalization(state, action, horizon)
 
     def find(self, kind: type[_Kind]) -> _Kind | None:
         """Configuration of the first step of a kind, in the pre-processor before its partner."""
@@ -198,13 +238,7 @@ def _step(file: Path, entry: Mapping[str, Any], own: Collection[str]) -> Step:
         raise CheckpointError(f"step '{name}' of {file} is damaged; copy the checkpoint again")
     config = None
     if name in KNOWN and name not in own:
-        try:
-            config = KNOWN[name].model_validate(raw)
-        except ValidationError as error:
-            raise CheckpointError(
-                f"step '{name}' of {file} is not understood at {first_problem(error)}; it means "
-                "something that this version does not do: retrain without it, or ask for it"
-            ) from error
+        config = _understood(f"step '{name}' of {file}", raw, KNOWN[name])
     elif name not in own and name not in _NOTHING:
         raise CheckpointError(
             f"step '{name}' of {file} is not known, and leaving it out would change the policy; "
@@ -225,6 +259,16 @@ def _step(file: Path, entry: Mapping[str, Any], own: Collection[str]) -> Step:
         state_file=state_file,
         artifacts={k: p for k, v in artifacts.items() if (p := _beside(file, v)) is not None},
     )
+
+
+def _understood(where: str, raw: Mapping[str, Any], kind: type[_Kind]) -> _Kind:
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        raise CheckpointError(
+            f"{where} is not understood at {first_problem(error)}; it means something that "
+            "this version does not do: retrain without it, or ask for it"
+        ) from error
 
 
 def _beside(file: Path, named: Any) -> Path | None:

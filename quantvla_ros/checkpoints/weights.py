@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -73,9 +74,20 @@ class Weights(Mapping[str, "Tensor"]):
         """The first of several names that the checkpoint holds; the first one if it has none."""
         return next((name for name in names if self.has(name)), names[0])
 
+    def layers(self, stack: str) -> int:
+        """Layers of a stack of the checkpoint, such as ``a.layers``, by its tensors' names."""
+        pattern = re.compile(rf"{re.escape(stack)}\.(\d+)\.")
+        found = (pattern.match(name) for name in self._known)
+        return max((int(match[1]) for match in found if match), default=-1) + 1
+
     def copy(self, name: str, source: str) -> None:
         """Say that the network's tensor `name` is the checkpoint's `source`."""
         self._add(name, (source,), None)
+
+    def copy_module(self, name: str, source: str) -> None:
+        """The same for the weight and the bias of a module."""
+        for kind in ("weight", "bias"):
+            self.copy(f"{name}.{kind}", f"{source}.{kind}")
 
     def make(self, name: str, sources: tuple[str, ...], make: Make) -> None:
         """Say that the network's tensor `name` is made of several.

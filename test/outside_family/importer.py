@@ -6,17 +6,11 @@ from __future__ import annotations
 import torch
 
 from outside_family.network import PATCH, ReachConfig, ReachNetwork
-from quantvla_ros.bundle.schema import float_manifest
+from quantvla_ros.bundle.schema import TokenizerSpec, float_manifest
 from quantvla_ros.checkpoints.checkpoint import Checkpoint
 from quantvla_ros.checkpoints.options import Imported, ImportOptions
-from quantvla_ros.checkpoints.pipelines import (
-    RelativeActions,
-    Rename,
-    TokenizePrompt,
-    read_pipelines,
-)
+from quantvla_ros.checkpoints.pipelines import RelativeActions, TokenizePrompt, read_pipelines
 from quantvla_ros.checkpoints.robot_mapping import IMAGES, Spaces, map_cameras, map_robot
-from quantvla_ros.checkpoints.statistics import ACTION, STATE, normalization, read_norm_stats
 from quantvla_ros.checkpoints.text import find_tokenizer
 from quantvla_ros.checkpoints.weights import Weights
 
@@ -30,17 +24,13 @@ def importer(checkpoint: Checkpoint, options: ImportOptions) -> Imported | None:
     if config.get("type") != "reach":
         return None
     pipelines = read_pipelines(checkpoint)
-    rename, relative = pipelines.find(Rename), pipelines.find(RelativeActions)
-    prompt = pipelines.find(TokenizePrompt)
-    assert rename and relative and prompt
+    relative, prompt = pipelines.find(RelativeActions), pipelines.find(TokenizePrompt)
+    assert relative and prompt
     size = config["image_size"]
     keys = [key for key in config["input_features"] if key.startswith(IMAGES)]
-    cameras = map_cameras(options.robot, keys, (size, size), rename.rename_map, optional=True)
-    given = read_norm_stats(options.norm_stats) if options.norm_stats is not None else None
+    cameras = map_cameras(options.robot, keys, (size, size), pipelines.renamed, optional=True)
     count, horizon = config["joints"], config["chunk_size"]
-    state = pipelines.need("normalizer_processor").scaled(STATE, count, given)
-    action = pipelines.need("unnormalizer_processor").scaled(ACTION, count, given)
-    norm = normalization(state, action, horizon)
+    norm = pipelines.normalization(count, count, horizon, options.statistics)
     assert norm.state is not None and norm.action is not None
     sizes = ReachConfig(
         vocabulary=config["vocabulary"],
@@ -58,7 +48,7 @@ def importer(checkpoint: Checkpoint, options: ImportOptions) -> Imported | None:
         map_robot(options.robot, spaces, cameras, options.rate),
         norm,
         STEPS,
-        prompt.max_length,
+        TokenizerSpec(max_length=prompt.max_length),
     )
     tokenizer = find_tokenizer(checkpoint, options.tokenizer, pipelines.need("tokenizer_processor"))
     return Imported(manifest, _weights(checkpoint, sizes), tokenizer, cameras, ("Made up.",))

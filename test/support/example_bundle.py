@@ -8,6 +8,7 @@ from support.spaces import DELTA_ARM, GRIPPER, action_space, state_space
 from quantvla_ros.bundle.schema import (
     BundleManifest,
     Normalization,
+    TokenizerSpec,
     float_manifest,
 )
 from quantvla_ros.bundle.storage import save_bundle
@@ -52,7 +53,7 @@ def example_manifest(**changes):
             action_std=[[1.0, 0.5]] * HORIZON,
         ),
         denoise_steps=5,
-        max_length=6,
+        tokenizer=TokenizerSpec(max_length=6),
     )
     return BundleManifest(**{**dict(values), **changes})
 

@@ -16,7 +16,7 @@ from support.tiny_policy import WORDS, network_inputs, tiny_manifest, tiny_netwo
 
 from quantvla_ros.backends.policy import policy_of
 from quantvla_ros.backends.tensorrt.export import export_graphs, graphs_of
-from quantvla_ros.bundle.schema import Normalization, float_manifest
+from quantvla_ros.bundle.schema import Normalization, TokenizerSpec, float_manifest
 from quantvla_ros.bundle.storage import Bundle, load_bundle
 from quantvla_ros.bundle.tokenizer import Tokenizer, build_word_tokenizer
 from quantvla_ros.models.families import find_family
@@ -127,7 +127,7 @@ def _reach() -> GraphPolicy:
             action_std=[[1.0] * count] * HORIZON,
         ),
         denoise_steps=4,
-        max_length=8,
+        tokenizer=TokenizerSpec(max_length=8),
     )
     bundle = Bundle(Path("reach"), manifest, {}, Tokenizer(build_word_tokenizer(WORDS), 8))
     network = ReachNetwork(config).eval().requires_grad_(False)

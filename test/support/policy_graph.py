@@ -20,6 +20,7 @@ from support.waiting import MachineLateError, patient, wait_until
 from quantvla_ros.bundle.schema import (
     BundleManifest,
     Normalization,
+    TokenizerSpec,
     float_manifest,
 )
 from quantvla_ros.bundle.storage import save_bundle
@@ -68,7 +69,7 @@ def manifest(joints=fake_robot.JOINTS, **changes) -> BundleManifest:
             action_std=[[1.0] * n] * HORIZON,
         ),
         denoise_steps=2,
-        max_length=4,
+        tokenizer=TokenizerSpec(max_length=4),
     )
     return BundleManifest(**{**dict(values), **changes})
 

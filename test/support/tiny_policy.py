@@ -10,6 +10,7 @@ from support.spaces import DELTA_ARM, GRIPPER, action_space, state_space
 from quantvla_ros.bundle.schema import (
     BundleManifest,
     Normalization,
+    TokenizerSpec,
     float_manifest,
 )
 from quantvla_ros.bundle.storage import save_bundle
@@ -75,7 +76,7 @@ def tiny_manifest() -> BundleManifest:
             action_std=[[0.1, 0.1, 0.02]] * HORIZON,
         ),
         denoise_steps=STEPS,
-        max_length=8,
+        tokenizer=TokenizerSpec(max_length=8),
     )
 
 

@@ -38,7 +38,7 @@ def save_untrained(
     """
     import torch
 
-    from quantvla_ros.bundle.schema import Normalization, float_manifest
+    from quantvla_ros.bundle.schema import Normalization, TokenizerSpec, float_manifest
     from quantvla_ros.bundle.storage import save_bundle
     from quantvla_ros.bundle.tokenizer import build_word_tokenizer
     from quantvla_ros.models.mini_pi05.config import MiniPi05Config
@@ -84,7 +84,7 @@ def save_untrained(
             action_std=[action_std] * horizon,
         ),
         denoise_steps=2,
-        max_length=8,
+        tokenizer=TokenizerSpec(max_length=8),
     )
     tensors = {name: value.half() for name, value in network.state_dict().items()}
     return save_bundle(path, manifest, tensors, build_word_tokenizer(WORDS))

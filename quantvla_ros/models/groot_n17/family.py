@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-from torch import nn
-
-from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.models.family import Family
 from quantvla_ros.models.flow import Flow
 from quantvla_ros.models.groot_n17.config import GrootN17Config
@@ -17,27 +14,18 @@ from quantvla_ros.models.groot_n17.processing import processing
 from quantvla_ros.models.groot_n17.roles import layer_roles, siblings, stage_of
 from quantvla_ros.models.groot_n17.sites import attentions, find_sites
 
-
-def _flow(manifest: BundleManifest) -> Flow:
-    return Flow(manifest.denoise_steps, noise_time=0.0, action_time=1.0)
-
-
-def _unused(network: nn.Module) -> frozenset[str]:
-    return frozenset()  # an import leaves such layers out
-
-
 FAMILY = Family(
     name="groot_n17",
     config=GrootN17Config,
     build=GrootN17,
-    flow=_flow,
+    flow=lambda manifest: Flow(manifest.denoise_steps, noise_time=0.0, action_time=1.0),
     roles=layer_roles,
     stage=stage_of,
     siblings=siblings,
     sites=find_sites,
     attentions=attentions,
     processing=processing,
-    unused=_unused,
+    unused=lambda network: frozenset(),  # an import leaves such layers out
     graphs=graphs,
     guidance=continue_leftover,
     importer=importer,

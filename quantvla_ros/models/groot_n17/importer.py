@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pydantic import ValidationError
-
-from quantvla_ros.bundle.schema import BundleManifest, NoiseSpec, float_manifest
+from quantvla_ros.bundle.schema import BundleManifest, NoiseSpec, TokenizerSpec, float_manifest
 from quantvla_ros.bundle.tokenizer import Tokenizer
 from quantvla_ros.checkpoints.checkpoint import Checkpoint
 from quantvla_ros.checkpoints.options import Imported, ImportOptions
 from quantvla_ros.checkpoints.pipelines import PREPROCESSOR
+from quantvla_ros.checkpoints.policy_config import valid_sizes
 from quantvla_ros.checkpoints.robot_mapping import IMAGES, Cameras, Spaces, map_cameras, map_robot
 from quantvla_ros.checkpoints.statistics import normalization
 from quantvla_ros.checkpoints.text import find_tokenizer
@@ -27,7 +26,6 @@ from quantvla_ros.models.groot_n17.prompt import lead_tokens
 from quantvla_ros.models.groot_n17.sizes import head_sizes, language_sizes, vision_sizes
 from quantvla_ros.models.groot_n17.trained import Trained
 from quantvla_ros.models.groot_n17.weights import HEAD, give_weights
-from quantvla_ros.validation import first_problem
 
 LONGEST_INSTRUCTION = 48
 """Tokens of an instruction; the published policy has no limit, and no demonstration is so long."""
@@ -110,27 +108,25 @@ def _config(
     """
     told = trained.settings
     try:
-        pictures = _pictures(trained.pictures, told["backbone"]["size"])
-        grids = tuple(patch_grid(*frame_size(slot, pictures), pictures) for slot in cameras.slots)
-        config = GrootN17Config(
-            vision=vision_sizes(weights, told),
-            language=language_sizes(weights, told),
-            head=head_sizes(weights, told),
-            grids=grids,
-            lead=len(lead_tokens(Tokenizer(text, LONGEST_INSTRUCTION))),
-            state_width=weights.shape(f"{HEAD}state_encoder.layer1.W")[1],
-            action_width=weights.shape(f"{HEAD}action_encoder.W1.W")[1],
-            rows=told["action_horizon"],
-            pictures=pictures,
-            formalize=trained.formalize,
-            two_sided=trained.two_sided,
-            ramp=told["rtc_ramp_rate"],
-        )
-    except ValidationError as error:
-        raise CheckpointError(
-            f"the sizes of {checkpoint.path} are not valid at {first_problem(error)}; give the "
-            "network's sizes with --sizes FILE"
-        ) from error
+        with valid_sizes(checkpoint):
+            pictures = _pictures(trained.pictures, told["backbone"]["size"])
+            grids = tuple(
+                patch_grid(*frame_size(slot, pictures), pictures) for slot in cameras.slots
+            )
+            config = GrootN17Config(
+                vision=vision_sizes(weights, told),
+                language=language_sizes(weights, told),
+                head=head_sizes(weights, told),
+                grids=grids,
+                lead=len(lead_tokens(Tokenizer(text, LONGEST_INSTRUCTION))),
+                state_width=weights.shape(f"{HEAD}state_encoder.layer1.W")[1],
+                action_width=weights.shape(f"{HEAD}action_encoder.W1.W")[1],
+                rows=told["action_horizon"],
+                pictures=pictures,
+                formalize=trained.formalize,
+                two_sided=trained.two_sided,
+                ramp=told["rtc_ramp_rate"],
+            )
     except KeyError as error:
         raise CheckpointError(
             f"{checkpoint.path} and --sizes FILE lack {error} among the network's sizes; give a "
@@ -195,7 +191,7 @@ def _manifest(
         map_robot(options.robot, spaces, cameras, options.rate),
         normalization(trained.state, trained.action, trained.horizon),
         trained.steps,
-        LONGEST_INSTRUCTION,
+        TokenizerSpec(max_length=LONGEST_INSTRUCTION),
     )
     noise = NoiseSpec(distribution="normal", scale=1.0, rows=config.rows)
     return manifest.model_copy(update={"noise": noise})

@@ -8,20 +8,13 @@ and is not used: the steps below normalize.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import Any
 
 from quantvla_ros.checkpoints.checkpoint import Checkpoint
 from quantvla_ros.checkpoints.options import ImportOptions
-from quantvla_ros.checkpoints.pipelines import (
-    Pipelines,
-    RelativeActions,
-    Rename,
-    Step,
-    read_pipelines,
-)
-from quantvla_ros.checkpoints.statistics import ACTION, STATE, Feature, Scaled, read_norm_stats
+from quantvla_ros.checkpoints.pipelines import Pipelines, RelativeActions, Step, read_pipelines
+from quantvla_ros.checkpoints.shared_steps import Config
+from quantvla_ros.checkpoints.statistics import ACTION, STATE, Feature, Scaled
 from quantvla_ros.errors import CheckpointError
 from quantvla_ros.models.groot_n17.sizes import settings
 from quantvla_ros.models.groot_n17.trained import (
@@ -31,7 +24,6 @@ from quantvla_ros.models.groot_n17.trained import (
     ranged,
     refused_statistics,
 )
-from quantvla_ros.validation import first_problem
 
 PREFIX = "_groot_model."
 PACK, SEE = "groot_n1_7_pack_inputs_v1", "groot_n1_7_vlm_encode_v1"
@@ -42,13 +34,7 @@ ALIASES = {"wrist_image": "image2"}
 """Cameras that LIBERO's data sets call otherwise. Source: the same."""
 
 
-class _Config(BaseModel):
-    """A step's configuration; a field that is not known is refused: it might mean anything."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Pack(_Config):
+class _Pack(Config):
     state_horizon: int = 1
     action_horizon: int = 40
     valid_action_horizon: int | None = None
@@ -68,7 +54,7 @@ class _Pack(_Config):
     modality_config: dict[str, Any] | None = None
 
 
-class _See(_Config):
+class _See(Config):
     model_name: str
     image_crop_size: list[int] | None = None
     image_target_size: list[int] | None = None
@@ -79,7 +65,7 @@ class _See(_Config):
     device: str | None = None
 
 
-class _Unnormalize(_Config):
+class _Unnormalize(Config):
     env_action_dim: int
     normalize_min_max: bool = True
     clip_normalized_action: bool = True
@@ -87,16 +73,13 @@ class _Unnormalize(_Config):
     libero_gripper_binarize: bool = True
 
 
-class _Decode(_Config):
+class _Decode(Config):
     env_action_dim: int
     raw_stats: dict[str, Any]
     modality_config: dict[str, Any]
     use_percentiles: bool = True
     use_relative_action: bool = False
     action_decode_transform: str | None = None
-
-
-_Kind = TypeVar("_Kind", bound=_Config)
 
 
 def read_lerobot(checkpoint: Checkpoint, options: ImportOptions) -> Trained:
@@ -108,13 +91,13 @@ def read_lerobot(checkpoint: Checkpoint, options: ImportOptions) -> Trained:
     config, where = checkpoint.config, checkpoint.path / "config.json"
     pipelines = read_pipelines(checkpoint, OWN)
     pack_step = pipelines.need(PACK)
-    pack, see = _read(pack_step, _Pack), _read(pipelines.need(SEE), _See)
+    pack, see = pack_step.read(_Pack), pipelines.need(SEE).read(_See)
     told = settings(str(where), {}, options.sizes)
     tag, number = choose(
         pack_step.where, pack.embodiment_mapping, options.embodiment, pack.embodiment_tag
     )
     _check_history(pack_step, pack)
-    given = read_norm_stats(options.norm_stats) if options.norm_stats else {}
+    given = options.statistics
     rows = [told["action_horizon"], config.get("chunk_size"), pack.valid_action_horizon]
     horizon = min(row for row in rows if row)
     action, relative, two_sided = _actions(pipelines, horizon, given)
@@ -134,18 +117,8 @@ def read_lerobot(checkpoint: Checkpoint, options: ImportOptions) -> Trained:
         horizon=horizon,
         steps=config.get("num_inference_timesteps") or told["num_inference_timesteps"],
         backbone=see.model_name,
-        rename=rename.rename_map if (rename := pipelines.find(Rename)) else {},
+        rename=pipelines.renamed,
     )
-
-
-def _read(step: Step, kind: type[_Kind]) -> _Kind:
-    try:
-        return kind.model_validate(step.raw)
-    except ValidationError as error:
-        raise CheckpointError(
-            f"{step.where} is not understood at {first_problem(error)}; it means something that "
-            "this version does not do: retrain without it, or ask for it"
-        ) from error
 
 
 def _check_history(step: Step, pack: _Pack) -> None:
@@ -194,7 +167,7 @@ def _actions(
     if (step := pipelines.step(DECODE)) is not None:
         if given:
             raise refused_statistics(str(step.file))
-        decode = _read(step, _Decode)
+        decode = step.read(_Decode)
         groups = Groups(
             str(step.file),
             decode.modality_config,
@@ -213,7 +186,7 @@ def _actions(
             raise CheckpointError(f"{step.where} decodes actions by '{kind}', which is not known")
         return action, relative, groups.columns("gripper") if kind else ()
     step = pipelines.need(UNNORMALIZE)
-    plain = _read(step, _Unnormalize)
+    plain = step.read(_Unnormalize)
     if plain.libero_gripper_action or not plain.normalize_min_max:
         raise CheckpointError(
             f"{step.where} sets libero_gripper_action {plain.libero_gripper_action} and "

@@ -8,7 +8,6 @@ holds no sizes of the network at all.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -80,7 +79,7 @@ def check_switches(where: str, settings: Mapping[str, Any]) -> None:
 def vision_sizes(weights: Weights, settings: Mapping[str, Any]) -> VisionSizes:
     """Of the vision tower."""
     told = settings["backbone"]["vision_config"]
-    layers = _count(weights, rf"{VISUAL}blocks\.(\d+)\.")
+    layers = weights.layers(f"{VISUAL}blocks")
     return VisionSizes(
         width=weights.shape(f"{VISUAL}pos_embed.weight")[1],
         layers=layers,
@@ -94,7 +93,7 @@ def language_sizes(weights: Weights, settings: Mapping[str, Any]) -> LanguageSiz
     """Of the language model; its layers are those that are there, or fewer by select_layer."""
     told = settings["backbone"]["text_config"]
     vocabulary, width = weights.shape(weights.first(WORDS, WORDS_TOO))
-    layers = _count(weights, rf"{LANGUAGE}layers\.(\d+)\.")
+    layers = weights.layers(f"{LANGUAGE}layers")
     return LanguageSizes(
         vocabulary=vocabulary,
         width=width,
@@ -114,10 +113,10 @@ def head_sizes(weights: Weights, settings: Mapping[str, Any]) -> HeadSizes:
     block = f"{HEAD}model.transformer_blocks"
     width = weights.shape(f"{HEAD}model.proj_out_2.weight")[1]
     heads = settings["diffusion_model_cfg"]["num_attention_heads"]
-    layers = _count(weights, rf"{reader}\.(\d+)\.")
+    layers = weights.layers(reader)
     reader_mlp = f"{reader}.0.ff.net.0.proj.weight"
     return HeadSizes(
-        layers=_count(weights, rf"{block}\.(\d+)\."),
+        layers=weights.layers(block),
         heads=heads,
         head_width=width // heads,
         mlp=weights.shape(f"{block}.0.ff.net.0.proj.weight")[0],
@@ -129,9 +128,3 @@ def head_sizes(weights: Weights, settings: Mapping[str, Any]) -> HeadSizes:
         text_every=settings["attend_text_every_n_blocks"],
         buckets=settings["num_timestep_buckets"],
     )
-
-
-def _count(weights: Weights, pattern: str) -> int:
-    """Layers of a stack, by the numbers in the names of their tensors."""
-    numbers = {int(m[1]) for name in weights.stored if (m := re.match(pattern, name))}
-    return max(numbers, default=-1) + 1

@@ -59,10 +59,9 @@ def _turned(embodiment: int) -> Callable[[Tensor], Tensor]:
 
 
 def _copy(weights: Weights, own: str, source: str, names: Mapping[str, str]) -> None:
-    """Weight and bias of modules, by their name below `source` and below `own`."""
+    """Modules, by their name below `source` and below `own`."""
     for old, new in names.items():
-        for kind in ("weight", "bias"):
-            weights.copy(f"{own}.{new}.{kind}", f"{source}.{old}.{kind}")
+        weights.copy_module(f"{own}.{new}", f"{source}.{old}")
 
 
 def _give_language(weights: Weights, config: GrootN17Config) -> None:
@@ -129,5 +128,4 @@ def _give_head(weights: Weights, config: GrootN17Config) -> None:
     _copy(weights, "dit", embedder, {"linear_1": "time1", "linear_2": "time2"})
     outward = {"model.proj_out_1": "dit.norm_out.dense", "model.proj_out_2": "dit.proj_out"}
     for old, new in {**outward, "vlln": "vlln"}.items():
-        for kind in ("weight", "bias"):
-            weights.copy(f"{new}.{kind}", f"{HEAD}{old}.{kind}")
+        weights.copy_module(new, f"{HEAD}{old}")

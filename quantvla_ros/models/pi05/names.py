@@ -10,23 +10,23 @@ import re
 
 _GEMMA = "paligemma_with_expert.paligemma."
 _EXPERT = "paligemma_with_expert.gemma_expert."
-_TOWER = f"{_GEMMA}model.vision_tower.vision_model."
-_LANGUAGE = f"{_GEMMA}model.language_model."
+TOWER = f"{_GEMMA}model.vision_tower.vision_model."
+LANGUAGE = f"{_GEMMA}model.language_model."
 
-WORDS, TIED_WORDS = f"{_LANGUAGE}embed_tokens.weight", f"{_GEMMA}lm_head.weight"
+WORDS, TIED_WORDS = f"{LANGUAGE}embed_tokens.weight", f"{_GEMMA}lm_head.weight"
 """The table of words. Where both are stored the first one counts; files of LeRobot 0.4 and openpi
 hold only the second, which is the same tensor there (LeRobot 0.6.1, modeling_pi05.py:914-922)."""
 
-DROPPED = (TIED_WORDS, f"{_EXPERT}lm_head.weight", f"{_LANGUAGE}norm.weight")
+DROPPED = (TIED_WORDS, f"{_EXPERT}lm_head.weight", f"{LANGUAGE}norm.weight")
 """What no action depends on and our network does not have."""
 
 _RENAMED = (
-    (f"{_TOWER}embeddings.position_embedding.weight", "vision_tower.position_embedding"),
-    (f"{_TOWER}embeddings.", "vision_tower."),
-    (f"{_TOWER}encoder.", "vision_tower."),
-    (_TOWER, "vision_tower."),
+    (f"{TOWER}embeddings.position_embedding.weight", "vision_tower.position_embedding"),
+    (f"{TOWER}embeddings.", "vision_tower."),
+    (f"{TOWER}encoder.", "vision_tower."),
+    (TOWER, "vision_tower."),
     (f"{_GEMMA}model.multi_modal_projector.linear.", "multi_modal_projector."),
-    (_LANGUAGE, "language_model."),
+    (LANGUAGE, "language_model."),
     (f"{_EXPERT}model.", "action_expert."),
 )
 _VISION_LAYER = re.compile(r"^(vision_tower\.layers\.\d+\.)(self_attn\.out_proj|mlp\.(fc[12]))\.")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from quantvla_ros.bundle.schema import TokenizerSpec, float_manifest
+from quantvla_ros.bundle.schema import float_manifest
 from quantvla_ros.checkpoints.checkpoint import Checkpoint
 from quantvla_ros.checkpoints.options import Imported, ImportOptions
 from quantvla_ros.checkpoints.robot_mapping import Spaces, map_cameras, map_robot
@@ -26,7 +26,7 @@ from quantvla_ros.checkpoints.statistics import (
 )
 from quantvla_ros.checkpoints.text import find_tokenizer
 from quantvla_ros.errors import CheckpointError
-from quantvla_ros.models.pi05.prompts import PAD, TOKENIZER, instruction_room
+from quantvla_ros.models.pi05.prompts import TOKENIZER, prompt_spec
 from quantvla_ros.models.pi05.weights import architecture, read_weights
 from quantvla_ros.robot.action_space import TWIST_NAMES
 from quantvla_ros.robot.robot_file import RobotFile
@@ -117,12 +117,10 @@ def from_openpi(checkpoint: Checkpoint, options: ImportOptions) -> Imported:
             horizon,
         ),
         STEPS,
-        PROMPT,
+        prompt_spec(text, PROMPT, config.state_in_prompt),
     )
-    room = instruction_room(text, PROMPT, config.state_in_prompt)
-    spec = TokenizerSpec(max_length=PROMPT, pad=PAD, room=room)
     notes = (training.note,) if training.note else ()
-    return Imported(manifest.model_copy(update={"tokenizer": spec}), weights, text, cameras, notes)
+    return Imported(manifest, weights, text, cameras, notes)
 
 
 def _training(checkpoint: Checkpoint, named: str | None) -> Training:

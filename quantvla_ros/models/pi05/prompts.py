@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from quantvla_ros.bundle.schema import TokenizerSpec
 from quantvla_ros.bundle.tokenizer import Tokenizer
 from quantvla_ros.processing.steps import Values
 
@@ -54,8 +55,8 @@ class WritePrompt:
         return {**values, "prompt": prompt_of(values["instruction"], numbers)}
 
 
-def instruction_room(tokenizer_json: str, max_length: int, states: int | None) -> int:
-    """Tokens that an instruction may have, so that the longest state behind it is still read.
+def prompt_spec(tokenizer_json: str, max_length: int, states: int | None) -> TokenizerSpec:
+    """A manifest's words on the prompt, where the longest state behind an instruction fits.
 
     Args:
         tokenizer_json: text of tokenizer.json.
@@ -70,4 +71,5 @@ def instruction_room(tokenizer_json: str, max_length: int, states: int | None) -
     longest = tokens(None)
     if states is not None:
         longest = max(tokens([number] * states) for number in range(-1, len(BINS)))
-    return max(1, max_length - longest + tokenizer.read("a").tokens)
+    room = max(1, max_length - longest + tokenizer.read("a").tokens)
+    return TokenizerSpec(max_length=max_length, pad=PAD, room=room)

@@ -4,18 +4,22 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from quantvla_ros.checkpoints.checkpoint import Checkpoint
+from quantvla_ros.checkpoints.policy_config import valid_sizes
 from quantvla_ros.checkpoints.weights import Weights
 from quantvla_ros.errors import CheckpointError
 from quantvla_ros.models.pi05.config import Pi05Config
-from quantvla_ros.models.pi05.names import DROPPED, TIED_WORDS, WORDS, network_name
-from quantvla_ros.validation import first_problem
+from quantvla_ros.models.pi05.names import (
+    DROPPED,
+    LANGUAGE,
+    TIED_WORDS,
+    TOWER,
+    WORDS,
+    network_name,
+)
 
 
 def read_weights(checkpoint: Checkpoint) -> Weights:
@@ -49,13 +53,8 @@ def architecture(
     """
     head = int(given.get("head_width", Pi05Config.model_fields["head_width"].default))
     seen = _seen(weights, head)
-    try:
+    with valid_sizes(checkpoint):
         config = Pi05Config.model_validate({**seen, **told, **given})
-    except ValidationError as error:
-        raise CheckpointError(
-            f"the sizes of {checkpoint.path} are not possible at {first_problem(error)}; give "
-            "the network's sizes with --sizes FILE"
-        ) from error
     _check_heads(checkpoint, weights, config)
     return config
 
@@ -72,7 +71,7 @@ def _seen(weights: Weights, head_width: int) -> dict[str, int]:
     return {
         "vocabulary": vocabulary,
         "width": width,
-        "layers": _depth(weights, "language_model"),
+        "layers": weights.layers(f"{LANGUAGE}layers"),
         "heads": shape(f"language_model.{layer}.self_attn.q_proj.weight")[0] // head_width,
         "kv_heads": shape(f"language_model.{layer}.self_attn.k_proj.weight")[0] // head_width,
         "mlp": shape(f"language_model.{layer}.mlp.gate_proj.weight")[0],
@@ -82,14 +81,9 @@ def _seen(weights: Weights, head_width: int) -> dict[str, int]:
         "image_size": math.isqrt(patches) * patch,
         "patch": patch,
         "vision_width": vision_width,
-        "vision_layers": _depth(weights, "vision_tower"),
+        "vision_layers": weights.layers(f"{TOWER}encoder.layers"),
         "vision_mlp": shape(f"vision_tower.{layer}.fc1.weight")[0],
     }
-
-
-def _depth(weights: Weights, stack: str) -> int:
-    found = (re.match(rf"{stack}\.layers\.(\d+)\.", name) for name in weights)
-    return max((int(match[1]) + 1 for match in found if match), default=0)
 
 
 def _check_heads(checkpoint: Checkpoint, weights: Weights, config: Pi05Config) -> None:

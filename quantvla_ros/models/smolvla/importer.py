@@ -3,20 +3,17 @@
 
 from __future__ import annotations
 
-from pydantic import ValidationError
-
-from quantvla_ros.bundle.schema import BundleManifest, NoiseSpec, TokenizerSpec
+from quantvla_ros.bundle.schema import TokenizerSpec, float_manifest
 from quantvla_ros.checkpoints.checkpoint import Checkpoint
 from quantvla_ros.checkpoints.options import Imported, ImportOptions
-from quantvla_ros.checkpoints.pipelines import Pipelines, Rename, TokenizePrompt, read_pipelines
+from quantvla_ros.checkpoints.pipelines import Pipelines, TokenizePrompt, read_pipelines
+from quantvla_ros.checkpoints.policy_config import valid_sizes
 from quantvla_ros.checkpoints.robot_mapping import Cameras, Spaces, map_cameras, map_robot
-from quantvla_ros.checkpoints.statistics import ACTION, STATE, normalization, read_norm_stats
 from quantvla_ros.checkpoints.text import find_tokenizer
 from quantvla_ros.errors import CheckpointError
 from quantvla_ros.models.smolvla.config import SmolVLAConfig
 from quantvla_ros.models.smolvla.lerobot_config import LeRobotConfig, read_config
 from quantvla_ros.models.smolvla.weights import network_weights, sizes_of
-from quantvla_ros.validation import first_problem
 
 _TYPE = "smolvla"
 _NEW_LINE, _TOKENIZE = "smolvla_new_line_processor", "tokenizer_processor"
@@ -40,14 +37,9 @@ def import_smolvla(checkpoint: Checkpoint, options: ImportOptions) -> Imported |
     given = read_config(checkpoint)
     pipelines = read_pipelines(checkpoint, own=(_NEW_LINE,))
     prompt = _prompt(pipelines)
-    rename = pipelines.find(Rename)
     side = given.image_size
     cameras = map_cameras(
-        options.robot,
-        given.cameras,
-        (side, side),
-        rename.rename_map if rename is not None else None,
-        optional=True,
+        options.robot, given.pictures, (side, side), pipelines.renamed, optional=True
     )
     architecture = _architecture(checkpoint, given, options, cameras)
     spaces = Spaces(
@@ -57,24 +49,13 @@ def import_smolvla(checkpoint: Checkpoint, options: ImportOptions) -> Imported |
         state_width=architecture.state_width,
         action_width=architecture.action_width,
     )
-    stats = read_norm_stats(options.norm_stats) if options.norm_stats is not None else None
-    before, after = pipelines.need("normalizer_processor"), pipelines.need("unnormalizer_processor")
-    manifest = BundleManifest(
-        schema_version=2,
-        family=_TYPE,
-        architecture=architecture.model_dump(mode="json"),
-        interface=map_robot(options.robot, spaces, cameras, options.rate),
-        normalization=normalization(
-            before.scaled(STATE, given.states, stats),
-            after.scaled(ACTION, given.actions, stats),
-            given.chunk_size,
-        ),
-        noise=NoiseSpec(distribution="normal", scale=1.0),
-        denoise_steps=given.num_steps,
-        tokenizer=TokenizerSpec(max_length=prompt.max_length, pad=_PAD, room=prompt.max_length - 1),
-        quantization=None,
-        gate=None,
-        files={},
+    manifest = float_manifest(
+        _TYPE,
+        architecture.model_dump(mode="json"),
+        map_robot(options.robot, spaces, cameras, options.rate),
+        pipelines.normalization(given.states, given.actions, given.chunk_size, options.statistics),
+        given.num_steps,
+        TokenizerSpec(max_length=prompt.max_length, pad=_PAD, room=prompt.max_length - 1),
     )
     text = find_tokenizer(checkpoint, options.tokenizer, pipelines.need(_TOKENIZE))
     return Imported(manifest, network_weights(checkpoint, architecture), text, cameras, _NOTES)
@@ -97,7 +78,7 @@ def _architecture(
     checkpoint: Checkpoint, given: LeRobotConfig, options: ImportOptions, cameras: Cameras
 ) -> SmolVLAConfig:
     """Sizes off the tensors, from config.json, from the user, and else the published ones."""
-    try:
+    with valid_sizes(checkpoint):
         return SmolVLAConfig.model_validate(
             {
                 **sizes_of(checkpoint),
@@ -110,8 +91,3 @@ def _architecture(
                 **options.sizes,
             }
         )
-    except ValidationError as error:
-        raise CheckpointError(
-            f"the sizes of {checkpoint.path} with those that were given are not valid at "
-            f"{first_problem(error, 'sizes')}; correct the file of --sizes"
-        ) from error

@@ -8,28 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from quantvla_ros.checkpoints.checkpoint import CONFIG, Checkpoint
-from quantvla_ros.checkpoints.statistics import ACTION, STATE
+from quantvla_ros.checkpoints.policy_config import PolicyConfig, read_policy_config
 from quantvla_ros.errors import CheckpointError
-from quantvla_ros.validation import first_problem
-
-_EMPTY = "empty_camera_"
 
 
-class _Feature(BaseModel):
-    type: str
-    shape: list[int] = Field(min_length=1)
-
-
-class LeRobotConfig(BaseModel):
+class LeRobotConfig(PolicyConfig):
     """The fields that inference depends on; what is missing has LeRobot's default."""
 
-    model_config = ConfigDict(frozen=True)
-
-    input_features: dict[str, _Feature]
-    output_features: dict[str, _Feature]
     n_obs_steps: int = 1
     chunk_size: int = Field(default=50, gt=0)
     num_steps: int = Field(default=10, gt=0)
@@ -42,26 +30,6 @@ class LeRobotConfig(BaseModel):
     self_attn_every_n_layers: int = 2
     min_period: float = 4e-3
     max_period: float = 4.0
-
-    @property
-    def cameras(self) -> list[str]:
-        """Names of the pictures in the network's order.
-
-        Empty cameras are left out: their tokens are masked and have no place of their own, so that
-        nothing changes without them.
-        """
-        visual = [name for name, one in self.input_features.items() if one.type == "VISUAL"]
-        return [name for name in visual if _EMPTY not in name]
-
-    @property
-    def states(self) -> int:
-        """Values of the state."""
-        return self.input_features[STATE].shape[0]
-
-    @property
-    def actions(self) -> int:
-        """Values of an action."""
-        return self.output_features[ACTION].shape[0]
 
     @property
     def image_size(self) -> int:
@@ -95,24 +63,11 @@ def read_config(checkpoint: Checkpoint) -> LeRobotConfig:
     Raises:
         CheckpointError: a field is not what it should be, or asks for what is not carried over.
     """
-    where = checkpoint.path / CONFIG
-    try:
-        config = LeRobotConfig.model_validate(dict(checkpoint.config))
-    except ValidationError as error:
-        raise CheckpointError(
-            f"{where} is not valid at {first_problem(error)}; copy the checkpoint again"
-        ) from error
+    config = read_policy_config(checkpoint, LeRobotConfig)
     for field, is_set, what in _UNKNOWN:
         if is_set(config):
             raise CheckpointError(
-                f"{where} sets {field} to {getattr(config, field)}, and {what} is not done here; "
-                "train with LeRobot's default, or ask for it"
+                f"{checkpoint.path / CONFIG} sets {field} to {getattr(config, field)}, and "
+                f"{what} is not done here; train with LeRobot's default, or ask for it"
             )
-    for features, name in ((config.input_features, STATE), (config.output_features, ACTION)):
-        if name not in features:
-            raise CheckpointError(
-                f"{where} lists no feature '{name}', which the policy needs; train it with one"
-            )
-    if not config.cameras:
-        raise CheckpointError(f"{where} lists no picture; a policy without one is not imported")
     return config

@@ -37,12 +37,12 @@ def sizes_of(checkpoint: Checkpoint) -> dict[str, Any]:
     return {
         "vocabulary": found.shape(table)[0],
         "width": found.shape(table)[1],
-        "layers": _count(found, f"{_TEXT}.layers"),
+        "layers": found.layers(f"{_TEXT}.layers"),
         "mlp": found.shape(f"{_TEXT}.layers.0.mlp.gate_proj.weight")[0],
         "expert_width": found.shape(expert)[1],
         "expert_mlp": found.shape(expert)[0],
         "vision_width": found.shape(f"{vision}.0.mlp.fc1.weight")[1],
-        "vision_layers": _count(found, vision),
+        "vision_layers": found.layers(vision),
         "vision_mlp": found.shape(f"{vision}.0.mlp.fc1.weight")[0],
         "patch": found.shape(f"{_VISION}.embeddings.patch_embedding.weight")[-1],
         "state_width": found.shape("state_proj.weight")[1],
@@ -67,7 +67,7 @@ def network_weights(checkpoint: Checkpoint, config: SmolVLAConfig) -> Weights:
         _add_layer(out, f"lm_expert.layers.{index}", f"{_EXPERT}.layers.{index}", kind)
     out.copy("lm_expert.norm.weight", f"{_EXPERT}.norm.weight")
     for name in ("state_proj", "action_in_proj", "action_out_proj", "action_time_mlp_out"):
-        _add_linear(out, name, name)
+        out.copy_module(name, name)
     joined, width = "action_time_mlp_in", config.expert_width
     out.make("action_mlp_in.weight", (f"{joined}.weight",), lambda both: both[:, :width])
     out.make("time_mlp_in.weight", (f"{joined}.weight",), lambda both: both[:, width:])
@@ -75,26 +75,19 @@ def network_weights(checkpoint: Checkpoint, config: SmolVLAConfig) -> Weights:
     return out
 
 
-def _count(found: Weights, stack: str) -> int:
-    """Layers of a stack, such as ``a.layers``."""
-    start = f"{stack}."
-    numbers = {n.removeprefix(start).partition(".")[0] for n in found.stored if n.startswith(start)}
-    return len(numbers)
-
-
 def _add_pictures(out: Weights, config: SmolVLAConfig) -> None:
     own, embeddings = "pictures.vision_model", f"{_VISION}.embeddings"
-    _add_linear(out, f"{own}.patch_embedding", f"{embeddings}.patch_embedding")
+    out.copy_module(f"{own}.patch_embedding", f"{embeddings}.patch_embedding")
     out.copy(f"{own}.position_embedding", f"{embeddings}.position_embedding.weight")
-    _add_linear(out, f"{own}.post_layernorm", f"{_VISION}.post_layernorm")
+    out.copy_module(f"{own}.post_layernorm", f"{_VISION}.post_layernorm")
     for index in range(config.vision_layers):
         layer, theirs = f"{own}.layers.{index}", f"{_VISION}.encoder.layers.{index}"
         for norm in ("layer_norm1", "layer_norm2"):
-            _add_linear(out, f"{layer}.{norm}", f"{theirs}.{norm}")
+            out.copy_module(f"{layer}.{norm}", f"{theirs}.{norm}")
         for part, leaf in zip(_ATTENTION, (*_ATTENTION[:3], "out_proj"), strict=True):
-            _add_linear(out, f"{layer}.self_attn.{part}", f"{theirs}.self_attn.{leaf}")
+            out.copy_module(f"{layer}.self_attn.{part}", f"{theirs}.self_attn.{leaf}")
         for part in ("fc1", "fc2"):
-            _add_linear(out, f"{layer}.{part}", f"{theirs}.mlp.{part}")
+            out.copy_module(f"{layer}.{part}", f"{theirs}.mlp.{part}")
     connector = f"{_VLM}.connector.modality_projection.proj.weight"
     out.copy("pictures.connector.proj.weight", connector)
 
@@ -107,8 +100,3 @@ def _add_layer(out: Weights, own: str, theirs: str, attention: str) -> None:
         out.copy(f"{own}.mlp.{part}.weight", f"{theirs}.mlp.{part}.weight")
     for part in _NORMS:
         out.copy(f"{own}.{part}.weight", f"{theirs}.{part}.weight")
-
-
-def _add_linear(out: Weights, own: str, theirs: str) -> None:
-    out.copy(f"{own}.weight", f"{theirs}.weight")
-    out.copy(f"{own}.bias", f"{theirs}.bias")
