@@ -61,7 +61,8 @@ class FamilyChain:
         cosine: the gate's, at least, by scheme.
         slots: the checkpoint's names of the robot's two cameras.
         joints: of the robot, the first seven of which are commanded.
-        rate: rows of a chunk a second, Hz.
+        rate: rows of a chunk a second, Hz; so few that a chunk of eight lasts longer than an
+            inference on a busy machine.
     """
 
     family: str
@@ -73,7 +74,7 @@ class FamilyChain:
     cosine: Mapping[str, float] = {"w8a8": 0.99, "w4a8": 0.9}
     slots: Sequence[str] = CAMERAS
     joints: Sequence[str] = JOINTS
-    rate = 10.0
+    rate = 2.0
 
     def imported(self, checkpoint: str) -> Imported:
         """A golden checkpoint, for the robot of this chain."""

@@ -15,4 +15,3 @@ class TestChain(FamilyChain):
     linears = {"llm_attn": 12, "llm_mlp": 9, "dit_attn": 12, "dit_mlp": 9}
     attentions = [f"layers.{i}.self_attn" for i in range(3)]
     shown = ("state_in_prompt", 8)
-    rate = 2.0  # so that a chunk of eight lasts longer than an inference on a busy machine
