@@ -45,7 +45,7 @@ _ROUNDS = 80
 _CHUNKS = 2
 _PICTURES = 4
 _POLL_S = 0.2
-_RECORDED_EPISODES = 2  # at least: a good policy is soon done, and leaves few samples of one scene
+_RECORDED_EPISODES = 3  # at least: a good policy is soon done, and a busy machine records late
 _ENOUGH = 1000.0  # candidates a sample: the recording ends with the episodes, not before
 _CURVE_STEP_S = 0.04
 

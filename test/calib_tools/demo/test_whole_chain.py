@@ -33,7 +33,7 @@ def test_samples_are_recorded_int8_passes_the_gate_and_moves_the_robot(tmp_path)
     assert demo.returncode == 0, demo.stderr
     summary = json.loads((out / "summary.json").read_text())
     assert summary["calibration"]["samples"] > 32 and summary["calibration"]["held_out"] > 10
-    assert {name: run["n"] for name, run in summary["episodes"].items()} == {"float": 2, "int8": 1}
+    assert {name: run["n"] for name, run in summary["episodes"].items()} == {"float": 3, "int8": 1}
     assert summary["gate"]["passed"] and summary["faults"] == {}
     assert summary["integer_layers"] == 40
     assert load_manifest(out / "int8").gate.worst.chunk_mae == summary["gate"]["chunk_mae"]
