@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from support.seen_modules import seen_modules
 from support.tiny_groot import CONFIG, FLOW, TEXT, network_inputs, noise, tiny_network
 from torch.utils._pytree import tree_leaves
 
@@ -69,34 +70,26 @@ def test_flow_times_fall_into_the_buckets_of_the_reference(steps):
         assert torch.equal(ours.modulation, known.modulation), step
 
 
-def reached(run):
-    """Linears that are called, in order, with what they are given."""
-    calls, hooks = [], []
-    for name in FAMILY.roles(NETWORK):
-        layer = NETWORK.get_submodule(name)
-        hook = lambda _, inputs, n=name: calls.append((n, inputs[0]))  # noqa: E731
-        hooks.append(layer.register_forward_pre_hook(hook))
-    run()
-    for hook in hooks:
-        hook.remove()
-    return calls
-
-
 def test_the_stages_are_those_that_reach_the_layers():
     context = NETWORK.encode(network_inputs())
-    encode = {name for name, _ in reached(lambda: NETWORK.encode(network_inputs()))}
-    step = {name for name, _ in reached(lambda: NETWORK.velocity(noise(), 0.5, context))}
-    assert encode | step == set(FAMILY.roles(NETWORK)) and not FAMILY.unused(NETWORK)
+    linears = FAMILY.roles(NETWORK)
+    encode = set(seen_modules(NETWORK, linears, lambda: NETWORK.encode(network_inputs())))
+    step = set(seen_modules(NETWORK, linears, lambda: NETWORK.velocity(noise(), 0.5, context)))
+    assert encode | step == set(linears) and not FAMILY.unused(NETWORK)
     assert {FAMILY.stage(name) for name in encode} == {"encode"}
     assert {FAMILY.stage(name) for name in step} == {"step"}
 
 
 def test_siblings_are_given_one_and_the_same_tensor():
-    calls = reached(lambda: NETWORK.velocity(noise(), 0.5, NETWORK.encode(network_inputs())))
-    given, groups = dict(calls), FAMILY.siblings(NETWORK)
+    given = seen_modules(
+        NETWORK,
+        FAMILY.roles(NETWORK),
+        lambda: NETWORK.velocity(noise(), 0.5, NETWORK.encode(network_inputs())),
+    )
+    groups = FAMILY.siblings(NETWORK)
     assert len(groups) == 3 + 2 * 3 + 1 + 2 + 2  # vision, language, reader, own and read tokens
     for group in groups:
-        assert len({id(given[name]) for name in group}) == 1, group
+        assert len({id(given[name][0]) for name in group}) == 1, group
 
 
 def test_both_graphs_give_the_numbers_of_the_network_to_the_last_bit():

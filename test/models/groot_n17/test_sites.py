@@ -5,6 +5,7 @@ import copy
 
 import pytest
 import torch
+from support.seen_modules import seen_modules
 from support.tiny_groot import FLOW, network_inputs, noise, tiny_network
 from torch import nn
 
@@ -24,30 +25,14 @@ def run(network, seed=0):
     return normalized_chunk(network, noise(seed), network.encode(network_inputs(seed)), FLOW)
 
 
-def watched(network, names):
-    """Inputs of the named modules, or what norms give, from one run."""
-    seen = {}
-
-    def keep(name, is_norm):
-        def hook(_, inputs, output):
-            seen.setdefault(name, output if is_norm else inputs[0])
-
-        return hook
-
-    for name, is_norm in names.items():
-        network.get_submodule(name).register_forward_hook(keep(name, is_norm))
-    run(network)
-    return seen
-
-
 def test_every_norm_is_listed_with_all_that_read_it():
     network = tiny_network()
     sites = find_sites(network)
-    linears = dict.fromkeys(layer_roles(network), False)
-    norms = {site.norm: True for site in sites.norms}
-    seen = watched(copy.deepcopy(network), linears | norms)
+    linears, norms = layer_roles(network), [site.norm for site in sites.norms]
+    seen = seen_modules(network, [*linears, *norms], lambda: run(network))
     for site in sites.norms:
-        readers = {n for n in linears if torch.equal(seen[n].flatten(), seen[site.norm].flatten())}
+        made = seen[site.norm][1].flatten()
+        readers = {n for n in linears if torch.equal(seen[n][0].flatten(), made)}
         assert readers == set(site.readers), site.norm
     gains = {name.rpartition(".")[0] for name in network.state_dict() if "norm" in name}
     gains = {name.removesuffix(".dense") for name in gains}

@@ -1,40 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-import copy
-
 import torch
+from support.seen_modules import seen_modules
 from support.tiny_policy import network_inputs, noise, tiny_network
 
 from quantvla_ros.models.joint.roles import layer_roles
 from quantvla_ros.models.joint.sites import find_sites
 
 
-def watched(network, names):
-    """Inputs of the named modules, or what norms give, from one run with all features."""
-    seen = {}
-
-    def keep(name, is_norm):
-        def hook(_, inputs, output):
-            value = output if is_norm else inputs[0]
-            seen.setdefault(name, value[0] if isinstance(value, tuple) else value)
-
-        return hook
-
-    for name, is_norm in names.items():
-        network.get_submodule(name).register_forward_hook(keep(name, is_norm))
+def run(network):
+    """One run with all features."""
     x, mask = network.embed(network_inputs())
     context, _ = network.run_language_model(x, mask, features=True)
     network.velocity(noise(), 1.0, context)
-    return seen
 
 
 def test_every_norm_is_listed_with_all_that_read_it():
     network = tiny_network()
     sites = find_sites(network)
-    linears = dict.fromkeys(layer_roles(network), False)
-    norms = {site.norm: True for site in sites.norms}
-    seen = watched(copy.deepcopy(network), linears | norms)
+    linears, norms = layer_roles(network), [site.norm for site in sites.norms]
+    seen = seen_modules(network, [*linears, *norms], lambda: run(network))
     for site in sites.norms:
-        readers = {n for n in linears if torch.equal(seen[n].flatten(), seen[site.norm].flatten())}
+        made = seen[site.norm][1].flatten()
+        readers = {n for n in linears if torch.equal(seen[n][0].flatten(), made)}
         assert readers == set(site.readers), site.norm
     listed = {n for n in network.state_dict() if "norm" in n and "stem" not in n}
     # The language model's last norm feeds no linear: its output leaves the network in training.

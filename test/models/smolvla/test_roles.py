@@ -3,30 +3,12 @@ from collections import Counter
 
 import pytest
 import torch
+from support.seen_modules import seen_modules
 from support.smolvla import GOLDEN, imported, inputs, network
 
 from quantvla_ros.models.smolvla.family import FAMILY
 
 NETWORK = network(imported())
-
-
-def reached(run, names):
-    """What each of these modules is given and gives, by name, of those that are called."""
-    seen, hooks = {}, []
-
-    def keep_as(name):
-        def keep(_, given, out):
-            seen.setdefault(name, (given[0], out))
-
-        return keep
-
-    for name in names:
-        hooks.append(NETWORK.get_submodule(name).register_forward_hook(keep_as(name)))
-    with torch.no_grad():
-        run()
-    for hook in hooks:
-        hook.remove()
-    return seen
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +18,10 @@ def context():
 
 def test_the_stages_are_those_that_reach_the_layers(context):
     linears = FAMILY.roles(NETWORK)
-    encode = set(reached(lambda: NETWORK.encode(inputs(imported())), linears))
-    step = set(reached(lambda: NETWORK.velocity(GOLDEN["noise"], 0.5, context), linears))
+    encode = set(seen_modules(NETWORK, linears, lambda: NETWORK.encode(inputs(imported()))))
+    step = set(
+        seen_modules(NETWORK, linears, lambda: NETWORK.velocity(GOLDEN["noise"], 0.5, context))
+    )
     unused = FAMILY.unused(NETWORK)
     assert encode | step | unused == set(linears) and not (encode | step) & unused
     assert {FAMILY.stage(name) for name in encode | unused} == {"encode"}
@@ -50,9 +34,9 @@ def test_the_stages_are_those_that_reach_the_layers(context):
 
 def test_what_the_time_alone_decides_is_computed_without_the_chunk():
     names = FAMILY.roles(NETWORK)
-    assert set(reached(lambda: NETWORK.time_constants(torch.tensor([0.5])), names)) == {
-        "time_mlp_in"
-    }
+    assert set(
+        seen_modules(NETWORK, names, lambda: NETWORK.time_constants(torch.tensor([0.5])))
+    ) == {"time_mlp_in"}
 
 
 def run_all():
@@ -60,7 +44,7 @@ def run_all():
 
 
 def test_siblings_are_given_one_and_the_same_tensor():
-    given = reached(run_all, FAMILY.roles(NETWORK))
+    given = seen_modules(NETWORK, FAMILY.roles(NETWORK), run_all)
     groups = FAMILY.siblings(NETWORK)
     # Per stack: attention and MLP of four layers, but for the expert's two cross-attentions.
     assert len(groups) == 2 * (4 + 4) - 2 + 2
@@ -72,7 +56,7 @@ def test_siblings_are_given_one_and_the_same_tensor():
 def test_every_norm_is_listed_with_all_that_read_it():
     linears, sites = FAMILY.roles(NETWORK), FAMILY.sites(NETWORK)
     unused = FAMILY.unused(NETWORK)
-    seen = reached(run_all, [*linears, *(site.norm for site in sites.norms)])
+    seen = seen_modules(NETWORK, [*linears, *(site.norm for site in sites.norms)], run_all)
     for site in sites.norms:
         if site.norm not in seen:
             assert set(site.readers) <= unused  # behind the last keys and values
