@@ -115,16 +115,15 @@ def in_bfloat16(quantized: Path) -> Policy:
     """
     import torch
 
+    from quantvla_ros.backends.graphs.export import export_graphs, graphs_of
     from quantvla_ros.backends.policy import policy_of
-    from quantvla_ros.backends.tensorrt.export import export_graphs, graphs_of
-    from quantvla_ros.backends.tensorrt.precision import largest_of
     from quantvla_ros.bundle.storage import load_bundle
     from quantvla_ros.quantization.network import load_network
 
     bundle = load_bundle(quantized)
     network = load_network(bundle)
     graphs = graphs_of(bundle, network)
-    kinds = dict.fromkeys(largest_of(bundle.manifest, graphs), torch.bfloat16)
+    kinds = dict.fromkeys(graphs.part_names, torch.bfloat16)
     programs = export_graphs(bundle, network, kinds)
     policy = policy_of(bundle, network)
     policy.runner = cast(Any, _Exported(graphs, programs))
@@ -157,7 +156,7 @@ class _ByGraphs:
     """Computes what a runner of engines hands out (see `stage_errors`)."""
 
     def __init__(self, bundle: Bundle, network: Network) -> None:
-        from quantvla_ros.backends.tensorrt.export import graphs_of
+        from quantvla_ros.backends.graphs.export import graphs_of
 
         self._network, self._graphs = network, graphs_of(bundle, network)
 

@@ -75,6 +75,11 @@ class Graphs:
     parts: Mapping[str, str]
     no_fp16: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def part_names(self) -> list[str]:
+        """All parts that there are, sorted."""
+        return sorted({self.context.part, self.step.part, *self.parts.values()})
+
     def part_of(self, module: str, otherwise: str) -> str:
         """The part of a module of the network; `otherwise` where no name fits."""
         fitting = [start for start in self.parts if module.startswith(start)]

@@ -55,7 +55,7 @@ class QdqOnCpu(Backend):
         self, bundle: Bundle, network: Network, options: Options, example: Mapping[str, Tensor]
     ) -> OnnxRunner:
         """See `Backend`; graphs that are not there yet are written."""
-        from quantvla_ros.backends.tensorrt.export import graphs_of
+        from quantvla_ros.backends.graphs.export import graphs_of
         from studies.qdq_on_cpu.runner import OnnxRunner
 
         folder = self.engine_folder(bundle.path)
@@ -66,11 +66,10 @@ class QdqOnCpu(Backend):
 
 
 def _write(bundle: Bundle, network: Network, folder: Path) -> None:
-    from quantvla_ros.backends.tensorrt.export import export_graphs, graphs_of
-    from quantvla_ros.backends.tensorrt.onnx_file import write_onnx
-    from quantvla_ros.backends.tensorrt.precision import largest_of
+    from quantvla_ros.backends.graphs.export import export_graphs, graphs_of
+    from quantvla_ros.backends.graphs.onnx_file import write_onnx
 
-    parts = largest_of(bundle.manifest, graphs_of(bundle, network))
+    parts = graphs_of(bundle, network).part_names
     programs = export_graphs(bundle, network, dict.fromkeys(parts, torch.float16))
     with written_directory(folder, force=True) as draft:
         for name in GRAPHS:

@@ -3,7 +3,7 @@ import pytest
 import torch
 from support.graph_policies import graph_policy
 
-from quantvla_ros.backends.tensorrt.export import graphs_of
+from quantvla_ros.backends.graphs.export import graphs_of
 from quantvla_ros.quantization.largest import largest_by_part
 
 

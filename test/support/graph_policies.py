@@ -14,8 +14,8 @@ from support.parity import golden
 from support.spaces import ARM, action_space, state_space
 from support.tiny_policy import WORDS, network_inputs, tiny_manifest, tiny_network
 
+from quantvla_ros.backends.graphs.export import export_graphs, graphs_of
 from quantvla_ros.backends.policy import policy_of
-from quantvla_ros.backends.tensorrt.export import export_graphs, graphs_of
 from quantvla_ros.bundle.schema import Normalization, TokenizerSpec, float_manifest
 from quantvla_ros.bundle.storage import Bundle, load_bundle
 from quantvla_ros.bundle.tokenizer import Tokenizer, build_word_tokenizer
@@ -206,8 +206,8 @@ class GraphNetwork:
 
 def lowered(policy, kind):
     graphs = graphs_of(policy.bundle, policy.network)
-    parts = {*graphs.parts.values(), graphs.context.part, graphs.step.part}
-    return graphs, export_graphs(policy.bundle, policy.network, dict.fromkeys(parts, kind))
+    precision = dict.fromkeys(graphs.part_names, kind)
+    return graphs, export_graphs(policy.bundle, policy.network, precision)
 
 
 def played(graphs, programs):

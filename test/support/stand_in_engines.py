@@ -26,8 +26,8 @@ class StandInEngines(TensorRTBackend):
     def build(self, path, options=None):
         from support.stand_in_tensorrt import plan_of
 
+        from quantvla_ros.backends.graphs.export import export_graphs, graph_hash, graphs_of
         from quantvla_ros.backends.tensorrt.builders.linear_names import integer_linears
-        from quantvla_ros.backends.tensorrt.export import export_graphs, graph_hash, graphs_of
         from quantvla_ros.backends.tensorrt.part_linears import integer_linears_of
         from quantvla_ros.models.families import find_family
         from quantvla_ros.quantization.network import load_network

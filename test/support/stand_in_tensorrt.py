@@ -17,7 +17,7 @@ from importlib.machinery import ModuleSpec
 import torch
 from support.stand_in_cuda import StandInCuda
 
-import quantvla_ros.backends.tensorrt.operators  # noqa: F401 - plans hold them
+import quantvla_ros.backends.graphs.operators  # noqa: F401 - plans hold them
 
 MAGIC = b"stand-in plan 1\n"
 

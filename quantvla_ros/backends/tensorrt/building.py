@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from quantvla_ros.backends.graphs.program import graph_tensors, weight_bytes
 from quantvla_ros.backends.tensorrt.builders import BUILDERS, choose_builder
 from quantvla_ros.backends.tensorrt.builders.linear_names import integer_linears
 from quantvla_ros.backends.tensorrt.builders.plan import Plan, Settings
@@ -23,7 +24,7 @@ from quantvla_ros.backends.tensorrt.engine_record import (
     bundle_identity,
     plan_file,
 )
-from quantvla_ros.backends.tensorrt.graph_tensors import differences, graph_tensors
+from quantvla_ros.backends.tensorrt.engine_tensors import differences
 from quantvla_ros.backends.tensorrt.library import check_version, is_rtx, tensorrt
 from quantvla_ros.backends.tensorrt.machine import Machine
 from quantvla_ros.backends.tensorrt.memory import (
@@ -36,7 +37,6 @@ from quantvla_ros.backends.tensorrt.part_linears import (
     check_complete,
     float_linears,
     integer_linears_of,
-    tensor_bytes,
 )
 from quantvla_ros.bundle.storage import file_hash, load_bundle
 from quantvla_ros.errors import BackendError
@@ -90,7 +90,7 @@ def build_all(request: Request, progress: Progress, say: Callable[[str], None]) 
     Raises:
         BackendError: this cannot be built here; says why.
     """
-    from quantvla_ros.backends.tensorrt.export import export_graphs, graphs_of
+    from quantvla_ros.backends.graphs.export import export_graphs, graphs_of
     from quantvla_ros.backends.tensorrt.precision import KINDS, choose_precision, largest_of
 
     module, name, version, sentence = choose_builder(request.builder)
@@ -174,9 +174,9 @@ def _build(
     rest: list[str],
 ) -> PlanRecord:
     """Build one plan, check that it multiplies the integers, and keep it."""
-    from quantvla_ros.backends.tensorrt.export import graph_hash
+    from quantvla_ros.backends.graphs.export import graph_hash
 
-    check_memory(graph, tensor_bytes(program), held_memory())
+    check_memory(graph, weight_bytes(program), held_memory())
     forget_peak()
     began = time.monotonic()
     plan = builder.build_plan(program, settings)

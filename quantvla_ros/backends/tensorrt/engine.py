@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from quantvla_ros.backends.graphs.program import TensorSpec
 from quantvla_ros.backends.tensorrt.builders.build_log import new_log
-from quantvla_ros.backends.tensorrt.graph_tensors import TensorSpec, engine_spec
+from quantvla_ros.backends.tensorrt.engine_tensors import engine_spec
 from quantvla_ros.errors import BackendError
 
 

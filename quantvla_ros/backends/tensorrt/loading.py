@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from quantvla_ros.backends.graphs.export import graphs_of
 from quantvla_ros.backends.runner import held_bytes, is_integer
 from quantvla_ros.backends.tensorrt.engine_record import (
     GRAPHS,
@@ -16,7 +17,6 @@ from quantvla_ros.backends.tensorrt.engine_record import (
     plan_file,
 )
 from quantvla_ros.backends.tensorrt.engine_set import EngineSet
-from quantvla_ros.backends.tensorrt.export import graphs_of
 from quantvla_ros.backends.tensorrt.library import tensorrt
 from quantvla_ros.backends.tensorrt.machine import Machine
 from quantvla_ros.backends.tensorrt.precision import KINDS

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from quantvla_ros.backends.graphs.program import weights
 from quantvla_ros.backends.tensorrt.builders.linear_names import weight_digest
 from quantvla_ros.errors import BackendError
 from quantvla_ros.models.family import Family
@@ -27,7 +28,7 @@ def integer_linears_of(program: ExportedProgram, names: Mapping[bytes, Sequence[
         names: names by the digest of the weights (see `integer_linears`).
     """
     found: set[str] = set()
-    for tensor in _tensors(program):
+    for tensor in weights(program):
         if tensor.dtype == torch.int8:
             found.update(names.get(weight_digest(tensor.numpy()), ()))
     return sorted(found)
@@ -68,13 +69,3 @@ def float_linears(family: Family, network: nn.Module) -> dict[str, list[str]]:
         if linear and role != "condition" and name not in unused:
             found[_PART[family.stage(name)]].append(name)
     return found
-
-
-def tensor_bytes(program: ExportedProgram) -> int:
-    """Bytes of all weights and constants of an exported graph."""
-    return sum(tensor.nbytes for tensor in _tensors(program))
-
-
-def _tensors(program: ExportedProgram) -> list[torch.Tensor]:
-    held = [*program.state_dict.values(), *program.constants.values()]
-    return list({id(t): t for t in held if isinstance(t, torch.Tensor)}.values())

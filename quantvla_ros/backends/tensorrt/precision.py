@@ -21,8 +21,7 @@ MARGIN = 8.0
 def largest_of(manifest: BundleManifest, graphs: Graphs) -> dict[str, float | None]:
     """What calibration saw in each part; None where a bundle does not tell."""
     known = manifest.quantization.largest if manifest.quantization is not None else {}
-    parts = {graphs.context.part, graphs.step.part, *graphs.parts.values()}
-    return {part: known.get(part) for part in sorted(parts)}
+    return {part: known.get(part) for part in graphs.part_names}
 
 
 def choose_precision(

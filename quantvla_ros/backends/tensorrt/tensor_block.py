@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from quantvla_ros.backends.graphs.program import TensorSpec
 from quantvla_ros.backends.tensorrt.cuda import Device
-from quantvla_ros.backends.tensorrt.graph_tensors import TensorSpec
 
 ALIGNMENT = 256  # bytes; of TensorRT's kernels and of CUDA's own memory
 

@@ -23,13 +23,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from support.stand_in_cuda import StandInCuda
 from support.tiny_policy import save_tiny_bundle
 
-from quantvla_ros.backends.tensorrt import cuda
-from quantvla_ros.backends.tensorrt.export import (
+from quantvla_ros.backends.graphs.export import (
     example_inputs,
     export_graphs,
     graphs_of,
 )
-from quantvla_ros.backends.tensorrt.graph_tensors import TensorSpec
+from quantvla_ros.backends.graphs.program import TensorSpec
+from quantvla_ros.backends.tensorrt import cuda
 from quantvla_ros.backends.tensorrt.runtime import EngineRunner
 from quantvla_ros.bundle.storage import load_bundle
 from quantvla_ros.errors import BackendError

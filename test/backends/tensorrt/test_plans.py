@@ -20,7 +20,8 @@ from calib_tools.quantize.quantization_run import Samples
 from calib_tools.quantize.quantizing import quantize_bundle
 from calib_tools.quantize.recipe import Recipe
 from quantvla_ros import __version__
-from quantvla_ros.backends.tensorrt import building, export, onnx_file
+from quantvla_ros.backends.graphs import export, onnx_file
+from quantvla_ros.backends.tensorrt import building
 from quantvla_ros.backends.tensorrt.builders import BUILDERS, converters, torch_tensorrt
 from quantvla_ros.backends.tensorrt.building import Request, build_all
 from quantvla_ros.backends.tensorrt.engine_record import GRAPHS, plan_file

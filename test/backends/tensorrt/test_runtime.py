@@ -18,9 +18,9 @@ from support.stand_in_engines import BACKEND, MACHINE_VARIABLE
 from support.stand_in_tensorrt import install
 from support.tiny_policy import STEPS, observations, save_tiny_bundle
 
+from quantvla_ros.backends.graphs.export import export_graphs, graphs_of
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.backends.tensorrt.cuda import CudaError
-from quantvla_ros.backends.tensorrt.export import export_graphs, graphs_of
 from quantvla_ros.bundle.storage import load_bundle
 from quantvla_ros.errors import BackendError
 from quantvla_ros.processing.noise import draw_noise

@@ -21,7 +21,7 @@ from quantvla_ros.backends.tensorrt.library import tensorrt
 @cache
 def add_converters() -> None:
     """Make our operators known to Torch-TensorRT, once a process."""
-    import quantvla_ros.backends.tensorrt.operators  # noqa: F401  defines them
+    import quantvla_ros.backends.graphs.operators  # noqa: F401  defines them
 
     ours = torch.ops.quantvla
     add_folding_guard({ours.fake_int8.default, ours.int8_weight.default})

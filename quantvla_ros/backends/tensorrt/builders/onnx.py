@@ -38,7 +38,7 @@ def build_plan(program: ExportedProgram, settings: Settings) -> Plan:
     Raises:
         BackendError: the parser or the builder could not.
     """
-    from quantvla_ros.backends.tensorrt.onnx_file import write_onnx
+    from quantvla_ros.backends.graphs.onnx_file import write_onnx
 
     with tempfile.TemporaryDirectory(prefix="quantvla-onnx-") as folder:
         path = Path(folder) / "graph.onnx"
@@ -73,7 +73,7 @@ def check_opset(path: Path) -> None:
     """
     import onnx
 
-    from quantvla_ros.backends.tensorrt.onnx_file import OPSET
+    from quantvla_ros.backends.graphs.onnx_file import OPSET
 
     model = onnx.load(str(path), load_external_data=False)
     opset = max(one.version for one in model.opset_import if one.domain in ("", "ai.onnx"))

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from quantvla_ros.backends.graphs.program import Tensors
 from quantvla_ros.backends.tensorrt.builders.build_log import BuildLog, new_log
 from quantvla_ros.backends.tensorrt.builders.linear_names import name_linears
 from quantvla_ros.backends.tensorrt.builders.monitor import new_monitor
-from quantvla_ros.backends.tensorrt.graph_tensors import Tensors, network_tensors
+from quantvla_ros.backends.tensorrt.engine_tensors import network_tensors
 from quantvla_ros.backends.tensorrt.library import is_rtx, tensorrt
 from quantvla_ros.errors import BackendError
 from quantvla_ros.whole_file import write_file

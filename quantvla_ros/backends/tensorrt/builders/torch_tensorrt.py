@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from quantvla_ros.backends.graphs.program import output_names
 from quantvla_ros.backends.tensorrt.builders.plan import Plan, Settings, build_network, new_log
-from quantvla_ros.backends.tensorrt.graph_tensors import output_names
 from quantvla_ros.backends.tensorrt.library import tensorrt, version_numbers
 from quantvla_ros.errors import BackendError
 

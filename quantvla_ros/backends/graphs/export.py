@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from quantvla_ros.backends.tensorrt.constants import tensor_hash
-from quantvla_ros.backends.tensorrt.lowering import lower
-from quantvla_ros.backends.tensorrt.qdq import explicit_qdq
+from quantvla_ros.backends.graphs.constants import tensor_hash
+from quantvla_ros.backends.graphs.lowering import lower
+from quantvla_ros.backends.graphs.qdq import explicit_qdq
 from quantvla_ros.bundle.storage import Bundle
 from quantvla_ros.errors import BackendError
 from quantvla_ros.models.families import find_family

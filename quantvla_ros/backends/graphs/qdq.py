@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from quantvla_ros.backends.tensorrt.operators import fake_int8, int8_weight
+from quantvla_ros.backends.graphs.operators import fake_int8, int8_weight
 from quantvla_ros.quantization.modules import replace_module
 from quantvla_ros.quantization.quantized_linear import (
     QuantizedLinear,

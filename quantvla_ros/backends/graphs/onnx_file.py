@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from quantvla_ros.backends.tensorrt import operators
-from quantvla_ros.backends.tensorrt.graph_tensors import output_names
-from quantvla_ros.backends.tensorrt.part_linears import tensor_bytes
+from quantvla_ros.backends.graphs import operators
+from quantvla_ros.backends.graphs.program import output_names, weight_bytes
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -32,7 +31,7 @@ def write_onnx(program: ExportedProgram, path: Path) -> None:
     """
     import onnx
 
-    apart = tensor_bytes(program) > ONE_FILE
+    apart = weight_bytes(program) > ONE_FILE
     # A folder of its own, for the graph holds the name of the file that its weights lie in.
     folder = tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent)
     with folder as name, warnings.catch_warnings():

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from quantvla_ros.backends.tensorrt import operators
+from quantvla_ros.backends.graphs import operators
 
 _aten = torch.ops.aten
 _WEIGHT = torch.ops.quantvla.int8_weight.default

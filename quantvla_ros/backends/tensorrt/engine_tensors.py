@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names, shapes and types of what goes into a graph and comes out, in each form that it takes.
+"""Names, shapes and types of what goes into an engine and comes out, beside its graph's.
 
 The runtime finds an engine's tensors by their names, and a builder is free to rename them on the
 way: so they are looked at before a plan is kept.
@@ -7,17 +7,12 @@ way: so they are looked at before a plan is kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import torch
 
+from quantvla_ros.backends.graphs.program import Tensors, TensorSpec
 from quantvla_ros.errors import BackendError
-
-if TYPE_CHECKING:
-    from torch.export import ExportedProgram
-    from torch.fx import Node
-
 
 _KINDS = {
     "FLOAT": torch.float32,
@@ -25,34 +20,6 @@ _KINDS = {
     "BF16": torch.bfloat16,
     "INT32": torch.int32,
 }
-
-
-class TensorSpec(NamedTuple):
-    """Shape and type of an input or output."""
-
-    shape: tuple[int, ...]
-    dtype: torch.dtype
-
-
-class Tensors(NamedTuple):
-    """Of a graph, by name and in order."""
-
-    inputs: Mapping[str, TensorSpec]
-    outputs: Mapping[str, TensorSpec]
-
-
-def output_names(program: ExportedProgram) -> list[str]:
-    """Names of what a graph of `export_graphs` gives, in order."""
-    names: list[str] = program.call_spec.out_spec.context
-    return names
-
-
-def graph_tensors(program: ExportedProgram) -> Tensors:
-    """Of a graph of `export_graphs`: what the runtime will look for in its engine."""
-    nodes = {node.name: node for node in program.graph.nodes}
-    inputs = {name: _of_node(nodes[name]) for name in program.graph_signature.user_inputs}
-    (outputs,) = program.graph.output_node().args
-    return Tensors(inputs, dict(zip(output_names(program), map(_of_node, outputs), strict=True)))
 
 
 def network_tensors(network: Any) -> Tensors:
@@ -101,11 +68,6 @@ def differences(wanted: Tensors, found: Tensors) -> list[str]:
             if name in other and one[name] != other[name]
         ]
     return words
-
-
-def _of_node(node: Node) -> TensorSpec:
-    value = node.meta["val"]
-    return TensorSpec(tuple(value.shape), value.dtype)
 
 
 def _told(spec: TensorSpec) -> str:

@@ -13,9 +13,9 @@ pytest.importorskip("onnxscript", reason="of the environment of `make test-tenso
 
 import onnx
 
-from quantvla_ros.backends.tensorrt import onnx_file
-from quantvla_ros.backends.tensorrt.onnx_file import OPSET, write_onnx
-from quantvla_ros.backends.tensorrt.qdq import QdqLinear
+from quantvla_ros.backends.graphs import onnx_file
+from quantvla_ros.backends.graphs.onnx_file import OPSET, write_onnx
+from quantvla_ros.backends.graphs.qdq import QdqLinear
 from quantvla_ros.bundle.storage import load_bundle
 from quantvla_ros.models.families import find_family
 from quantvla_ros.models.graphs import VELOCITY

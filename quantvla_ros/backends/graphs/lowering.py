@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 
-from quantvla_ros.backends.tensorrt.arithmetic import CHECK, WIDE, Arithmetic
-from quantvla_ros.backends.tensorrt.constants import attribute, fold_constants
+from quantvla_ros.backends.graphs.arithmetic import CHECK, WIDE, Arithmetic
+from quantvla_ros.backends.graphs.constants import attribute, fold_constants
 from quantvla_ros.errors import BackendError
 from quantvla_ros.models.graphs import Graph, Graphs
 

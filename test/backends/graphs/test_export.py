@@ -3,7 +3,7 @@ import pytest
 import torch
 from support.graph_policies import FAMILIES, GraphNetwork, graph_policy, lowered, played
 
-from quantvla_ros.backends.tensorrt.export import (
+from quantvla_ros.backends.graphs.export import (
     example_inputs,
     export_graph,
     export_graphs,
@@ -49,8 +49,8 @@ def test_lowered_graphs_compute_the_float_policy(family):
 def test_what_context_hands_to_step_is_of_the_steps_kind(family):
     policy = graph_policy(family)
     graphs = graphs_of(policy.bundle, policy.network)
-    parts = {*graphs.parts.values(), graphs.context.part, graphs.step.part}
-    precision = {**dict.fromkeys(parts, torch.bfloat16), graphs.step.part: torch.float16}
+    precision = dict.fromkeys(graphs.part_names, torch.bfloat16)
+    precision[graphs.step.part] = torch.float16
     programs = export_graphs(policy.bundle, policy.network, precision)
     kinds = {}
     for name, program in programs.items():
