@@ -5,10 +5,16 @@ from __future__ import annotations
 
 import ctypes
 import platform
+from functools import cache
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
 ARM = "aarch64"
+_UNITS = {
+    "x86_64": ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8"),
+    ARM: ("asimd", "asimddp", "i8mm", "sve"),
+}
+"""Flags of /proc/cpuinfo that decide which instructions multiply."""
 _HWCAP, _DOT_PRODUCT = 16, 1 << 20  # of Linux's getauxval on 64-bit Arm
 
 
@@ -20,6 +26,13 @@ def cpu_model() -> str:
 def cpu_flags(cpuinfo: Path = CPUINFO) -> set[str]:
     """All that the processor can do, as the kernel names it; empty where it does not tell."""
     return set(_first("flags", "Features", cpuinfo=cpuinfo).split())
+
+
+@cache
+def cpu_kind(cpuinfo: Path = CPUINFO) -> str:
+    """Architecture and the multiplying units of this CPU, such as "x86_64 avx2 avx512f"."""
+    machine, flags = platform.machine(), cpu_flags(cpuinfo)
+    return " ".join([machine, *(unit for unit in _UNITS.get(machine, ()) if unit in flags)])
 
 
 def has_vnni() -> bool:

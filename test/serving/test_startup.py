@@ -11,8 +11,8 @@ from support.fake_robot import JOINTS, VELOCITY, urdf
 from support.gate_records import QUANTIZATION, gate_record
 from support.policy_graph import manifest
 
-from quantvla_ros.backends.cpu.fingerprint import cpu_kind
 from quantvla_ros.bundle.schema import GateRecord
+from quantvla_ros.processor import cpu_kind
 from quantvla_ros.serving.startup import (
     RefusalError,
     backend_for,

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from quantvla_ros.backends.base import Backend, Fact, Options
 from quantvla_ros.backends.cpu.compiler import check_compiler
-from quantvla_ros.backends.cpu.fingerprint import cpu_kind, same_arithmetic
+from quantvla_ros.backends.cpu.fingerprint import same_arithmetic
 from quantvla_ros.errors import BackendError
+from quantvla_ros.processor import cpu_kind
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -36,9 +36,9 @@ class TensorRTBackend(Backend):
 
     def supports(self, precision: Precision) -> str | None:
         """See `Backend`: what stock TensorRT multiplies."""
-        from quantvla_ros.backends.tensorrt.refusals import why_not
+        from quantvla_ros.backends.graphs.refusals import why_not
 
-        return why_not(precision)
+        return why_not(precision, "TensorRT")
 
     def activation_bits(self, precisions: Sequence[Precision]) -> int:
         """See `Backend`: 8 always."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from quantvla_ros.backends.base import BuildOptions
+from quantvla_ros.backends.graphs.refusals import check_bundle
 from quantvla_ros.backends.tensorrt.builders import check_name
 from quantvla_ros.backends.tensorrt.engine_record import (
     TIMING_CACHE,
@@ -26,7 +27,6 @@ from quantvla_ros.backends.tensorrt.engine_record import (
 )
 from quantvla_ros.backends.tensorrt.machine import Machine, rehearsal_machine
 from quantvla_ros.backends.tensorrt.memory import check_memory
-from quantvla_ros.backends.tensorrt.refusals import check_bundle
 from quantvla_ros.bundle.directory import written_directory
 from quantvla_ros.bundle.storage import WEIGHTS, load_manifest
 from quantvla_ros.errors import BackendError, OutputExistsError, QuantVLAError
@@ -52,7 +52,7 @@ def build_engines(bundle: Path, folder: Path, machine: Machine, options: BuildOp
     """
     check_name(options.builder)
     manifest = load_manifest(bundle, check_files=True)
-    check_bundle(bundle, manifest)
+    check_bundle(bundle, manifest, "TensorRT", "tensorrt")
     if options.without_gpu:
         machine = rehearsal_machine()
         folder = folder.with_name("tensorrt-rehearsal")

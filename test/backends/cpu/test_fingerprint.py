@@ -5,8 +5,8 @@ import platform
 
 import pytest
 
-from quantvla_ros.backends.cpu.fingerprint import cpu_kind, same_arithmetic
-from quantvla_ros.processor import has_vnni
+from quantvla_ros.backends.cpu.fingerprint import same_arithmetic
+from quantvla_ros.processor import cpu_kind, has_vnni
 
 
 def test_this_cpu_is_named_with_the_units_that_torch_finds_too() -> None:

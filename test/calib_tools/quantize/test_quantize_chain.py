@@ -18,10 +18,10 @@ from calib_tools.gate import gate
 from calib_tools.inspect_bundle import inspect_bundle
 from calib_tools.quantize.command import quantize
 from calib_tools.quantize.recipe import Recipe
-from quantvla_ros.backends.cpu.fingerprint import cpu_kind
 from quantvla_ros.bundle.manifest_file import write_manifest
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.errors import CalibrationBufferError, OutputExistsError, QuantVLAError
+from quantvla_ros.processor import cpu_kind
 from quantvla_ros.quantization.gate import failures
 
 
