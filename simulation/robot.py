@@ -49,17 +49,25 @@ class SimulatedRobot:
         Raises:
             QuantVLAError: unknown task or shift, or the simulator is not installed.
         """
-        self.task = make_task(task)
         self.model = load_scene()
         self.data = mujoco.MjData(self.model)
         self.kinematics = ToolKinematics(self.model)
         self._shifted = ShiftedScene(self.model, shifts)
-        self.task.layout = self._shifted.layout
+        self.change_task(task)
         self._site = self.model.site(TOOL_SITE).id
         self._base = self.model.body(_BASE_BODY).id
         self._renderers: dict[int, CameraRenderer] = {}
         self._wording = self.task.wordings[0]
         mujoco.mj_kinematics(self.model, self.data)
+
+    def change_task(self, name: str) -> None:
+        """Take the scenes of another task, from the next reset on.
+
+        Raises:
+            QuantVLAError: unknown task.
+        """
+        self.task = make_task(name)
+        self.task.layout = self._shifted.layout
 
     def reset(
         self,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A calibration buffer of all simulated tasks, recorded without ROS.
 
-The demo records one task. A policy that does several needs all of them in its buffer: a fixed range
-that calibration never reached is cut off, and then the task that was left out suffers.
+A policy that does several tasks needs all of them in its buffer: a fixed range that calibration
+never reached is cut off, and then the task that was left out suffers.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _record(options: argparse.Namespace) -> None:
     from simulation.tasks.registry import TASKS
 
     check_writable(options.out)
-    # Topics, joints and tolerances are those of the buffer that the demo recorded.
+    # Topics, joints and tolerances are those of a buffer that is there already.
     sources = load_description(Path(__file__).parent / "jetson_check" / "buffer").sources
     each = -(-options.samples // len(TASKS))
     with Bar("recording", 1.0) as bar:

@@ -15,7 +15,7 @@ def demo(
     out: Annotated[
         Path, typer.Option("--out", help="Directory to write; an earlier demo is replaced.")
     ] = Path("demo_out"),
-    episodes: Annotated[int, typer.Option("--episodes", min=1, help="Episodes a policy.")] = 2,
+    episodes: Annotated[int, typer.Option("--episodes", min=1, help="Episodes a policy.")] = 4,
     quick: Annotated[bool, typer.Option("--quick", help="One episode of the INT8 policy.")] = False,
     policy: Annotated[
         Path | None, typer.Option("--policy", help="Float bundle; the bundled one by default.")

@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -38,14 +38,14 @@ from quantvla_ros.resources import shared_file
 from quantvla_ros.whole_file import write_file
 
 DEFAULT_POLICY = "policies/panda"
-TASK = "pick_place"
+TASK = "pick_place"  # what a policy of the user's own is asked for
 SAMPLES = 64
 SCHEME, LAYOUT = "w8a8", "llm+dit_mlp"
 _ROUNDS = 80
 _CHUNKS = 2
 _PICTURES = 4
 _POLL_S = 0.2
-_RECORDED_EPISODES = 3  # at least: a good policy is soon done, and a busy machine records late
+_RECORDED_EPISODES = 4  # at least: one of each task, for what calibration never saw is cut off
 _ENOUGH = 1000.0  # candidates a sample: the recording ends with the episodes, not before
 _CURVE_STEP_S = 0.04
 
@@ -56,7 +56,7 @@ def run_demo(out: Path, episodes: int, policy: Path | None) -> None:
     Args:
         out: directory; an earlier demo there is replaced.
         episodes: of each policy; of the float one not fewer than its samples need.
-        policy: float bundle; the bundled one when None.
+        policy: float bundle; the bundled one, which knows every task, when None.
 
     Raises:
         QuantVLAError: `out` is something else than an earlier demo, or a stage failed; the
@@ -68,6 +68,9 @@ def run_demo(out: Path, episodes: int, policy: Path | None) -> None:
     bundle = policy or shared_file(DEFAULT_POLICY)
     if load_manifest(bundle, check_files=True).quantization is not None:
         raise BundleError(f"The bundle '{bundle}' is quantized; the demo needs a float bundle.")
+    from simulation.tasks.registry import TASKS
+
+    tasks = [TASK] if policy else list(TASKS)
     logs = Path(tempfile.mkdtemp(prefix="quantvla-demo-"))
     logs.chmod(0o755)  # it becomes a part of the output
     try:
@@ -75,7 +78,7 @@ def run_demo(out: Path, episodes: int, policy: Path | None) -> None:
             own_ros_domain() as environment,
             written_directory(out, force=True) as draft,
         ):
-            summary = _run(draft, bundle, episodes, logs, environment)
+            summary = _run(draft, bundle, tasks, episodes, logs, environment)
             shutil.copytree(logs, draft / "logs")
     except Stopped:
         shutil.rmtree(logs)
@@ -85,7 +88,12 @@ def run_demo(out: Path, episodes: int, policy: Path | None) -> None:
 
 
 def _run(
-    draft: Path, bundle: Path, episodes: int, logs: Path, environment: dict[str, str]
+    draft: Path,
+    bundle: Path,
+    tasks: Sequence[str],
+    episodes: int,
+    logs: Path,
+    environment: dict[str, str],
 ) -> Summary:
     stages = Stages(6)
     started = time.monotonic()
@@ -104,7 +112,7 @@ def _run(
             runs["float"] = run_policy(
                 processes,
                 # Not compiled: the buffer does not need it, and the demo's user waits for it.
-                _system("float", places, compiled=False),
+                _system("float", places, tasks, compiled=False),
                 max(episodes, _RECORDED_EPISODES),
                 report,
                 recorder_arguments=record,
@@ -130,14 +138,14 @@ def _run(
             bench = json.loads(file.read_text(encoding="utf-8"))
             report(f"speedup {bench['speedup']:.2f}")
         with stages.stage("int8", "The INT8 policy moves the robot") as report:
-            runs["int8"] = run_policy(processes, _system("int8", places), episodes, report)
+            runs["int8"] = run_policy(processes, _system("int8", places, tasks), episodes, report)
             report(_successes(runs["int8"]))
     with stages.stage("report", "Report") as report:
         buffer = load_buffer(places["buffer"])
         size = CalibrationSize(samples=len(buffer.calibration), held_out=len(buffer.held_out))
         _write_records(draft, quantized, runs, report)
         summary = summarize(
-            TASK,
+            ", ".join(tasks),
             quantized,
             size,
             bench,
@@ -154,9 +162,12 @@ def _run(
     return summary
 
 
-def _system(name: str, places: Mapping[str, Path], compiled: bool = True) -> System:
+def _system(
+    name: str, places: Mapping[str, Path], tasks: Sequence[str], compiled: bool = True
+) -> System:
     record = places["records"] / f"{name}_node.json"
-    return System(name, places[name], record, compiled=compiled, robot={"seed": str(FIRST_SEED)})
+    robot = {"seed": str(FIRST_SEED), "task": ",".join(tasks)}
+    return System(name, places[name], record, compiled=compiled, robot=robot)
 
 
 class _Tool:

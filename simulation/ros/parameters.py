@@ -19,6 +19,7 @@ from rclpy.parameter import Parameter
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.robot.gripper_types import GripperType
 from simulation.controller_release import RELEASES, STRICTEST
+from simulation.tasks.registry import make_task
 from simulation.trajectory_controller import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, RATE_HZ
 
 _SILENCE = "silence_"
@@ -34,12 +35,15 @@ class SimParameters:
         """Declare everything on the node.
 
         Raises:
-            QuantVLAError: there is no such type of gripper.
+            QuantVLAError: there is no such task or type of gripper.
         """
         self._node = node
         self._on_rate = on_rate
         fixed = partial(self._declare, read_only=True)
-        self.task: str = fixed("task", "pick_place", "family of scenes and instructions")
+        text = "family of scenes and instructions; of several, a,b, the seed of a scene picks one"
+        self._tasks: list[str] = fixed("task", "pick_place", text).split(",")
+        for name in self._tasks:
+            make_task(name)
         self.stepped: bool = fixed("stepped", False, "time stands still until ~/step")
         text = "distribution whose JointTrajectoryController is simulated"
         known = ", ".join(RELEASES)
@@ -84,6 +88,10 @@ class SimParameters:
             for source in sources
         }
         node.add_on_set_parameters_callback(self._on_set)
+
+    def task(self, seed: int) -> str:
+        """The task of a scene."""
+        return self._tasks[seed % len(self._tasks)]
 
     def _declare(self, name: str, default: object, text: str, **more: object) -> Any:
         descriptor = ParameterDescriptor(description=text, **more)

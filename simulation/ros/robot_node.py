@@ -67,7 +67,7 @@ class SimRobotNode(Node):
             self, (*CAMERAS, "joint_states"), self._pacer.set_real_time_factor
         )
         self._pacer.set_real_time_factor(self._settings.real_time_factor)
-        self._robot = SimulatedRobot(self._settings.task)
+        self._robot = SimulatedRobot(self._settings.task(self._settings.seed))
         self._commander = JointCommander(
             self._robot.joint_names,
             self._robot.positions,
@@ -211,6 +211,7 @@ class SimRobotNode(Node):
     def _reset(self) -> str:
         self._seed = self._settings.seed
         self._settings.seed = self._seed + 1
+        self._robot.change_task(self._settings.task(self._seed))
         self._robot.reset(self._seed)
         self._commander.reset(self._robot.commanded)
         if self._gripper is not None:

@@ -119,6 +119,7 @@ def _measured(
 def copied(root: Path) -> dict[str, Path]:
     """Folder of the check -> what it is copied from, by the folder of the source tree.
 
-    The buffer was recorded once by the demo on a PC: a robot's computer has no simulator.
+    The buffer was recorded once on a PC, by `studies.task_buffer`: a robot's computer has no
+    simulator.
     """
     return {"float": root / "policies/panda", "buffer": Path(__file__).parent / "buffer"}

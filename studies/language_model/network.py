@@ -56,17 +56,17 @@ class Llama(nn.Module):
         """Logits [B, T, vocabulary] of the tokens that follow `tokens`, int64 [B, T]."""
         return self.logits(self.states(self.embed_tokens(tokens))[-1])
 
-    def states(self, x: Tensor, first: int = 0) -> list[Tensor]:
+    def states(self, x: Tensor, first: int = 0, end: int | None = None) -> list[Tensor]:
         """What enters layer `first` (`x` itself) and every later one, and what leaves the last.
 
-        All are [B, T, D].
+        All are [B, T, D]. Layer `end` and those behind it are left out.
         """
         length = x.shape[1]
         positions = torch.arange(length)[None]
         table = rotary_table(positions, self.config.head_width, self.config.theta)
         mask = torch.full((length, length), -torch.inf).triu(1)[None, None]
         out = [x]
-        for layer in self.layers[first:]:
+        for layer in self.layers[first:end]:
             out.append(layer(out[-1], table, mask)[0])
         return out
 

@@ -72,7 +72,10 @@ class Run:
     def _measure(self, variant: Variant, layers: WorkDirectory) -> dict[str, Any]:
         quantizer = Quantizer(self._fitted if variant.fitted else self._plain, variant, layers)
         kept = self._left_float(variant, quantizer, layers) if variant.float_share else []
-        network = quantizer.whole(kept)
+        if variant.sequential:
+            network = quantizer.in_sequence(self._texts.calibration)
+        else:
+            network = quantizer.whole(kept)
         return {
             "perplexity": self._perplexity(network),
             "left_float": kept,

@@ -46,12 +46,17 @@ def perplexity(network: Llama, windows: Sequence[Tensor]) -> float:
 
 def observe(network: Llama, windows: Sequence[Tensor]) -> dict[str, InputStatistics]:
     """What all linears are given, with second moments and samples of tokens."""
+    given = [network.embed_tokens(tokens) for tokens in windows]
+    return _observe_layers(network, linear_names(network), given, 0, None)
 
+
+def _observe_layers(
+    network: Llama, names: Sequence[str], given: Sequence[Tensor], first: int, end: int | None
+) -> dict[str, InputStatistics]:
     def run() -> None:
-        for tokens in windows:
-            network.states(network.embed_tokens(tokens))
+        for x in given:
+            network.states(x, first, end)
 
-    names = linear_names(network)
     return observe_inputs(network, names, run, hessian=True, full_rank=False, sample=True)
 
 
@@ -82,19 +87,19 @@ class Quantizer:
         groups = groups_of(subject.network)
         self._readers = {name: group for group in groups for name in group}
 
-    def layer(self, name: str) -> QuantizedLinear:
-        """The quantized form of one linear."""
+    def layer(self, name: str, seen: InputStatistics | None = None) -> QuantizedLinear:
+        """The quantized form of one linear, by its input: the subject's, or as `seen`."""
         work, bits = self._work, self._variant.bits
         if not work.has_layer(name, bits):
-            work.keep_layer(name, bits, self._rounded(name))
+            work.keep_layer(name, bits, self._rounded(name, seen or self._subject.statistics[name]))
         stored, scale = work.layer(name, bits), None
         if stored.clip is not None:
             scale = torch.tensor(stored.clip / LIMIT)
         linear = linear_at(self._subject.network, name)
         return quantized(linear, stored.codes, self._precision, BITS, scale)
 
-    def _rounded(self, name: str) -> StoredLayer:
-        network, seen = self._subject.network, self._subject.statistics[name]
+    def _rounded(self, name: str, seen: InputStatistics) -> StoredLayer:
+        network = self._subject.network
         linear = linear_at(network, name)
         codes = round_layer(name, linear, self._precision, seen, self._variant.rounding)
         if self._variant.activation != "static":
@@ -110,4 +115,19 @@ class Quantizer:
             if name not in kept:
                 replace_module(out, name, self.layer(name))
         unrotate_float_layers(out)
+        return out
+
+    def in_sequence(self, windows: Sequence[Tensor]) -> Llama:
+        """As `whole`, each block by the inputs that it gets behind the quantized ones."""
+        out = copy.deepcopy(self._subject.network)
+        given = [out.embed_tokens(tokens) for tokens in windows]
+        with torch.no_grad():
+            for index in range(out.config.layers):
+                names = [n for n in linear_names(out) if n.startswith(f"layers.{index}.")]
+                seen: _Statistics = {}
+                if not all(self._work.has_layer(name, self._variant.bits) for name in names):
+                    seen = _observe_layers(out, names, given, index, index + 1)
+                for name in names:
+                    replace_module(out, name, self.layer(name, seen.get(name)))
+                given = [out.states(x, index, index + 1)[-1] for x in given]
         return out

@@ -21,6 +21,7 @@ class Variant:
         group: inputs that share a scale of the weights.
         fitted: SmoothQuant and Hadamard rotation, fitted to the static ranges.
         float_share: of the weights may stay float.
+        sequential: each block is rounded on what the quantized ones before it give.
     """
 
     name: str
@@ -31,11 +32,13 @@ class Variant:
     group: int | None = None
     fitted: bool = False
     float_share: float = 0.0
+    sequential: bool = False
 
     @property
     def form(self) -> str:
         """A name for how layers are rounded; variants of one form share them."""
-        told = (self.bits, self.rounding, self.activation, self.range, self.group, self.fitted)
+        told = [self.bits, self.rounding, self.activation, self.range, self.group, self.fitted]
+        told += ["sequential"] if self.sequential else []
         return "-".join(str(part) for part in told)
 
 
@@ -52,6 +55,9 @@ VARIANTS = (
     Variant("w4a8 dynamic, to nearest", 4),
     Variant("w4a8 dynamic, GPTQ", 4, "gptq"),
     Variant("w4a8 dynamic, GPTQ, groups of 64", 4, "gptq", group=64),
+    Variant(
+        "w4a8 dynamic, GPTQ in sequence, groups of 64", 4, "gptq", group=64, sequential=True
+    ),
     Variant("w4a16, to nearest", 4, activation="float"),
     Variant("w4a16, GPTQ, groups of 64", 4, "gptq", "float", group=64),
     Variant("w8a8 static, absmax", activation="static", range="absmax"),

@@ -63,6 +63,17 @@ def test_unknown_task_is_refused_with_the_list():
         SimulatedRobot("juggle")
 
 
+def test_one_robot_plays_scenes_of_several_tasks(robot):
+    try:
+        robot.change_task("push")
+        robot.reset(0)
+        assert robot.instruction.startswith("push") and not robot.success()
+    finally:
+        robot.change_task("pick_place")
+    robot.reset(0)
+    assert robot.instruction.endswith("in the basket")
+
+
 def test_time_starts_at_zero_and_advances(robot):
     robot.reset(0)
     assert robot.time == 0.0

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from calib_tools.buffer.store import load_buffer
 from quantvla_ros.bundle.storage import load_manifest
 
 
@@ -33,11 +34,15 @@ def test_samples_are_recorded_int8_passes_the_gate_and_moves_the_robot(tmp_path)
     assert demo.returncode == 0, demo.stderr
     summary = json.loads((out / "summary.json").read_text())
     assert summary["calibration"]["samples"] > 32 and summary["calibration"]["held_out"] > 10
-    assert {name: run["n"] for name, run in summary["episodes"].items()} == {"float": 3, "int8": 1}
+    assert {name: run["n"] for name, run in summary["episodes"].items()} == {"float": 4, "int8": 1}
     # A machine that is late stops the arm, as it should; nothing else may.
     assert summary["gate"]["passed"] and set(summary["faults"]) <= {"CHUNK_UNDERRUN"}
     assert summary["integer_layers"] == 40
     assert load_manifest(out / "int8").gate.worst.chunk_mae == summary["gate"]["chunk_mae"]
+
+    asked = [sample.instruction for sample in load_buffer(out / "buffer").samples]
+    for words in ("in the basket", "push", "on top of"):
+        assert any(words in sentence for sentence in asked), words
 
     control = summary["control"]
     assert control["published"] > 100

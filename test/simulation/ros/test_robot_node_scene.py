@@ -132,7 +132,7 @@ def test_stepped_time_stands_still_until_a_step_of_one_control_period(graph, rob
 
 
 def test_an_unknown_task_is_one_sentence_and_a_failure(ros):
-    process = NodeProcess(MODULE, "task:=fold_laundry")
+    process = NodeProcess(MODULE, "task:=pick_place,fold_laundry")
     try:
         wait_until(lambda: not process.alive, START, "the node's end")
         assert process.process.returncode == 1

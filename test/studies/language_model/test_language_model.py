@@ -58,6 +58,20 @@ def test_finished_layers_are_not_rounded_again(recipe, tmp_path, monkeypatch):
         assert torch.equal(tensor, again.state_dict()[name]), name
 
 
+def test_in_sequence_each_block_is_rounded_behind_the_quantized_ones(recipe, tmp_path):
+    plain = Subject(recipe[0], observe(recipe[0], windows(4)))
+    variant = Variant("sequence", 4, "gptq", group=16, sequential=True)
+    apart = Quantizer(plain, variant, WorkDirectory(tmp_path / "apart", {})).whole()
+    made = Quantizer(plain, variant, WorkDirectory(tmp_path / "made", {})).in_sequence(windows(4))
+    differ = {
+        name
+        for name, layer in quantized_layers(made).items()
+        if not torch.equal(layer.weight, apart.get_submodule(name).weight)
+    }
+    assert differ and all(name.startswith("layers.1.") for name in differ)
+    assert list(quantized_layers(made)) == linear_names(plain.network)
+
+
 def test_what_stays_float_is_what_harms_most(recipe):
     network = recipe[0]
     meter = Divergence(network, windows(1))
