@@ -109,6 +109,21 @@ class Family:
     importer: Callable[[Checkpoint, ImportOptions], Imported | None] | None = None
 
 
+SIBLINGS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
+"""Last names of the linears that read one tensor, in attention and gated MLP."""
+
+
+def attentions_below(part: nn.Module) -> dict[str, Attention]:
+    """The attentions of a part of a network; their names begin below it."""
+    return {name: m for name, m in part.named_modules() if isinstance(m, Attention)}
+
+
+def unused_behind_keys(layer: str) -> frozenset[str]:
+    """Linears of a decoder layer, the last one, of which only keys and values are read."""
+    leaves = "self_attn.q_proj self_attn.o_proj mlp.gate_proj mlp.up_proj mlp.down_proj"
+    return frozenset(f"{layer}.{leaf}" for leaf in leaves.split())
+
+
 def siblings_by_leaf(
     names: Iterable[str], groups: Sequence[Sequence[str]]
 ) -> list[tuple[str, ...]]:

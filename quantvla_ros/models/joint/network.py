@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +15,7 @@ from quantvla_ros.models.blocks import (
     rotary_table,
     time_embedding,
 )
+from quantvla_ros.models.context import Context
 from quantvla_ros.models.family import Network
 from quantvla_ros.models.joint.layers import (
     ActionExpert,
@@ -23,28 +23,6 @@ from quantvla_ros.models.joint.layers import (
     LanguageModel,
     QkNorm,
 )
-
-
-class Context(NamedTuple):
-    """Keys and values of the language model, one pair a layer, and the mask of real tokens.
-
-    Attributes:
-        keys: per layer [B, G, P, E], rotated.
-        values: per layer [B, G, P, E].
-        mask: bool [B, P], False on padding.
-    """
-
-    keys: list[Tensor]
-    values: list[Tensor]
-    mask: Tensor
-
-    def repeat(self, times: int) -> Context:
-        """The same context for `times` action chunks an observation (used in training)."""
-        return Context(
-            [k.repeat_interleave(times, dim=0) for k in self.keys],
-            [v.repeat_interleave(times, dim=0) for v in self.values],
-            self.mask.repeat_interleave(times, dim=0),
-        )
 
 
 class JointNetwork(Network):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from quantvla_ros.models.family import Stage, siblings_by_leaf
+from quantvla_ros.models.family import SIBLINGS, Stage, siblings_by_leaf, unused_behind_keys
 from quantvla_ros.models.joint.layers import JointSizes
 
 
@@ -50,11 +50,9 @@ def stage_of(name: str) -> Stage:
 def siblings(network: nn.Module) -> list[tuple[str, ...]]:
     """Linears that are called on the same tensor."""
     names = [name for name, _ in network.named_modules()]
-    return siblings_by_leaf(names, (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj")))
+    return siblings_by_leaf(names, SIBLINGS)
 
 
 def unused_layers(sizes: JointSizes) -> frozenset[str]:
     """Linears of the last language layer that no action depends on (see `JointNetwork.encode`)."""
-    last = f"language_model.layers.{sizes.layers - 1}"
-    leaves = "self_attn.q_proj self_attn.o_proj mlp.gate_proj mlp.up_proj mlp.down_proj"
-    return frozenset(f"{last}.{leaf}" for leaf in leaves.split())
+    return unused_behind_keys(f"language_model.layers.{sizes.layers - 1}")

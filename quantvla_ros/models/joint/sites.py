@@ -5,16 +5,16 @@ from __future__ import annotations
 
 from torch import nn
 
-from quantvla_ros.models.blocks import Attention, VisionBlock
+from quantvla_ros.models.blocks import Attention
+from quantvla_ros.models.family import attentions_below
 from quantvla_ros.models.joint.network import JointNetwork
-from quantvla_ros.models.sites import GatedSite, NormSite, Sites, ValueSite
+from quantvla_ros.models.sites import NormSite, Sites, projections
 
 
 def attentions(network: nn.Module) -> dict[str, Attention]:
     """The expert's attentions; their names begin below the expert."""
     assert isinstance(network, JointNetwork)
-    expert = network.action_expert
-    return {name: m for name, m in expert.named_modules() if isinstance(m, Attention)}
+    return attentions_below(network.action_expert)
 
 
 def find_sites(network: nn.Module) -> Sites:
@@ -22,33 +22,13 @@ def find_sites(network: nn.Module) -> Sites:
     assert isinstance(network, JointNetwork)
     sites = Sites()
     for index in range(network.sizes.layers):
-        pair = [f"{stack}.layers.{index}" for stack in ("language_model", "action_expert")]
-        for name in pair:
-            _add_attention(sites, f"{name}.input_layernorm", name)
-            mlp = f"{name}.mlp"
-            readers = (f"{mlp}.gate_proj", f"{mlp}.up_proj")
-            sites.norms.append(NormSite(f"{name}.post_attention_layernorm", readers))
-            sites.gated.append(GatedSite(f"{mlp}.up_proj", f"{mlp}.down_proj"))
-        sites.values.append(_value_site(pair, network.sizes.head_width))
-    for name, module in network.named_modules():
-        if isinstance(module, VisionBlock):
-            _add_attention(sites, f"{name}.layer_norm1", name)
-            sites.norms.append(NormSite(f"{name}.layer_norm2", (f"{name}.fc1",)))
-            sites.values.append(_value_site([name], module.self_attn.head_width))
-            sites.plain.append(f"{name}.fc2")
+        layers = [f"{stack}.layers.{index}" for stack in ("language_model", "action_expert")]
+        own, expert = (f"{layer}.self_attn" for layer in layers)
+        sites.add_decoder_layer(layers[0], projections(own, "qkv"))
+        sites.add_decoder_layer(layers[1], projections(expert, "qkv"))
+        readers = projections(own, "o") + projections(expert, "o")
+        sites.add_values((own, expert), readers, network.sizes.head_width)
+    sites.add_vision_blocks(network)
     sites.norms.append(NormSite("vision_tower.post_layernorm", ("multi_modal_projector",)))
     sites.norms.append(NormSite("action_expert.norm", ("action_out_proj",)))
     return sites
-
-
-def _add_attention(sites: Sites, norm: str, block: str) -> None:
-    readers = tuple(f"{block}.self_attn.{part}_proj" for part in "qkv")
-    sites.norms.append(NormSite(norm, readers))
-
-
-def _value_site(blocks: list[str], head_width: int) -> ValueSite:
-    return ValueSite(
-        tuple(f"{block}.self_attn.v_proj" for block in blocks),
-        tuple(f"{block}.self_attn.o_proj" for block in blocks),
-        head_width,
-    )

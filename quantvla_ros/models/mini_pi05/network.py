@@ -19,7 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from quantvla_ros.models.blocks import VisionBlock
-from quantvla_ros.models.joint.network import Context, JointNetwork
+from quantvla_ros.models.context import Context
+from quantvla_ros.models.joint.network import JointNetwork
 from quantvla_ros.models.mini_pi05.config import MiniPi05Config
 
 

@@ -8,7 +8,6 @@ and values are kept. The expert then refines a noisy chunk in a few steps (`step
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -23,24 +22,11 @@ from quantvla_ros.models.blocks import (
     rotary_table,
     time_embedding,
 )
+from quantvla_ros.models.context import Context
 from quantvla_ros.models.family import Network
 from quantvla_ros.models.smolvla.config import SmolVLAConfig
 from quantvla_ros.models.smolvla.expert import ActionExpert, ActionPlaces
 from quantvla_ros.models.smolvla.vision import PictureReader
-
-
-class Context(NamedTuple):
-    """What every step attends to, and which tokens are there.
-
-    Attributes:
-        keys: per layer of the expert [B, G, P, E].
-        values: the same.
-        mask: bool [B, P], False on padding and on pictures that are missing.
-    """
-
-    keys: list[Tensor]
-    values: list[Tensor]
-    mask: Tensor
 
 
 class LanguageModel(nn.Module):

@@ -6,7 +6,13 @@ from __future__ import annotations
 from torch import nn
 
 from quantvla_ros.models.blocks import Attention
-from quantvla_ros.models.family import Stage, siblings_by_leaf
+from quantvla_ros.models.family import (
+    SIBLINGS,
+    Stage,
+    attentions_below,
+    siblings_by_leaf,
+    unused_behind_keys,
+)
 from quantvla_ros.models.smolvla.network import SmolVLA
 
 _CONDITION = ("action_mlp_in", "time_mlp_in", "action_time_mlp_out")
@@ -39,14 +45,13 @@ def stage_of(name: str) -> Stage:
 def siblings(network: nn.Module) -> list[tuple[str, ...]]:
     """Linears that are called on the same tensor; in cross-attention there are none."""
     names = [name for name, _ in network.named_modules() if ".cross_attn." not in name]
-    return siblings_by_leaf(names, (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj")))
+    return siblings_by_leaf(names, SIBLINGS)
 
 
 def attentions(network: nn.Module) -> dict[str, Attention]:
     """The expert's attentions; their names begin below the expert."""
     assert isinstance(network, SmolVLA)
-    modules = network.lm_expert.named_modules()
-    return {name: module for name, module in modules if isinstance(module, Attention)}
+    return attentions_below(network.lm_expert)
 
 
 def unused_layers(network: nn.Module) -> frozenset[str]:
@@ -55,6 +60,4 @@ def unused_layers(network: nn.Module) -> frozenset[str]:
     The network has them, so that its layers count as in the checkpoint.
     """
     assert isinstance(network, SmolVLA)
-    last = f"text_model.layers.{network.config.layers - 1}"
-    leaves = "self_attn.q_proj self_attn.o_proj mlp.gate_proj mlp.up_proj mlp.down_proj"
-    return frozenset(f"{last}.{leaf}" for leaf in leaves.split())
+    return unused_behind_keys(f"text_model.layers.{network.config.layers - 1}")
