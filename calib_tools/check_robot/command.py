@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from calib_tools.buffer.messages import decode, decode_image
 from calib_tools.buffer.sources import STRING_TYPE, CalibrationConfig
+from calib_tools.check_robot.description import description_facts, strange_places
 from calib_tools.check_robot.listening import Heard, listen
 from calib_tools.record.robot_sources import read_sources
 from quantvla_ros.backends.base import Fact
@@ -15,7 +16,6 @@ from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.resources import shared_file
 from quantvla_ros.robot.gripper_types import DEFAULT_NAMES
 from quantvla_ros.robot.robot_file import PRESETS, RobotFile, RobotGroup, read_robot
-from quantvla_ros.robot.urdf import UrdfError, read_joints
 from quantvla_ros.serving.joint_names import joint_mismatch
 from quantvla_ros.serving.parameter_model import PolicyNodeParameters
 
@@ -52,8 +52,8 @@ def check_robot(given: str, seconds: float = 5.0) -> list[Fact]:
                    for group, content in robot.groups.items()]  # fmt: skip
     return [
         *_cameras(config, robot, heard, reasons),
-        _joint_states(config, heard[config.joint_states.topic], reasons),
-        _description(robot, heard[DESCRIPTION], reasons),
+        *_joint_states(config, robot, heard[config.joint_states.topic], reasons),
+        *_description(robot, heard[DESCRIPTION], reasons),
         *outputs,
         _instruction(config, heard[config.instruction.topic], config.instruction.topic in silent),
     ]
@@ -80,22 +80,25 @@ def _cameras(
     return found
 
 
-def _joint_states(config: CalibrationConfig, known: Heard, reasons: dict[str, str]) -> Fact:
+def _joint_states(
+    config: CalibrationConfig, robot: RobotFile, known: Heard, reasons: dict[str, str]
+) -> list[Fact]:
     topic, names = config.joint_states.topic, config.joint_states.names
     if known.last is None:
-        return _missing("joint states", topic, reasons)
+        return [_missing("joint states", topic, reasons)]
     state = decode(known.last)
     wrong = joint_mismatch("robot", names, topic, state.name)
     if wrong:
         remedy = "Correct the joints in robot.yaml, or start the driver of all of them."
-        return Fact("joint states", "bad", wrong, remedy)
+        return [Fact("joint states", "bad", wrong, remedy)]
     positions = dict(zip(state.name, state.position, strict=False))
     for name in names:
         if not math.isfinite(positions.get(name, math.nan)):
             text = f"{topic}: the position of '{name}' is missing or not finite"
-            return Fact("joint states", "bad", text, "Look at its driver.")
+            return [Fact("joint states", "bad", text, "Look at its driver.")]
     most = float(PolicyNodeParameters.model_fields["max_joint_age_s"].default)
-    return _timed("joint states", f"{topic}: {len(names)} joints", known, most, 0.0)
+    shown = f"{topic}: {len(names)} joints"
+    return [_timed("joint states", shown, known, most, 0.0), *strange_places(robot, positions)]
 
 
 def _timed(name: str, shown: str, known: Heard, most: float, wanted: float) -> Fact:
@@ -134,17 +137,10 @@ def _timed(name: str, shown: str, known: Heard, most: float, wanted: float) -> F
     return Fact(name, "good", shown)
 
 
-def _description(robot: RobotFile, known: Heard, reasons: dict[str, str]) -> Fact:
+def _description(robot: RobotFile, known: Heard, reasons: dict[str, str]) -> list[Fact]:
     if known.last is None:
-        return _missing("robot_description", DESCRIPTION, reasons)
-    try:
-        joints = {joint.name for joint in read_joints(decode(known.last).data)}
-    except UrdfError as error:
-        return Fact("robot_description", "bad", str(error), "Publish the robot's URDF there.")
-    wrong = joint_mismatch("robot", list(robot.joints), DESCRIPTION, joints)
-    if wrong:
-        return Fact("robot_description", "bad", wrong, "Correct the names in robot.yaml.")
-    return Fact("robot_description", "good", f"{DESCRIPTION}: a URDF with all joints")
+        return [_missing("robot_description", DESCRIPTION, reasons)]
+    return description_facts(robot, DESCRIPTION, str(decode(known.last).data))
 
 
 def _output(group: str, content: RobotGroup, taken: _Asked, served: _Asked) -> Fact:

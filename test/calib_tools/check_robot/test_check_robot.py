@@ -19,8 +19,9 @@ SECONDS = 2.0
 
 def description(path, **changes):
     """The fake robot's own robot.yaml."""
-    arm = {"type": "arm", "joints": {name: {} for name in JOINTS[:2]}}
-    finger = {"type": "gripper", "joints": {JOINTS[2]: {}}}
+    limits = {"max_acceleration": 10.0, "max_jerk": 300.0}
+    arm = {"type": "arm", "joints": {name: limits for name in JOINTS[:2]}}
+    finger = {"type": "gripper", "joints": {JOINTS[2]: limits}}
     content = {
         "name": "fake",
         "limits_from": "a test",
@@ -49,7 +50,7 @@ def test_a_robot_that_fits_has_all_its_parts(robot, tmp_path):
     # A busy machine holds the fake robot itself back; nothing else may be wrong.
     assert all(f.status != "bad" or "too slow" in f.text for f in found.values()), found
     assert found["robot_description"].status == found["instruction"].status == "good"
-    assert found["controller of arm"].status == "good"
+    assert found["controller of arm"].status == found["limits"].status == "good"
 
 
 def test_what_is_missing_wrong_or_too_slow_is_named(robot, tmp_path):
@@ -73,3 +74,18 @@ def test_depth_pictures_are_wrong(robot, tmp_path):
     robot.encoding = "16UC1"
     found = judged(description(tmp_path / "robot.yaml"))
     assert found["camera front"].status == "bad" and "16UC1" in found["camera front"].text
+
+
+def test_what_the_urdf_and_the_joints_contradict_is_named(robot, tmp_path):
+    limits = {"max_acceleration": 10.0, "max_jerk": 300.0}
+    joints = {
+        JOINTS[0]: {"unit": "-100..100", "ends": [0.5, 1.5], **limits},
+        JOINTS[1]: {"si": "m", **limits},
+        JOINTS[2]: {"max_acceleration": 10.0},
+    }
+    found = judged(
+        description(tmp_path / "robot.yaml", groups={"arm": {"type": "arm", "joints": joints}})
+    )
+    assert "measured at 0.000 rad, outside its ends 0.500..1.500" in found["ends of joint1"].text
+    assert "'joint2' is revolute, and robot.yaml counts it in m" in found["unit of joint2"].text
+    assert "joint 'finger' has no jerk limit" in found["limits"].text
