@@ -17,6 +17,7 @@ from quantvla_ros.bundle.tokenizer import Tokenizer
 from quantvla_ros.checkpoints.checkpoint import Checkpoint, open_checkpoint, read_json
 from quantvla_ros.checkpoints.contract import contract
 from quantvla_ros.checkpoints.options import Imported, ImportOptions
+from quantvla_ros.checkpoints.plausible import refuse_positions
 from quantvla_ros.errors import CheckpointError, QuantVLAError
 from quantvla_ros.models.build import empty_network
 from quantvla_ros.models.families import FAMILIES, find_family
@@ -69,6 +70,7 @@ def read_checkpoint(directory: Path, settings: ImportSettings) -> Imported:
     imported = _ask_families(checkpoint, options, settings.family)
     imported.weights.check(empty_network(imported.manifest).state_dict())
     manifest = imported.manifest
+    refuse_positions(manifest)
     spec = manifest.tokenizer
     tokenizer = Tokenizer(imported.tokenizer_json, spec.max_length, spec.pad, spec.room)
     processing = find_family(manifest.family).processing(manifest, tokenizer)

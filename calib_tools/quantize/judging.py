@@ -61,11 +61,9 @@ def judge_chunks(
     """
     norm, interface = manifest.normalization, manifest.interface
     mean, std = np.asarray(norm.action_mean), np.asarray(norm.action_std)
-    offset: NDArray[np.float64] | float = 0.0
-    if observations:
-        offset = interface.observed(np.stack([o.joints for o in observations]))[:, None]
-    own_units = (interface.action.from_si(chunks) for chunks in (draws, quantized))
-    normalized = [(chunks - offset - mean) / std for chunks in own_units]
+    joints = np.array([o.joints for o in observations]).reshape(-1, len(interface.state.names))
+    own_units = (interface.values(chunks, joints) for chunks in (draws, quantized))
+    normalized = [(values - mean) / std for values in own_units]
     return compare(
         draws,
         quantized,

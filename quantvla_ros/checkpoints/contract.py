@@ -84,6 +84,7 @@ def _actions(manifest: BundleManifest, options: ImportOptions) -> list[ValueLine
     kinds = {
         "joint_position": "absolute",
         "joint_delta": "relative to the state",
+        "joint_velocity": "velocity from the state on",
         "ee_delta": "step of the tip",
     }
     action = manifest.interface.action

@@ -8,12 +8,12 @@ are called; robot.yaml says that, in the order of its joints or in that of its `
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from quantvla_ros.errors import CheckpointError
 from quantvla_ros.robot.action_space import TWIST_NAMES, ActionGroup, ActionSpace
 from quantvla_ros.robot.interface import CameraSlot, Interface, StateSpace
-from quantvla_ros.robot.robot_file import RobotFile
+from quantvla_ros.robot.robot_file import RobotFile, RobotGroup
 from quantvla_ros.robot.units import Entry
 
 IMAGES = "observation.images."
@@ -95,6 +95,8 @@ class Spaces:
         state_width: columns of the network's state.
         action_width: columns of the network's actions.
         relative: which actions are counted from the state; none where it is empty.
+        velocity: whether the checkpoint says that arms are commanded by velocities, or that they
+            are not; None: it does not say, and robot.yaml does.
         state_names: what it calls them; empty: it does not say.
         action_names: the same.
     """
@@ -105,6 +107,7 @@ class Spaces:
     state_width: int
     action_width: int
     relative: Sequence[bool] = ()
+    velocity: bool | None = None
     state_names: Sequence[str] = ()
     action_names: Sequence[str] = ()
 
@@ -124,6 +127,7 @@ def map_robot(robot: RobotFile, spaces: Spaces, cameras: Cameras, rate: float) -
     states = _names(robot, "state", spaces.states, spaces.state_names)
     actions = _names(robot, "action", spaces.actions, spaces.action_names)
     relative = list(spaces.relative) or [False] * len(actions)
+    _check_velocities(robot, actions, relative, spaces.velocity)
     for place, name in enumerate(actions):
         # LeRobot adds state i to action i, whatever they are called.
         if relative[place] and states[place : place + 1] != [name]:
@@ -136,7 +140,7 @@ def map_robot(robot: RobotFile, spaces: Spaces, cameras: Cameras, rate: float) -
         return Interface(
             cameras=cameras.slots,
             state=StateSpace(
-                tuple(_entry(robot, name, False) for name in states), spaces.state_width
+                tuple(_state(robot, name) for name in states), spaces.state_width
             ),
             action=_action_space(robot, actions, relative, spaces.action_width),
             dt=1.0 / rate,
@@ -173,35 +177,71 @@ def _names(robot: RobotFile, what: str, count: int, said: Sequence[str]) -> list
     return names
 
 
-def _entry(robot: RobotFile, name: str, relative: bool) -> Entry:
+def _check_velocities(
+    robot: RobotFile, actions: Sequence[str], relative: Sequence[bool], said: bool | None
+) -> None:
+    """Refuse what the checkpoint and robot.yaml say otherwise of the kind of an action."""
+    for name, counted in zip(actions, relative, strict=True):
+        if name in TWIST_NAMES:
+            continue
+        group, content = _group(robot, name)
+        velocity = content.velocity is not None
+        if said and content.type == "arm" and not velocity:
+            raise CheckpointError(
+                f"the checkpoint commands velocities of the arm's joints, and robot "
+                f"'{robot.name}' does not say what '{name}' is counted in; write 'velocity' below "
+                f"group '{group}' in its robot.yaml, such as velocity: {{unit: rad/s}}"
+            )
+        if velocity and (counted or said is False):
+            raise CheckpointError(
+                f"the checkpoint commands where '{name}' is to be, and robot '{robot.name}' says "
+                f"how velocities of group '{group}' are counted; take 'velocity' out of its "
+                "robot.yaml"
+            )
+
+
+def _joint(robot: RobotFile, name: str) -> str:
+    """The robot's joint that the policy calls so."""
+    return next(own for own, policy in robot.policy_names.items() if policy == name)
+
+
+def _group(robot: RobotFile, name: str) -> tuple[str, RobotGroup]:
+    return robot.group_of(_joint(robot, name))
+
+
+def _state(robot: RobotFile, name: str) -> Entry:
+    return robot.joints[_joint(robot, name)].entry(name, _group(robot, name)[0])
+
+
+def _action(robot: RobotFile, name: str) -> Entry:
     if name in TWIST_NAMES and robot.tip is not None:
         unit = robot.tip.linear if name.startswith("linear") else robot.tip.angular
         return unit.entry(name, TIP)
-    joint = next(own for own, policy in robot.policy_names.items() if policy == name)
-    group = next(g for g, content in robot.groups.items() if joint in content.joints)
-    return robot.joints[joint].entry(name, _group_name(group, relative))
-
-
-def _group_name(group: str, relative: bool) -> str:
-    return f"{group}_relative" if relative else group
+    group, content = _group(robot, name)
+    if content.velocity is not None:
+        return content.velocity.entry(name, group)
+    return _state(robot, name)
 
 
 def _action_space(
     robot: RobotFile, names: Sequence[str], relative: Sequence[bool], width: int
 ) -> ActionSpace:
     """Groups of one kind each: one that is relative in part becomes two."""
+    entries = [_action(robot, name) for name in names]
     kinds: dict[str, set[bool]] = {}
-    for name, one in zip(names, relative, strict=True):
-        kinds.setdefault(_entry(robot, name, False).group, set()).add(one)
-    mixed = {group for group, both in kinds.items() if len(both) == 2}
-    entries, groups = [], {}
-    for name, one in zip(names, relative, strict=True):
-        group = _entry(robot, name, False).group
-        given = _entry(robot, name, one and group in mixed)
-        entries.append(given)
-        if group == TIP:
-            groups[given.group] = ActionGroup(TIP, "tip", "ee_delta")
-        else:
-            kind = "joint_delta" if one else "joint_position"
-            groups[given.group] = ActionGroup(given.group, robot.groups[group].type, kind)
+    for given, one in zip(entries, relative, strict=True):
+        kinds.setdefault(given.group, set()).add(one)
+    groups: dict[str, ActionGroup] = {}
+    for place, (given, one) in enumerate(zip(entries, relative, strict=True)):
+        if given.group == TIP:
+            groups[TIP] = ActionGroup(TIP, "tip", "ee_delta")
+            continue
+        content = robot.groups[given.group]
+        kind = "joint_delta" if one else "joint_position"
+        if content.velocity is not None:
+            kind = "joint_velocity"
+        mixed = len(kinds[given.group]) == 2
+        name = f"{given.group}_relative" if one and mixed else given.group
+        groups[name] = ActionGroup(name, content.type, kind)
+        entries[place] = replace(given, group=name)
     return ActionSpace(tuple(groups.values()), tuple(entries), width)

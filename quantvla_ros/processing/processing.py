@@ -71,14 +71,13 @@ class Processing:
         """Actions [horizon, actions] in SI from a normalized chunk [horizon or more, width]."""
         action, rows = self._interface.action, self._interface.horizon
         known = self._actions.denormalize(normalized[:rows, : len(action.entries)])
-        return action.to_si(known + self._interface.observed(observation.joints))
+        return self._interface.chunk(known, observation.joints)
 
     def normalized(
         self, actions: NDArray[np.float64], observation: Observation
     ) -> NDArray[np.float64]:
         """The way back of `actions`, for the first rows of a chunk: [K, actions]."""
-        rows = self._interface.action.from_si(actions)
-        known = rows - self._interface.observed(observation.joints)
+        known = self._interface.values(actions, observation.joints)
         return np.asarray(self._actions.normalize(known), np.float64)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from quantvla_ros.robot.units import Entry
 
-KINDS = ("joint_position", "joint_delta", "ee_delta")
+KINDS = ("joint_position", "joint_delta", "joint_velocity", "ee_delta")
 GroupType = Literal["arm", "gripper", "tip"]
 
 TWIST_NAMES = ("linear_x", "linear_y", "linear_z", "angular_x", "angular_y", "angular_z")
@@ -30,8 +30,9 @@ class ActionGroup:
         type: arm: joints that follow a trajectory; gripper: joints that open and close; tip: the
             end effector.
         kind: ``joint_position``: where joints are to be; ``joint_delta``: the same, counted from
-            where the joints were observed when the chunk was predicted; ``ee_delta``: how the tip
-            moves, in its base's frame, as a velocity or as a way in one step.
+            where the joints were observed when the chunk was predicted; ``joint_velocity``: how
+            fast joints move, from there on; ``ee_delta``: how the tip moves, in its base's frame,
+            as a velocity or as a way in one step.
     """
 
     name: str
@@ -77,8 +78,12 @@ class ActionSpace:
         if tips := [group.name for group in self.groups if group.type == "tip"]:
             self._check_tip(tips)
         for given in self.entries[6 * len(tips) :]:
-            if given.si not in ("rad", "m"):
-                raise ValueError(f"action '{given.name}' is a joint's and maps to {given.si}")
+            wanted = ("rad/s", "m/s") if self._is_velocity(given) else ("rad", "m")
+            if given.si not in wanted:
+                raise ValueError(
+                    f"action '{given.name}' is of kind {self.group_of(given).kind} and maps to "
+                    f"{given.si}"
+                )
 
     def _check_tip(self, tips: list[str]) -> None:
         twist, rest = self.entries[:6], self.entries[6:]
@@ -103,8 +108,8 @@ class ActionSpace:
 
     @property
     def units(self) -> list[str]:
-        """SI units of all entries, those of a chunk."""
-        return [e.si for e in self.entries]
+        """SI units of a chunk's columns, in which joints have positions."""
+        return [e.si.removesuffix("/s") if self._is_velocity(e) else e.si for e in self.entries]
 
     @property
     def moves_tip(self) -> bool:
@@ -122,11 +127,19 @@ class ActionSpace:
         return np.array([self.group_of(e).kind == "joint_delta" for e in self.entries])
 
     @property
+    def velocity(self) -> NDArray[np.bool_]:
+        """Which actions [n] are velocities of joints."""
+        return np.array([self._is_velocity(e) for e in self.entries])
+
+    @property
     def together(self) -> NDArray[np.intp]:
         """[n] numbers: actions that share one are of one arm or one tip and keep time together."""
         groups = [(e, self.group_of(e)) for e in self.entries]
         keys = [("joint", e.name) if g.type == "gripper" else ("group", g.name) for e, g in groups]
         return np.array([keys.index(key) for key in keys])
+
+    def _is_velocity(self, given: Entry) -> bool:
+        return self.group_of(given).kind == "joint_velocity"
 
     def group_of(self, given: Entry) -> ActionGroup:
         """The group of an entry."""

@@ -107,26 +107,70 @@ class Interface:
         if self.horizon < 1:
             raise ValueError(f"horizon is {self.horizon}, it must be above 0")
         observed = {e.name: e for e in self.state.entries}
-        for given, relative in zip(self.action.entries, self.action.relative, strict=True):
+        kinds = zip(self.action.entries, self.action.relative, self.action.velocity, strict=True)
+        for given, relative, velocity in kinds:
             seen = observed.get(given.name)
             if relative and (seen is None or seen.map != given.map):
                 raise ValueError(
                     f"action '{given.name}' is counted from the observed state, and no state of "
                     "that name has its unit and map"
                 )
+            if velocity and (seen is None or f"{seen.si}/s" != given.si):
+                raise ValueError(
+                    f"action '{given.name}' is a velocity in {given.si} from the observed state "
+                    "on, and no state of that name is in that unit's rad or m"
+                )
 
-    def observed(self, joints: NDArray[np.floating]) -> NDArray[np.float64]:
-        """What relative actions are counted from: joints [..., states] in SI, else zero.
+    def chunk(
+        self, values: NDArray[np.floating], joints: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
+        """What the robot is to do, of what the policy puts out.
+
+        Velocities become positions here: each acts for one step, and the first one from where the
+        joints were observed.
+
+        Args:
+            values: [..., rows, actions] in the policy's units.
+            joints: [..., states] in SI, as they were observed.
 
         Returns:
-            float64 [..., actions] in the policy's units.
+            float64 [..., rows, actions] in SI, see `Chunk`.
         """
-        values, names = self.state.from_si(joints), self.state.names
-        base = np.zeros((*values.shape[:-1], len(self.action.entries)))
-        for place, relative in enumerate(self.action.relative):
-            if relative:
-                base[..., place] = values[..., names.index(self.action.names[place])]
-        return base
+        actions = self.action.to_si(values + self._counted_from(joints))
+        if (speeds := self.action.velocity).any():
+            gone = np.cumsum(actions[..., speeds] * self.dt, axis=-2)
+            actions[..., speeds] = self._beginning(joints) + gone
+        return actions
+
+    def values(
+        self, chunk: NDArray[np.floating], joints: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
+        """The way back of `chunk`, for the first rows too."""
+        actions = np.array(chunk, np.float64)
+        if (speeds := self.action.velocity).any():
+            start = np.broadcast_to(self._beginning(joints), actions[..., :1, speeds].shape)
+            ways = np.diff(actions[..., speeds], axis=-2, prepend=start)
+            actions[..., speeds] = ways / self.dt
+        return np.asarray(self.action.from_si(actions) - self._counted_from(joints))
+
+    def _counted_from(self, joints: NDArray[np.floating]) -> NDArray[np.float64]:
+        """What relative actions are counted from, else zero: [..., 1, actions], policy's units."""
+        return self._seen(self.state.from_si(joints), self.action.relative)
+
+    def _beginning(self, joints: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Where joints with velocities were observed, [..., 1, those], SI."""
+        speeds = self.action.velocity
+        return self._seen(np.asarray(joints, np.float64), speeds)[..., speeds]
+
+    def _seen(
+        self, values: NDArray[np.float64], wanted: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """The states [..., 1, actions] of the wanted actions' joints, zero for the others."""
+        names = self.state.names
+        seen = np.zeros((*values.shape[:-1], 1, len(wanted)))
+        for place in np.flatnonzero(wanted):
+            seen[..., 0, place] = values[..., names.index(self.action.names[place])]
+        return seen
 
 
 _PARTS: tuple[Any, ...] = (

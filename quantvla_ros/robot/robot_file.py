@@ -66,6 +66,33 @@ class RobotJoint(_Model):
         return entry(name, self.unit or self.si, group)
 
 
+class MotionUnit(_Model):
+    """What policies count a motion in, of joints or along three axes of the tip.
+
+    Attributes:
+        unit: rad/s, deg/s or m/s; of a tip also m or rad, a step's way; or a range, such as -1..1.
+        ends: what the ends of a range are, in `si`.
+        si: of a range.
+    """
+
+    unit: str
+    ends: tuple[float, float] | None = None
+    si: SiUnit | None = None
+
+    @model_validator(mode="after")
+    def _unit_is_whole(self) -> MotionUnit:
+        if (self.ends is None) != (self.si is None):
+            raise ValueError("a range needs both its ends and their si, another unit neither")
+        self.entry("it", "")
+        return self
+
+    def entry(self, name: str, group: str) -> Entry:
+        """What a policy's value of one axis or joint means."""
+        if self.ends is not None and self.si is not None:
+            return range_entry(name, self.unit, group, self.si, self.ends)
+        return entry(name, self.unit, group)
+
+
 class RobotGroup(_Model):
     """Joints with one controller.
 
@@ -74,12 +101,14 @@ class RobotGroup(_Model):
         controller: what it takes: `trajectory`, or of a gripper what `gripper_type` lists.
         output: its topic or action; `joint_trajectory` or `gripper_type`'s own where not given.
         joints: by name in the URDF and in the joint states.
+        velocity: what policies count in that command how fast the joints move, and not where to.
     """
 
     type: Literal["arm", "gripper"]
     controller: GripperType = "trajectory"
     output: _Name | None = None
     joints: dict[str, RobotJoint] = Field(min_length=1)
+    velocity: MotionUnit | None = None
 
     @model_validator(mode="after")
     def _controller_fits(self) -> RobotGroup:
@@ -90,31 +119,11 @@ class RobotGroup(_Model):
         return self
 
 
-class TipUnit(_Model):
-    """What policies that move the end effector count in, of three axes.
-
-    Attributes:
-        unit: m or rad, a step's way; m/s or rad/s; or a range, such as -1..1.
-        ends: what the ends of a range are, in `si`.
-        si: of a range.
-    """
-
-    unit: str
-    ends: tuple[float, float] | None = None
-    si: SiUnit | None = None
-
-    def entry(self, name: str, group: str) -> Entry:
-        """What a policy's value of one axis means."""
-        if self.ends is not None and self.si is not None:
-            return range_entry(name, self.unit, group, self.si, self.ends)
-        return entry(name, self.unit, group)
-
-
 class RobotTip(_Model):
     """The end effector, for policies that move it and not the arm's joints."""
 
-    linear: TipUnit
-    angular: TipUnit
+    linear: MotionUnit
+    angular: MotionUnit
 
 
 class RobotFile(_Model):
@@ -159,6 +168,10 @@ class RobotFile(_Model):
         """All joints by name."""
         return {n: joint for group in self.groups.values() for n, joint in group.joints.items()}
 
+    def group_of(self, joint: str) -> tuple[str, RobotGroup]:
+        """Name and content of the group of a joint."""
+        return next(one for one in self.groups.items() if joint in one[1].joints)
+
     @property
     def policy_names(self) -> dict[str, str]:
         """The policies' word for each joint."""
@@ -192,11 +205,11 @@ class RobotFile(_Model):
                     f"robot '{self.name}' has no joint that the policy calls '{given.name}'; it "
                     f"knows {', '.join(sorted(own))}"
                 )
-            joint = self.joints[own[given.name]]
-            if joint.unit is not None and (here := joint.entry("", "")).map != given.map:
+            here = self._meaning(own[given.name], velocity=given.si.endswith("/s"))
+            if here is not None and here.map != given.map:
                 raise QuantVLAError(
-                    f"robot '{self.name}' has joint '{own[given.name]}' in {_meaning(here)}, and "
-                    f"the policy's '{given.name}' is in {_meaning(given)}; correct "
+                    f"robot '{self.name}' has joint '{own[given.name]}' in {_told(here)}, and "
+                    f"the policy's '{given.name}' is in {_told(given)}; correct "
                     "unit or ends, or import the policy again with this description"
                 )
             return replace(given, name=own[given.name])
@@ -218,8 +231,15 @@ class RobotFile(_Model):
             ),
         )
 
+    def _meaning(self, name: str, velocity: bool) -> Entry | None:
+        """What a policy's value of a joint means here; None: whatever the policy says."""
+        joint, unit = self.joints[name], self.group_of(name)[1].velocity
+        if velocity:
+            return None if unit is None else unit.entry("", "")
+        return None if joint.unit is None else joint.entry("", "")
 
-def _meaning(given: Entry) -> str:
+
+def _told(given: Entry) -> str:
     return f"{given.unit} ({given.si} = {given.scale:.6g} * value + {given.offset:.6g})"
 
 

@@ -67,7 +67,7 @@ def test_it_runs_and_stays_where_it_was_trained(policy):
     actions = policy.infer(seen(policy), noise).actions
     assert np.isfinite(actions).all()
     norm, interface = policy.manifest.normalization, policy.manifest.interface
-    own = interface.action.from_si(actions) - interface.observed(seen(policy).joints)
+    own = interface.values(actions, seen(policy).joints)
     away = np.abs(own - np.array(norm.action_mean)) / np.array(norm.action_std)
     print(f"largest distance from the training's mean: {away.max():.1f} standard deviations")
     assert np.median(away) < 10.0

@@ -6,11 +6,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from support.example_bundle import example_interface
-from support.spaces import ARM, DELTA_ARM, GRIPPER, TIP, action_space, state_space, twist
+from support.spaces import (
+    ARM,
+    DELTA_ARM,
+    FAST_ARM,
+    GRIPPER,
+    TIP,
+    action_space,
+    state_space,
+    twist,
+)
 
 from quantvla_ros.robot.action_space import TWIST_NAMES, ActionGroup, ActionSpace
 from quantvla_ros.robot.interface import CameraSlot, StateSpace
-from quantvla_ros.robot.units import Entry, entries
+from quantvla_ros.robot.units import Entry, entries, range_entry
 
 FINGER = (GRIPPER, "m", ["finger"])
 LEFT, RIGHT = (ActionGroup(side, "arm", "joint_delta") for side in ("left", "right"))
@@ -60,7 +69,8 @@ OTHER_TIP = ActionGroup("other", "tip", "ee_delta")
         ([*twist(), (OTHER_TIP, "m", ["x"])], "of one tip"),
         ([FINGER, *twist()], "kind ee_delta are linear_x"),
         ([(ARM, "rad", ["a"]), (GRIPPER, "rad", ["a"])], "action 'a' is listed twice"),
-        ([(ARM, "rad/s", ["a"])], "action 'a' is a joint's and maps to rad/s"),
+        ([(ARM, "rad/s", ["a"])], "action 'a' is of kind joint_position and maps to rad/s"),
+        ([(FAST_ARM, "rad", ["a"])], "action 'a' is of kind joint_velocity and maps to rad"),
         ([], "action has no entries"),
     ],
 )
@@ -86,8 +96,37 @@ def test_relative_actions_are_counted_from_the_observed_joints_in_the_policys_un
     seen = replace(
         example_interface(None), state=state_space(*groups), action=action_space(*groups)
     )
-    base = seen.observed(np.array([np.pi / 2, -np.pi, 0.03]))
-    np.testing.assert_allclose(base, [90.0, -180.0, 0.0])
+    joints = np.array([np.pi / 2, -np.pi, 0.03])
+    chunk = seen.chunk(np.array([[10.0, 20.0, 0.01]]), joints)
+    np.testing.assert_allclose(chunk, [[*np.deg2rad([100.0, -160.0]), 0.01]])
+    np.testing.assert_allclose(seen.values(chunk, joints), [[10.0, 20.0, 0.01]])
+
+
+def velocities():
+    """Elbow and finger of `FINGER`, the elbow's action as DROID counts it: 1 is 3 rad/s."""
+    state = state_space((ARM, "deg", ["elbow"]), FINGER)
+    speed = range_entry("elbow", "-1..1", "arm", "rad/s", (-3.0, 3.0))
+    space = ActionSpace((FAST_ARM, GRIPPER), (speed, *state.entries[1:]), 2)
+    return replace(example_interface(None), state=state, action=space, dt=0.1)
+
+
+def test_velocities_act_from_where_the_joints_were_observed():
+    interface, joints = velocities(), np.array([0.5, 0.03])
+    values = np.array([[0.1, 0.01], [0.2, 0.02], [-1.0, 0.03]])
+    chunk = interface.chunk(values, joints)
+    np.testing.assert_allclose(chunk, [[0.53, 0.01], [0.59, 0.02], [0.29, 0.03]])
+    np.testing.assert_allclose(interface.values(chunk[:2], joints), values[:2])
+    assert interface.action.units == ["rad", "m"]
+    several = interface.values(np.stack([[chunk, chunk]] * 3), np.stack([joints, joints]))
+    np.testing.assert_allclose(several, np.broadcast_to(values, (3, 2, 3, 2)))
+
+
+def test_velocities_need_a_state_that_they_act_from():
+    interface = velocities()
+    with pytest.raises(ValueError, match="'elbow' is a velocity in rad/s from the observed state"):
+        replace(interface, state=state_space(FINGER))
+    with pytest.raises(ValueError, match="no state of that name is in that unit's rad or m"):
+        replace(interface, state=state_space((ARM, "m", ["elbow"]), FINGER))
 
 
 def test_relative_actions_need_a_state_that_means_the_same():

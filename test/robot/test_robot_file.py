@@ -41,7 +41,7 @@ def test_a_preset_has_limits_for_every_joint_and_says_where_they_come_from(name)
 
 
 def test_the_presets_are_these():
-    assert PRESET_NAMES == ["panda", "so101", "ur5e_robotiq"]
+    assert PRESET_NAMES == ["franka_droid", "panda", "so101", "ur5e_robotiq"]
 
 
 def so101_policy(unit="-100..100"):
@@ -180,7 +180,7 @@ def test_bad_input_is_one_sentence_with_file_and_key(tmp_path, text, told):
 
 
 def test_a_preset_that_is_none_names_those_that_are():
-    with pytest.raises(QuantVLAError, match="no robot 'pandas'; the package knows panda, so101"):
+    with pytest.raises(QuantVLAError, match="no robot 'pandas'; the package knows franka_droid, panda"):
         preset("pandas")
     with pytest.raises(QuantVLAError, match=r"nowhere/robot.yaml cannot be read \(No such file"):
         preset("/nowhere/robot.yaml")

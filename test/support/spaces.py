@@ -9,6 +9,7 @@ from quantvla_ros.robot.units import entries
 
 ARM = ActionGroup("arm", "arm", "joint_position")
 DELTA_ARM = ActionGroup("arm", "arm", "joint_delta")
+FAST_ARM = ActionGroup("arm", "arm", "joint_velocity")
 GRIPPER = ActionGroup("gripper", "gripper", "joint_position")
 TIP = ActionGroup("tip", "tip", "ee_delta")
 

@@ -45,20 +45,22 @@ class Training:
     Attributes:
         state_in_prompt: whether the prompt tells the state.
         relative: "arms": the joints of arms are counted from the state; "none": nothing is.
-        refused: why it cannot be imported; empty where it can.
+        velocity: whether it commands velocities of the arms' joints.
         note: what a user should know; empty for nothing.
     """
 
     state_in_prompt: bool = True
     relative: str = "none"
-    refused: str = ""
+    velocity: bool = False
     note: str = ""
 
 
 TRAININGS: Mapping[str, Training] = {
     "pi05_droid": Training(
-        refused="it commands joint velocities, and no kind of action here is one; give a "
-        "checkpoint that was trained on joint positions"
+        velocity=True,
+        note="DROID's velocities are from -1 to 1, which is 3 rad/s (0.2 rad in one of 15 steps a "
+        "second): robot.yaml must say that, or what your own data counts in; its gripper is from "
+        "0, open, to 1, closed",
     ),
     "pi05_libero": Training(state_in_prompt=False),
     "pi05_aloha": Training(
@@ -105,6 +107,7 @@ def from_openpi(checkpoint: Checkpoint, options: ImportOptions) -> Imported:
         state_width=max(len(states), config.state_in_prompt or 0),
         action_width=config.action_width,
         relative=_relative(robot, actions) if training.relative == "arms" else (),
+        velocity=training.velocity,
     )
     text = find_tokenizer(checkpoint, options.tokenizer, named=TOKENIZER)
     manifest = float_manifest(
@@ -112,7 +115,8 @@ def from_openpi(checkpoint: Checkpoint, options: ImportOptions) -> Imported:
         config.model_dump(mode="json"),
         map_robot(robot, spaces, cameras, options.rate),
         normalization(
-            _scaled(statistics, STATE, len(states), file),
+            _scaled(statistics, STATE, len(states), file) if training.state_in_prompt
+            else Scaled(None, "IDENTITY", len(states), str(file)),
             _scaled(statistics, ACTION, len(actions), file),
             horizon,
         ),
@@ -132,8 +136,6 @@ def _training(checkpoint: Checkpoint, named: str | None) -> Training:
             f"configuration with --embodiment ({known}: 'absolute' for one of your own with "
             "absolute actions, 'delta' for one whose arms' actions are counted from the state)"
         )
-    if training.refused:
-        raise CheckpointError(f"'{named}' of openpi cannot be imported: {training.refused}")
     return training
 
 

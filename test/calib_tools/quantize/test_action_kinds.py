@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.spaces import ARM, DELTA_ARM, GRIPPER, action_space, twist
+from support.spaces import ARM, DELTA_ARM, FAST_ARM, GRIPPER, action_space, twist
 from support.untrained import save_untrained
 
 from calib_tools.buffer.collector import Collector
@@ -53,6 +53,11 @@ def ranges(path):
     )
 
 
+def velocities(path):
+    moves = action_space((FAST_ARM, "rad/s", JOINTS[:2]), ONE_ARM[1])
+    return save_untrained(path, ONE_ARM, moves, [0.0, 0.0, 0.02], [0.2, 0.2, 0.02])
+
+
 def tip(path):
     moves = action_space(*twist(), ONE_ARM[1])
     return save_untrained(path, ONE_ARM, moves, [0.0] * 6 + [0.02], [0.05] * 6 + [0.02])
@@ -63,6 +68,7 @@ def tip(path):
     [
         (degrees, ["arm"], "rad"),
         (ranges, ["arm"], "rad"),
+        (velocities, ["arm"], "rad"),
         (tip, ["tip angles", "tip lengths"], "rad"),
     ],
 )

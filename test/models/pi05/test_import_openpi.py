@@ -14,6 +14,7 @@ from support.tiny_pi05 import CAMERAS, SIZES, float_policy, imported, observatio
 
 from quantvla_ros.errors import CheckpointError
 from quantvla_ros.models.flow import Flow, normalized_chunk
+from quantvla_ros.robot.robot_file import RobotFile
 
 WORDS = "paligemma_with_expert.paligemma.model.language_model.embed_tokens.weight"
 LOGITS = "paligemma_with_expert.paligemma.lm_head.weight"
@@ -82,12 +83,35 @@ def test_pictures_are_resized_as_bytes(checkpoint):
 
 
 def test_libero_has_no_state_in_its_prompt(checkpoint):
+    """So that it does not matter where the robot's joints are, and what LIBERO's state was."""
     policy = float_policy(checkpoint, embodiment="pi05_libero")
+    assert policy.manifest.normalization.state.kind == "identity"
     given = observation("pi05")
     tokens = policy.processing.inputs(given)["tokens"]
     other = type(given)(given.images, given.joints + np.float32(1.0), given.instruction, 0.0)
     np.testing.assert_array_equal(policy.processing.inputs(other)["tokens"], tokens)
     assert len(tokens) == 200
+
+
+def fast():
+    """The robot, whose arm is commanded as DROID counts velocities."""
+    plain = robot().model_dump(exclude_none=True)
+    plain["groups"]["arm"]["velocity"] = {"unit": "-1..1", "ends": (-3.0, 3.0), "si": "rad/s"}
+    return RobotFile.model_validate(plain)
+
+
+def test_droids_velocities_act_from_the_state_on_and_its_gripper_is_a_position(checkpoint):
+    policy = float_policy(checkpoint, embodiment="pi05_droid", robot=fast())
+    interface, given = policy.manifest.interface, observation("pi05")
+    assert interface.action.velocity.tolist() == [True] * 6 + [False]
+    chunk = golden("pi05")["chunk.padded"][0].numpy()
+    low, high = (np.array(end) for end in (policy.manifest.normalization.action.low,
+                                           policy.manifest.normalization.action.high))  # fmt: skip
+    values = (chunk[:, :7].astype(np.float64) + 1) / 2 * (high - low + 1e-6) + low
+    wanted = given.joints[:6] + np.cumsum(3.0 * values[:, :6], axis=0) / 10.0
+    found = policy.processing.actions(chunk, given)
+    np.testing.assert_allclose(found[:, :6], wanted, atol=1e-6)
+    np.testing.assert_allclose(found[:, 6], values[:, 6], atol=1e-9)
 
 
 def test_deltas_are_of_the_arms_alone(checkpoint):
@@ -102,7 +126,8 @@ def test_deltas_are_of_the_arms_alone(checkpoint):
     [
         ({}, "--embodiment"),
         ({"embodiment": "so101"}, "is not told by 'so101'"),
-        ({"embodiment": "pi05_droid"}, "joint velocities"),
+        ({"embodiment": "pi05_droid"}, "write 'velocity' below group 'arm'"),
+        ({"embodiment": "absolute", "robot": fast()}, "take 'velocity' out"),
         ({"embodiment": "absolute", "tokenizer": None}, "google/paligemma-3b-pt-224"),
         ({"embodiment": "absolute", "robot": robot(cameras=("front",))}, "no camera"),
     ],
