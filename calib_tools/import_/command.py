@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from calib_tools.common.progress import Bar
@@ -18,6 +18,7 @@ from quantvla_ros.checkpoints.checkpoint import Checkpoint, open_checkpoint, rea
 from quantvla_ros.checkpoints.contract import contract
 from quantvla_ros.checkpoints.options import Imported, ImportOptions
 from quantvla_ros.checkpoints.plausible import refuse_positions
+from quantvla_ros.checkpoints.poses import near_training
 from quantvla_ros.errors import CheckpointError, QuantVLAError
 from quantvla_ros.models.build import empty_network
 from quantvla_ros.models.families import FAMILIES, find_family
@@ -69,19 +70,14 @@ def read_checkpoint(directory: Path, settings: ImportSettings) -> Imported:
     checkpoint = open_checkpoint(directory, settings.base)
     imported = _ask_families(checkpoint, options, settings.family)
     imported.weights.check(empty_network(imported.manifest).state_dict())
-    manifest = imported.manifest
+    manifest = near_training(imported.manifest)
+    imported = replace(imported, manifest=manifest)
     refuse_positions(manifest)
     spec = manifest.tokenizer
     tokenizer = Tokenizer(imported.tokenizer_json, spec.max_length, spec.pad, spec.room)
     processing = find_family(manifest.family).processing(manifest, tokenizer)
     report = contract(imported, options, processing, tokenizer)
-    return Imported(
-        manifest=manifest.model_copy(update={"contract": report}),
-        weights=imported.weights,
-        tokenizer_json=imported.tokenizer_json,
-        cameras=imported.cameras,
-        notes=imported.notes,
-    )
+    return replace(imported, manifest=manifest.model_copy(update={"contract": report}))
 
 
 def import_checkpoint(

@@ -31,8 +31,8 @@ class ValueLine(_Model):
         joint: the robot's; empty for the tip.
         unit: what the policy counts in.
         group: of the robot.
-        counted: ``absolute``, ``relative to the state``, ``velocity from the state on`` or ``step
-            of the tip``; empty for a state.
+        counted: ``absolute``, ``relative to the state``, ``velocity from the state on``, ``pose of
+            the tip`` or ``step of the tip``; empty for a state.
         scaled: how it is normalized, with its numbers in the policy's unit.
     """
 

@@ -203,7 +203,7 @@ class BundleManifest(_Model):
     @model_validator(mode="after")
     def _normalization_fits(self) -> BundleManifest:
         spec = self.interface
-        self.normalization.check_fits(spec.state.size, spec.horizon, len(spec.action.entries))
+        self.normalization.check_fits(spec.state.size, spec.horizon, len(spec.action.values))
         if self.noise.rows is not None and self.noise.rows < spec.horizon:
             raise ValueError(f"noise.rows is {self.noise.rows}, below the horizon {spec.horizon}")
         return self

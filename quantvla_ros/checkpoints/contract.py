@@ -12,8 +12,10 @@ from quantvla_ros.bundle.tokenizer import Tokenizer
 from quantvla_ros.checkpoints.options import Imported, ImportOptions
 from quantvla_ros.checkpoints.statistics import SMALLEST
 from quantvla_ros.processing.processing import Processing, blank_observation
-from quantvla_ros.robot.action_space import to_si
+from quantvla_ros.processing.trained_range import TrainedRange
 from quantvla_ros.robot.observation import Observation
+from quantvla_ros.robot.tip_pose import TIP, TipPose
+from quantvla_ros.robot.units import Entry
 
 
 def contract(
@@ -57,56 +59,70 @@ def contract(
 
 def example_observation(manifest: BundleManifest, instruction: str) -> Observation:
     """Black pictures, and the robot in the mean state of the training data."""
-    entries = manifest.interface.state.entries
-    mean = np.asarray(manifest.normalization.state_mean, np.float64)[: len(entries)]
     blank = blank_observation(manifest.interface)
-    joints = to_si(entries, mean).astype(np.float32)
+    joints = TrainedRange(manifest).mean_si.astype(np.float32)
     return Observation(blank.images, joints, instruction, blank.stamp)
 
 
 def _states(manifest: BundleManifest, options: ImportOptions) -> list[ValueLine]:
-    norm, joints = manifest.normalization, _joints(options)
-    return [
-        ValueLine(
-            name=entry.name,
-            joint=joints.get(entry.name, ""),
-            unit=entry.unit,
-            group=entry.group,
-            counted="",
-            scaled=_scaled(norm.state, norm.state_mean[place], norm.state_std[place], place),
-        )
-        for place, entry in enumerate(manifest.interface.state.entries)
-    ]
+    norm, state, lines = manifest.normalization, manifest.interface.state, []
+    entries = {entry.name: entry for entry in state.entries}
+    for part in state.parts:
+        given = None if part == TIP and state.pose is not None else entries[part]
+        lines += _told(given, state.pose, options, "")
+    scales = zip(norm.state_mean, norm.state_std, strict=True)
+    return _with_scales(lines, norm.state, list(scales))
 
 
 def _actions(manifest: BundleManifest, options: ImportOptions) -> list[ValueLine]:
-    norm, joints = manifest.normalization, _joints(options)
+    norm, action, lines = manifest.normalization, manifest.interface.action, []
     kinds = {
         "joint_position": "absolute",
         "joint_delta": "relative to the state",
         "joint_velocity": "velocity from the state on",
+        "ee_pose": "pose of the tip",
         "ee_delta": "step of the tip",
     }
-    action = manifest.interface.action
+    for place, given in enumerate(action.values):
+        if given is not None:
+            lines += _told(given, None, options, kinds[action.group_of(given).kind])
+        elif place == action.posed[0]:
+            lines += _told(None, action.pose, options, kinds["ee_pose"])
+    scales = zip(norm.action_mean[0], norm.action_std[0], strict=True)
+    return _with_scales(lines, norm.action, list(scales))
+
+
+def _told(
+    given: Entry | None, pose: TipPose | None, options: ImportOptions, counted: str
+) -> list[ValueLine]:
+    """The line of a value, or those of a pose."""
+    if given is not None:
+        joint = _joints(options).get(given.name, "")
+        return [ValueLine(name=given.name, joint=joint, unit=given.unit, group=given.group,
+                          counted=counted, scaled="")]  # fmt: skip
+    assert pose is not None
+    turns = [f"{pose.rotation} {number}" for number in range(1, pose.width - 2)]
+    units = ["m"] * 3 + [pose.rotation] * len(turns)
     return [
-        ValueLine(
-            name=entry.name,
-            joint=joints.get(entry.name, ""),
-            unit=entry.unit,
-            group=entry.group,
-            counted=kinds[action.group_of(entry).kind],
-            scaled=_scaled(
-                norm.action, norm.action_mean[0][place], norm.action_std[0][place], place
-            ),
-        )
-        for place, entry in enumerate(action.entries)
+        ValueLine(name=f"tip {name}", joint="", unit=unit, group=TIP, counted=counted, scaled="")
+        for name, unit in zip([*"xyz", *turns], units, strict=True)
+    ]
+
+
+def _with_scales(
+    lines: list[ValueLine], rule: ScaleRule | None, scales: list[tuple[float, float]]
+) -> list[ValueLine]:
+    return [
+        line.model_copy(update={"scaled": _scaled(rule, *scales[place], place)})
+        for place, line in enumerate(lines)
     ]
 
 
 def _still(manifest: BundleManifest) -> list[str]:
     """Notes of values that never changed in the training data: the network knows no others."""
-    entries, deviations = manifest.interface.state.entries, manifest.normalization.state_std
-    still = [e.name for e, std in zip(entries, deviations, strict=False) if std <= SMALLEST]
+    trained = TrainedRange(manifest)
+    still = [e.name for e, std in zip(trained.state.entries, trained.std, strict=True)
+             if std <= SMALLEST]  # fmt: skip
     return [
         f"state '{name}' never changed in the training data; the node stops where it is elsewhere"
         for name in still

@@ -23,17 +23,18 @@ def refuse_positions(manifest: BundleManifest) -> None:
         CheckpointError: names the action.
     """
     action, dt = manifest.interface.action, manifest.interface.dt
-    means = action.to_si(np.asarray(manifest.normalization.action_mean)).mean(axis=0)
-    for given, velocity, mean in zip(action.entries, action.velocity, means, strict=True):
-        moves_tip = action.group_of(given).type == "tip"
-        if not (velocity or moves_tip):
+    means = np.mean(manifest.normalization.action_mean, axis=0).tolist()
+    for given, value in zip(action.values, means, strict=True):
+        group = action.group_of(given) if given is not None else None
+        if given is None or group is None or group.kind not in ("joint_velocity", "ee_delta"):
             continue
+        moves_tip, mean = group.type == "tip", given.scale * value + given.offset
         unit = given.si.removesuffix("/s")
         speed = abs(mean) / (1.0 if given.si.endswith("/s") else dt)
         if speed <= FASTEST_MEAN[unit]:
             continue
         way = (
-            "if the policy commands poses of the tip, train it with steps of the tip or with joints"
+            "if the policy commands poses of the tip, list 'tip' among the actions"
             if moves_tip
             else "if the policy commands positions, take 'velocity' out of the joint's group"
         )

@@ -8,17 +8,21 @@ are called; robot.yaml says that, in the order of its joints or in that of its `
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from quantvla_ros.checkpoints.space_mapping import (
+    action_space,
+    check_velocities,
+    count_values,
+    state_space,
+    tip_words,
+)
 from quantvla_ros.errors import CheckpointError
-from quantvla_ros.robot.action_space import TWIST_NAMES, ActionGroup, ActionSpace
-from quantvla_ros.robot.interface import CameraSlot, Interface, StateSpace
-from quantvla_ros.robot.robot_file import RobotFile, RobotGroup
-from quantvla_ros.robot.units import Entry
+from quantvla_ros.robot.interface import CameraSlot, Interface
+from quantvla_ros.robot.robot_file import RobotFile
+from quantvla_ros.robot.tip_pose import TIP
 
 IMAGES = "observation.images."
-TIP = "tip"
-"""Group of the six values that move the end effector."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +130,16 @@ def map_robot(robot: RobotFile, spaces: Spaces, cameras: Cameras, rate: float) -
     """
     states = _names(robot, "state", spaces.states, spaces.state_names)
     actions = _names(robot, "action", spaces.actions, spaces.action_names)
-    relative = list(spaces.relative) or [False] * len(actions)
-    _check_velocities(robot, actions, relative, spaces.velocity)
+    relative = list(spaces.relative) or [False] * spaces.actions
+    if TIP in actions:
+        if any(relative):
+            raise CheckpointError(
+                f"the checkpoint counts actions from the state, and robot '{robot.name}' lists "
+                f"'{TIP}' as one of them; only poses that are absolute are carried out: train with "
+                "absolute actions"
+            )
+        relative = [False] * len(actions)
+    check_velocities(robot, actions, relative, spaces.velocity)
     for place, name in enumerate(actions):
         # LeRobot adds state i to action i, whatever they are called.
         if relative[place] and states[place : place + 1] != [name]:
@@ -139,10 +151,8 @@ def map_robot(robot: RobotFile, spaces: Spaces, cameras: Cameras, rate: float) -
     try:
         return Interface(
             cameras=cameras.slots,
-            state=StateSpace(
-                tuple(_state(robot, name) for name in states), spaces.state_width
-            ),
-            action=_action_space(robot, actions, relative, spaces.action_width),
+            state=state_space(robot, states, spaces.state_width),
+            action=action_space(robot, actions, relative, spaces.action_width),
             dt=1.0 / rate,
             horizon=spaces.horizon,
         )
@@ -162,86 +172,17 @@ def _names(robot: RobotFile, what: str, count: int, said: Sequence[str]) -> list
             f"lists {', '.join(listed)}; take '{what}' out of its robot.yaml"
         )
     names = list(said) or listed or own
-    tip = TWIST_NAMES if what == "action" and robot.tip is not None else ()
+    tip = tip_words(robot, what)
     if unknown := [name for name in names if name not in own and name not in tip]:
         raise CheckpointError(
             f"robot '{robot.name}' has no joint that the policy calls '{unknown[0]}'; it knows "
             f"{', '.join([*own, *tip])}: give the joint that name as 'policy' in its robot.yaml"
         )
-    if len(names) != count:
+    here = count_values(robot, names)
+    if here != count:
         raise CheckpointError(
             f"the checkpoint has {count} values of {what}, and robot '{robot.name}' has "
-            f"{len(names)}: {', '.join(names)}; list those that the policy was trained with, in "
+            f"{here}: {', '.join(names)}; list those that the policy was trained with, in "
             f"its order, under '{what}' in its robot.yaml"
         )
     return names
-
-
-def _check_velocities(
-    robot: RobotFile, actions: Sequence[str], relative: Sequence[bool], said: bool | None
-) -> None:
-    """Refuse what the checkpoint and robot.yaml say otherwise of the kind of an action."""
-    for name, counted in zip(actions, relative, strict=True):
-        if name in TWIST_NAMES:
-            continue
-        group, content = _group(robot, name)
-        velocity = content.velocity is not None
-        if said and content.type == "arm" and not velocity:
-            raise CheckpointError(
-                f"the checkpoint commands velocities of the arm's joints, and robot "
-                f"'{robot.name}' does not say what '{name}' is counted in; write 'velocity' below "
-                f"group '{group}' in its robot.yaml, such as velocity: {{unit: rad/s}}"
-            )
-        if velocity and (counted or said is False):
-            raise CheckpointError(
-                f"the checkpoint commands where '{name}' is to be, and robot '{robot.name}' says "
-                f"how velocities of group '{group}' are counted; take 'velocity' out of its "
-                "robot.yaml"
-            )
-
-
-def _joint(robot: RobotFile, name: str) -> str:
-    """The robot's joint that the policy calls so."""
-    return next(own for own, policy in robot.policy_names.items() if policy == name)
-
-
-def _group(robot: RobotFile, name: str) -> tuple[str, RobotGroup]:
-    return robot.group_of(_joint(robot, name))
-
-
-def _state(robot: RobotFile, name: str) -> Entry:
-    return robot.joints[_joint(robot, name)].entry(name, _group(robot, name)[0])
-
-
-def _action(robot: RobotFile, name: str) -> Entry:
-    if name in TWIST_NAMES and robot.tip is not None:
-        unit = robot.tip.linear if name.startswith("linear") else robot.tip.angular
-        return unit.entry(name, TIP)
-    group, content = _group(robot, name)
-    if content.velocity is not None:
-        return content.velocity.entry(name, group)
-    return _state(robot, name)
-
-
-def _action_space(
-    robot: RobotFile, names: Sequence[str], relative: Sequence[bool], width: int
-) -> ActionSpace:
-    """Groups of one kind each: one that is relative in part becomes two."""
-    entries = [_action(robot, name) for name in names]
-    kinds: dict[str, set[bool]] = {}
-    for given, one in zip(entries, relative, strict=True):
-        kinds.setdefault(given.group, set()).add(one)
-    groups: dict[str, ActionGroup] = {}
-    for place, (given, one) in enumerate(zip(entries, relative, strict=True)):
-        if given.group == TIP:
-            groups[TIP] = ActionGroup(TIP, "tip", "ee_delta")
-            continue
-        content = robot.groups[given.group]
-        kind = "joint_delta" if one else "joint_position"
-        if content.velocity is not None:
-            kind = "joint_velocity"
-        mixed = len(kinds[given.group]) == 2
-        name = f"{given.group}_relative" if one and mixed else given.group
-        groups[name] = ActionGroup(name, content.type, kind)
-        entries[place] = replace(given, group=name)
-    return ActionSpace(tuple(groups.values()), tuple(entries), width)

@@ -25,7 +25,9 @@ from quantvla_ros.errors import BundleError, QuantVLAError
 from quantvla_ros.inference.channel import Channel, chunk_checksum
 from quantvla_ros.inference.messages import Done, Failed, Ready, Request, Start, receive, send
 from quantvla_ros.processing.noise import draw_noise
+from quantvla_ros.processing.trained_range import TrainedRange
 from quantvla_ros.robot.observation import Observation
+from quantvla_ros.robot.tip_pose import FarPoseError
 
 NICENESS = 5
 WARM_UPS = 3
@@ -111,7 +113,7 @@ def _load(start: Start) -> RunningPolicy:
 def _warm_up(policy: RunningPolicy, manifest: BundleManifest) -> list[float]:
     """Run synthetic observations; the first ones compile and fill caches."""
     interface, times = manifest.interface, []
-    joints = np.asarray(manifest.normalization.state_mean, np.float32)
+    joints = TrainedRange(manifest).mean_si.astype(np.float32)
     rng = np.random.default_rng(0)
     for counter in range(WARM_UPS):
         observation = Observation(
@@ -119,12 +121,13 @@ def _warm_up(policy: RunningPolicy, manifest: BundleManifest) -> list[float]:
                 c.name: rng.integers(0, 256, (c.height, c.width, 3), np.uint8)
                 for c in interface.cameras
             },
-            joints=joints[: len(interface.state.names)],
+            joints=joints,
             instruction="warm up",
             stamp=0.0,
         )
         begin = time.perf_counter()
-        policy.infer(observation, draw_noise(manifest, 0, counter))
+        with contextlib.suppress(FarPoseError):  # such pictures may ask for anything
+            policy.infer(observation, draw_noise(manifest, 0, counter))
         times.append((time.perf_counter() - begin) * 1e3)
     return times
 

@@ -70,7 +70,7 @@ class Processing:
     ) -> NDArray[np.float64]:
         """Actions [horizon, actions] in SI from a normalized chunk [horizon or more, width]."""
         action, rows = self._interface.action, self._interface.horizon
-        known = self._actions.denormalize(normalized[:rows, : len(action.entries)])
+        known = self._actions.denormalize(normalized[:rows, : len(action.values)])
         return self._interface.chunk(known, observation.joints)
 
     def normalized(

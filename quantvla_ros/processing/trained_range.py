@@ -19,16 +19,16 @@ class TrainedRange:
 
     Attributes:
         state: names, units and maps of the n joints.
-        mean: [n].
-        std: [n], above zero.
+        mean: [n]; zero of a joint that the policy is not told.
+        std: [n], above zero; infinite of such a joint.
     """
 
     def __init__(self, manifest: BundleManifest) -> None:
         """Take them from a bundle."""
         norm, self.state = manifest.normalization, manifest.interface.state
-        count = len(self.state.entries)  # the tip's position may follow
-        self.mean = np.asarray(norm.state_mean, np.float64)[:count]
-        self.std = np.asarray(norm.state_std, np.float64)[:count]
+        places = self.state.places
+        self.mean = np.array([0.0 if at is None else norm.state_mean[at] for at in places])
+        self.std = np.array([np.inf if at is None else norm.state_std[at] for at in places])
 
     @property
     def mean_si(self) -> NDArray[np.float64]:

@@ -126,7 +126,7 @@ def compare(
             f"the gate needs {thresholds.samples} held-out samples and the buffer has {count}; "
             "record a larger buffer"
         )
-    gripper = action.of_type("gripper")
+    gripper = action.values_of_type("gripper")
     flips = _gripper_flips(normalized, gripper)
     per_action = np.abs(reference - quantized).mean(axis=(0, 1))
     record = GateRecord(

@@ -10,9 +10,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from quantvla_ros.robot.tip_pose import TipPose
 from quantvla_ros.robot.units import Entry
 
-KINDS = ("joint_position", "joint_delta", "joint_velocity", "ee_delta")
+KINDS = ("joint_position", "joint_delta", "joint_velocity", "ee_pose", "ee_delta")
 GroupType = Literal["arm", "gripper", "tip"]
 
 TWIST_NAMES = ("linear_x", "linear_y", "linear_z", "angular_x", "angular_y", "angular_z")
@@ -31,8 +32,9 @@ class ActionGroup:
             end effector.
         kind: ``joint_position``: where joints are to be; ``joint_delta``: the same, counted from
             where the joints were observed when the chunk was predicted; ``joint_velocity``: how
-            fast joints move, from there on; ``ee_delta``: how the tip moves, in its base's frame,
-            as a velocity or as a way in one step.
+            fast joints move, from there on; ``ee_pose``: where the tip of these joints is to be;
+            ``ee_delta``: how the tip moves, in its base's frame, as a velocity or as a way in one
+            step.
     """
 
     name: str
@@ -60,16 +62,18 @@ class ActionSpace:
     Attributes:
         groups: of the entries, each used by at least one.
         entries: n names with unit and map.
-        width: columns of the network's output; the robot uses the first n, the rest is padding.
+        width: columns of the network's output; the robot uses the first ones, the rest is padding.
+        pose: of the group of kind ``ee_pose``, whose joints the network has one pose for.
     """
 
     groups: tuple[ActionGroup, ...]
     entries: tuple[Entry, ...]
     width: int
+    pose: TipPose | None = None
 
     def __post_init__(self) -> None:
         """Refuse names that are listed twice, unknown groups and tips that nothing can move."""
-        check_entries("action", self.entries, self.width)
+        check_entries("action", self.entries)
         names = [group.name for group in self.groups]
         check_unique("action group", names)
         if {e.group for e in self.entries} != set(names):
@@ -77,6 +81,7 @@ class ActionSpace:
             raise ValueError(f"action group '{odd}' stands in the groups or in an entry, not both")
         if tips := [group.name for group in self.groups if group.type == "tip"]:
             self._check_tip(tips)
+        self._check_pose()
         for given in self.entries[6 * len(tips) :]:
             wanted = ("rad/s", "m/s") if self._is_velocity(given) else ("rad", "m")
             if given.si not in wanted:
@@ -84,6 +89,17 @@ class ActionSpace:
                     f"action '{given.name}' is of kind {self.group_of(given).kind} and maps to "
                     f"{given.si}"
                 )
+        check_width("action", self.width, len(self.values))
+
+    def _check_pose(self) -> None:
+        moved = [e.name for e in self.entries if self.group_of(e).kind == "ee_pose"]
+        wanted = [] if self.pose is None else self.pose.joints
+        first = self.names.index(moved[0]) if moved else 0
+        if moved != wanted or moved != self.names[first : first + len(moved)]:
+            raise ValueError(
+                f"actions of kind ee_pose are {', '.join(moved) or 'none'}, and the joints of "
+                f"their pose are {', '.join(wanted) or 'none'}; they are the same, in one order"
+            )
 
     def _check_tip(self, tips: list[str]) -> None:
         twist, rest = self.entries[:6], self.entries[6:]
@@ -122,6 +138,21 @@ class ActionSpace:
         return [e.name for e in self.entries if self.group_of(e).type != "tip"]
 
     @property
+    def values(self) -> list[Entry | None]:
+        """What the network's values are; None: one of a pose."""
+        place, joints, width = self.posed
+        found: list[Entry | None] = list(self.entries)
+        return found[:place] + [None] * width + found[place + joints :]
+
+    @property
+    def posed(self) -> tuple[int, int, int]:
+        """Where the joints that have a pose begin, how many they are, and how wide the pose is."""
+        if self.pose is None:
+            return 0, 0, 0
+        joints = self.pose.joints
+        return self.names.index(joints[0]), len(joints), self.pose.width
+
+    @property
     def relative(self) -> NDArray[np.bool_]:
         """Which actions [n] are offsets from the observed state."""
         return np.array([self.group_of(e).kind == "joint_delta" for e in self.entries])
@@ -148,6 +179,10 @@ class ActionSpace:
     def of_type(self, *types: GroupType) -> NDArray[np.bool_]:
         """Which actions [n] belong to a group of one of the types."""
         return np.array([self.group_of(e).type in types for e in self.entries])
+
+    def values_of_type(self, *types: GroupType) -> NDArray[np.bool_]:
+        """Which of the network's `values` belong to a group of one of the types."""
+        return np.array([e is not None and self.group_of(e).type in types for e in self.values])
 
     def columns(self, group: str) -> list[int]:
         """Places of a group's actions."""
@@ -189,8 +224,18 @@ def check_unique(what: str, names: list[str]) -> None:
         raise ValueError(f"{what} '{twice[0]}' is listed twice")
 
 
-def check_entries(what: str, entries: tuple[Entry, ...], width: int, more: int = 0) -> None:
-    """Refuse no entries, a name that is listed twice, and more values than the network takes.
+def check_width(what: str, width: int, values: int) -> None:
+    """Refuse more values than the network takes.
+
+    Raises:
+        ValueError: saying how many.
+    """
+    if width < values:
+        raise ValueError(f"{what}.width is {width}, below its {values} values")
+
+
+def check_entries(what: str, entries: tuple[Entry, ...]) -> None:
+    """Refuse no entries, and a name that is listed twice.
 
     Raises:
         ValueError: saying which.
@@ -198,5 +243,3 @@ def check_entries(what: str, entries: tuple[Entry, ...], width: int, more: int =
     if not entries:
         raise ValueError(f"{what} has no entries")
     check_unique(what, [e.name for e in entries])
-    if width < len(entries) + more:
-        raise ValueError(f"{what}.width is {width}, below its {len(entries) + more} values")

@@ -9,6 +9,7 @@ keys).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +21,12 @@ from quantvla_ros.robot.action_space import (
     ActionSpace,
     check_entries,
     check_unique,
+    check_width,
     from_si,
 )
 from quantvla_ros.robot.chain import KinematicJoint, Kinematics
+from quantvla_ros.robot.rotations import Array
+from quantvla_ros.robot.tip_pose import TIP, TipPose
 from quantvla_ros.robot.units import Entry
 
 
@@ -53,22 +57,31 @@ class StateSpace:
     """The proprioception; the tip's position (m, base frame) is appended with `kinematics`.
 
     Attributes:
-        entries: n joints with unit and map.
+        entries: n joints with unit and map, all that are measured.
         kinematics: chain to the tip, or None.
         width: columns of the network's input; what follows the state is padding.
+        told: what the network is told, by names of joints and `TIP` for `pose`; all where empty.
+        pose: how it is told where the tip is, or None.
     """
 
     entries: tuple[Entry, ...]
     width: int
     kinematics: Kinematics | None = None
+    told: tuple[str, ...] = ()
+    pose: TipPose | None = None
 
     def __post_init__(self) -> None:
         """Refuse names that are listed twice and a chain with joints that are not observed."""
-        check_entries("state", self.entries, self.width, self.size - len(self.entries))
+        check_entries("state", self.entries)
+        check_width("state", self.width, self.size)
+        known = [*self.names, *([TIP] if self.pose else [])]
+        if odd := sorted(set(self.told) - set(known)):
+            raise ValueError(f"state.told has '{odd[0]}', which is neither a joint nor the tip")
         for given in self.entries:
             if given.si not in ("rad", "m"):
                 raise ValueError(f"state '{given.name}' is a joint's and maps to {given.si}")
-        for joint in self.kinematics.joints if self.kinematics else ():
+        chains = (self.kinematics, self.pose.kinematics if self.pose else None)
+        for joint in (joint for chain in chains if chain for joint in chain.joints):
             if joint.name is not None and joint.name not in self.names:
                 raise ValueError(f"kinematics needs joint '{joint.name}', which is no state")
 
@@ -79,8 +92,24 @@ class StateSpace:
 
     @property
     def size(self) -> int:
-        """Length of the state vector: the joints and, with kinematics, the tip's position."""
-        return len(self.entries) + (3 if self.kinematics else 0)
+        """Length of the state vector: what is told and, with kinematics, the tip's position."""
+        return sum(self.widths) + (3 if self.kinematics else 0)
+
+    @property
+    def parts(self) -> list[str]:
+        """What the network is told, by names of joints and `TIP`."""
+        return list(self.told or self.names)
+
+    @property
+    def widths(self) -> list[int]:
+        """Values of each of the `parts`."""
+        return [self.pose.width if self.pose and part == TIP else 1 for part in self.parts]
+
+    @property
+    def places(self) -> list[int | None]:
+        """Where the state vector tells each joint; None: it does not."""
+        parts, begins = self.parts, np.cumsum([0, *self.widths]).tolist()
+        return [begins[parts.index(name)] if name in parts else None for name in self.names]
 
     def from_si(self, joints: NDArray[np.floating]) -> NDArray[np.float64]:
         """Joints [..., n] in the policy's units from SI."""
@@ -127,15 +156,37 @@ class Interface:
         """What the robot is to do, of what the policy puts out.
 
         Velocities become positions here: each acts for one step, and the first one from where the
-        joints were observed.
+        joints were observed. Poses of the tip become positions, too, see `TipPose.follow`.
 
         Args:
-            values: [..., rows, actions] in the policy's units.
+            values: [..., rows, values] in the policy's units.
             joints: [..., states] in SI, as they were observed.
 
         Returns:
             float64 [..., rows, actions] in SI, see `Chunk`.
+
+        Raises:
+            FarPoseError: poses begin nowhere near the tip.
         """
+        if self.action.pose is not None:
+            return self._posed_chunk(np.asarray(values, np.float64), joints)
+        return self._plain_chunk(values, joints)
+
+    def _posed_chunk(self, values: Array, joints: NDArray[np.floating]) -> Array:
+        pose, (place, count, width) = self.action.pose, self.action.posed
+        assert pose is not None
+        start = np.asarray(joints, np.float64)[..., self._seen_at(pose.joints)]
+        end = place + width
+        moved = pose.follow(values[..., place:end], start)
+        plain = np.concatenate([values[..., :place], moved, values[..., end:]], axis=-1)
+        chunk = self._plain_chunk(plain, joints)
+        chunk[..., place : place + count] = moved
+        return chunk
+
+    def _seen_at(self, names: Sequence[str]) -> list[int]:
+        return [self.state.names.index(name) for name in names]
+
+    def _plain_chunk(self, values: NDArray[np.floating], joints: NDArray[np.floating]) -> Array:
         actions = self.action.to_si(values + self._counted_from(joints))
         if (speeds := self.action.velocity).any():
             gone = np.cumsum(actions[..., speeds] * self.dt, axis=-2)
@@ -151,7 +202,12 @@ class Interface:
             start = np.broadcast_to(self._beginning(joints), actions[..., :1, speeds].shape)
             ways = np.diff(actions[..., speeds], axis=-2, prepend=start)
             actions[..., speeds] = ways / self.dt
-        return np.asarray(self.action.from_si(actions) - self._counted_from(joints))
+        plain = np.asarray(self.action.from_si(actions) - self._counted_from(joints))
+        if self.action.pose is None:
+            return plain
+        place, count, _ = self.action.posed
+        poses = self.action.pose.values(actions[..., place : place + count])
+        return np.concatenate([plain[..., :place], poses, plain[..., place + count :]], axis=-1)
 
     def _counted_from(self, joints: NDArray[np.floating]) -> NDArray[np.float64]:
         """What relative actions are counted from, else zero: [..., 1, actions], policy's units."""
@@ -162,9 +218,7 @@ class Interface:
         speeds = self.action.velocity
         return self._seen(np.asarray(joints, np.float64), speeds)[..., speeds]
 
-    def _seen(
-        self, values: NDArray[np.float64], wanted: NDArray[np.bool_]
-    ) -> NDArray[np.float64]:
+    def _seen(self, values: NDArray[np.float64], wanted: NDArray[np.bool_]) -> NDArray[np.float64]:
         """The states [..., 1, actions] of the wanted actions' joints, zero for the others."""
         names = self.state.names
         seen = np.zeros((*values.shape[:-1], 1, len(wanted)))
@@ -175,6 +229,7 @@ class Interface:
 
 _PARTS: tuple[Any, ...] = (
     *(Entry, ActionGroup, ActionSpace, KinematicJoint, Kinematics, CameraSlot, StateSpace),
+    TipPose,
     Interface,
 )
 for _part in _PARTS:

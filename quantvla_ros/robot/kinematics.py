@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.robot.chain import KinematicJoint, Kinematics, Vector3
+from quantvla_ros.robot.rotations import axis_matrix, to_matrix
 from quantvla_ros.robot.urdf import UrdfJoint, read_joints
 
 Array = NDArray[np.float64]
@@ -39,18 +40,38 @@ def forward_kinematics(
     Raises:
         KeyError: a moving joint of the chain has no position.
     """
+    names = [joint.name for joint in kinematics.joints if joint.name is not None]
+    return link_frames(kinematics, np.array([positions[name] for name in names]))[2]
+
+
+def link_frames(
+    kinematics: Kinematics, positions: Array
+) -> tuple[list[Array], list[Array], tuple[Array, Array]]:
+    """Where the moving joints of a chain are and along what they move, in the base's frame.
+
+    Args:
+        kinematics: the chain.
+        positions: [joints] of the moving joints in their order, rad or m.
+
+    Returns:
+        Places [3], m, and axes [3] of the moving joints, and the tip's position and rotation.
+    """
     xyz, rotation = np.zeros(3), np.eye(3)
+    places, axes = [], []
+    values = iter(positions.tolist())
     for joint in kinematics.joints:
         xyz = xyz + rotation @ np.asarray(joint.xyz)
-        rotation = rotation @ _rpy_matrix(joint.rpy)
+        rotation = rotation @ to_matrix("euler", np.asarray(joint.rpy))
         if joint.name is None:
             continue
-        axis, value = np.asarray(joint.axis), positions[joint.name]
+        axis, value = np.asarray(joint.axis), next(values)
+        places.append(xyz)
+        axes.append(rotation @ axis)
         if joint.type == "prismatic":
             xyz = xyz + rotation @ (axis * value)
         else:
-            rotation = rotation @ _axis_matrix(axis, value)
-    return xyz, rotation
+            rotation = rotation @ axis_matrix(axis, value)
+    return places, axes, (xyz, rotation)
 
 
 def kinematics_from_urdf(xml: str, base: str, tip: str) -> Kinematics:
@@ -116,18 +137,3 @@ def _numbers(attributes: Mapping[str, str], key: str, default: str, joint: str) 
             f"joint '{joint}' of the robot description has {key}=\"{text}\", expected three numbers"
         )
     return x, y, z
-
-
-def _rpy_matrix(rpy: Vector3) -> Array:
-    """Roll, pitch, yaw about the fixed axes x, y, z, as URDF defines them."""
-    x, y, z = np.eye(3)
-    result: Array = _axis_matrix(z, rpy[2]) @ _axis_matrix(y, rpy[1]) @ _axis_matrix(x, rpy[0])
-    return result
-
-
-def _axis_matrix(axis: Array, angle: float) -> Array:
-    """Rotation by `angle` about a unit vector (Rodrigues)."""
-    x, y, z = axis
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    result: Array = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)
-    return result

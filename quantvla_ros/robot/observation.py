@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.robot.interface import Interface
 from quantvla_ros.robot.kinematics import forward_kinematics
+from quantvla_ros.robot.tip_pose import TIP
 
 MOST_PIXELS = 50_000_000
 """Of a picture; no robot's camera has more."""
@@ -42,14 +43,20 @@ def state_vector(interface: Interface, joints: NDArray[np.float32]) -> NDArray[n
         joints: [len(state.names)] in its order, in SI.
 
     Returns:
-        float32 [len(state.names)] in the policy's units, with kinematics followed by the tip's
-        position (3), m, base frame.
+        float32 [state.size] in the policy's units, with kinematics followed by the tip's position
+        (3), m, base frame.
     """
     state = interface.state
     values: NDArray[np.float32] = state.from_si(joints).astype(np.float32)
+    positions = dict(zip(state.names, joints.astype(float).tolist(), strict=True))
+    if state.told:
+        own = dict(zip(state.names, values[:, None], strict=True))
+        if state.pose is not None:
+            posture = np.array([positions[name] for name in state.pose.joints])
+            own[TIP] = state.pose.values(posture).astype(np.float32)
+        values = np.concatenate([own[part] for part in state.told])
     if state.kinematics is None:
         return values
-    positions = dict(zip(state.names, joints.astype(float).tolist(), strict=True))
     xyz, _ = forward_kinematics(state.kinematics, positions)
     return np.concatenate([values, xyz.astype(np.float32)])
 

@@ -4,17 +4,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.robot.chain import Kinematics
 from quantvla_ros.robot.gripper_types import GripperType
 from quantvla_ros.robot.interface import Interface
-from quantvla_ros.robot.units import Entry, SiUnit, entry, range_entry
+from quantvla_ros.robot.robot_tip import MotionUnit, RobotTip, StrictModel
+from quantvla_ros.robot.tip_pose import TipPose
+from quantvla_ros.robot.units import Entry, entry, range_entry
 from quantvla_ros.validation import first_problem
 
 PRESETS = "config/robots"
@@ -24,11 +28,7 @@ _Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _ZeroOrMore = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RobotJoint(_Model):
+class RobotJoint(StrictModel):
     """One joint of the robot.
 
     Attributes:
@@ -66,34 +66,7 @@ class RobotJoint(_Model):
         return entry(name, self.unit or self.si, group)
 
 
-class MotionUnit(_Model):
-    """What policies count a motion in, of joints or along three axes of the tip.
-
-    Attributes:
-        unit: rad/s, deg/s or m/s; of a tip also m or rad, a step's way; or a range, such as -1..1.
-        ends: what the ends of a range are, in `si`.
-        si: of a range.
-    """
-
-    unit: str
-    ends: tuple[float, float] | None = None
-    si: SiUnit | None = None
-
-    @model_validator(mode="after")
-    def _unit_is_whole(self) -> MotionUnit:
-        if (self.ends is None) != (self.si is None):
-            raise ValueError("a range needs both its ends and their si, another unit neither")
-        self.entry("it", "")
-        return self
-
-    def entry(self, name: str, group: str) -> Entry:
-        """What a policy's value of one axis or joint means."""
-        if self.ends is not None and self.si is not None:
-            return range_entry(name, self.unit, group, self.si, self.ends)
-        return entry(name, self.unit, group)
-
-
-class RobotGroup(_Model):
+class RobotGroup(StrictModel):
     """Joints with one controller.
 
     Attributes:
@@ -119,14 +92,7 @@ class RobotGroup(_Model):
         return self
 
 
-class RobotTip(_Model):
-    """The end effector, for policies that move it and not the arm's joints."""
-
-    linear: MotionUnit
-    angular: MotionUnit
-
-
-class RobotFile(_Model):
+class RobotFile(StrictModel):
     """All of a robot.yaml.
 
     Attributes:
@@ -135,15 +101,15 @@ class RobotFile(_Model):
         cameras: topic by camera slot of the policies, without `/compressed`.
         groups: by name.
         rate: rows of a chunk a second in the data that policies were trained on, Hz; for imports.
-        state: what policies observe, by their words and in their order; all joints as they stand
-            here where it is not given. For imports.
-        action: the same of what they command; `TWIST_NAMES` are the tip's.
+        state: what policies observe, by their words and in their order, `TIP` for its pose; all
+            joints as they stand here where it is not given. For imports.
+        action: the same of what they command; `TWIST_NAMES` are the tip's motion.
         tip: for policies that command it.
     """
 
     name: str
     limits_from: str
-    cameras: dict[str, _Name] = {}
+    cameras: dict[str, _Name] = Field(default_factory=dict)
     groups: dict[str, RobotGroup] = Field(min_length=1)
     rate: _Limit | None = None
     state: tuple[str, ...] = ()
@@ -216,18 +182,19 @@ class RobotFile(_Model):
 
         action, state = interface.action, interface.state
         tips = {group.name for group in action.groups if group.type == "tip"}
-        chain = state.kinematics
-        if chain is not None:
-            joints = tuple(replace(j, name=own.get(j.name or "", j.name)) for j in chain.joints)
-            chain = replace(chain, joints=joints)
         return replace(
             interface,
             action=replace(
                 action,
                 entries=tuple(e if e.group in tips else renamed(e) for e in action.entries),
+                pose=_pose_of(action.pose, own),
             ),
             state=replace(
-                state, entries=tuple(renamed(e) for e in state.entries), kinematics=chain
+                state,
+                entries=tuple(renamed(e) for e in state.entries),
+                kinematics=_chain_of(state.kinematics, own),
+                told=tuple(own.get(part, part) for part in state.told),
+                pose=_pose_of(state.pose, own),
             ),
         )
 
@@ -237,6 +204,19 @@ class RobotFile(_Model):
         if velocity:
             return None if unit is None else unit.entry("", "")
         return None if joint.unit is None else joint.entry("", "")
+
+
+def _chain_of(chain: Kinematics | None, own: Mapping[str, str]) -> Kinematics | None:
+    """A chain with the robot's own names of the joints."""
+    if chain is None:
+        return None
+    joints = tuple(replace(j, name=own.get(j.name or "", j.name)) for j in chain.joints)
+    return replace(chain, joints=joints)
+
+
+def _pose_of(pose: TipPose | None, own: Mapping[str, str]) -> TipPose | None:
+    chain = _chain_of(None if pose is None else pose.kinematics, own)
+    return None if pose is None or chain is None else replace(pose, kinematics=chain)
 
 
 def _told(given: Entry) -> str:
@@ -271,6 +251,11 @@ def read_robot(given: str, presets: Path) -> RobotFile:
         line = "" if mark is None else f" in line {mark.line + 1}"
         raise QuantVLAError(f"{path} is not valid YAML{line}.") from error
     try:
-        return RobotFile.model_validate(content)
+        robot = RobotFile.model_validate(content)
     except ValidationError as error:
         raise QuantVLAError(f"{path} is not valid at {first_problem(error)}.") from error
+    if robot.tip is None or robot.tip.pose is None:
+        return robot
+    urdf = str(path.parent / robot.tip.pose.urdf)
+    pose = robot.tip.pose.model_copy(update={"urdf": urdf})
+    return robot.model_copy(update={"tip": robot.tip.model_copy(update={"pose": pose})})

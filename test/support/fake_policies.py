@@ -106,3 +106,17 @@ class CruisingPolicy(FakePolicy):
 @ScriptedBackend
 def cruising(path, options):
     return CruisingPolicy(path)
+
+
+class TypicalPolicy(FakePolicy):
+    """Puts out the mean of its training data, whatever kind its actions are of."""
+
+    def infer(self, observation, noise, prefix=None):
+        values = np.array(self.manifest.normalization.action_mean)
+        actions = self.manifest.interface.chunk(values, observation.joints)
+        return Chunk(actions, observation.stamp, {"denoise": 1.0})
+
+
+@ScriptedBackend
+def typical(path, options):
+    return TypicalPolicy(path)

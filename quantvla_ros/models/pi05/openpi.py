@@ -16,6 +16,7 @@ from quantvla_ros.bundle.schema import float_manifest
 from quantvla_ros.checkpoints.checkpoint import Checkpoint
 from quantvla_ros.checkpoints.options import Imported, ImportOptions
 from quantvla_ros.checkpoints.robot_mapping import Spaces, map_cameras, map_robot
+from quantvla_ros.checkpoints.space_mapping import count_values
 from quantvla_ros.checkpoints.statistics import (
     ACTION,
     STATE,
@@ -84,15 +85,16 @@ def from_openpi(checkpoint: Checkpoint, options: ImportOptions) -> Imported:
     training, robot = _training(checkpoint, options.embodiment), options.robot
     file = options.norm_stats or _statistics_file(checkpoint)
     statistics = read_norm_stats(file)
-    states = list(robot.state or robot.policy_names.values())
     actions = list(robot.action or robot.policy_names.values())
+    states = count_values(robot, list(robot.state or robot.policy_names.values()))
+    values = count_values(robot, actions)
     cameras = map_cameras(robot, CAMERAS, _SIZE, optional=True)
     horizon = int(checkpoint.config["action_horizon"])
     weights = read_weights(checkpoint)
     told = {
         "cameras": len(cameras.slots),
         "horizon": horizon,
-        "state_in_prompt": len(states) if training.state_in_prompt else None,
+        "state_in_prompt": states if training.state_in_prompt else None,
         "resize": "bytes",
     }
     config = architecture(checkpoint, weights, told, options.sizes)
@@ -101,10 +103,10 @@ def from_openpi(checkpoint: Checkpoint, options: ImportOptions) -> Imported:
     )
     cameras = replace(cameras, slots=slots)
     spaces = Spaces(
-        states=len(states),
-        actions=len(actions),
+        states=states,
+        actions=values,
         horizon=horizon,
-        state_width=max(len(states), config.state_in_prompt or 0),
+        state_width=max(states, config.state_in_prompt or 0),
         action_width=config.action_width,
         relative=_relative(robot, actions) if training.relative == "arms" else (),
         velocity=training.velocity,
@@ -115,9 +117,10 @@ def from_openpi(checkpoint: Checkpoint, options: ImportOptions) -> Imported:
         config.model_dump(mode="json"),
         map_robot(robot, spaces, cameras, options.rate),
         normalization(
-            _scaled(statistics, STATE, len(states), file) if training.state_in_prompt
-            else Scaled(None, "IDENTITY", len(states), str(file)),
-            _scaled(statistics, ACTION, len(actions), file),
+            _scaled(statistics, STATE, states, file)
+            if training.state_in_prompt
+            else Scaled(None, "IDENTITY", states, str(file)),
+            _scaled(statistics, ACTION, values, file),
             horizon,
         ),
         STEPS,

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""State and action spaces of a policy whose values are called by a robot.yaml's words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from quantvla_ros.errors import CheckpointError
+from quantvla_ros.robot.action_space import TWIST_NAMES, ActionGroup, ActionSpace
+from quantvla_ros.robot.interface import StateSpace
+from quantvla_ros.robot.robot_file import RobotFile, RobotGroup
+from quantvla_ros.robot.tip_pose import TIP, TipPose
+from quantvla_ros.robot.units import Entry
+
+
+def tip_words(robot: RobotFile, what: str) -> tuple[str, ...]:
+    """Words that are the tip's in a list of what policies observe or command."""
+    if robot.tip is None:
+        return ()
+    moved = TWIST_NAMES if what == "action" and robot.tip.linear is not None else ()
+    return (*moved, TIP) if robot.tip.pose is not None else moved
+
+
+def tip_pose(robot: RobotFile) -> TipPose:
+    """What a policy's pose of the tip means, with the policy's words for joints.
+
+    Raises:
+        QuantVLAError: see `RobotPose.pose`.
+        CheckpointError: its chain has a joint that robot.yaml does not list.
+    """
+    assert robot.tip is not None and robot.tip.pose is not None
+    pose, words = robot.tip.pose.pose(), robot.policy_names
+    if odd := [name for name in pose.joints if name not in words]:
+        raise CheckpointError(
+            f"the tip of robot '{robot.name}' is moved by joint '{odd[0]}', which its robot.yaml "
+            "does not list; write it into the arm's group"
+        )
+    joints = tuple(replace(j, name=words.get(j.name or "", j.name)) for j in pose.kinematics.joints)
+    return replace(pose, kinematics=replace(pose.kinematics, joints=joints))
+
+
+def count_values(robot: RobotFile, names: Sequence[str]) -> int:
+    """Values of a state or an action of these names."""
+    return len(names) + (tip_pose(robot).width - 1 if TIP in names else 0)
+
+
+def state_space(robot: RobotFile, names: Sequence[str], width: int) -> StateSpace:
+    """What is told, and besides that the joints that the tip's pose is made of."""
+    if TIP not in names:
+        return StateSpace(tuple(_state(robot, name) for name in names), width)
+    pose = tip_pose(robot)
+    measured = dict.fromkeys([*pose.joints, *(name for name in names if name != TIP)])
+    entries = tuple(_state(robot, name) for name in measured)
+    return StateSpace(entries, width, told=tuple(names), pose=pose)
+
+
+def check_velocities(
+    robot: RobotFile, actions: Sequence[str], relative: Sequence[bool], said: bool | None
+) -> None:
+    """Refuse what the checkpoint and robot.yaml say otherwise of the kind of an action."""
+    for name, counted in zip(actions, relative, strict=True):
+        if name in (*TWIST_NAMES, TIP):
+            continue
+        group, content = _group(robot, name)
+        velocity = content.velocity is not None
+        if said and content.type == "arm" and not velocity:
+            raise CheckpointError(
+                f"the checkpoint commands velocities of the arm's joints, and robot "
+                f"'{robot.name}' does not say what '{name}' is counted in; write 'velocity' below "
+                f"group '{group}' in its robot.yaml, such as velocity: {{unit: rad/s}}"
+            )
+        if velocity and (counted or said is False):
+            raise CheckpointError(
+                f"the checkpoint commands where '{name}' is to be, and robot '{robot.name}' says "
+                f"how velocities of group '{group}' are counted; take 'velocity' out of its "
+                "robot.yaml"
+            )
+
+
+def _joint(robot: RobotFile, name: str) -> str:
+    """The robot's joint that the policy calls so."""
+    return next(own for own, policy in robot.policy_names.items() if policy == name)
+
+
+def _group(robot: RobotFile, name: str) -> tuple[str, RobotGroup]:
+    return robot.group_of(_joint(robot, name))
+
+
+def _state(robot: RobotFile, name: str) -> Entry:
+    return robot.joints[_joint(robot, name)].entry(name, _group(robot, name)[0])
+
+
+def _action(robot: RobotFile, name: str) -> Entry:
+    tip = robot.tip
+    if name in TWIST_NAMES and tip is not None and tip.linear is not None and tip.angular:
+        return (tip.linear if name.startswith("linear") else tip.angular).entry(name, TIP)
+    group, content = _group(robot, name)
+    if content.velocity is not None:
+        return content.velocity.entry(name, group)
+    return _state(robot, name)
+
+
+def action_space(
+    robot: RobotFile, names: Sequence[str], relative: Sequence[bool], width: int
+) -> ActionSpace:
+    """Groups of one kind each: one that is relative in part becomes two."""
+    if TIP in names:
+        return _posed_space(robot, names, width)
+    entries = [_action(robot, name) for name in names]
+    kinds: dict[str, set[bool]] = {}
+    for given, one in zip(entries, relative, strict=True):
+        kinds.setdefault(given.group, set()).add(one)
+    groups: dict[str, ActionGroup] = {}
+    for place, (given, one) in enumerate(zip(entries, relative, strict=True)):
+        if given.group == TIP:
+            groups[TIP] = ActionGroup(TIP, "tip", "ee_delta")
+            continue
+        content = robot.groups[given.group]
+        kind = "joint_delta" if one else "joint_position"
+        if content.velocity is not None:
+            kind = "joint_velocity"
+        mixed = len(kinds[given.group]) == 2
+        name = f"{given.group}_relative" if one and mixed else given.group
+        groups[name] = ActionGroup(name, content.type, kind)
+        entries[place] = replace(given, group=name)
+    return ActionSpace(tuple(groups.values()), tuple(entries), width)
+
+
+def _posed_space(robot: RobotFile, names: Sequence[str], width: int) -> ActionSpace:
+    """The joints that bring the tip to its poses in their place, and the other actions."""
+    pose = tip_pose(robot)
+    entries: list[Entry] = []
+    groups: dict[str, ActionGroup] = {}
+    for name in names:
+        if name == TIP:
+            moved, kind = [_state(robot, joint) for joint in pose.joints], "ee_pose"
+        else:
+            moved, kind = [_state(robot, name)], "joint_position"
+        for given in moved:
+            entries.append(given)
+            groups[given.group] = ActionGroup(given.group, robot.groups[given.group].type, kind)
+    return ActionSpace(tuple(groups.values()), tuple(entries), width, pose)
