@@ -39,7 +39,8 @@ setup(
     license="Apache-2.0",
     extras_require={
         "ray": ["ray>=2.9"],  # quantvla evaluate --ray
-        "lerobot": ["pyarrow>=15", "opencv-python>=4.8"],  # quantvla select of LeRobot data sets
+        # quantvla select of LeRobot data sets; older wheels of OpenCV decode no AV1
+        "lerobot": ["pyarrow>=15", "opencv-python>=4.14"],
         "train": ["pyarrow>=15"],  # the data sets of training/, with page checksums
     },
     entry_points={

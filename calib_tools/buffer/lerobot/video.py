@@ -12,6 +12,17 @@ from numpy.typing import NDArray
 from calib_tools.buffer.lerobot.layout import EXTRA
 from quantvla_ros.errors import QuantVLAError
 
+AV1 = "pip install 'opencv-python>=4.14'"
+"""LeRobot writes AV1 by default; older wheels of OpenCV have no decoder of it."""
+
+
+def _is_av1(file: Path) -> bool:
+    """Whether an mp4 says that its pictures are AV1 (the name of its sample entry, `av01`)."""
+    try:
+        return b"av01" in file.read_bytes()
+    except OSError:
+        return False
+
 
 class VideoFrames:
     """The pictures of one camera, from one file after the other."""
@@ -46,9 +57,12 @@ class VideoFrames:
             self._next += 1
         there, frame = self._capture.read() if self._next == number else (False, None)
         if not there or frame is None:
+            newer = (
+                f"install an OpenCV that decodes it ({AV1})" if _is_av1(file) else "copy it again"
+            )
             raise QuantVLAError(
-                f"frame {number} of {file} cannot be decoded here; copy the file again, or make it "
-                "H.264: ffmpeg -i OLD -c:v libx264 -crf 18 NEW"
+                f"frame {number} of {file}{' (AV1)' if _is_av1(file) else ''} cannot be decoded "
+                f"here; {newer}, or make it H.264: ffmpeg -i OLD -c:v libx264 -crf 18 NEW"
             )
         self._next += 1
         return np.ascontiguousarray(frame[:, :, ::-1])

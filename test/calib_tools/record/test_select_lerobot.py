@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ import cv2
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from calib_tools.buffer.lerobot.video import VideoFrames
 from calib_tools.buffer.store import load_buffer
 from calib_tools.record.robot_sources import read_sources
 from calib_tools.record.select import select
@@ -22,6 +25,8 @@ from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.robot.robot_file import read_robot
 
 FPS, LENGTH, EPISODES, SIZE = 10, 60, 2, (48, 64)
+AV1 = Path(__file__).parents[2] / "data/lerobot/two_episodes_av1.mp4"
+"""Both episodes, written with PyAV 18.1."""
 SLOTS = ("front", "wrist")
 TASKS = ("pick up the cube", "open the drawer")
 
@@ -114,7 +119,14 @@ def robot(tmp_path):
     return read_sources(None, str(file)), read_robot(str(file), tmp_path)
 
 
-@pytest.mark.parametrize("make", [old_data_set, new_data_set])
+def av1_data_set(path):
+    """Videos as LeRobot writes them by default: AV1 by SVT-AV1, a key frame in two, crf 30."""
+    new_data_set(path)
+    for video in path.rglob("*.mp4"):
+        shutil.copyfile(AV1, video)
+
+
+@pytest.mark.parametrize("make", [old_data_set, new_data_set, av1_data_set])
 def test_samples_are_the_data_sets_frames_in_si(tmp_path, robot, make):
     make(tmp_path / "data")
     config, known = robot
@@ -146,10 +158,25 @@ def test_what_does_not_fit_is_one_sentence(tmp_path, robot):
         sources = read_sources(None, str(other))
         select(order[0], sources, *order[2:], robot=read_robot(str(other), tmp_path))
     next((tmp_path / "data").rglob("*.mp4")).write_bytes(b"no video")
-    with pytest.raises(QuantVLAError, match="cannot be decoded here"):
+    with pytest.raises(QuantVLAError, match="cannot be decoded here; copy it again"):
         select(*order, robot=known)
     file = tmp_path / "data/meta/info.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"codebase_version": "v1.0"}))
     with pytest.raises(QuantVLAError, match=r"codebase_version v1\.0"):
         select(*order, robot=known)
     assert not (tmp_path / "buffer").exists()
+
+
+class NoDecoder:
+    """An OpenCV that cannot open a video."""
+
+    @staticmethod
+    def VideoCapture(file):  # noqa: N802, as OpenCV calls it
+        return cv2.VideoCapture("nothing.mp4")
+
+
+def test_without_a_decoder_of_av1_it_says_what_to_install(monkeypatch):
+    frames = VideoFrames()
+    monkeypatch.setattr(frames, "_cv2", NoDecoder)
+    with pytest.raises(QuantVLAError, match=r"\(AV1\) cannot be decoded.*opencv-python>=4.14"):
+        frames.picture(AV1, 0)
