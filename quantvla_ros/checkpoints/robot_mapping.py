@@ -99,10 +99,10 @@ class Spaces:
         state_width: columns of the network's state.
         action_width: columns of the network's actions.
         relative: which actions are counted from the state; none where it is empty.
-        velocity: whether the checkpoint says that arms are commanded by velocities, or that they
-            are not; None: it does not say, and robot.yaml does.
         state_names: what it calls them; empty: it does not say.
         action_names: the same.
+        velocity: whether the checkpoint says that arms are commanded by velocities, or that they
+            are not; None: it does not say, and robot.yaml does.
     """
 
     states: int
@@ -111,9 +111,9 @@ class Spaces:
     state_width: int
     action_width: int
     relative: Sequence[bool] = ()
-    velocity: bool | None = None
     state_names: Sequence[str] = ()
     action_names: Sequence[str] = ()
+    velocity: bool | None = None
 
 
 def map_robot(robot: RobotFile, spaces: Spaces, cameras: Cameras, rate: float) -> Interface:

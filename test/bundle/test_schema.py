@@ -41,8 +41,8 @@ def test_a_manifest_survives_the_way_through_plain_data():
         ({"interface__cameras": []}, "cameras has no entries"),
         ({"interface__cameras__0__colour": "red"}, "Unexpected keyword"),
         (
-            {"interface__action__groups__0__kind": "ee_pose"},
-            "has kind 'ee_pose'; supported are joint_position, joint_delta, ee_delta",
+            {"interface__action__groups__0__kind": "ee_twist"},
+            "has kind 'ee_twist'; supported are joint_position, joint_delta, joint_velocity, ee_p",
         ),
         ({"interface__action__entries__0__unit": "furlong"}, "has unit 'furlong'; known are rad"),
         ({"interface__state__kinematics__joints__0__name": None}, "a name exactly when it moves"),
