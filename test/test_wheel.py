@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import resource
 import subprocess
@@ -13,6 +14,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from quantvla_ros.backends.cpu.engine import build
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/reference/what-a-robot-installs.md"
@@ -54,6 +57,14 @@ def test_every_module_and_every_file_that_one_reads_is_in_it(installed: Path) ->
     rooms = ("quantvla_ros", "calib_tools")
     wanted = {path for path in tracked() if path.parts[0] in rooms and path.suffix != ".md"}
     assert wanted - {path.relative_to(installed) for path in installed.rglob("*")} == set()
+
+
+def test_the_engine_is_compiled_for_every_unit_of_this_architecture(installed: Path) -> None:
+    if build.c_compiler() is None:
+        pytest.skip("needs a C compiler")
+    built = {path.name for path in (installed / build.HERE.relative_to(ROOT)).glob("*.so")}
+    units = {"x86_64": ("avx2", "avxvnni", "vnni"), "aarch64": ("neon", "sdot")}
+    assert built == {build.file_name(unit) for unit in units[platform.machine()]}
 
 
 def test_the_page_lists_what_is_in_it(installed: Path) -> None:

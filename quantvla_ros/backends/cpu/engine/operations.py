@@ -1,0 +1,375 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What makes an instruction of each kind; see `instructions` for how memory is named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from quantvla_ros.backends.cpu.engine.instructions import (
+    Activation,
+    Epilogue,
+    Function,
+    Grid,
+    Heads,
+    Instruction,
+    Op,
+    Reduction,
+    Rows,
+    Segment,
+    make,
+)
+from quantvla_ros.backends.cpu.engine.weights import FloatWeights, IntegerWeights
+
+SUBTRACT_MEAN, NO_NORM, GATED, KIND_SHIFT, AXES = 1, 2, 1 << 4, 8, 4
+TABLES = (torch.float32, torch.bfloat16, torch.float16)
+"""Types of an embedding's table, as `embed.c` has them."""
+PLAIN = Epilogue()
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What follows a norm: y * (gain + offset) + shift.
+
+    Attributes:
+        gain: address of floats [width]; 0 for 1.
+        shift: address of floats [width]; 0 for none.
+        offset: added to the gain: 1 for the form 1 + w.
+        stride: between the gains (and shifts) of the inner rows; 0 for one that all share.
+    """
+
+    gain: int = 0
+    shift: int = 0
+    offset: float = 0.0
+    stride: int = 0
+
+
+def norm(
+    x: Rows,
+    shape: tuple[int, int, int],
+    gain: Gain,
+    eps: float,
+    out: Rows | None = None,
+    grid: Grid | None = None,
+    mean: bool = False,
+) -> Instruction:
+    """Root-mean-square norm of rows, or a layer norm.
+
+    Args:
+        x: what is normed.
+        shape: rows in all, width, and inner rows of `Rows` (1 for plain rows).
+        gain: what follows.
+        eps: added to the mean square.
+        out: floats, or None for a grid alone; may be `x`.
+        grid: bytes, or None.
+        mean: True for a layer norm, which subtracts the mean.
+    """
+    return _norm(x, shape, gain, (eps, SUBTRACT_MEAN if mean else 0), out, grid)
+
+
+def quantize(x: Rows, shape: tuple[int, int, int], grid: Grid) -> Instruction:
+    """Rows to a grid; arguments as those of `norm`."""
+    return _norm(x, shape, Gain(), (0.0, NO_NORM), None, grid)
+
+
+def _norm(
+    x: Rows,
+    shape: tuple[int, int, int],
+    gain: Gain,
+    form: tuple[float, int],
+    out: Rows | None,
+    grid: Grid | None,
+) -> Instruction:
+    to, q = out or Rows(0, 0), grid or Grid(0, 0, 0)
+    n = [*shape, x.outer, x.inner_stride, to.outer, to.inner_stride, q.stride, q.limit, q.block]
+    p = [x.address, gain.gain, gain.shift, to.address, q.address, q.steps]
+    return make(Op.NORM, [*n, gain.stride], p, [form[0], q.fixed, gain.offset], form[1])
+
+
+def integer_linear(
+    grid: Grid, rows: int, weights: IntegerWeights, out: Rows, epilogue: Epilogue = PLAIN
+) -> Instruction:
+    """Grid [rows, inputs] times integer weights, to floats [rows, outputs]."""
+    return _linear(
+        Op.INTEGER_LINEAR, (grid.address, grid.steps, grid.stride), rows, weights, out, epilogue
+    )
+
+
+def float_linear(
+    x: Rows, rows: int, weights: FloatWeights, out: Rows, epilogue: Epilogue = PLAIN
+) -> Instruction:
+    """Floats [rows, inputs] times weights, to floats [rows, outputs]."""
+    return _linear(Op.FLOAT_LINEAR, (x.address, 0, x.outer), rows, weights, out, epilogue)
+
+
+def _linear(
+    op: Op, x: tuple[int, int, int], rows: int, weights: FloatWeights, out: Rows, to: Epilogue
+) -> Instruction:
+    strides = [x[2], out.outer, weights.group, to.multiply_stride, to.residual_stride, to.period]
+    shifts = weights.shifts if isinstance(weights, IntegerWeights) else None
+    held = [_address(t) for t in (weights.weight, weights.scales, shifts, weights.bias)]
+    return make(
+        op,
+        [rows, weights.inputs, weights.outputs, *strides],
+        [x[0], x[1], *held, to.multiply, to.residual, to.gate, out.address],
+        flags=_flags(weights, to.activation),
+    )
+
+
+def foresee(code: Sequence[Instruction]) -> None:
+    """Tell each linear layer what the next one reads, which it then fetches; changes `code`.
+
+    Args:
+        code: instructions in the order in which they run, again and again.
+    """
+    linears = [it for it in code if it.op in (Op.INTEGER_LINEAR, Op.FLOAT_LINEAR)]
+    for here, following in zip(linears, [*linears[1:], *linears[:1]], strict=True):
+        here.p[10] = following.p[2]
+
+
+def _flags(weights: FloatWeights, activation: Activation) -> int:
+    return activation | (GATED if weights.gated else 0) | weights.kind << KIND_SHIFT
+
+
+def _address(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()
+
+
+@dataclass(frozen=True)
+class Bias:
+    """What is added to logits, floats [heads, T, S] with S the tokens of both segments.
+
+    Attributes:
+        address: 0 for none.
+        query: stride between queries; 0 for one row that all share.
+        head: stride between heads; 0 for all the same.
+    """
+
+    address: int = 0
+    query: int = 0
+    head: int = 0
+
+
+NO_BIAS = Bias()
+
+
+def attention(
+    query: Heads,
+    shape: tuple[int, int, int, int],
+    segments: Sequence[Segment],
+    out: Heads,
+    scale: float,
+    bias: Bias = NO_BIAS,
+) -> Instruction:
+    """softmax(scale * Q K^T + bias) V over the keys of one segment or two.
+
+    Args:
+        query: [T, H, E].
+        shape: T, H, kv heads, E.
+        segments: keys and values, one or two, in the order of the bias.
+        out: [T, H, E].
+        scale: of the products.
+        bias: added to them.
+    """
+    first, second = [*segments, Segment(0, Heads(0, 0, 0), 0)][:2]
+    n = [*shape, first.tokens, second.tokens, query.token, query.head]
+    n += [first.key.token, first.key.head, second.key.token, second.key.head]
+    n += [out.token, out.head, bias.query, bias.head]
+    p = [query.address, first.key.address, first.value, second.key.address, second.value]
+    return make(Op.ATTENTION, n, [*p, bias.address, out.address], [scale])
+
+
+def rotary(
+    x: Heads, shape: tuple[int, int, int], table: tuple[int, int, int], out: Heads
+) -> Instruction:
+    """Rotary positions in the half-split form.
+
+    Args:
+        x: [T, heads, E].
+        shape: T, heads, E.
+        table: addresses of cosine and sine [T, E / 2], and the stride between their rows.
+        out: [T, heads, E]; may be `x`.
+    """
+    n = [*shape, x.token, x.head, out.token, out.head, table[2]]
+    return make(Op.ROTARY, n, [x.address, table[0], table[1], out.address])
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Floats [batch, channels, height, width] with any strides, in that order."""
+
+    address: int
+    shape: tuple[int, int, int, int]
+    strides: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Of a convolution: kernel height and width, stride and zero padding on all sides."""
+
+    kernel: tuple[int, int]
+    stride: int = 1
+    padding: int = 0
+
+    def scratch_floats(self, x: Picture) -> int:
+        """Floats that `convolution` needs for its padded input."""
+        batch, channels, height, width = x.shape
+        return batch * (height + 2 * self.padding) * (width + 2 * self.padding) * channels
+
+
+def convolution(
+    x: Picture,
+    window: Window,
+    weights: FloatWeights,
+    out: Rows,
+    scratch: int,
+    activation: Activation = Activation.NONE,
+) -> Instruction:
+    """Convolution to channels-last floats [batch * out height * out width, out channels].
+
+    Args:
+        x: the input.
+        window: its form.
+        weights: of `pack_float` on weight.permute(0, 2, 3, 1).flatten(1), float32.
+        out: with the stride between pixels.
+        scratch: address of `Window.scratch_floats` floats.
+        activation: of the sums.
+    """
+    batch, channels, height, width = x.shape
+    n = [batch, height, width, channels, weights.outputs, *window.kernel]
+    n += [window.stride, window.padding, *x.strides, out.outer]
+    p = [x.address, scratch, weights.weight.data_ptr(), 0, 0, _address(weights.bias), 0, 0, 0]
+    flags = _flags(weights, activation)
+    return make(Op.CONVOLUTION, n, [*p, out.address], flags=flags)
+
+
+def group_norm(
+    x: Rows,
+    shape: tuple[int, int, int, int],
+    gain: Gain,
+    eps: float,
+    out: Rows,
+    activation: Activation = Activation.NONE,
+) -> Instruction:
+    """Group norm of channels-last floats [batch * pixels, channels].
+
+    Args:
+        x: with the stride between pixels.
+        shape: batch, pixels, channels, groups.
+        gain: gain and shift of channels.
+        eps: added to the variance.
+        out: may be `x`.
+        activation: of what comes out.
+    """
+    p = [x.address, gain.gain, gain.shift, out.address]
+    return make(Op.GROUP_NORM, [*shape, x.outer, out.outer], p, [eps], activation)
+
+
+@dataclass(frozen=True)
+class Strided:
+    """An operand of `elementwise` and `copy`; a stride of 0 repeats it along an axis."""
+
+    address: int
+    strides: Sequence[int]
+
+
+def elementwise(
+    function: Function,
+    shape: Sequence[int],
+    a: Strided,
+    out: Strided,
+    b: Strided | float = 0.0,
+) -> Instruction:
+    """A function of a and b, or of a alone, over up to four axes (fewer are filled up in front)."""
+    operand = b if isinstance(b, Strided) else Strided(0, ())
+    axes = [_four(part) for part in (a.strides, operand.strides, out.strides)]
+    scalar = 0.0 if isinstance(b, Strided) else b
+    n = [*_four(shape, 1), *axes[0], *axes[1], *axes[2]]
+    return make(Op.MAP, n, [a.address, operand.address, out.address], [scalar], function)
+
+
+def copy(shape: Sequence[int], x: Strided, out: Strided, item_bytes: int = 4) -> Instruction:
+    """Strided copy of up to four axes of elements of 1, 2, 4 or 8 bytes."""
+    n = [*_four(shape, 1), *_four(x.strides), *_four(out.strides), item_bytes]
+    return make(Op.COPY, n, [x.address, out.address])
+
+
+def _four(values: Sequence[int], filling: int = 0) -> list[int]:
+    if len(values) > AXES:
+        raise ValueError(f"an instruction has {AXES} axes, not {len(values)}")
+    return [filling] * (AXES - len(values)) + list(values)
+
+
+def softmax(x: Rows, shape: tuple[int, int, int], out: Rows, scale: float = 1.0) -> Instruction:
+    """Softmax of scaled rows; `shape` as in `norm`, `out` may be `x`."""
+    n = [*shape, x.outer, x.inner_stride, out.outer, out.inner_stride]
+    return make(Op.SOFTMAX, n, [x.address, out.address], [scale])
+
+
+def reduce(
+    kind: Reduction,
+    x: Rows,
+    shape: tuple[int, int],
+    out: tuple[int, int],
+    element: int = 1,
+    correction: int = 0,
+) -> Instruction:
+    """Reduction of each row to a number.
+
+    Args:
+        kind: which.
+        x: rows; `inner_stride` is not used.
+        shape: rows and width.
+        out: address, and stride between numbers.
+        element: stride between the elements of a row.
+        correction: taken off the count in a variance.
+    """
+    n = [*shape, x.outer, element, out[1], correction]
+    return make(Op.REDUCE, n, [x.address, out[0]], flags=kind)
+
+
+def embed(
+    ids: tuple[int, int],
+    table: Rows,
+    shape: tuple[int, int, int],
+    out: Rows,
+    scale: float = 1.0,
+    dtype: torch.dtype = torch.float32,
+) -> Instruction:
+    """Rows of a table.
+
+    Args:
+        ids: address of the rows' numbers, and the bytes of one (4 or 8).
+        table: [vocabulary, width].
+        shape: rows, width, vocabulary; a number outside it fails.
+        out: [rows, width].
+        scale: of every value.
+        dtype: of the table, one of `TABLES`.
+    """
+    n = [*shape, ids[1], table.outer, out.outer]
+    p = [ids[0], table.address, out.address]
+    return make(Op.EMBED, n, p, [scale], TABLES.index(dtype))
+
+
+def matmul(
+    a: Strided, b: Strided, shape: tuple[int, int, int, int], out: Rows, scale: float = 1.0
+) -> Instruction:
+    """out[i] = scale * a[i] . b[i].
+
+    Args:
+        a: strides of batch, row and column of [M, K].
+        b: the same of [K, N].
+        shape: batch, M, K, N.
+        out: outer: stride of the batch; inner_stride: of a row.
+        scale: of the products.
+    """
+    n = [*shape, *a.strides, *b.strides, out.outer, out.inner_stride]
+    return make(Op.MATMUL, n, [a.address, b.address, out.address], [scale])
+
+
+def hadamard(x: Rows, shape: tuple[int, int, int], out: Rows) -> Instruction:
+    """Hadamard transform of float rows; shape: rows, width, block. `out` may be `x`."""
+    return make(Op.HADAMARD, [*shape, x.outer, out.outer], [x.address, out.address])
