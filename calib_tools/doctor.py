@@ -11,11 +11,12 @@ from importlib import metadata
 from pathlib import Path
 
 from calib_tools.common.cores import usable_cores
-from quantvla_ros.backends.base import Fact
-from quantvla_ros.backends.registry import BACKENDS, find_backend
+from quantvla_ros.backends.base import Fact, Options
+from quantvla_ros.backends.registry import BACKENDS, DEFAULT, YARDSTICK, find_backend
 from quantvla_ros.cache_directory import cache_directory, why_not_at_home
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.processor import cpu_model
+from quantvla_ros.quantization.schemes import Precision
 
 _ROBOT = ("numpy", "torch", "pydantic", "tokenizers", "safetensors", "ruckig", "Pillow")
 _SIMULATOR = ("mujoco",)
@@ -38,6 +39,7 @@ def examine() -> list[Fact]:
         _packages,
         _processor,
         _backends,
+        _exact_backends,
         _cache,
         _memory,
         _ros,
@@ -80,6 +82,26 @@ def _backends() -> list[Fact]:
         except QuantVLAError as error:
             facts.append(Fact(f"backend {name}", "bad", str(error), "remove or mend its package"))
     return facts
+
+
+def _exact_backends() -> list[Fact]:
+    """Where INT8 can run as it was judged; which of these is faster depends on the policy."""
+    found = []
+    for name in BACKENDS.bundled:
+        backend = find_backend(name)
+        if name == YARDSTICK or backend.runs_what_it_built:
+            continue
+        try:
+            backend.check(Options(compiled=False))
+        except QuantVLAError:
+            continue
+        if backend.supports(Precision(8, None, backend.activations)) is None:
+            found.append(f"{name} ({backend.activations} ranges)")
+    text = (
+        f"exact here on {', '.join(found)}; which is the fastest for a policy `quantvla bench` "
+        f"measures; the node takes the one whose gate judged the bundle, else {DEFAULT}"
+    )
+    return [Fact("INT8 on this CPU", "good", text)]
 
 
 def _cache() -> list[Fact]:

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
     from quantvla_ros.backends.base import RunningPolicy
+    from quantvla_ros.backends.graphs.runner import Half
     from quantvla_ros.backends.policy import Policy
     from quantvla_ros.bundle.storage import Bundle
     from quantvla_ros.models.family import Network
-    from quantvla_ros.models.graphs import Graphs
     from quantvla_ros.robot.observation import Observation
 
 KIND, RECORD = "studies.stage_bounds", "stage-bounds.json"
@@ -116,6 +116,7 @@ def in_bfloat16(quantized: Path) -> Policy:
     import torch
 
     from quantvla_ros.backends.graphs.export import export_graphs, graphs_of
+    from quantvla_ros.backends.graphs.runner import GraphRunner
     from quantvla_ros.backends.policy import policy_of
     from quantvla_ros.bundle.storage import load_bundle
     from quantvla_ros.quantization.network import load_network
@@ -126,30 +127,20 @@ def in_bfloat16(quantized: Path) -> Policy:
     kinds = dict.fromkeys(graphs.part_names, torch.bfloat16)
     programs = export_graphs(bundle, network, kinds)
     policy = policy_of(bundle, network)
-    policy.runner = cast(Any, _Exported(graphs, programs))
+    context, step = (_run(programs[name]) for name in ("context", "step"))
+    policy.runner = GraphRunner(network, graphs, context, step, "exported")
     return policy
 
 
-class _Exported:
-    """Runs exported graphs as a runner of engines does."""
+def _run(program: ExportedProgram) -> Half:
+    """An exported graph as a function of named tensors."""
+    module, names = program.module(), program.graph_signature.user_inputs
 
-    def __init__(self, graphs: Graphs, programs: Mapping[str, ExportedProgram]) -> None:
-        self._graphs = graphs
-        self._context, self._step = (programs[name].module() for name in ("context", "step"))
-
-    def encode(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        made = self._graphs.host(inputs)
-        given = (made.context[name] for name in self._graphs.context.inputs)
-        return {**made.step, **self._context(*given)}
-
-    def velocity(self, x_t: Tensor, time: float, context: dict[str, Tensor]) -> Tensor:
-        import torch
-
-        from quantvla_ros.models.graphs import NOISY_CHUNK, VELOCITY
-
-        given = {NOISY_CHUNK: x_t, **self._graphs.time(torch.tensor([time])), **context}
-        found: Tensor = self._step(*(given[name] for name in self._graphs.step.inputs))[VELOCITY]
+    def run(given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        found: Mapping[str, Tensor] = module(*(given[name] for name in names))
         return found
+
+    return run
 
 
 class _ByGraphs:

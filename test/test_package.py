@@ -18,7 +18,17 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
-INSTALLED = ("torch", "runtime", "rosdep", "ros-wheels", "simulator", "test", "dev")
+INSTALLED = (
+    "torch",
+    "runtime",
+    "rosdep",
+    "ros-wheels",
+    "simulator",
+    "test",
+    "dev",
+    "openvino",
+    "peers",
+)
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>[^ ;]+)(?: ; (?P<marker>.+))?$")
 
 

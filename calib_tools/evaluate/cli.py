@@ -16,7 +16,7 @@ def evaluate(
     context: typer.Context,
     bundles: Annotated[
         list[str],
-        typer.Argument(help="Bundles; BUNDLE@rtc runs with real-time chunking."),
+        typer.Argument(help="Bundles; BUNDLE@rtc: real-time chunking, BUNDLE@BACKEND."),
     ],
     out: Annotated[Path, typer.Option("--out", help="Directory; an evaluation there goes on.")],
     tasks: Annotated[list[str] | None, typer.Option("--task", help="Family; all if none.")] = None,
@@ -29,6 +29,7 @@ def evaluate(
     stop_when_decided: Annotated[
         bool, typer.Option("--stop-when-decided", help="End early by the sequential rule.")
     ] = False,
+    backend: Annotated[str | None, typer.Option(help="What computes; cpu if not given.")] = None,
     over_ros: Annotated[bool, typer.Option("--over-ros", help="Through the real node.")] = False,
     controller_rate: Annotated[
         float, typer.Option(help="Cycles a second of the robot's trajectory controller.")
@@ -60,5 +61,5 @@ def evaluate(
         way="ros" if over_ros else "in process",
         controller_rate_hz=controller_rate,
     )
-    record = run_evaluation(bundles, asked, out, workers, ray, gifs, context.obj)
+    record = run_evaluation(bundles, asked, out, workers, ray, gifs, context.obj, backend)
     print_json(record) if as_json else show_evaluation(record, out)

@@ -27,6 +27,7 @@ def run_evaluation(
     ray: str | None,
     gifs: int,
     read_change: ReadChange | None = None,
+    backend: str | None = None,
 ) -> dict[str, Any]:
     """Check what was asked for and do it; see `evaluate` and `parse_variants`.
 
@@ -38,5 +39,5 @@ def run_evaluation(
         find_backend(DEFAULT).check(Options())
     if asked.way == "ros" and ray is not None:
         raise QuantVLAError("--over-ros runs on this machine alone; leave out --ray.")
-    variants = parse_variants(bundles, read_change)
+    variants = parse_variants(bundles, read_change, backend)
     return evaluate(variants, make_settings(variants, asked), out, workers, ray, gifs)

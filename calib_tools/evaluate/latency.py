@@ -34,10 +34,10 @@ def latencies_ms(settings: Settings, variants: Sequence[Variant], out: Path) -> 
         return _read(path, variants)
     # A change is for study and computed in float: its latency is that of its bundle.
     by_bundle = {
-        sha256: measure_ms(replace(variant, change=None), settings.denoise_steps)
-        for sha256, variant in {v.sha256: v for v in variants}.items()
+        key: measure_ms(replace(variant, change=None), settings.denoise_steps)
+        for key, variant in {(v.sha256, v.backend): v for v in variants}.items()
     }
-    found = {variant.label: by_bundle[variant.sha256] for variant in variants}
+    found = {variant.label: by_bundle[variant.sha256, variant.backend] for variant in variants}
     write_json(path, found)
     return found
 

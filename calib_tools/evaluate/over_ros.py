@@ -20,6 +20,7 @@ from calib_tools.evaluate.jobs import Job
 from calib_tools.evaluate.outcome import Outcome, grounding
 from calib_tools.evaluate.plan import PlannedEpisode
 from calib_tools.evaluate.smoothness import path_length
+from calib_tools.evaluate.variants import Variant
 from calib_tools.system.episodes import run_episode
 from calib_tools.system.policy_run import System, robot_and_policy
 from calib_tools.system.processes import Child, Processes
@@ -63,13 +64,19 @@ def play_over_ros(
                     processes,
                     System(
                         name, variant.bundle, logs / f"{name}_node.json", _WATCHED, compiled,
-                        parameters | {"task": task}, {"realtime_chunking": variant.continues},
+                        parameters | {"task": task}, _of_node(variant),
                     ),
                     lambda text: None,
                 ) as (operator, children),
             ):  # fmt: skip
                 for job in group:
                     yield job, _play(operator, children, job)
+
+
+def _of_node(variant: Variant) -> dict[str, object]:
+    """Parameters of the policy node."""
+    backend = {"backend": variant.backend} if variant.backend is not None else {}
+    return {"realtime_chunking": variant.continues, **backend}
 
 
 def _run_name(label: str, task: str) -> str:

@@ -38,6 +38,7 @@ class VariantId(BaseModel):
     rounding: str
     bundle_sha256: str
     realtime_chunking: bool = False
+    backend: str = ""
 
 
 class Settings(BaseModel):
@@ -149,6 +150,7 @@ def make_settings(variants: Sequence[Variant], asked: Asked) -> Settings:
                 rounding=v.change.identity if v.change else "",
                 bundle_sha256=v.sha256,
                 realtime_chunking=v.continues,
+                backend=v.backend or "",
             )
             for v in variants
         ],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is compared: bundles, and `BUNDLE@rtc`, the same bundle with real-time chunking.
+"""What is compared: bundles, with real-time chunking (`BUNDLE@rtc`), by a backend (`BUNDLE@NAME`).
 
 A caller may allow more: `BUNDLE@CHANGE` is a float bundle whose network is changed before it plays.
 """
@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from quantvla_ros.backends.registry import DEFAULT
+from quantvla_ros.backends.base import Options
+from quantvla_ros.backends.registry import BACKENDS, DEFAULT, find_backend
 from quantvla_ros.bundle.storage import bundle_hash, load_manifest
 from quantvla_ros.errors import BundleError, QuantVLAError
 from quantvla_ros.models.families import find_family
@@ -65,6 +66,7 @@ class Variant:
         sha256: of the bundle.
         change: of its network; None for the bundle as it is.
         continues: whether it runs with real-time chunking.
+        backend: what computes it; None for the usual one.
     """
 
     label: str
@@ -72,19 +74,22 @@ class Variant:
     sha256: str
     change: Change | None = None
     continues: bool = False
+    backend: str | None = None
 
 
 CHUNKING = "rtc"
 
 
 def parse_variants(
-    arguments: Sequence[str], read_change: ReadChange | None = None
+    arguments: Sequence[str], read_change: ReadChange | None = None, backend: str | None = None
 ) -> list[Variant]:
     """Find the bundles and check that they can drive the simulated robot.
 
     Args:
-        arguments: `BUNDLE` or, with `read_change`, `BUNDLE@CHANGE` each, and `@rtc` after it.
+        arguments: `BUNDLE`, `BUNDLE@BACKEND` or, with `read_change`, `BUNDLE@CHANGE` each, and
+            `@rtc` after it.
         read_change: raises QuantVLAError for a change that it does not know.
+        backend: of those that name none; None for the usual one.
 
     Raises:
         QuantVLAError: no bundle, a damaged one, one for another robot, an unknown change, a
@@ -98,11 +103,17 @@ def parse_variants(
     for path, wanted, continues in parsed:
         manifest = load_manifest(path, check_files=True)
         check_fits_robot(manifest, path)
+        computing = backend
+        if wanted in BACKENDS.names():
+            wanted, computing = "", wanted
         if wanted and read_change is None:
             raise QuantVLAError(
                 f"Unknown way '@{wanted}' to run '{path}'; write @{CHUNKING} for real-time "
-                "chunking, or nothing."
+                f"chunking, the name of a backend ({', '.join(BACKENDS.names())}), or nothing."
             )
+        if computing is not None:
+            find_backend(computing).check(Options(compiled=False))
+            find_backend(computing).check_built(path)
         full, sha256 = path.resolve(), bundle_hash(path)
         change = read_change(wanted, path, sha256) if wanted and read_change else None
         if change and change.backend is None and manifest.quantization is not None:
@@ -110,8 +121,9 @@ def parse_variants(
                 f"The bundle '{path}' is quantized already; '@{wanted}' needs a float bundle."
             )
         label = f"{names[full]}@{change.label}" if change else names[full]
+        label += f"@{computing}" if computing not in (None, backend) else ""
         label += f"@{CHUNKING}" if continues else ""
-        variants.append(Variant(label, full, sha256, change, continues))
+        variants.append(Variant(label, full, sha256, change, continues, computing))
     labels = [variant.label for variant in variants]
     for label in labels:
         if labels.count(label) > 1:
@@ -205,8 +217,9 @@ def load_variant(variant: Variant, denoise_steps: int | None, compiled: bool) ->
         manifest = bundle.manifest.model_copy(update={"denoise_steps": denoise_steps})
         bundle = replace(bundle, manifest=manifest)
     network = load_network(bundle)
-    backend = variant.change.backend if variant.change is not None else None
-    if variant.change is not None and backend is None:
+    change = variant.change
+    if change is not None and change.backend is None:
         widen(network)
-        variant.change.apply(network, find_family(bundle.manifest.family))
-    return policy_of(bundle, network, backend or DEFAULT, compiled)
+        change.apply(network, find_family(bundle.manifest.family))
+    backend = (change.backend if change is not None else variant.backend) or DEFAULT
+    return policy_of(bundle, network, backend, compiled)

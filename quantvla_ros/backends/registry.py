@@ -16,6 +16,7 @@ BACKENDS: Registry[Backend] = Registry(
     group="quantvla_ros.backends",
     bundled={
         "cpu": "quantvla_ros.backends.cpu.backend:BACKEND",
+        "openvino": "quantvla_ros.backends.openvino.backend:BACKEND",
         "reference": "quantvla_ros.backends.reference.backend:BACKEND",
         "tensorrt": "quantvla_ros.backends.tensorrt.backend:BACKEND",
     },

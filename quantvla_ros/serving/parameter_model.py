@@ -50,8 +50,8 @@ class PolicyNodeParameters(BaseModel):
     backend: str = _parameter(
         "",
         f"What computes: `{DEFAULT}` multiplies on the processor's integer units, `{YARDSTICK}` "
-        "slowly in float on the integer grid, as a yardstick; other names are engines on a GPU or "
-        f"come from other packages. Empty: the one whose gate judged the bundle, else `{DEFAULT}`.",
+        "slowly in float on the integer grid, as a yardstick; `quantvla doctor` lists the others "
+        f"of this machine. Empty: the one whose gate judged the bundle, else `{DEFAULT}`.",
     )
     compiled: bool = _parameter(
         True, "Compile the policy when the node is configured; without it start-up is faster."

@@ -21,10 +21,10 @@ from quantvla_ros.quantization.network import load_network
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from quantvla_ros.backends.graphs.runner import GraphRunner
     from quantvla_ros.bundle.storage import Bundle
     from quantvla_ros.models.family import Network
     from quantvla_ros.quantization.schemes import Precision
-    from studies.qdq_on_cpu.runner import OnnxRunner
 
 NAME = "qdq_on_cpu"
 GRAPHS = ("context", "step")
@@ -53,16 +53,18 @@ class QdqOnCpu(Backend):
 
     def load(
         self, bundle: Bundle, network: Network, options: Options, example: Mapping[str, Tensor]
-    ) -> OnnxRunner:
+    ) -> GraphRunner:
         """See `Backend`; graphs that are not there yet are written."""
+        from calib_tools.bench.onnx_runtime import half, session
         from quantvla_ros.backends.graphs.export import graphs_of
-        from studies.qdq_on_cpu.runner import OnnxRunner
+        from quantvla_ros.backends.graphs.runner import GraphRunner
 
         folder = self.engine_folder(bundle.path)
         if not folder.is_dir():
             _write(bundle, network, folder)
-        files = [folder / f"{name}.onnx" for name in GRAPHS]
-        return OnnxRunner(network, graphs_of(bundle, network), *files)
+        # What onnxruntime could fuse stays as it is written.
+        context, step = (half(session(folder / f"{name}.onnx", optimized=False)) for name in GRAPHS)
+        return GraphRunner(network, graphs_of(bundle, network), context, step, "onnxruntime Q/DQ")
 
 
 def _write(bundle: Bundle, network: Network, folder: Path) -> None:

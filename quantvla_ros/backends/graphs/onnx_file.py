@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import warnings
@@ -33,6 +34,8 @@ def write_onnx(program: ExportedProgram, path: Path) -> None:
 
     apart = weight_bytes(program) > ONE_FILE
     # A folder of its own, for the graph holds the name of the file that its weights lie in.
+    # The exporter tells users of a package that it lacks, and which no graph of ours needs.
+    logging.getLogger("torch.onnx._internal.exporter").setLevel(logging.ERROR)
     folder = tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent)
     with folder as name, warnings.catch_warnings():
         draft = Path(name) / path.name

@@ -13,17 +13,23 @@ pytest.importorskip("onnxscript", reason="of the environment of `make test-tenso
 
 import onnx
 
+from calib_tools.bench.onnx_runtime import half, session
 from quantvla_ros.backends.graphs import onnx_file
 from quantvla_ros.backends.graphs.onnx_file import OPSET, write_onnx
 from quantvla_ros.backends.graphs.qdq import QdqLinear
+from quantvla_ros.backends.graphs.runner import GraphRunner
 from quantvla_ros.bundle.storage import load_bundle
 from quantvla_ros.models.families import find_family
 from quantvla_ros.models.graphs import VELOCITY
 from quantvla_ros.quantization.network import load_network
 from quantvla_ros.quantization.quantized_linear import quantized_layers
 from quantvla_ros.resources import shared_file
-from studies.qdq_on_cpu.runner import OnnxRunner, run, session
 from studies.static_bundle import save_static_bundle
+
+
+def played(path):
+    """A file as it is written, without what onnxruntime could fuse."""
+    return half(session(path, optimized=False))
 
 
 class Alone(nn.Module):
@@ -66,7 +72,7 @@ def test_each_integer_layer_alone_is_the_reference(policy, tmp_path):
     program = torch.export.export(Alone(layers), inputs, strict=False)
     write_onnx(program, tmp_path / "layers.onnx")
     names = program.graph_signature.user_inputs
-    found = run(session(tmp_path / "layers.onnx"), dict(zip(names, inputs, strict=True)))
+    found = played(tmp_path / "layers.onnx")(dict(zip(names, inputs, strict=True)))
     for layer, x, got in zip(layers, inputs, found.values(), strict=True):
         expected = layer(x)
         assert (got - expected).abs().max() <= 1e-6 * expected.abs().max()
@@ -108,8 +114,9 @@ def test_files_have_the_opset_the_names_and_the_quantizers(files):
 def test_chunks_are_as_close_to_float_as_the_references(files):
     policy, twin, graphs, _, paths = files
     exact, reference = twin.chunks(), policy.chunks()
-    played = policy.chunks(OnnxRunner(policy.network, graphs, *paths))
-    error = (played - exact).abs().mean()
+    halves = map(played, paths)
+    chunks = policy.chunks(GraphRunner(policy.network, graphs, *halves, "onnxruntime Q/DQ"))
+    error = (chunks - exact).abs().mean()
     assert error <= 1.3 * (reference - exact).abs().mean() and error > 0
 
 
@@ -133,7 +140,7 @@ def test_weights_too_large_for_one_file_lie_beside_it(tmp_path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} == {"one.onnx", "two.onnx", "two.onnx.data"}
     assert two.stat().st_size < one.stat().st_size
     inputs = dict(zip(program.graph_signature.user_inputs, program.example_inputs[0], strict=True))
-    first, second = (run(session(path), inputs)[VELOCITY] for path in (one, two))
+    first, second = (played(path)(inputs)[VELOCITY] for path in (one, two))
     assert torch.equal(first, second)
 
 

@@ -37,6 +37,16 @@ def test_real_time_chunking_is_a_variant_of_a_bundle(tmp_path):
     assert (named.bundle, named.continues) == (odd, False)
 
 
+def test_a_backend_is_a_variant_of_a_bundle_or_of_all(tmp_path):
+    found = parse_variants([str(PANDA), f"{PANDA}@reference", f"{PANDA}@reference@rtc"])
+    assert [v.label for v in found] == ["panda", "panda@reference", "panda@reference@rtc"]
+    assert [v.backend for v in found] == [None, "reference", "reference"]
+    both = parse_variants([str(PANDA), f"{PANDA}@rtc"], backend="reference")
+    assert [v.label for v in both] == ["panda", "panda@rtc"]
+    assert {v.backend for v in both} == {"reference"}
+    assert load_variant(both[0], None, compiled=False).kernel == "float32"
+
+
 def test_bundles_that_cannot_be_evaluated_are_refused(tmp_path, tiny_bundle):
     with pytest.raises(QuantVLAError, match="at least one bundle"):
         parse_variants([])
