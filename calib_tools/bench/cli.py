@@ -19,12 +19,12 @@ def bench(
     out: Annotated[Path | None, typer.Option("--out", help="File for the JSON record.")] = None,
     rounds: Annotated[int, typer.Option("--rounds", min=10, help="Timed inferences each.")] = 200,
     threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")] = 1,
-    backend: Annotated[str, typer.Option(help="What computes both.")] = DEFAULT,
+    backend: Annotated[str, typer.Option(help="What computes INT8.")] = DEFAULT,
     resident: Residency = "all",
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Measure latency and memory of INT8 beside compiled float, in turn, in one run."""
+    """Measure latency and memory of INT8 beside the fastest float, in turn, in one run."""
     from calib_tools.bench.command import bench as run
     from calib_tools.bench.table import show_bench
 

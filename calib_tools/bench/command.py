@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`quantvla bench`: latency and memory of INT8 beside compiled float."""
+"""`quantvla bench`: latency and memory of INT8 beside the fastest float of this machine."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def bench(
     from calib_tools.bench.measuring import bench as measure
 
     with Bar("measuring", 1.0) as bar:
-        bar.note("Compiling both policies.")
+        bar.note("Compiling the policies.")
         record = measure(
             quantized,
             against,

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Latency and memory of a quantized policy beside the compiled float one, in one run.
+"""Latency and memory of a quantized policy beside the fastest float one, in one run.
 
-Both are measured in turn, inference by inference, because machines slow down and speed up while
+All are measured in turn, inference by inference, because machines slow down and speed up while
 one measures: only the ratio within a run is worth something.
 """
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -15,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from calib_tools.bench.compile_beside import compiled_beside
+from calib_tools.bench.floats import COMPILED, PYTORCH, fastest_float, fastest_int8
+from calib_tools.bench.other_runtimes import other_floats, other_int8
 from calib_tools.bench.pytorch import pytorch_policy, sees_gpu
-from calib_tools.bench.table import PYTORCH
+from calib_tools.common.circumstances import versions
 from quantvla_ros.backends.base import RunningPolicy
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.backends.registry import DEFAULT, find_backend
@@ -67,7 +67,7 @@ def time_in_turn(
 def circumstances(threads: int) -> dict[str, Any]:
     """What a record says about the machine and the software."""
     return {
-        "versions": {"torch": torch.__version__, "python": platform.python_version()},
+        "versions": versions(),
         "cpu": {"model": cpu_model(), "vnni": has_vnni(), "threads": threads},
     }
 
@@ -82,33 +82,40 @@ def bench(
     progress: Callable[[float], None] = lambda _: None,
     resident: str = "all",
 ) -> dict[str, Any]:
-    """Time both policies, compiled, in turn.
+    """Time the quantized policy and the float one by every float runtime of this machine, in turn.
 
     Args:
         quantized_path: quantized bundle.
-        float_path: its float bundle, the control.
+        float_path: its float bundle.
         observations: real observations, used in turn.
         rounds: timed inferences of each.
         threads: CPU threads of an inference.
-        backend: what computes both.
+        backend: what computes the quantized policy, and one of the float ones.
         progress: called with the share done.
         resident: see `Options`.
 
     Returns:
-        A record: schema, versions, cpu, raw samples in ms, percentiles, speedup (ratio of the
-        medians), stages, weight bytes of the loaded backends, what multiplies in each (kernels).
+        A record: schema, versions, cpu, raw samples in ms, percentiles, which float is the fastest,
+        speedup (its median over that of INT8), float runtimes that could not be measured and why,
+        stages, weight bytes of the loaded backends, what multiplies in each (kernels).
     """
     engines = find_backend(backend).runs_what_it_built  # its float control is an engine too
-    # By the time that the engines are loaded, PyTorch's policy is compiled.
-    beside = compiled_beside(float_path, DEFAULT if engines else backend, threads)
+    # By the time that the others are loaded, the float policy of PyTorch is compiled.
+    beside = compiled_beside(float_path, DEFAULT, threads)
     with nullcontext() if engines and sees_gpu() else beside:
         quantized = load_policy(quantized_path, backend, True, threads, resident)
     control = load_policy(float_path, backend, True, threads, resident)
-    policies = {"float_compiled": control, "int8": quantized}
     if engines:
-        policies[PYTORCH] = pytorch_policy(float_path, threads)
+        others = {PYTORCH: pytorch_policy(float_path, threads)}
+        left_out: dict[str, str] = {}
+        further: dict[str, RunningPolicy] = {}
+    else:
+        others, left_out = other_floats(float_path, backend, threads)
+        further, _ = other_int8(quantized_path, backend, threads)  # or its bundles are not exact
+    policies = {COMPILED: control, **others, "int8": quantized, **further}
     samples, stages = time_in_turn(policies, observations, rounds, progress)
     latency = {name: percentiles(values) for name, values in samples.items()}
+    fastest = fastest_float(latency)
     return {
         "schema": SCHEMA,
         "bundles": {"float": bundle_hash(float_path), "int8": bundle_hash(quantized_path)},
@@ -119,7 +126,10 @@ def bench(
         "kernels": {name: policy.kernel for name, policy in policies.items()},
         "integer_layers": quantized.integer_layers,
         "latency_ms": latency,
-        "speedup": latency["float_compiled"]["p50"] / latency["int8"]["p50"],
+        "fastest_float": fastest,
+        "fastest_int8": fastest_int8(latency),
+        "not_measured": left_out,
+        "speedup": latency[fastest]["p50"] / latency["int8"]["p50"],
         "stages_ms": stages,
         "weight_bytes": weight_bytes(control, quantized),
         "samples_ms": samples,

@@ -11,7 +11,10 @@ from calib_tools.common.cores import usable_cores
 from quantvla_ros import __version__
 from quantvla_ros.processor import cpu_model, has_vnni
 
-_PACKAGES = ("torch", "numpy", "mujoco", "ros-jazzy-rclpy", "ros-jazzy-rmw-fastrtps-cpp")
+_PACKAGES = (
+    "torch", "openvino", "onnxruntime", "numpy", "mujoco", "ros-jazzy-rclpy",
+    "ros-jazzy-rmw-fastrtps-cpp",
+)  # fmt: skip
 
 
 def circumstances() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from calib_tools.bench.floats import fastest_told
 from calib_tools.buffer.messages import RawMessage, decode
 from calib_tools.buffer.sources import load_config
 from calib_tools.buffer.store import load_buffer
@@ -131,12 +132,12 @@ def _run(
             worst = quantized.gate.worst
             assert worst is not None  # the demonstration's policy moves an arm
             report(f"passed, mean difference {worst.chunk_mae:.5f} {worst.unit}")
-        with stages.stage("bench", "Latency of INT8 beside compiled float") as report:
+        with stages.stage("bench", "Latency of INT8 beside the fastest float") as report:
             file = places["records"] / "bench.json"
             what = [places["int8"], "--against", places["float"], "--buffer", places["buffer"]]
             tool.run("bench", [*what, "--rounds", str(_ROUNDS), "--out", file], report)
             bench = json.loads(file.read_text(encoding="utf-8"))
-            report(f"speedup {bench['speedup']:.2f}")
+            report(f"speedup {bench['speedup']:.2f} beside float {fastest_told(bench)}")
         with stages.stage("int8", "The INT8 policy moves the robot") as report:
             runs["int8"] = run_policy(processes, _system("int8", places, tasks), episodes, report)
             report(_successes(runs["int8"]))
@@ -255,7 +256,8 @@ def _check_replaceable(out: Path) -> None:
 def _show(out: Path, summary: Summary) -> None:
     episodes, control = summary.episodes, summary.control
     print(
-        f"Gate {'passed' if summary.gate.passed else 'failed'}, speedup {summary.speedup:.2f}, "
+        f"Gate {'passed' if summary.gate.passed else 'failed'}, speedup {summary.speedup:.2f} "
+        f"beside float {summary.fastest_float}, "
         f"episodes solved: float {episodes.float.success} of {episodes.float.n}, INT8 "
         f"{episodes.int8.success} of {episodes.int8.n}; jitter p99 {control.jitter_ms.p99:.2f} ms"
     )

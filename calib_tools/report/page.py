@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from calib_tools.bench.floats import fastest_told, heads
 from calib_tools.buffer.store import HELD_OUT_EVERY, BufferDescription
 from calib_tools.common.output import check_file_free
 from calib_tools.report import plots
@@ -142,15 +143,16 @@ def _largest_difference(samples: list[Record]) -> float:
 
 def _latency(bench: Record) -> Section:
     latency = bench["latency_ms"]
+    shown = heads(bench["kernels"])
     rows = [
-        [key, f"{latency['float_compiled'][key]:.2f}", f"{latency['int8'][key]:.2f}"]
-        for key in ("p50", "p95", "p99")
+        [key, *(f"{latency[name][key]:.2f}" for name in shown)] for key in ("p50", "p95", "p99")
     ]
     text = (
-        f"Whole inference of one chunk with {bench['cpu']['threads']} thread(s), both policies in "
-        f"turn. Speedup of the median: {bench['speedup']:.2f}."
+        f"Whole inference of one chunk with {bench['cpu']['threads']} thread(s), all in turn. "
+        f"Speedup of the median beside the fastest float, {fastest_told(bench)}: "
+        f"{bench['speedup']:.2f}."
     )
-    head = ["latency, ms", "compiled float", f"INT8 ({bench['kernel']})"]
+    head = ["latency, ms", *shown.values()]
     return Section("Latency", text, head, rows, [plots.latency_figure(bench)])
 
 

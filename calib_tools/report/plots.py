@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from calib_tools.bench.floats import INT8, fastest_told
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -122,13 +124,13 @@ def _at_least(axis: Axes, span: float) -> None:
 
 
 def latency_figure(record: Mapping[str, Any]) -> str:
-    """Distribution of the latency of both policies, and its course over the run."""
+    """Distribution of the latency of INT8 and the fastest float, and its course over the run."""
     from matplotlib import pyplot
 
     samples = record["samples_ms"]
     series = (
-        ("float_compiled", "compiled float", FLOAT_COLOUR),
-        ("int8", "INT8", INT8_COLOUR),
+        (record["fastest_float"], f"float, {fastest_told(record)}", FLOAT_COLOUR),
+        (INT8, "INT8", INT8_COLOUR),
     )
     largest = max(np.percentile(samples[key], 99.5) for key, _, _ in series)
     smallest = min(np.min(samples[key]) for key, _, _ in series)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from calib_tools.bench.table import PYTORCH
+from calib_tools.bench.floats import PYTORCH
 
 KIND, SCHEMA = "studies.jetson_check", 1
 HEAD = (

@@ -60,11 +60,13 @@ def summary_line(record: Mapping[str, Any]) -> str:
     network, cpu = record["network"], record["cpu"]
     kind = "A random network of SmolVLA's size" if network["random"] else "The policy"
     vnni = "with" if cpu["vnni"] else "without"
+    fastest = record.get("fastest_float")
+    beside = f", speedups beside the fastest float, `{fastest}`" if fastest else ""
     return (
         f"{kind}, {network['parameters'] / 1e6:.1f} M parameters, "
         f"{network['float_bytes'] / 1e9:.3f} GB in fp32; {cpu['model']}, {vnni} VNNI, "
-        f"{cpu['threads']} thread(s), all in turn in one run. Peak memory holds Python and its "
-        "libraries too."
+        f"{cpu['threads']} thread(s), all in turn in one run{beside}. Peak memory holds Python "
+        "and its libraries too."
     )
 
 

@@ -14,8 +14,9 @@ from support.stand_in_tensorrt import install
 from support.tiny_policy import observations, save_tiny_bundle
 
 from calib_tools.bench import measuring
+from calib_tools.bench.floats import PYTORCH
 from calib_tools.bench.pytorch import OnGpu
-from calib_tools.bench.table import PYTORCH, show_bench
+from calib_tools.bench.table import show_bench
 from calib_tools.quantize.judging import chunks_of, judge_bundles
 from quantvla_ros.backends.base import Options
 from quantvla_ros.backends.policy import load_policy, network_policy

@@ -34,6 +34,8 @@ def fill(path, **changes):
         "bench": {
             "cpu": {"model": "a processor", "vnni": False, "threads": 1},
             "kernel": "avx2",
+            "kernels": {"float_compiled": "float32", "int8": "avx2"},
+            "fastest_float": "float_compiled",
             "integer_layers": 30,
             "latency_ms": {"float_compiled": PERCENTILES, "int8": {**PERCENTILES, "p50": 24.5}},
             "speedup": 1.28,

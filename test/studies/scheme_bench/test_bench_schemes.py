@@ -52,6 +52,13 @@ def record(tmp_path, monkeypatch):
     monkeypatch.setattr(
         module, "load_policy", lambda path, threads: load_policy(path, "cpu", False, threads)
     )
+    others = {}
+
+    def other_floats(path, backend, threads):
+        others["float_other"] = load_policy(path, "reference", False, threads)
+        return others, {"missing": "not installed"}
+
+    monkeypatch.setattr(module, "other_floats", other_floats)
     float_path = save_tiny_bundle(tmp_path / "float")
     quantized = {s: save_quantized(tmp_path / s, s) for s in ("w8a8", "w4a8", "w4a16")}
     return module.bench_schemes(quantized, float_path, observations(2), rounds=3)
@@ -59,11 +66,14 @@ def record(tmp_path, monkeypatch):
 
 def test_every_policy_is_timed_and_compared_with_the_control(record):
     policies = record["policies"]
-    assert list(policies) == ["float_compiled", "w8a8", "w4a8", "w4a16"]
+    assert list(policies) == ["float_compiled", "float_other", "w8a8", "w4a8", "w4a16"]
+    floats = [policies[name] for name in ("float_compiled", "float_other")]
+    median = min(entry["latency_ms"]["p50"] for entry in floats)
     for entry in policies.values():
         assert len(entry["samples_ms"]) == 3
-        median = policies["float_compiled"]["latency_ms"]["p50"]
         assert entry["speedup"] == pytest.approx(median / entry["latency_ms"]["p50"])
+    assert policies[record["fastest_float"]]["speedup"] == 1.0
+    assert record["not_measured"] == {"missing": "not installed"}
     assert policies["float_compiled"]["scheme"] is None
     assert policies["w4a8"]["integer_layers"] == 14
 
