@@ -8,7 +8,11 @@ from collections.abc import Callable
 
 from calib_tools.buffer.messages import decode, decode_image
 from calib_tools.buffer.sources import STRING_TYPE, CalibrationConfig
-from calib_tools.check_robot.description import description_facts, strange_places
+from calib_tools.check_robot.description import (
+    description_facts,
+    missing_joints,
+    strange_places,
+)
 from calib_tools.check_robot.listening import Heard, listen
 from calib_tools.record.robot_sources import read_sources
 from quantvla_ros.backends.base import Fact
@@ -16,7 +20,6 @@ from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.resources import shared_file
 from quantvla_ros.robot.gripper_types import DEFAULT_NAMES
 from quantvla_ros.robot.robot_file import PRESETS, RobotFile, RobotGroup, read_robot
-from quantvla_ros.serving.joint_names import joint_mismatch
 from quantvla_ros.serving.parameter_model import PolicyNodeParameters
 
 DESCRIPTION = "/robot_description"
@@ -24,6 +27,7 @@ _ACTIONS = ("gripper_command", "parallel_gripper_command")
 _COMPRESSED = "set image_transport: compressed and record from the topic with /compressed."
 _Asked = Callable[[str], bool]
 _CLOCKS = 1.0  # s that a stamp may lie behind or ahead before clocks are doubted
+_EPOCH = 1e8  # s: no real clock is so early
 
 
 def check_robot(given: str, seconds: float = 5.0) -> list[Fact]:
@@ -87,8 +91,7 @@ def _joint_states(
     if known.last is None:
         return [_missing("joint states", topic, reasons)]
     state = decode(known.last)
-    wrong = joint_mismatch("robot", names, topic, state.name)
-    if wrong:
+    if wrong := missing_joints(robot, topic, state.name):
         remedy = "Correct the joints in robot.yaml, or start the driver of all of them."
         return [Fact("joint states", "bad", wrong, remedy)]
     positions = dict(zip(state.name, state.position, strict=False))
@@ -119,13 +122,16 @@ def _timed(name: str, shown: str, known: Heard, most: float, wanted: float) -> F
             f"{shown}: too slow, the node stops the robot after {most:g} s",
             "Raise its rate, or mend the connection.",
         )
+    if known.stamps[-1] < _EPOCH:
+        text, remedy = f"{shown}; in a simulation's time", "Start the node with use_sim_time:=true."
+        return Fact(name, "note", text, remedy)
     if abs(known.behind) > _CLOCKS:
         side = "behind" if known.behind > 0 else "ahead of"
         return Fact(
             name,
             "note",
             f"{shown}; its stamps are {abs(known.behind):.1f} s {side} this computer's clock",
-            "Synchronize the clocks (chrony), or use_sim_time:=true in a simulation.",
+            "Synchronize the clocks (chrony).",
         )
     if known.rate < 0.9 * wanted:
         return Fact(

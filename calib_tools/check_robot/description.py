@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from quantvla_ros.backends.base import Fact
 from quantvla_ros.control.limits import LimitsMissingError, limits_from_urdf
@@ -28,13 +28,24 @@ def description_facts(robot: RobotFile, topic: str, xml: str) -> list[Fact]:
         kinds = {joint.name: joint.type for joint in read_joints(xml)}
     except UrdfError as error:
         return [Fact(name, "bad", str(error), "Publish the robot's URDF there.")]
-    if wrong := joint_mismatch("robot", list(robot.joints), topic, kinds):
+    if wrong := missing_joints(robot, topic, kinds):
         return [Fact(name, "bad", wrong, "Correct the names in robot.yaml.")]
     return [
         *_wrong_units(robot, kinds),
         Fact(name, "good", f"{topic}: a URDF with all joints"),
         _limits(robot, xml),
     ]
+
+
+def missing_joints(robot: RobotFile, topic: str, offered: Iterable[str]) -> str:
+    """The sentence about joints of robot.yaml that a topic does not name; empty for none."""
+    offered = set(offered)
+    if offered and not offered & set(robot.joints):
+        return (
+            f"{topic} is of another robot than '{robot.name}': it has none of "
+            f"{', '.join(robot.joints)}."
+        )
+    return joint_mismatch("robot", list(robot.joints), topic, offered)
 
 
 def _wrong_units(robot: RobotFile, kinds: Mapping[str, str]) -> Iterator[Fact]:

@@ -84,7 +84,7 @@ def _no_camera(robot: RobotFile, names: Sequence[str]) -> CheckpointError:
     return CheckpointError(
         f"robot '{robot.name}' has no camera for the policy's "
         f"{' or '.join(repr(name) for name in names)}; its robot.yaml knows {has}: write the topic "
-        "under that name below 'cameras'"
+        f"under that name below 'cameras' in {robot.where}"
     )
 
 
@@ -146,7 +146,7 @@ def map_robot(robot: RobotFile, spaces: Spaces, cameras: Cameras, rate: float) -
             seen = states[place] if place < len(states) else "nothing"
             raise CheckpointError(
                 f"action '{name}' is counted from state {place}, and robot '{robot.name}' observes "
-                f"'{seen}' there; correct the order of 'state' and 'action' in its robot.yaml"
+                f"'{seen}' there; correct the order of 'state' and 'action' in {robot.where}"
             )
     try:
         return Interface(
@@ -158,7 +158,7 @@ def map_robot(robot: RobotFile, spaces: Spaces, cameras: Cameras, rate: float) -
         )
     except ValueError as error:
         raise CheckpointError(
-            f"robot '{robot.name}' does not fit the checkpoint: {error}; correct its robot.yaml"
+            f"robot '{robot.name}' does not fit the checkpoint: {error}; correct {robot.where}"
         ) from error
 
 
@@ -169,20 +169,20 @@ def _names(robot: RobotFile, what: str, count: int, said: Sequence[str]) -> list
     if said and listed and list(said) != listed:
         raise CheckpointError(
             f"the checkpoint's {what} is {', '.join(said)}, and '{what}' of robot '{robot.name}' "
-            f"lists {', '.join(listed)}; take '{what}' out of its robot.yaml"
+            f"lists {', '.join(listed)}; take '{what}' out of {robot.where}"
         )
     names = list(said) or listed or own
     tip = tip_words(robot, what)
     if unknown := [name for name in names if name not in own and name not in tip]:
         raise CheckpointError(
             f"robot '{robot.name}' has no joint that the policy calls '{unknown[0]}'; it knows "
-            f"{', '.join([*own, *tip])}: give the joint that name as 'policy' in its robot.yaml"
+            f"{', '.join([*own, *tip])}: give the joint that name as 'policy' in {robot.where}"
         )
     here = count_values(robot, names)
     if here != count:
         raise CheckpointError(
             f"the checkpoint has {count} values of {what}, and robot '{robot.name}' has "
             f"{here}: {', '.join(names)}; list those that the policy was trained with, in "
-            f"its order, under '{what}' in its robot.yaml"
+            f"its order, under '{what}' in {robot.where}"
         )
     return names

@@ -68,13 +68,13 @@ def check_velocities(
             raise CheckpointError(
                 f"the checkpoint commands velocities of the arm's joints, and robot "
                 f"'{robot.name}' does not say what '{name}' is counted in; write 'velocity' below "
-                f"group '{group}' in its robot.yaml, such as velocity: {{unit: rad/s}}"
+                f"group '{group}' in {robot.where}, such as velocity: {{unit: rad/s}}"
             )
         if velocity and (counted or said is False):
             raise CheckpointError(
                 f"the checkpoint commands where '{name}' is to be, and robot '{robot.name}' says "
-                f"how velocities of group '{group}' are counted; take 'velocity' out of its "
-                "robot.yaml"
+                f"how velocities of group '{group}' are counted; take 'velocity' out of "
+                f"{robot.where}"
             )
 
 

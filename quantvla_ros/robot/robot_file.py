@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.robot.chain import Kinematics
@@ -115,6 +115,12 @@ class RobotFile(StrictModel):
     state: tuple[str, ...] = ()
     action: tuple[str, ...] = ()
     tip: RobotTip | None = None
+    _where: str = PrivateAttr(default="its robot.yaml")
+
+    @property
+    def where(self) -> str:
+        """What to correct: its robot.yaml, or a copy of a preset."""
+        return self._where
 
     @model_validator(mode="after")
     def _each_joint_once(self) -> RobotFile:
@@ -252,10 +258,12 @@ def read_robot(given: str, presets: Path) -> RobotFile:
         raise QuantVLAError(f"{path} is not valid YAML{line}.") from error
     try:
         robot = RobotFile.model_validate(content)
+        if path.parent == presets:
+            robot._where = f"a copy of {path}"  # an update of the package replaces presets
     except ValidationError as error:
         raise QuantVLAError(f"{path} is not valid at {first_problem(error)}.") from error
-    if robot.tip is None or robot.tip.pose is None:
-        return robot
-    urdf = str(path.parent / robot.tip.pose.urdf)
-    pose = robot.tip.pose.model_copy(update={"urdf": urdf})
-    return robot.model_copy(update={"tip": robot.tip.model_copy(update={"pose": pose})})
+    return (
+        robot
+        if robot.tip is None
+        else robot.model_copy(update={"tip": robot.tip.beside(path.parent)})
+    )

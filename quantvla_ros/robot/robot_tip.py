@@ -86,6 +86,13 @@ class RobotTip(StrictModel):
     angular: MotionUnit | None = None
     pose: RobotPose | None = None
 
+    def beside(self, folder: Path) -> RobotTip:
+        """The same with the URDF as it lies from a folder, that of robot.yaml."""
+        if self.pose is None:
+            return self
+        pose = self.pose.model_copy(update={"urdf": str(folder / self.pose.urdf)})
+        return self.model_copy(update={"pose": pose})
+
     @model_validator(mode="after")
     def _moves_are_whole(self) -> RobotTip:
         if (self.linear is None) != (self.angular is None):

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two texts of different sources: one that everything is chosen by, one that judges."""
+"""Texts of different sources: some that everything is chosen by, and one that judges.
+
+A fixed range cuts off what calibration never reached. With the help texts alone most of what the
+ranges cost the gates on other kinds of text was cut off, so calibration has texts of several kinds.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,8 @@ from torch import Tensor
 from studies.language_model.environment import NEWS, package_folder
 
 WINDOW = 512  # tokens
-CALIBRATION, CHOICE, EVALUATION = 12, 1, 20  # windows
+OF_EACH_KIND, EVALUATION = 5, 20  # windows
+CHOICE = 7  # of the windows for calibration, the one that float layers are chosen by
 
 
 @dataclass(frozen=True)
@@ -35,22 +40,25 @@ class Texts:
 
 
 def read_texts(tokenizer: Any) -> Texts:
-    """Both texts, each window from another place of its text.
+    """All texts, each window from another place of its text.
 
     Raises:
-        QuantVLAError: the package with the unseen text is not installed.
+        QuantVLAError: the package with most of the texts is not installed.
     """
-    topics = pydoc_data.topics.topics
-    own = "\n".join(topics[key] for key in sorted(topics))
-    unseen = (package_folder(NEWS) / "test/test_data/lee_background.cor").read_text("utf-8")
-    spread, every = _spread(tokenizer, own, CALIBRATION + CHOICE), CALIBRATION // CHOICE + 1
-    choice = spread[::every]
-    calibration = [window for i, window in enumerate(spread) if i % every]
+    kinds = {
+        f"the help texts of Python {platform.python_version()} (pydoc_data.topics)": _help(),
+        f"film reviews (in {NEWS})": _labelled("pang_lee_polarity.cor", "alldata-id-10.txt"),
+        f"articles of an encyclopedia (in {NEWS})": _read("para2para_text1.txt")
+        + _read("para2para_text2.txt"),
+    }
+    windows = [w for text in kinds.values() for w in _spread(tokenizer, text, OF_EACH_KIND)]
+    choice = [windows.pop(CHOICE)]
+    unseen = _read("lee_background.cor")
     about = {
         "calibration": {
-            "source": f"the help texts of Python {platform.python_version()} (pydoc_data.topics)",
-            "sha256": _sha256(own),
-            "tokens": len(calibration) * WINDOW,
+            "source": ", ".join(kinds),
+            "sha256": _sha256("".join(kinds.values())),
+            "tokens": len(windows) * WINDOW,
             "tokens_of_the_choice": len(choice) * WINDOW,
         },
         "evaluation": {
@@ -59,7 +67,23 @@ def read_texts(tokenizer: Any) -> Texts:
             "tokens": EVALUATION * WINDOW,
         },
     }
-    return Texts(calibration, choice, _spread(tokenizer, unseen, EVALUATION), about)
+    return Texts(windows, choice, _spread(tokenizer, unseen, EVALUATION), about)
+
+
+def _help() -> str:
+    topics = pydoc_data.topics.topics
+    return "\n".join(topics[key] for key in sorted(topics))
+
+
+def _read(name: str) -> str:
+    """A text of those that the package's tests use."""
+    return (package_folder(NEWS) / "test/test_data" / name).read_text("utf-8")
+
+
+def _labelled(*names: str) -> str:
+    """Texts whose every line begins with a label, without the labels."""
+    lines = [line for name in names for line in _read(name).splitlines()]
+    return "\n".join(line.partition(" ")[2] for line in lines)
 
 
 def _spread(tokenizer: Any, text: str, count: int) -> list[Tensor]:

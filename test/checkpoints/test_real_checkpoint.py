@@ -5,8 +5,10 @@
     pytest -s test/checkpoints/test_real_checkpoint.py
 
 QUANTVLA_IMPORT holds further options of the import as JSON, such as
-``{"tokenizer": "tokenizer/", "rate": 30}``. The comparison needs a state and actions whose units in
-robot.yaml are the policy's own, as they always are, and runs both in float32 on the CPU.
+``{"tokenizer": "tokenizer/", "rate": 30}``. QUANTVLA_REFERENCE names an .npz file with a chunk that
+another project computed (see `support.reference_chunk`). The comparison needs a state and actions
+whose units in robot.yaml are the policy's own, as they always are, and runs both in float32 on the
+CPU.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
+from support.reference_chunk import largest_difference, own_values
 
 from calib_tools.import_.command import ImportSettings, import_checkpoint, the_contract
 from calib_tools.import_.table import show_contract
@@ -30,6 +33,7 @@ from quantvla_ros.checkpoints.contract import example_observation
 from quantvla_ros.processing.noise import draw_noise
 
 CHECKPOINT = os.environ.get("QUANTVLA_CHECKPOINT", "")
+REFERENCE = os.environ.get("QUANTVLA_REFERENCE", "")
 SAID = "pick up the red cube"
 MOST = 2e-3
 """Largest difference in standard deviations of an action; of the tiny golden it is 5e-7."""
@@ -79,10 +83,17 @@ def test_lerobot_gives_the_same_chunk(policy):
     theirs = lerobots_chunk(policy)
     observation = seen(policy)
     noise = draw_noise(policy.manifest, 0, 0)
-    ours = policy.manifest.interface.action.from_si(policy.infer(observation, noise).actions)
+    ours = own_values(policy, policy.infer(observation, noise).actions, observation)
     rows = min(len(ours), len(theirs))
     scale = np.array(policy.manifest.normalization.action_std)[:rows]
     difference = (np.abs(ours[:rows] - theirs[:rows]) / scale).max()
+    print(f"largest difference: {difference:.2e} standard deviations of an action")
+    assert difference < MOST
+
+
+@pytest.mark.skipif(not REFERENCE, reason="QUANTVLA_REFERENCE names no file")
+def test_another_project_gives_the_same_chunk(policy):
+    difference = largest_difference(policy, Path(REFERENCE))
     print(f"largest difference: {difference:.2e} standard deviations of an action")
     assert difference < MOST
 

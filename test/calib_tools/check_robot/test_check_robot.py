@@ -89,3 +89,12 @@ def test_what_the_urdf_and_the_joints_contradict_is_named(robot, tmp_path):
     assert "measured at 0.000 rad, outside its ends 0.500..1.500" in found["ends of joint1"].text
     assert "'joint2' is revolute, and robot.yaml counts it in m" in found["unit of joint2"].text
     assert "joint 'finger' has no jerk limit" in found["limits"].text
+
+
+def test_a_simulation_and_another_robot_are_told_as_such(robot, tmp_path):
+    robot.restamp = dict.fromkeys((*CAMERAS, "joint_states"), lambda stamp: stamp % 1000.0 + 1.0)
+    arm = {"type": "arm", "joints": {"shoulder": {}, "elbow": {}}}
+    found = judged(description(tmp_path / "robot.yaml", groups={"arm": arm}))
+    assert "simulation's time" in found["camera front"].text
+    for name in ("joint states", "robot_description"):
+        assert "another robot than 'fake': it has none of elbow, shoulder" in found[name].text

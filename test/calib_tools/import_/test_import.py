@@ -31,6 +31,7 @@ from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.bundle.tensors import WEIGHTS, tensor_header
 from quantvla_ros.processing.noise import draw_noise
+from quantvla_ros.resources import shared_file
 from quantvla_ros.robot.observation import Observation
 
 TEST = Path(__file__).parents[2]
@@ -156,6 +157,12 @@ def test_a_robot_that_does_not_fit_is_one_sentence_with_names(
 ):
     robot = robot_file(tmp_path / "odd.yaml", **changes)
     assert said in run("import", checkpoint, "--robot", robot, "--out", tmp_path / "float")
+
+
+def test_a_preset_is_corrected_in_a_copy(run, checkpoint, tmp_path):
+    said = run("import", checkpoint, "--robot", "so101", "--out", tmp_path / "float")
+    assert "3 values of state, and robot 'so101' has 6" in said
+    assert said.endswith("in a copy of " + str(shared_file("config/robots/so101.yaml")))
 
 
 def test_what_the_checkpoint_lacks_names_the_way_out(run, robot, checkpoint, tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from support.parity import assert_close, golden
+from support.reference_chunk import largest_difference
 from support.tiny_pi05 import CHECKPOINTS, float_policy, observation
 
 from quantvla_ros.models.flow import Flow, normalized_chunk
@@ -95,3 +96,15 @@ def test_weights_of_16_bits_stay_assert_close(run):
         chunk = normalized_chunk(policy.network, run.golden["noise"], context, FLOW)
     error = (chunk - run.golden["chunk.padded"]).abs().max()
     assert 1e-5 < error < 0.02
+
+
+def test_a_chunk_in_a_file_is_compared(run, tmp_path):
+    """As a user compares a checkpoint that LeRobot does not read."""
+    pictures = {f"image.{name}": picture for name, picture in run.given.images.items()}
+    given = {"joints": run.given.joints, "task": run.given.instruction}
+    known = {key: run.golden[key][0].numpy() for key in ("noise", "actions")}
+    np.savez(tmp_path / "chunk.npz", **pictures, **given, **known)
+    assert largest_difference(run.policy, tmp_path / "chunk.npz") < 5e-5
+    known["actions"] = known["actions"] + 0.1
+    np.savez(tmp_path / "other.npz", **pictures, **given, **known)
+    assert largest_difference(run.policy, tmp_path / "other.npz") > 1e-2
