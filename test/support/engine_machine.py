@@ -82,18 +82,17 @@ class Machine:
             assert bool((self._memory[guard] == POISON).all()), "memory beyond an output"
 
     def _emulate(self, code) -> None:
-        head = struct.pack(
-            "4q", len(code), self.threads, self._memory.data_ptr(), self._memory.numel()
-        )
+        head = struct.pack("4q", len(code), self.threads, self._memory.data_ptr(), self._end)
+        used = self._memory[: self._end]
         with tempfile.NamedTemporaryFile() as file:
-            file.write(head + bytes(code) + self._memory.numpy().tobytes())
+            file.write(head + bytes(code) + used.numpy().tobytes())
             file.flush()
             failed = int(_said(_program(self.unit), self.unit, file.name))
             if failed:
                 raise RuntimeError(f"instruction {failed - 1}")
             file.seek(len(head) + len(bytes(code)))
             after = torch.frombuffer(bytearray(file.read()), dtype=torch.uint8)
-        self._memory.copy_(after)
+        used.copy_(after)
 
 
 @cache

@@ -10,9 +10,24 @@
 #include "float_tile.h"
 
 enum Kind { FLOAT32, BFLOAT16, INT8, INT4 };
-enum { OFFSET = 8, LONGEST = 2 * LANES };
+static const float OFFSET = 8.0f;
 
 static const int BITS[] = {32, 16, 8, 4};
+
+// Register v of the weights of an input, without their scale.
+static inline Floats wide(enum Kind kind, const uint8_t *block, long k, int v) {
+    enum { FOURS = LANES / 4 };
+    uint32_t fours[FOURS];  // bytes
+    switch (kind) {
+        case BFLOAT16:
+            return floats_of_halves((const uint16_t *)block + k * COLUMNS + v * LANES);
+        case INT8: return floats_of_bytes((const int8_t *)block + k * COLUMNS + v * LANES);
+        default:
+            memcpy(fours, block + k * LANES, sizeof fours);
+            for (int i = 0; i < FOURS; i++) fours[i] = fours[i] >> (4 * v) & 0x0f0f0f0f;
+            return floats_of_bytes((const int8_t *)fours) - OFFSET;
+    }
+}
 
 // A block of COLUMNS channels as floats [depth][COLUMNS].
 //
@@ -21,22 +36,11 @@ static const int BITS[] = {32, 16, 8, 4};
 // scales: [depth / group][COLUMNS], for integers
 static void widen(enum Kind kind, const uint8_t *block, const float *scales, long depth, long group,
                   float *to) {
-    for (long k = 0; k < depth; k++, to += COLUMNS) {
+    for (long k = 0; k < depth; k++) {
         const float *scale = scales + k / group * COLUMNS;
-        int8_t codes[LONGEST];
-        for (int v = 0; v < 2; v++) {
-            Floats wide;
-            const int at = v * LANES;
-            if (kind == BFLOAT16) {
-                wide = floats_of_halves((const uint16_t *)block + k * COLUMNS + at);
-            } else {
-                const uint8_t *from = block + (kind == INT8 ? k * COLUMNS + at : k * LANES);
-                for (int j = 0; j < LANES; j++)
-                    codes[j] = kind == INT8 ? (int8_t)from[j]
-                                            : (int8_t)((from[j] >> (4 * v) & 15) - OFFSET);
-                wide = floats_of_bytes(codes) * load(scale + at);
-            }
-            store(to + at, wide);
+        for (int v = 0; v < 2; v++, to += LANES) {
+            const Floats weights = wide(kind, block, k, v);
+            store(to, kind == BFLOAT16 ? weights : weights * load(scale + v * LANES));
         }
     }
 }
@@ -68,11 +72,11 @@ int float_linear(const struct Instruction *it, const struct Worker *worker) {
             const uint8_t *bytes = (const uint8_t *)it->p[2] + index * block_bytes;
             const float *panel = (const float *)bytes;
             if (kind != FLOAT32) {
-                float *wide = room + part * depth * COLUMNS;
+                float *floats = room + part * depth * COLUMNS;
                 if (widened != block)
                     widen(kind, bytes, (const float *)it->p[3] + index * groups * COLUMNS, depth,
-                          it->n[5], wide);
-                panel = wide;
+                          it->n[5], floats);
+                panel = floats;
             }
             Floats bias[2];
             bias_of_block(&to, index, bias);

@@ -17,31 +17,31 @@ struct Rows {
     const float *steps;
 };
 
-// A block of a weight, or the inputs of it that share their scales.
+// A block of a weight: `groups` times `steps` of four inputs side by side.
 struct Panel {
     const int8_t *weights;
-    long steps;  // of four inputs side by side
-    const float *scales;
-    const int32_t *shifts;  // what the grid's zero point adds to the sums
+    const float *scales;    // [groups][COLUMNS]
+    const int32_t *shifts;  // [groups][COLUMNS], what the grid's zero point adds to the sums
+    long groups, steps;
 };
 
-// Add the products of some rows with a panel, or begin with them; after the last panel they become
-// outputs.
-static inline __attribute__((always_inline)) void tile(const int rows, const struct Rows *x,
-                                                       const struct Panel *panel, int first,
-                                                       int last, struct Ahead ahead,
-                                                       const Floats bias[2], Floats out[][2]) {
-    const int8_t *weights = panel->weights;
-    const uint8_t *q = x->q;
-    const long stride = x->stride;
-    Ints sums[MOST_ROWS][2], shift[2];
+// Sums of a group, without the shift.
+static inline __attribute__((always_inline)) void add_group(const int rows, const uint8_t *q,
+                                                            long stride, const int8_t *weights,
+                                                            const int32_t *shift, long steps,
+                                                            struct Ahead *ahead, Ints sums[][2]) {
+    Ints shifts[2];
+    memcpy(shifts, shift, sizeof shifts);
 #pragma GCC unroll 12
-    for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = (Ints){0};
-    for (long s = 0; s < panel->steps; s++, q += DEPTH, weights += 2 * WIDTH) {
+    for (int r = 0; r < rows; r++) {
+        sums[r][0] = -shifts[0];
+        sums[r][1] = -shifts[1];
+    }
+    for (long s = 0; s < steps; s++, q += DEPTH, weights += 2 * WIDTH) {
         Ints low, high;
         memcpy(&low, weights, WIDTH);
         memcpy(&high, weights + WIDTH, WIDTH);
-        fetch(&ahead);
+        fetch(ahead);
 #pragma GCC unroll 12
         for (int r = 0; r < rows; r++) {
             int32_t four;
@@ -51,15 +51,39 @@ static inline __attribute__((always_inline)) void tile(const int rows, const str
             sums[r][1] = add_products(sums[r][1], activations, high);
         }
     }
-    memcpy(shift, panel->shifts, sizeof shift);
-    for (int v = 0; v < 2; v++) {
-        const Floats scale = load(panel->scales + v * LANES);
+}
+
+// The products of some rows with a panel, in the units of the output.
+static inline __attribute__((always_inline)) void tile(const int rows, const struct Rows *x,
+                                                       const struct Panel *panel,
+                                                       struct Ahead ahead, const Floats bias[2],
+                                                       Floats out[][2]) {
+    const long inputs = panel->steps * DEPTH;
+    Ints sums[MOST_ROWS][2];
+    Floats total[MOST_ROWS][2];
+    add_group(rows, x->q, x->stride, panel->weights, panel->shifts, panel->steps, &ahead, sums);
+#pragma GCC unroll 2
+    for (int v = 0; v < 2; v++)
 #pragma GCC unroll 12
-        for (int r = 0; r < rows; r++) {
-            Floats y = __builtin_convertvector(sums[r][v] - shift[v], Floats) * scale;
-            if (!first) y += out[r][v];
-            out[r][v] = last ? multiply_add(y, splat(x->steps[r]), bias[v]) : y;
-        }
+        for (int r = 0; r < rows; r++)
+            total[r][v] = __builtin_convertvector(sums[r][v], Floats) *
+                          load(panel->scales + v * LANES);
+    for (long g = 1; g < panel->groups; g++) {
+        add_group(rows, x->q + g * inputs, x->stride, panel->weights + g * inputs * COLUMNS,
+                  panel->shifts + g * COLUMNS, panel->steps, &ahead, sums);
+#pragma GCC unroll 2
+        for (int v = 0; v < 2; v++)
+#pragma GCC unroll 12
+            for (int r = 0; r < rows; r++)
+                total[r][v] = multiply_add(__builtin_convertvector(sums[r][v], Floats),
+                                           load(panel->scales + g * COLUMNS + v * LANES),
+                                           total[r][v]);
+    }
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++) {
+        const Floats step = splat(x->steps[r]);
+        out[r][0] = multiply_add(total[r][0], step, bias[0]);
+        out[r][1] = multiply_add(total[r][1], step, bias[1]);
     }
 }
 
@@ -87,19 +111,6 @@ struct Weights {
     int packed;
 };
 
-// The products of some rows with a block, in the units of the output.
-static void products(const struct Weights *w, const int8_t *block, long index, int rows,
-                     struct Rows x, struct Ahead ahead, const Floats bias[2], Floats out[][2]) {
-    for (long g = 0; g < w->groups; g++, x.q += w->group_steps * DEPTH) {
-        const long at = (index * w->groups + g) * COLUMNS;
-        const struct Panel panel = {block + g * w->group_steps * DEPTH * COLUMNS, w->group_steps,
-                                    w->scales + at, w->shifts + at};
-        const int first = g == 0, last = g == w->groups - 1;
-        WITH_ROWS(INTEGER_ROWS, rows, tile, &x, &panel, first, last, ahead, bias, out)
-        ahead.at += w->group_steps * ahead.advance;
-    }
-}
-
 // out = epilogue(grid . weights)
 //
 // n: rows, inputs, outputs, bytes between rows of the grid, and those of `epilogue_of`; n[5] inputs
@@ -123,7 +134,7 @@ int integer_linear(const struct Instruction *it, const struct Worker *worker) {
         .packed = packed,
     };
     const int parts = it->flags & GATED ? 2 : 1;
-    const long tiles = tiles_of(rows, INTEGER_ROWS);
+    const long tiles = tiles_of(rows, w.groups == 1 ? INTEGER_ROWS : GROUPED_ROWS);
     long first, end, unpacked = -1;
     share((to.columns + COLUMNS - 1) / COLUMNS * tiles, worker, &first, &end);
     int8_t *room = w.packed ? scratch(parts * w.block_bytes) : NULL;
@@ -149,7 +160,10 @@ int integer_linear(const struct Instruction *it, const struct Worker *worker) {
                                    (const float *)it->p[1] + row};
             Floats bias[2];
             bias_of_block(&to, index, bias);
-            products(&w, bytes, index, count, x, ahead, bias, values[part]);
+            const long scales = index * w.groups * COLUMNS;
+            const struct Panel panel = {bytes, w.scales + scales, w.shifts + scales, w.groups,
+                                        w.group_steps};
+            WITH_ROWS(INTEGER_ROWS, count, tile, &x, &panel, ahead, bias, values[part])
         }
         unpacked = block;
         finish(&to, row, count, block * COLUMNS, values[0], parts == 2 ? values[1] : NULL);

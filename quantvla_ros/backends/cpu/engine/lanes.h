@@ -10,15 +10,16 @@
 #include <string.h>
 
 // A block of a weight is two registers of output channels. So many rows are multiplied with it at
-// once, in integers and in floats, as there are registers for their sums.
+// once, in integers and in floats, as there are registers for their sums; fewer where integers of
+// a group are added up as floats.
 #if defined(__AVX512VNNI__)
-enum { WIDTH = 64, INTEGER_ROWS = 12, FLOAT_ROWS = 12 };
+enum { WIDTH = 64, INTEGER_ROWS = 12, GROUPED_ROWS = 6, FLOAT_ROWS = 12 };
 #elif defined(__aarch64__)
-enum { WIDTH = 16, INTEGER_ROWS = 8, FLOAT_ROWS = 12 };
+enum { WIDTH = 16, INTEGER_ROWS = 8, GROUPED_ROWS = 6, FLOAT_ROWS = 12 };
 #elif defined(__AVXVNNI__)
-enum { WIDTH = 32, INTEGER_ROWS = 6, FLOAT_ROWS = 6 };
+enum { WIDTH = 32, INTEGER_ROWS = 6, GROUPED_ROWS = 3, FLOAT_ROWS = 6 };
 #else
-enum { WIDTH = 32, INTEGER_ROWS = 4, FLOAT_ROWS = 6 };
+enum { WIDTH = 32, INTEGER_ROWS = 4, GROUPED_ROWS = 4, FLOAT_ROWS = 6 };
 #endif
 enum { LANES = WIDTH / 4, COLUMNS = 2 * LANES, DEPTH = 4, MOST_ROWS = 12 };
 
