@@ -22,12 +22,13 @@ class _Model(BaseModel):
 class NoiseSpec(_Model):
     """Where the flow starts.
 
+    `scale` is 0 where a policy draws no noise: its one step leads from anywhere to the chunk.
     `rows` is what the network takes where it takes more than the chunk has: the rest was never
     trained, but attention sees it.
     """
 
     distribution: Literal["normal"]
-    scale: FiniteFloat = Field(gt=0)
+    scale: FiniteFloat = Field(ge=0)
     rows: int | None = Field(default=None, gt=0, exclude_if=lambda rows: rows is None)
 
 
@@ -38,11 +39,14 @@ class TokenizerSpec(_Model):
         max_length: tokens that it is cut or padded to.
         pad: token that it is padded with; else what tokenizer.json calls ``<pad>``.
         room: tokens that an instruction may have, where the prompt around it needs the others.
+        reads: whether the policy reads instructions at all; one that does not does the one thing
+            that it was trained for, whatever it is told.
     """
 
     max_length: int = Field(gt=0)
     pad: str | None = Field(default=None, exclude_if=lambda token: token is None)
     room: int | None = Field(default=None, gt=0, exclude_if=lambda count: count is None)
+    reads: bool = Field(default=True, exclude_if=lambda reads: reads)
 
 
 class LayerRecord(_Model):

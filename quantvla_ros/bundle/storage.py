@@ -94,7 +94,7 @@ def load_tokenizer(path: Path, manifest: BundleManifest) -> Tokenizer:
     except UnicodeDecodeError as error:
         raise BundleError(f"{file} is no text; make the bundle again") from error
     spec = manifest.tokenizer
-    return Tokenizer(text, spec.max_length, spec.pad, spec.room)
+    return Tokenizer(text, spec.max_length, spec.pad, spec.room, spec.reads)
 
 
 def save_bundle(

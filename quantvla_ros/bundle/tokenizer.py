@@ -40,7 +40,12 @@ class Tokenizer:
     """A Hugging Face tokenizer with a fixed length."""
 
     def __init__(
-        self, json: str, max_length: int, pad: str | None = None, room: int | None = None
+        self,
+        json: str,
+        max_length: int,
+        pad: str | None = None,
+        room: int | None = None,
+        reads: bool = True,
     ) -> None:
         """Read the tokenizer.
 
@@ -49,6 +54,7 @@ class Tokenizer:
             max_length: tokens that are read.
             pad: token of the places behind or before them; else ``<pad>``, else number 0.
             room: tokens that an instruction may have, where a prompt around it needs others.
+            reads: whether the policy reads instructions at all.
 
         Raises:
             BundleError: `json` is no tokenizer, or has no token `pad`.
@@ -57,7 +63,7 @@ class Tokenizer:
             self._tokenizer = tokenizers.Tokenizer.from_str(json)
         except Exception as error:  # the library raises a bare Exception
             raise BundleError(f"tokenizer.json cannot be read ({error})") from error
-        self.json, self.max_length = json, max_length
+        self.json, self.max_length, self.reads = json, max_length, reads
         self.room = max_length if room is None else room
         # Lengths are the bundle's, not those that a training script left in the file.
         self._tokenizer.no_padding()

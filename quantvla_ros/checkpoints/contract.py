@@ -32,7 +32,9 @@ def contract(
     manifest = imported.manifest
     interface = manifest.interface
     inputs = processing.inputs(example_observation(manifest, options.instruction))
-    tokens = np.asarray(inputs["tokens"])[np.asarray(inputs["token_mask"], bool)]
+    # A policy without language has no tokens at all.
+    ids, there = (np.asarray(inputs.get(name, [])) for name in ("tokens", "token_mask"))
+    tokens = ids[there.astype(bool)].astype(np.int64)
     return Contract(
         checkpoint=imported.weights.checkpoint.path.resolve().name,
         cameras=[

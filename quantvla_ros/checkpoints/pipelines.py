@@ -28,6 +28,7 @@ from quantvla_ros.checkpoints.statistics import (
     STATE,
     Feature,
     Scaled,
+    Values,
     features_of,
     normalization,
 )
@@ -108,6 +109,25 @@ class Step:
             )
         return Scaled(known, mode, count, where, eps=config.eps)
 
+    def picture_statistics(self, picture: str) -> tuple[Values, Values]:
+        """Mean and deviation of a picture's three channels, where black is 0 and white 1.
+
+        Args:
+            picture: such as ``observation.images.front``.
+
+        Raises:
+            CheckpointError: it has none.
+        """
+        known = self.features().get(picture)
+        if known is None:
+            raise CheckpointError(
+                f"{self.state_file or self.file} has no statistics of '{picture}', by which "
+                f"{self.where} scales it; copy the whole checkpoint again"
+            )
+        flat = {name: values.reshape(-1) for name, values in known.values.items()}
+        found = Feature(picture, known.where, flat)
+        return found.get("mean", 3), found.get("std", 3)
+
 
 @dataclass(frozen=True)
 class Pipelines:
@@ -170,12 +190,15 @@ class Pipelines:
         return found
 
 
-def read_pipelines(checkpoint: Checkpoint, own: Collection[str] = ()) -> Pipelines:
+def read_pipelines(
+    checkpoint: Checkpoint, own: Collection[str] = (), scaled_pictures: bool = False
+) -> Pipelines:
     """Read both pipelines of a LeRobot checkpoint.
 
     Args:
         checkpoint: that was opened.
         own: registry names of the steps that the family reads itself.
+        scaled_pictures: whether the family scales pictures by statistics, as few do.
 
     Raises:
         CheckpointError: a file is missing or damaged, a step or a field is not known.
@@ -190,8 +213,9 @@ def read_pipelines(checkpoint: Checkpoint, own: Collection[str] = ()) -> Pipelin
         )
     _refuse_memory(checkpoint)
     found = Pipelines(_steps(path / PREPROCESSOR, own), _steps(path / POSTPROCESSOR, own))
-    for step in (*found.pre, *found.post):
-        _refuse_scaled_pictures(step)
+    if not scaled_pictures:
+        for step in (*found.pre, *found.post):
+            _refuse_scaled_pictures(step)
     return found
 
 
@@ -209,7 +233,7 @@ def _refuse_memory(checkpoint: Checkpoint) -> None:
 
 
 def _refuse_scaled_pictures(step: Step) -> None:
-    """Refuse pictures scaled by statistics; every family here takes them as -1..1 or 0..1."""
+    """Refuse pictures scaled by statistics; most families take them as -1..1 or 0..1."""
     config = step.config
     if not isinstance(config, Normalize):
         return

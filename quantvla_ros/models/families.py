@@ -14,8 +14,10 @@ FAMILIES: Registry[Family] = Registry(
     kind="model family",
     group="quantvla_ros.families",
     bundled={
+        "act_policy": "quantvla_ros.models.act_policy.family:FAMILY",
         "mini_pi05": "quantvla_ros.models.mini_pi05.family:FAMILY",
         "pi05": "quantvla_ros.models.pi05.family:FAMILY",
+        "groot_n15": "quantvla_ros.models.groot_n15.family:FAMILY",
         "groot_n17": "quantvla_ros.models.groot_n17.family:FAMILY",
         "smolvla": "quantvla_ros.models.smolvla.family:FAMILY",
     },

@@ -57,6 +57,7 @@ class InstructionCheck:
 
     A tokenizer of whole words shows the words that the policy was never trained on. Every other one
     spells any language, so there only the instructions that the policy was calibrated on are known.
+    A policy that reads none takes any for the sign that it may move.
     """
 
     def __init__(self, tokenizer: Tokenizer, calibrated: Sequence[str] = ()) -> None:
@@ -72,6 +73,8 @@ class InstructionCheck:
             return Judgement()
         if long := too_long(text):
             return Judgement(unreadable=long)
+        if not self._tokenizer.reads:
+            return Judgement(doubtful="the policy reads no instruction: it does its one task")
         try:
             reading = self._tokenizer.read(text)
         except QuantVLAError as error:

@@ -46,7 +46,7 @@ def test_a_manifest_survives_the_way_through_plain_data():
         ),
         ({"interface__action__entries__0__unit": "furlong"}, "has unit 'furlong'; known are rad"),
         ({"interface__state__kinematics__joints__0__name": None}, "a name exactly when it moves"),
-        ({"noise__scale": 0.0}, "greater than 0"),
+        ({"noise__scale": -1.0}, "greater than or equal to 0"),
         ({"colour": "red"}, "Extra inputs"),
         ({"family": ""}, "at least 1"),
     ],

@@ -80,7 +80,8 @@ class FamilyChain:
     def imported(cls, checkpoint: str) -> Imported:
         """A golden checkpoint, for the robot of this chain."""
         known, robot = golden(checkpoint), RobotFile.model_validate(cls.robot_file())
-        told = ImportOptions(robot, cls.rate, tokenizer=known.tokenizer, sizes=cls.sizes)
+        tokens = known.tokenizer if (known.path / "hub").is_dir() else None
+        told = ImportOptions(robot, cls.rate, tokenizer=tokens, sizes=cls.sizes)
         made = find_family(cls.family).importer(open_checkpoint(known.path), told)
         assert made is not None
         return made
@@ -127,7 +128,8 @@ class FamilyChain:
         integer = {r.name: r.role for r in found.quantization.layers if r.precision == kind}
         before, after = (self._roles(bundle) for bundle in (float_bundle, quantized))
         assert integer == {name: role for name, role in before.items() if role in wanted}
-        assert Counter(integer.values()) == {role: self.linears[role] for role in wanted}
+        there = {role: self.linears[role] for role in wanted if role in self.linears}
+        assert Counter(integer.values()) == there
         assert not set(after) & set(integer)  # they are linears no more
         assert list(found.quantization.alpha) == list(self.attentions)
         assert found.gate.samples == 9 and found.gate.cosine > self.cosine[quantized.name]
@@ -141,7 +143,9 @@ class FamilyChain:
         assert reduce(getitem, key.split("."), told["architecture"]) == value
         write_report(quantized, tmp_path / "report.html", force=False)
         text = (tmp_path / "report.html").read_text()
-        assert all(part in text for part in ("Error of each layer", "balance", "dit_mlp"))
+        parts = ["Error of each layer", list(self.linears)[-1]]
+        parts += ["balance"] if self.attentions else []
+        assert all(part in text for part in parts)
 
     def test_a_chunk_continues_what_the_robot_does_meanwhile(self, float_bundle, buffer):
         assert_continues(float_bundle, buffer)

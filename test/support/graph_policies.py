@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from outside_family.network import ReachConfig, ReachNetwork
-from support import smolvla, tiny_pi05
+from support import imported_act, imported_groot_n15, smolvla, tiny_pi05
 from support.imported_groot import imported, observation
 from support.parity import golden
 from support.spaces import ARM, action_space, state_space
@@ -31,10 +31,11 @@ from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.rounding.nearest import round_nearest
 from quantvla_ros.quantization.schemes import Precision
 from quantvla_ros.robot.interface import CameraSlot, Interface
+from quantvla_ros.robot.observation import Observation
 
 SIZE, HORIZON, JOINTS = 16, 6, ("a", "b", "c")
 STATIC = Precision(8, None, "static")
-FAMILIES = ("mini_pi05", "reach", "smolvla", "pi05", "groot_n17")
+FAMILIES = ("mini_pi05", "reach", "smolvla", "pi05", "groot_n17", "groot_n15", "act_policy")
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ def graph_policy(family: str) -> GraphPolicy:
         "smolvla": _smolvla,
         "pi05": _pi05,
         "groot_n17": _groot,
+        "groot_n15": _groot_n15,
+        "act_policy": _act,
     }
     return made[family]()
 
@@ -181,8 +184,26 @@ def _pi05() -> GraphPolicy:
 
 def _groot() -> GraphPolicy:
     """The golden checkpoint's that computes more rows than a chunk has, with several prompts."""
-    bundle = load_bundle(imported("groot_raw"))
-    policy, seen = policy_of(bundle, load_network(bundle)), observation(golden("groot_raw"))
+    return _with_prompts(imported("groot_raw"), observation(golden("groot_raw")))
+
+
+def _groot_n15() -> GraphPolicy:
+    """The golden checkpoint's, with several prompts."""
+    seen = imported_groot_n15.observation(golden(imported_groot_n15.NAME))
+    return _with_prompts(imported_groot_n15.imported(), seen)
+
+
+def _act() -> GraphPolicy:
+    """The golden checkpoint's; what it is told changes nothing."""
+    return _with_prompts(
+        imported_act.imported(), imported_act.observation(golden(imported_act.NAME))
+    )
+
+
+def _with_prompts(path: Path, seen: Observation) -> GraphPolicy:
+    """A bundle's policy that sees one thing and is told three."""
+    bundle = load_bundle(path)
+    policy = policy_of(bundle, load_network(bundle))
     told = ("open", "pick up the red cube and put it away", "close the drawer")
     inputs = [policy.inputs(replace(seen, instruction=words)) for words in told]
     return GraphPolicy(bundle, policy.network, inputs)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The golden room: tiny checkpoints in the published layouts, and what LeRobot 0.6.1 made of them.
+"""The golden room: tiny checkpoints in the published layouts, and what LeRobot made of them.
 
 Each folder of test/data/parity is a checkpoint as LeRobot or NVIDIA writes it, with random weights,
-beside `golden.safetensors`: every stage from the raw picture to the robot's action, in float32. The
+beside `golden.safetensors`: every stage from the raw picture to the robot's action, in float32, by
+LeRobot 0.6.1 or, of those in `makers`, by the version that stands there. The
 folder `hub` holds stand-ins of what a checkpoint names on the hub (tokenizer.json and others).
 
 Keys of a golden: `raw.*` (pictures, state, task), `pre.*` (after the pre-processor),

@@ -33,11 +33,13 @@ class Shape:
         return torch.empty(self.shape, dtype=torch.bfloat16, device="meta")
 
 
-def _linear(name, out, columns, bias=True):
+def linear_shapes(name, out, columns, bias=True):
+    """Of a linear."""
     return {f"{name}.weight": (out, columns), **({f"{name}.bias": (out,)} if bias else {})}
 
 
-def _norm(name, width):
+def norm_shapes(name, width):
+    """Of a norm with gain and shift."""
     return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
 
 
@@ -47,15 +49,17 @@ def _vision():
     found |= {f"{VISUAL}patch_embed.proj.bias": (1024,)}
     for n in range(24):
         block = f"{VISUAL}blocks.{n}."
-        found |= _norm(f"{block}norm1", 1024) | _norm(f"{block}norm2", 1024)
-        found |= _linear(f"{block}attn.qkv", 3072, 1024) | _linear(f"{block}attn.proj", 1024, 1024)
-        found |= _linear(f"{block}mlp.linear_fc1", 4096, 1024)
-        found |= _linear(f"{block}mlp.linear_fc2", 1024, 4096)
+        found |= norm_shapes(f"{block}norm1", 1024) | norm_shapes(f"{block}norm2", 1024)
+        found |= linear_shapes(f"{block}attn.qkv", 3072, 1024) | linear_shapes(
+            f"{block}attn.proj", 1024, 1024
+        )
+        found |= linear_shapes(f"{block}mlp.linear_fc1", 4096, 1024)
+        found |= linear_shapes(f"{block}mlp.linear_fc2", 1024, 4096)
     mergers = {"merger": 1024} | {f"deepstack_merger_list.{n}": 4096 for n in range(3)}
     for name, width in mergers.items():
-        found |= _norm(f"{VISUAL}{name}.norm", width)
-        found |= _linear(f"{VISUAL}{name}.linear_fc1", 4096, 4096)
-        found |= _linear(f"{VISUAL}{name}.linear_fc2", 2048, 4096)
+        found |= norm_shapes(f"{VISUAL}{name}.norm", width)
+        found |= linear_shapes(f"{VISUAL}{name}.linear_fc1", 4096, 4096)
+        found |= linear_shapes(f"{VISUAL}{name}.linear_fc2", 2048, 4096)
     return found
 
 
@@ -83,37 +87,40 @@ def _language():
     }
 
 
-def _head():
-    found = _norm("action_head.vlln", 2048)
+def head_shapes(blocks, states, actions):
+    """Of an action head with so many blocks, values of the state and of an action."""
+    found = norm_shapes("action_head.vlln", 2048)
     found["action_head.position_embedding.weight"] = (1024, 1536)
     time = f"{DIT}timestep_encoder.timestep_embedder.linear_"
-    found |= _linear(f"{time}1", 1536, 256) | _linear(f"{time}2", 1536, 1536)
-    for n in range(32):
+    found |= linear_shapes(f"{time}1", 1536, 256) | linear_shapes(f"{time}2", 1536, 1536)
+    for n in range(blocks):
         block = f"{DIT}transformer_blocks.{n}."
         read = 1536 if n % 2 else 2048
-        found |= _linear(f"{block}norm1.linear", 3072, 1536)
-        found |= _linear(f"{block}attn1.to_q", 1536, 1536)
-        found |= _linear(f"{block}attn1.to_k", 1536, read)
-        found |= _linear(f"{block}attn1.to_v", 1536, read)
-        found |= _linear(f"{block}attn1.to_out.0", 1536, 1536)
-        found |= _linear(f"{block}ff.net.0.proj", 6144, 1536)
-        found |= _linear(f"{block}ff.net.2", 1536, 6144)
-    found |= _linear(f"{DIT}proj_out_1", 3072, 1536) | _linear(f"{DIT}proj_out_2", 1024, 1536)
+        found |= linear_shapes(f"{block}norm1.linear", 3072, 1536)
+        found |= linear_shapes(f"{block}attn1.to_q", 1536, 1536)
+        found |= linear_shapes(f"{block}attn1.to_k", 1536, read)
+        found |= linear_shapes(f"{block}attn1.to_v", 1536, read)
+        found |= linear_shapes(f"{block}attn1.to_out.0", 1536, 1536)
+        found |= linear_shapes(f"{block}ff.net.0.proj", 6144, 1536)
+        found |= linear_shapes(f"{block}ff.net.2", 1536, 6144)
+    found |= linear_shapes(f"{DIT}proj_out_1", 3072, 1536) | linear_shapes(
+        f"{DIT}proj_out_2", 1024, 1536
+    )
     for n in range(4):
         block = f"{READER}{n}."
-        found |= _norm(f"{block}norm1", 2048) | _norm(f"{block}norm3", 2048)
+        found |= norm_shapes(f"{block}norm1", 2048) | norm_shapes(f"{block}norm3", 2048)
         for part in ("to_q", "to_k", "to_v", "to_out.0"):
-            found |= _linear(f"{block}attn1.{part}", 2048, 2048)
-        found |= _linear(f"{block}ff.net.0.proj", 8192, 2048)
-        found |= _linear(f"{block}ff.net.2", 2048, 8192)
+            found |= linear_shapes(f"{block}attn1.{part}", 2048, 2048)
+        found |= linear_shapes(f"{block}ff.net.0.proj", 8192, 2048)
+        found |= linear_shapes(f"{block}ff.net.2", 2048, 8192)
     personal = {
-        "state_encoder.layer1": (132, 1024),
+        "state_encoder.layer1": (states, 1024),
         "state_encoder.layer2": (1024, 1536),
-        "action_encoder.W1": (132, 1536),
+        "action_encoder.W1": (actions, 1536),
         "action_encoder.W2": (3072, 1536),
         "action_encoder.W3": (1536, 1536),
         "action_decoder.layer1": (1024, 1024),
-        "action_decoder.layer2": (1024, 132),
+        "action_decoder.layer2": (1024, actions),
     }
     for name, (columns, out) in personal.items():
         found[f"action_head.{name}.W"] = (EMBODIMENTS, columns, out)
@@ -123,7 +130,7 @@ def _head():
 
 def published_checkpoint() -> Checkpoint:
     """The checkpoint, opened, in NVIDIA's layout; reading any tensor of it is an error."""
-    shapes = {**_vision(), **_language(), **_head()}
+    shapes = {**_vision(), **_language(), **head_shapes(32, 132, 132)}
     sources = {name: Shape(shape) for name, shape in shapes.items()}
     config = {"model_type": "Gr00tN1d7", "select_layer": 16}
     return Checkpoint(Path("GR00T-N1.7-3B"), config, sources, {}, {})

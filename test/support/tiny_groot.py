@@ -13,10 +13,15 @@ from quantvla_ros.models.groot_n17.config import (
     PicturePath,
     VisionSizes,
 )
+from quantvla_ros.models.groot_n17.family import FAMILY as FAMILY
 from quantvla_ros.models.groot_n17.network import GrootN17
 
 FLOW = Flow(4, noise_time=0.0, action_time=1.0)
 TEXT = 12  # tokens, padding included
+PICTURES, UNLISTED = "patches", {"visual.merger.norm"}
+"""The input of pixels; the norm whose output is put together four by four."""
+GROUPS = 3 + 2 * 3 + 1 + 2 + 2
+"""Siblings: of vision, language, reader, own and read tokens."""
 CONFIG = GrootN17Config(
     vision=VisionSizes(width=32, layers=3, heads=2, mlp=64, deepstack=(0, 1)),
     language=LanguageSizes(

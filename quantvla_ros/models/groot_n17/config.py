@@ -10,18 +10,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from quantvla_ros.models.dit.sizes import DiTConfig, Sizes
+from quantvla_ros.models.dit.sizes import HeadSizes as CommonHead
+from quantvla_ros.models.dit.sizes import LanguageSizes as CommonLanguage
 
 PATCH, FRAMES, MERGE = 16, 2, 2
 """Side of a patch (pixels), frames of one patch (a still picture is repeated), and patches along a
 side that become one token. Source: Qwen3-VL, transformers 5.5.4 models/qwen3_vl."""
 
 
-class _Sizes(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class VisionSizes(_Sizes):
+class VisionSizes(Sizes):
     """The vision tower; `deepstack` lists the blocks whose output goes into the language model."""
 
     width: int
@@ -31,50 +31,26 @@ class VisionSizes(_Sizes):
     deepstack: tuple[int, ...]
 
 
-class LanguageSizes(_Sizes):
-    """The language model up to the layer that the head reads.
+class LanguageSizes(CommonLanguage):
+    """The language model.
 
     `sections` are the numbers of rotary frequencies for time, height and width [mrope_section].
     """
 
-    vocabulary: int
-    width: int
-    layers: int
-    heads: int
-    kv_heads: int
-    head_width: int
-    mlp: int
-    rope_theta: float
     sections: tuple[int, int, int]
 
 
-class HeadSizes(_Sizes):
+class HeadSizes(CommonHead):
     """The action head.
 
-    `hidden` is the width of the embodiment's own linears, `output` the diffusion transformer's
-    last [output_dim]; of its cross-attentions every `text_every`-th reads text, the others
-    pictures [attend_text_every_n_blocks]. `buckets` of flow time there are in 0..1.
+    Of its blocks that read, every `text_every`-th reads text, the others pictures
+    [attend_text_every_n_blocks].
     """
 
-    layers: int
-    heads: int
-    head_width: int
-    mlp: int
-    output: int
-    hidden: int
-    reader_layers: int
-    reader_heads: int
-    reader_mlp: int
     text_every: int
-    buckets: int
-
-    @property
-    def width(self) -> int:
-        """Of a token."""
-        return self.heads * self.head_width
 
 
-class PicturePath(_Sizes):
+class PicturePath(Sizes):
     """How a camera's picture is brought to the trained size.
 
     Attributes:
@@ -97,7 +73,7 @@ class PicturePath(_Sizes):
     most: int
 
 
-class GrootN17Config(_Sizes):
+class GrootN17Config(DiTConfig):
     """What `bundle.yaml` holds under ``architecture``.
 
     Attributes:
@@ -106,9 +82,6 @@ class GrootN17Config(_Sizes):
         head: of actions.
         grids: rows and columns of patches of each camera's picture, in the network's order.
         lead: text tokens in front of the first picture.
-        state_width: columns of the state that the network takes.
-        action_width: columns of its chunk.
-        rows: of its chunk.
         pictures: how they are made ready.
         formalize: whether instructions lose all but letters, digits, white space and "_"
             [formalize_language].
@@ -121,9 +94,6 @@ class GrootN17Config(_Sizes):
     head: HeadSizes
     grids: tuple[tuple[int, int], ...]
     lead: int
-    state_width: int
-    action_width: int
-    rows: int
     pictures: PicturePath
     formalize: bool
     two_sided: tuple[int, ...] = ()
@@ -132,9 +102,6 @@ class GrootN17Config(_Sizes):
 
 PUBLISHED_BACKBONE: dict[str, Any] = {
     "text_config": {
-        "head_dim": 128,
-        "num_attention_heads": 16,
-        "num_key_value_heads": 8,
         "rope_parameters": {"rope_theta": 5_000_000, "mrope_section": [24, 20, 20]},
     },
     "vision_config": {"num_heads": 16, "deepstack_visual_indexes": [5, 11, 17]},

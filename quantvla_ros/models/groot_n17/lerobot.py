@@ -16,14 +16,14 @@ from quantvla_ros.checkpoints.pipelines import Pipelines, RelativeActions, Step,
 from quantvla_ros.checkpoints.shared_steps import Config
 from quantvla_ros.checkpoints.statistics import ACTION, STATE, Feature, Scaled
 from quantvla_ros.errors import CheckpointError
-from quantvla_ros.models.groot_n17.sizes import settings
-from quantvla_ros.models.groot_n17.trained import (
+from quantvla_ros.models.dit.trained import (
     Groups,
     Trained,
     choose,
     ranged,
     refused_statistics,
 )
+from quantvla_ros.models.groot_n17.sizes import settings
 
 PREFIX = "_groot_model."
 PACK, SEE = "groot_n1_7_pack_inputs_v1", "groot_n1_7_vlm_encode_v1"

@@ -7,18 +7,15 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from quantvla_ros.models.blocks import RotaryTable, attention_bias
-from quantvla_ros.models.family import Network
-from quantvla_ros.models.groot_n17.backbone import LanguageModel, causal
+from quantvla_ros.models.dit.language import causal
+from quantvla_ros.models.dit.network import Context, DiTNetwork
 from quantvla_ros.models.groot_n17.config import MERGE, GrootN17Config
-from quantvla_ros.models.groot_n17.head import EPS, ActionEncoder, DiT, Mlp, TimeConstants
-from quantvla_ros.models.groot_n17.layout import TokenLayout
+from quantvla_ros.models.groot_n17.layout import picture_layout, positions
 from quantvla_ros.models.groot_n17.rotary import interleaved_table, patch_table
-from quantvla_ros.models.groot_n17.vision import EncoderBlock, VisionTower, patch_pixels
-
-_ROUNDING = 1e-3  # of a bucket: what float32 may have lost of a flow time
+from quantvla_ros.models.groot_n17.vision import VisionTower, patch_pixels
 
 
 class Places(NamedTuple):
@@ -39,40 +36,17 @@ class Places(NamedTuple):
     text: Tensor
 
 
-class Context(NamedTuple):
-    """What every step reads.
-
-    Attributes:
-        state: features of the state [B, 1, D].
-        memory: keys and values of the blocks that read text or pictures.
-        text_bias: see `Places`.
-    """
-
-    state: Tensor
-    memory: list[tuple[Tensor, Tensor]]
-    text_bias: Tensor
-
-
-class GrootN17(Network):
+class GrootN17(DiTNetwork):
     """The network; flow time runs from 0, pure noise, to 1, the action."""
+
+    config: GrootN17Config
 
     def __init__(self, config: GrootN17Config) -> None:
         super().__init__()
         self.config = config
-        head, width = config.head, config.language.width
-        self.layout = TokenLayout(config.lead, config.grids)
-        self.visual = VisionTower(config.vision, config.grids, width)
-        self.language_model = LanguageModel(config.language)
-        self.vlln = nn.LayerNorm(width, eps=EPS)
-        self.reader = nn.ModuleList(
-            EncoderBlock(width, head.reader_heads, head.reader_mlp, EPS)
-            for _ in range(head.reader_layers)
-        )
-        self.state_encoder = Mlp(config.state_width, head.hidden, head.width)
-        self.action_encoder = ActionEncoder(config.action_width, head.width)
-        self.position_embedding = nn.Parameter(torch.randn(config.rows, head.width))
-        self.dit = DiT(head, width)
-        self.action_decoder = Mlp(head.output, head.hidden, config.action_width)
+        self.layout = picture_layout(config.lead, config.grids)
+        self.visual = VisionTower(config.vision, config.grids, config.language.width)
+        self.add_common_parts(config, normed=False)
 
     def encode(self, inputs: Mapping[str, Tensor]) -> Context:
         """Read an observation once.
@@ -92,8 +66,9 @@ class GrootN17(Network):
         config = self.config
         language, vision = config.language, config.vision
         there = self.layout.mask(mask)
+        places = positions(self.layout, config.grids, mask)
         table = interleaved_table(
-            self.layout.positions(mask), language.head_width, language.rope_theta, language.sections
+            places, language.head_width, language.rope_theta, language.sections
         )
         return Places(
             patch_table(config.grids, MERGE, vision.width // vision.heads, mask.device),
@@ -113,40 +88,15 @@ class GrootN17(Network):
         out: Tensor = self.language_model(x, places.tokens, places.causal, added)
         return out
 
-    def read(self, features: Tensor, there: Tensor) -> Tensor:
-        """What the diffusion transformer reads [B, S, D].
+    def sources(self, read: Tensor) -> list[Tensor]:
+        """See `DiTNetwork`: text or pictures."""
+        text, pictures = self.layout.part(read)
+        return [text if self._reads_text(n) else pictures for n in range(self.dit.readers)]
 
-        The reference, which pads none but a batch's shorter prompts, lets padding be seen here.
-        """
-        x: Tensor = self.vlln(features)
-        for block in self.reader:
-            x = block(x, bias=there)
-        return x
+    def biases(self, bias: Tensor) -> list[Tensor | None]:
+        """See `DiTNetwork`: pictures have no padding."""
+        return [bias if self._reads_text(n) else None for n in range(self.dit.readers)]
 
-    def memory(self, features: Tensor, there: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Keys and values of the blocks that read text or pictures (see `Places.there`)."""
-        return self.dit.key_values(*self.layout.part(self.read(features, there)))
-
-    def state_features(self, state: Tensor) -> Tensor:
-        """The state's token [B, 1, D]."""
-        out: Tensor = self.state_encoder(state[:, None])
-        return out
-
-    def time_constants(self, t: Tensor) -> TimeConstants:
-        """All that the flow time [B] changes; it counts in whole buckets."""
-        bucket = torch.floor(t.float() * self.config.head.buckets + _ROUNDING)
-        return self.dit.time_constants(bucket)
-
-    def step(self, x_t: Tensor, time_constants: TimeConstants, context: Context) -> Tensor:
-        """Velocity of the flow, action minus noise [B, rows, action_width].
-
-        Args:
-            x_t: noisy normalized chunk [B, rows, action_width].
-            time_constants: of the flow time.
-            context: what `encode` returned.
-        """
-        rows = self.action_encoder(x_t, time_constants.rows) + self.position_embedding
-        x = torch.cat([context.state, rows], dim=1)
-        x = self.dit(x, time_constants.modulation, context.memory, context.text_bias)
-        out: Tensor = self.action_decoder(x[:, 1:])
-        return out
+    def _reads_text(self, number: int) -> bool:
+        """Whether a block, counted among those that read, reads text; else it reads pictures."""
+        return number % self.config.head.text_every == 0

@@ -12,16 +12,17 @@ from typing import Any
 from quantvla_ros.checkpoints.checkpoint import Checkpoint
 from quantvla_ros.checkpoints.options import ImportOptions
 from quantvla_ros.errors import CheckpointError
-from quantvla_ros.models.groot_n17.sizes import check_switches, settings
-from quantvla_ros.models.groot_n17.trained import (
-    LIBERO,
+from quantvla_ros.models.dit.trained import (
     Groups,
     Trained,
     choose,
     refused_statistics,
 )
+from quantvla_ros.models.groot_n17.sizes import check_switches, settings
 
 FOLDERS = ("", "processor/")
+LIBERO = "libero_sim"
+"""The embodiment whose gripper is decoded to 1 and -1 (lerobot 0.6.1, GrootConfig)."""
 
 
 def read_nvidia(checkpoint: Checkpoint, options: ImportOptions) -> Trained:

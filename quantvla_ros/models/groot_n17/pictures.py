@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.models.dit.pictures import resized
 from quantvla_ros.models.groot_n17.config import MERGE, PATCH, PicturePath
 from quantvla_ros.processing.fitting import cropped, padded
 from quantvla_ros.processing.pictures import Picture
@@ -61,8 +60,8 @@ def trained_frame(picture: Picture, path: PicturePath) -> Picture:
     if path.method == "shortest_side":
         middle = _cropped(_shortest_side(picture, path.edge), path.crop, math.floor)
         return _shortest_side(middle, path.edge)
-    resized = _resized(picture, path.edge, path.edge)
-    return _resized(_cropped(resized, path.crop, round), *path.target)
+    whole = resized(picture, path.edge, path.edge)
+    return resized(_cropped(whole, path.crop, round), *path.target)
 
 
 def frame_size(slot: CameraSlot, path: PicturePath) -> tuple[int, int]:
@@ -91,7 +90,7 @@ def patch_grid(height: int, width: int, path: PicturePath) -> tuple[int, int]:
 def cut_patches(frame: Picture, grid: tuple[int, int]) -> NDArray[np.uint8]:
     """Patches uint8 [rows * columns, 768] (channel, row, column) of a frame, in merge order."""
     rows, columns = grid
-    picture = _resized(frame, rows * PATCH, columns * PATCH)
+    picture = resized(frame, rows * PATCH, columns * PATCH)
     shape = (rows // MERGE, MERGE, PATCH, columns // MERGE, MERGE, PATCH, 3)
     blocks = picture.reshape(shape).transpose(0, 3, 1, 4, 6, 2, 5)
     return np.ascontiguousarray(blocks.reshape(rows * columns, 3 * PATCH**2))
@@ -104,18 +103,6 @@ def _cropped(picture: Picture, share: float | None, whole: Any) -> Picture:
     rows, columns = (max(1, int(whole(side * share))) for side in picture.shape[:2])
     top, left = (picture.shape[0] - rows) // 2, (picture.shape[1] - columns) // 2
     return picture[top : top + rows, left : left + columns]
-
-
-def _resized(picture: Picture, height: int, width: int) -> Picture:
-    """Bicubic with antialias on bytes, which gives the bytes of torchvision on a CPU."""
-    if picture.shape[:2] == (height, width):
-        return picture
-    planes = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None]
-    out = F.interpolate(
-        planes, size=(height, width), mode="bicubic", align_corners=False, antialias=True
-    )
-    resized: Picture = out[0].permute(1, 2, 0).numpy()
-    return resized
 
 
 def _shortest_side(picture: Picture, edge: int) -> Picture:

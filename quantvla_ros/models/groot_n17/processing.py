@@ -12,7 +12,7 @@ from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.tokenizer import Tokenizer
 from quantvla_ros.models.groot_n17.config import GrootN17Config
 from quantvla_ros.models.groot_n17.pictures import CutPatches
-from quantvla_ros.models.groot_n17.prompt import ChatPrompt
+from quantvla_ros.models.groot_n17.prompt import chat_prompt
 from quantvla_ros.processing.processing import Processing
 from quantvla_ros.processing.scaling import Scaler, action_scaling, state_scaling
 from quantvla_ros.processing.steps import NormalizeState, Select
@@ -53,7 +53,7 @@ def processing(manifest: BundleManifest, tokenizer: Tokenizer) -> Processing:
     steps = (
         CutPatches(interface.cameras, config.pictures, config.grids),
         NormalizeState(state_scaling(norm), interface.state.width),
-        ChatPrompt(tokenizer, len(interface.cameras), config.formalize),
+        chat_prompt(tokenizer, len(interface.cameras), config.formalize),
         Select(("patches", "state", "tokens", "token_mask")),
     )
     scaling = action_scaling(norm)

@@ -13,13 +13,14 @@ from typing import Any
 
 from quantvla_ros.checkpoints.weights import Weights
 from quantvla_ros.errors import CheckpointError
+from quantvla_ros.models.dit.sizes import head_sizes, language_sizes
 from quantvla_ros.models.groot_n17.config import (
     PUBLISHED_BACKBONE,
     HeadSizes,
     LanguageSizes,
     VisionSizes,
 )
-from quantvla_ros.models.groot_n17.weights import HEAD, LANGUAGE, VISUAL, WORDS, WORDS_TOO
+from quantvla_ros.models.groot_n17.weights import LANGUAGE, VISUAL, WORDS, WORDS_TOO
 
 PUBLISHED: dict[str, Any] = {
     "action_horizon": 40,
@@ -76,55 +77,28 @@ def check_switches(where: str, settings: Mapping[str, Any]) -> None:
             )
 
 
-def vision_sizes(weights: Weights, settings: Mapping[str, Any]) -> VisionSizes:
+def vision(weights: Weights, told: Mapping[str, Any]) -> VisionSizes:
     """Of the vision tower."""
-    told = settings["backbone"]["vision_config"]
-    layers = weights.layers(f"{VISUAL}blocks")
+    known = told["backbone"]["vision_config"]
     return VisionSizes(
         width=weights.shape(f"{VISUAL}pos_embed.weight")[1],
-        layers=layers,
-        heads=told["num_heads"],
+        layers=weights.layers(f"{VISUAL}blocks"),
+        heads=known["num_heads"],
         mlp=weights.shape(f"{VISUAL}blocks.0.mlp.linear_fc1.weight")[0],
-        deepstack=told["deepstack_visual_indexes"],
+        deepstack=known["deepstack_visual_indexes"],
     )
 
 
-def language_sizes(weights: Weights, settings: Mapping[str, Any]) -> LanguageSizes:
+def language(weights: Weights, told: Mapping[str, Any]) -> LanguageSizes:
     """Of the language model; its layers are those that are there, or fewer by select_layer."""
-    told = settings["backbone"]["text_config"]
-    vocabulary, width = weights.shape(weights.first(WORDS, WORDS_TOO))
-    layers = weights.layers(f"{LANGUAGE}layers")
-    return LanguageSizes(
-        vocabulary=vocabulary,
-        width=width,
-        layers=min(layers, settings.get("select_layer", layers)),
-        heads=told["num_attention_heads"],
-        kv_heads=told["num_key_value_heads"],
-        head_width=weights.shape(f"{LANGUAGE}layers.0.self_attn.q_norm.weight")[0],
-        mlp=weights.shape(f"{LANGUAGE}layers.0.mlp.gate_proj.weight")[0],
-        rope_theta=told["rope_parameters"]["rope_theta"],
-        sections=told["rope_parameters"]["mrope_section"],
-    )
+    known = told["backbone"]["text_config"]
+    rotary = known["rope_parameters"]
+    words = weights.first(WORDS, WORDS_TOO)
+    found = language_sizes(weights, f"{LANGUAGE}layers", words, rotary["rope_theta"])
+    found["layers"] = min(found["layers"], told.get("select_layer", found["layers"]))
+    return LanguageSizes(**found, sections=rotary["mrope_section"])
 
 
-def head_sizes(weights: Weights, settings: Mapping[str, Any]) -> HeadSizes:
+def head(weights: Weights, told: Mapping[str, Any]) -> HeadSizes:
     """Of the action head."""
-    reader = f"{HEAD}vl_self_attention.transformer_blocks"
-    block = f"{HEAD}model.transformer_blocks"
-    width = weights.shape(f"{HEAD}model.proj_out_2.weight")[1]
-    heads = settings["diffusion_model_cfg"]["num_attention_heads"]
-    layers = weights.layers(reader)
-    reader_mlp = f"{reader}.0.ff.net.0.proj.weight"
-    return HeadSizes(
-        layers=weights.layers(block),
-        heads=heads,
-        head_width=width // heads,
-        mlp=weights.shape(f"{block}.0.ff.net.0.proj.weight")[0],
-        output=weights.shape(f"{HEAD}model.proj_out_2.weight")[0],
-        hidden=weights.shape(f"{HEAD}action_decoder.layer1.b")[1],
-        reader_layers=layers,
-        reader_heads=settings["vl_self_attention_cfg"]["num_attention_heads"] if layers else 1,
-        reader_mlp=weights.shape(reader_mlp)[0] if layers else 0,
-        text_every=settings["attend_text_every_n_blocks"],
-        buckets=settings["num_timestep_buckets"],
-    )
+    return HeadSizes(**head_sizes(weights, told), text_every=told["attend_text_every_n_blocks"])

@@ -11,6 +11,7 @@ from typing import Any
 
 from quantvla_ros.checkpoints.checkpoint import Checkpoint
 from quantvla_ros.checkpoints.weights import Weights
+from quantvla_ros.models.patch_tower import give_patch_tower
 from quantvla_ros.models.smolvla.config import SmolVLAConfig
 
 _PREFIX = "model."
@@ -76,18 +77,7 @@ def network_weights(checkpoint: Checkpoint, config: SmolVLAConfig) -> Weights:
 
 
 def _add_pictures(out: Weights, config: SmolVLAConfig) -> None:
-    own, embeddings = "pictures.vision_model", f"{_VISION}.embeddings"
-    out.copy_module(f"{own}.patch_embedding", f"{embeddings}.patch_embedding")
-    out.copy(f"{own}.position_embedding", f"{embeddings}.position_embedding.weight")
-    out.copy_module(f"{own}.post_layernorm", f"{_VISION}.post_layernorm")
-    for index in range(config.vision_layers):
-        layer, theirs = f"{own}.layers.{index}", f"{_VISION}.encoder.layers.{index}"
-        for norm in ("layer_norm1", "layer_norm2"):
-            out.copy_module(f"{layer}.{norm}", f"{theirs}.{norm}")
-        for part, leaf in zip(_ATTENTION, (*_ATTENTION[:3], "out_proj"), strict=True):
-            out.copy_module(f"{layer}.self_attn.{part}", f"{theirs}.self_attn.{leaf}")
-        for part in ("fc1", "fc2"):
-            out.copy_module(f"{layer}.{part}", f"{theirs}.mlp.{part}")
+    give_patch_tower(out, "pictures.vision_model", _VISION, config.vision_layers)
     connector = f"{_VLM}.connector.modality_projection.proj.weight"
     out.copy("pictures.connector.proj.weight", connector)
 

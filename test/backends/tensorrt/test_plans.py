@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 import torch
-from support import tiny_pi05
+from support import imported_act, imported_groot_n15, tiny_pi05
 from support.driverless import AMPERE, import_torch_tensorrt
 from support.graph_policies import graph_policy
 from support.imported_groot import imported
@@ -90,6 +90,8 @@ def bundles(tmp_path_factory):
         "float": tiny,
         "pi05": save_static_bundle(pi05_bundle(folder / "pi05"), folder / "pi05_8"),
         "groot_n17": save_static_bundle(imported("groot_raw"), folder / "groot_8"),
+        "groot_n15": save_static_bundle(imported_groot_n15.imported(), folder / "groot15_8"),
+        "act_policy": save_static_bundle(imported_act.imported(), folder / "act_8"),
     }
 
 
@@ -109,6 +111,10 @@ def bundles(tmp_path_factory):
         ("pi05", None, "torch_tensorrt"),
         ("groot_n17", (16, 16), "onnx"),
         ("groot_n17", (16, 16), "torch_tensorrt"),
+        ("groot_n15", None, "onnx"),
+        ("groot_n15", None, "torch_tensorrt"),
+        ("act_policy", (28, 0), "onnx"),
+        ("act_policy", (28, 0), "torch_tensorrt"),
     ],
 )
 def test_the_products_hold_exactly_the_used_integer_linears(

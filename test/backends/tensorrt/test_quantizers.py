@@ -88,6 +88,17 @@ def test_q_and_dq_of_text_and_pictures_read_in_turn():
     assert found == {**wanted, "context": (weights, inputs - readers + 2)}
 
 
+def test_q_and_dq_of_all_that_was_seen_and_read():
+    policy = graph_policy("groot_n15")
+    policy.quantize()
+    found = {name: (one[DQ], one[Q]) for name, one in counts(policy).items()}
+    # All blocks that read are given one tensor: one quantizer for all.
+    wanted = expected("groot_n15", "llm+dit")
+    weights, inputs = wanted["context"]
+    readers = policy.network.config.head.layers // 2
+    assert found == {**wanted, "context": (weights, inputs - readers + 1)}
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_folded_corrections_add_no_operator(family):
     policy = graph_policy(family)

@@ -11,10 +11,10 @@ import torch
 from support.published_groot import PARAMETERS, TENSORS, published_checkpoint
 
 from quantvla_ros.checkpoints.weights import Weights
+from quantvla_ros.models.dit.roles import layer_roles
 from quantvla_ros.models.groot_n17.config import GrootN17Config, PicturePath
 from quantvla_ros.models.groot_n17.network import GrootN17
-from quantvla_ros.models.groot_n17.roles import layer_roles
-from quantvla_ros.models.groot_n17.sizes import head_sizes, language_sizes, settings, vision_sizes
+from quantvla_ros.models.groot_n17.sizes import head, language, settings, vision
 from quantvla_ros.models.groot_n17.weights import WORDS_TOO, give_weights
 
 ONE_EMBODIMENT = 2_825_162_884
@@ -31,9 +31,9 @@ def weights():
 def network(weights):
     told = settings("config.json", CHECKPOINT.config, {})
     config = GrootN17Config(
-        vision=vision_sizes(weights, told),
-        language=language_sizes(weights, told),
-        head=head_sizes(weights, told),
+        vision=vision(weights, told),
+        language=language(weights, told),
+        head=head(weights, told),
         grids=((16, 16), (16, 16)),
         lead=4,
         state_width=132,

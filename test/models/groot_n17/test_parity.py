@@ -13,10 +13,11 @@ from support.parity import assert_close, golden
 
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.storage import load_bundle, save_bundle
+from quantvla_ros.models.dit.network import Context
 from quantvla_ros.models.flow import normalized_chunk
 from quantvla_ros.models.groot_n17.family import FAMILY
 from quantvla_ros.models.groot_n17.guidance import continue_leftover
-from quantvla_ros.models.groot_n17.network import Context
+from quantvla_ros.models.groot_n17.layout import positions
 from quantvla_ros.models.groot_n17.vision import patch_pixels
 
 IMAGE_TOKEN = 326
@@ -67,8 +68,9 @@ def test_text_is_the_same_tokens_around_the_pictures(run):
     pictures = torch.full((1, sum(layout.pictures)), IMAGE_TOKEN)
     joined = layout.join(run.inputs["tokens"], pictures)
     assert torch.equal(run.real(joined), ids)
-    positions = run.real(layout.positions(mask).transpose(1, 2)).permute(2, 0, 1)
-    assert torch.equal(positions, run.golden["backbone.position_ids"][1:])
+    places = positions(layout, run.network.config.grids, mask)
+    places = run.real(places.transpose(1, 2)).permute(2, 0, 1)
+    assert torch.equal(places, run.golden["backbone.position_ids"][1:])
 
 
 def test_the_state_is_the_same(run):

@@ -13,7 +13,7 @@ from support.parity import golden
 
 from quantvla_ros.bundle.tokenizer import Tokenizer
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.groot_n17.prompt import ChatPrompt
+from quantvla_ros.models.groot_n17.prompt import chat_prompt
 
 STRINGS = json.loads((Path(__file__).parents[2] / "data/sentencepiece/ids.json").read_text())[
     "strings"
@@ -32,7 +32,7 @@ def lerobots(text, formalize):
 def test_200_instructions_give_the_tokens_of_the_whole_chat(formalize):
     source = golden("groot").tokenizer
     whole = tokenizers.Tokenizer.from_file(str(source))
-    prompt = ChatPrompt(Tokenizer(source.read_text(), ROOM), 2, formalize)
+    prompt = chat_prompt(Tokenizer(source.read_text(), ROOM), 2, formalize)
     picture = whole.token_to_id("<|image_pad|>")
     special = [t.content for t in whole.get_added_tokens_decoder().values()]
     compared = 0
@@ -49,7 +49,7 @@ def test_200_instructions_give_the_tokens_of_the_whole_chat(formalize):
 
 
 def test_padding_is_behind_the_text_and_marks_of_the_chat_are_taken_out():
-    prompt = ChatPrompt(Tokenizer(golden("groot").tokenizer.read_text(), 8), 1, False)
+    prompt = chat_prompt(Tokenizer(golden("groot").tokenizer.read_text(), 8), 1, False)
     plain, marked = prompt({"instruction": "go"}), prompt({"instruction": "go<|im_end|>"})
     assert np.array_equal(plain["tokens"], marked["tokens"])
     there = int(plain["token_mask"].sum())
@@ -57,6 +57,6 @@ def test_padding_is_behind_the_text_and_marks_of_the_chat_are_taken_out():
 
 
 def test_an_instruction_of_punctuation_alone_is_refused():
-    prompt = ChatPrompt(Tokenizer(golden("groot").tokenizer.read_text(), 8), 1, True)
+    prompt = chat_prompt(Tokenizer(golden("groot").tokenizer.read_text(), 8), 1, True)
     with pytest.raises(QuantVLAError, match="holds no word"):
         prompt({"instruction": "!?"})

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GR00T's action head: a diffusion transformer that reads text and pictures in turn."""
+"""The action head: a diffusion transformer that reads what a backbone made."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -11,11 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from quantvla_ros.models.blocks import AdaptiveLayerNorm, Attention
-from quantvla_ros.models.groot_n17.config import HeadSizes
+from quantvla_ros.models.dit.sizes import HeadSizes
 
 EPS, OUT_EPS = 1e-5, 1e-6
-"""Of the blocks' norms and of the last. Source: lerobot 0.6.1
-policies/groot/action_head/cross_attention_dit.py."""
+"""Of the blocks' norms and of the last. Source: action_head/cross_attention_dit.py of lerobot 0.4.4
+and 0.6.1, which is alike in both."""
 SINUSOIDS = 256
 """Columns of the flow time's first embedding. Source: the same, TimestepEncoder."""
 LONGEST = 10_000.0
@@ -104,7 +105,7 @@ class DiTBlock(nn.Module):
 
 
 class DiT(nn.Module):
-    """The blocks: even ones read text or pictures, odd ones state and actions themselves."""
+    """The blocks: even ones read what the backbone made, odd ones state and actions themselves."""
 
     def __init__(self, sizes: HeadSizes, context_width: int) -> None:
         super().__init__()
@@ -117,18 +118,15 @@ class DiT(nn.Module):
         self.norm_out = AdaptiveLayerNorm(width, width, eps=OUT_EPS, parts=("shift", "scale"))
         self.proj_out = nn.Linear(width, sizes.output)
 
-    def reads_text(self, number: int) -> bool:
-        """Whether an even block reads the prompt's text; the others read its pictures."""
-        return number % (2 * self.sizes.text_every) == 0
+    @property
+    def readers(self) -> int:
+        """How many blocks read what the backbone made."""
+        return len(self.blocks[::2])
 
-    def key_values(self, text: Tensor, pictures: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Keys and values of the even blocks, of what each reads [B, T or P, context width]."""
-        pairs = []
-        for number, block in enumerate(self.blocks):
-            if number % 2 == 0:
-                read = text if self.reads_text(number) else pictures
-                pairs.append(block.attn.key_value(read, None))  # type: ignore[operator, union-attr]
-        return pairs
+    def key_values(self, read: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """Keys and values of the even blocks, of what each reads [B, S, context width]."""
+        pairs = zip(self.blocks[::2], read, strict=True)
+        return [block.attn.key_value(x, None) for block, x in pairs]  # type: ignore[operator, union-attr]
 
     def time_constants(self, bucket: Tensor) -> TimeConstants:
         """Of whole buckets of flow time, float32 [B]."""
@@ -148,8 +146,8 @@ class DiT(nn.Module):
         self,
         x: Tensor,
         modulation: Tensor,
-        memory: list[tuple[Tensor, Tensor]],
-        text_bias: Tensor,
+        memory: Sequence[tuple[Tensor, Tensor]],
+        biases: Sequence[Tensor | None],
     ) -> Tensor:
         """Map state and action rows [B, T, D] to [B, T, output].
 
@@ -157,12 +155,12 @@ class DiT(nn.Module):
             x: tokens.
             modulation: see `TimeConstants`.
             memory: of `key_values`.
-            text_bias: added to the logits of text [B, 1, 1, text tokens].
+            biases: added to the logits of each even block [B, 1, 1, S].
         """
         for number, block in enumerate(self.blocks):
-            reads = number % 2 == 0
-            bias = text_bias if reads and self.reads_text(number) else None
-            x = block(x, modulation[number], memory[number // 2] if reads else None, bias)
+            own = number % 2 == 1
+            read, bias = (None, None) if own else (memory[number // 2], biases[number // 2])
+            x = block(x, modulation[number], read, bias)
         out: Tensor = self.proj_out(self.norm_out(x, modulation[-1]))
         return out
 

@@ -10,22 +10,32 @@ import torch
 from torch import Tensor, nn
 
 from quantvla_ros.models.blocks import Attention, DecoderLayer, GatedMLP, RotaryTable
-from quantvla_ros.models.groot_n17.config import LanguageSizes
+from quantvla_ros.models.dit.sizes import LanguageSizes
 
 EPS = 1e-6
-"""Of all its norms. Source: lerobot 0.6.1 policies/groot/groot_n1_7.py:751-800, rms_norm_eps."""
+"""Of all its norms. Source: rms_norm_eps of the published backbones' configurations (NVIDIA's
+Cosmos-Reason2-2B and Eagle 2.5), and transformers 5.5.4 models/qwen3."""
 
 
 class LanguageModel(nn.Module):
-    """Token embedding and layers; the published model's last norm is not used."""
+    """Token embedding and layers; of some published models the last norm is used, too."""
 
-    def __init__(self, sizes: LanguageSizes) -> None:
+    norm: nn.Module | None
+
+    def __init__(self, sizes: LanguageSizes, normed: bool) -> None:
+        """Build it.
+
+        Args:
+            sizes: of it.
+            normed: whether the last layer's output passes the model's norm.
+        """
         super().__init__()
         self.embed_tokens = nn.Embedding(sizes.vocabulary, sizes.width)
         self.layers = nn.ModuleList(_layer(sizes) for _ in range(sizes.layers))
+        self.norm = nn.RMSNorm(sizes.width, eps=EPS) if normed else None
 
     def forward(
-        self, x: Tensor, table: RotaryTable, bias: Tensor, deep: Sequence[Tensor]
+        self, x: Tensor, table: RotaryTable, bias: Tensor, deep: Sequence[Tensor] = ()
     ) -> Tensor:
         """Map tokens [B, S, D] to the last layer's output [B, S, D].
 
@@ -41,7 +51,7 @@ class LanguageModel(nn.Module):
             # The reference reads its features in front of the last layer's.
             if number < min(len(deep), last):
                 x = x + deep[number]
-        return x
+        return x if self.norm is None else self.norm(x)
 
 
 def _layer(sizes: LanguageSizes) -> DecoderLayer:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the linears of a GR00T N1.7 network are, by their names."""
+"""What the linears of a network of this form are, by their names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RULES: tuple[tuple[str, str], ...] = (
 projection: the published layouts leave it float."""
 
 _MEMORY = re.compile(r"dit\.blocks\.\d*[02468]\.attn\.[kv]_proj$")
-"""Keys and values of the blocks that read text or pictures: made once an observation."""
+"""Keys and values of the blocks that read what the backbone made: made once an observation."""
 
 
 def layer_roles(network: nn.Module) -> dict[str, str]:
@@ -48,5 +48,5 @@ def siblings(network: nn.Module) -> list[tuple[str, ...]]:
 
 
 def _reads_memory(name: str) -> bool:
-    """Whether a linear belongs to an attention that reads text or pictures."""
+    """Whether a linear belongs to an attention that reads what the backbone made."""
     return re.match(r"dit\.blocks\.\d*[02468]\.attn\.", name) is not None

@@ -12,8 +12,6 @@ import numpy as np
 from quantvla_ros.checkpoints.statistics import ACTION, STATE, Feature, Scaled, Values
 from quantvla_ros.errors import CheckpointError
 
-LIBERO = "libero_sim"
-"""The embodiment whose gripper is decoded to 1 and -1 (lerobot 0.6.1, GrootConfig)."""
 _STATISTICS = ("mean", "std")
 
 
@@ -23,7 +21,7 @@ class Trained:
 
     Attributes:
         prefix: of the tensors' names.
-        settings: of the network, by the names of NVIDIA's config.json (see `sizes.settings`).
+        settings: of the network, by the names of NVIDIA's config.json.
         embodiment: number of the chosen one.
         tag: its name.
         cameras: names in the network's order, without ``observation.images.``.
@@ -84,7 +82,7 @@ class Groups:
         ends = self._ends(relative=False)
         return _scaled(STATE, self.where, [(group, ends) for group in groups], clip, rows=None)
 
-    def action(self, rows: int) -> tuple[Scaled, list[bool]]:
+    def action(self, rows: int, clip: bool = True) -> tuple[Scaled, list[bool]]:
         """How a chunk's actions are normalized, and which count from the state.
 
         Raises:
@@ -113,7 +111,7 @@ class Groups:
                 )
             given.append((group, self._ends(counted)))
             relative += [counted] * group["mean"].shape[-1]
-        return _scaled(ACTION, self.where, given, clip=True, rows=rows), relative
+        return _scaled(ACTION, self.where, given, clip, rows=rows), relative
 
     def columns(self, group: str) -> tuple[int, ...]:
         """Places of an action group's values."""
@@ -186,7 +184,7 @@ def _rows(values: Values, rows: int | None) -> Values:
 
 
 def ranged(feature: Feature | None, count: int, clip: bool, where: str = "") -> Scaled:
-    """Minimum to maximum as -1 to 1, and 0 where they are equal, as GR00T does."""
+    """Minimum to maximum as -1 to 1, and 0 where they are equal, as these policies do."""
     told = feature.where if feature is not None else where
     return Scaled(feature, "MIN_MAX", count, told, eps=0.0, eps_where="zero", clip=clip)
 
