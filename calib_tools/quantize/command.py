@@ -115,8 +115,12 @@ def check_robot(manifest: BundleManifest, samples: Sequence[Observation], buffer
             "where the policy was trained; check the joint's unit, or record a buffer on the "
             "robot of the policy"
         )
-    counted = trained.state.from_si(joints)
-    _check_size(trained.state.names, counted, np.hypot(trained.mean, trained.std), buffer)
+    # What a policy is told by the tip's pose has no spread of its own.
+    told = np.flatnonzero(np.isfinite(trained.std))
+    if len(told):
+        names = [trained.state.names[place] for place in told]
+        counted = trained.state.from_si(joints)[:, told]
+        _check_size(names, counted, np.hypot(trained.mean, trained.std)[told], buffer)
 
 
 def _check_size(names: Sequence[str], joints: Values, wanted: Values, buffer: Path) -> None:

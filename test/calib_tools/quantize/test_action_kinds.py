@@ -5,7 +5,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.spaces import ARM, DELTA_ARM, FAST_ARM, GRIPPER, action_space, twist
+from support.spaces import (
+    ARM,
+    DELTA_ARM,
+    FAST_ARM,
+    GRIPPER,
+    action_space,
+    state_space,
+    twist,
+)
 from support.untrained import save_untrained
 
 from calib_tools.buffer.collector import Collector
@@ -21,7 +29,9 @@ from calib_tools.report.page import write_report
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.robot.action_space import ActionGroup, ActionSpace
+from quantvla_ros.robot.chain import KinematicJoint, Kinematics
 from quantvla_ros.robot.interface import StateSpace
+from quantvla_ros.robot.tip_pose import TIP, TipPose
 from quantvla_ros.robot.units import range_entry
 
 pytest.importorskip("rclpy")  # a picture is taken out of its message by ROS
@@ -58,6 +68,22 @@ def velocities(path):
     return save_untrained(path, ONE_ARM, moves, [0.0, 0.0, 0.02], [0.2, 0.2, 0.02])
 
 
+def poses(path):
+    """Poses of a short arm's tip, which is never far from one."""
+    moving = tuple(
+        KinematicJoint(name, "revolute", (0.05, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 1.0))
+        for name in JOINTS[:2]
+    )
+    pose = TipPose(Kinematics("base", "tip", moving), "vector", (0.0, 0.0, 0.0))
+    joints = state_space(*ONE_ARM).entries
+    state = StateSpace(joints, 7, told=(TIP, "finger"), pose=pose)
+    arm = ActionGroup("arm", "arm", "ee_pose")
+    return save_untrained(
+        path, state, ActionSpace((arm, GRIPPER), joints, 7, pose), [0.1, 0.0, 0, 0, 0, 0.5, 0.02],
+        [0.01, 0.01, 1e-3, 1e-3, 1e-3, 0.1, 0.02], None, [1.0] * 6 + [0.04],
+    )  # fmt: skip
+
+
 def tip(path):
     moves = action_space(*twist(), ONE_ARM[1])
     return save_untrained(path, ONE_ARM, moves, [0.0] * 6 + [0.02], [0.05] * 6 + [0.02])
@@ -69,6 +95,7 @@ def tip(path):
         (degrees, ["arm"], "rad"),
         (ranges, ["arm"], "rad"),
         (velocities, ["arm"], "rad"),
+        (poses, ["arm"], "rad"),
         (tip, ["tip angles", "tip lengths"], "rad"),
     ],
 )
