@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from quantvla_ros.resources import shared_file
 
 pytest.importorskip("onnxruntime", reason="of the environment of `make test-tensorrt`")
 pytest.importorskip("onnxscript", reason="of the environment of `make test-tensorrt`")
+if find_spec("tensorrt_rtx_libs") is None:
+    pytest.skip("runs in the environment of `make test-tensorrt`", allow_module_level=True)
 
 from studies.qdq_on_cpu.backend import BACKEND
 

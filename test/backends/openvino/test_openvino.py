@@ -30,6 +30,12 @@ exact_here = pytest.mark.skipif(
 )
 
 
+families = [
+    one if one == "reach" else pytest.param(one, marks=pytest.mark.slow) for one in FAMILIES
+]
+"""Exporting takes the time here, and the graphs of all families are tested where they are made."""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
@@ -37,7 +43,7 @@ def cache(tmp_path_factory):
         yield
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", families)
 def test_float_chunks_are_those_of_the_network(family):
     policy = graph_policy(family)
     off = policy.chunks(load_runner(policy.bundle, policy.network, 1)) - policy.chunks()
@@ -45,7 +51,7 @@ def test_float_chunks_are_those_of_the_network(family):
 
 
 @exact_here
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", families)
 def test_int8_chunks_are_as_close_to_float_as_the_references(family):
     policy, twin = graph_policy(family), graph_policy(family)
     policy.quantize()
