@@ -58,7 +58,8 @@ def quantized(machine, x, limit, fixed=0.0):
 
 @pytest.mark.parametrize(("bits", "groups"), [(8, 1), (4, 1), (4, 5)])
 @pytest.mark.parametrize("fixed", [0.0, 0.25])
-def test_integer_sums_are_exact(machine, bits, groups, fixed):
+def test_integer_sums_are_exact(integer_machine, bits, groups, fixed):
+    machine = integer_machine
     wide = bits == 4 or machine.unit != "avx2"
     limit = 127 if wide else 63
     for rows, inputs, outputs in SHAPES:
@@ -76,8 +77,9 @@ def test_integer_sums_are_exact(machine, bits, groups, fixed):
         assert torch.equal(out.double(), expected), shape
 
 
-def test_eight_bits_saturate_on_avx2_and_nowhere_else(machine):
+def test_eight_bits_saturate_on_avx2_and_nowhere_else(integer_machine):
     """What the proof at load must find."""
+    machine = integer_machine
     shape = 3, 64, 32
     codes, _, grid, weights = integers(machine, shape, 8, 127, 1)
     to, first = quantized(machine, grid.float(), 127)
@@ -88,7 +90,8 @@ def test_eight_bits_saturate_on_avx2_and_nowhere_else(machine):
 
 
 @pytest.mark.parametrize("gated", [False, True])
-def test_an_integer_layer_ends_with_its_epilogue(machine, gated):
+def test_an_integer_layer_ends_with_its_epilogue(integer_machine, gated):
+    machine = integer_machine
     shape, limit = (13, 36, 41), 63
     codes, scales, grid, weights = integers(machine, shape, 8, limit, 1, gated)
     to, first = quantized(machine, grid.float() * 0.01, limit)
@@ -177,3 +180,14 @@ def test_a_gated_float_layer_and_what_is_added(machine):
     opened = F.gelu(y @ gate.double().T, approximate="tanh") * (y @ up.double().T)
     expected = opened * factor.double() + table.double().repeat(2, 1)
     torch.testing.assert_close(out.double(), expected, rtol=1e-5, atol=3e-5)
+
+
+def test_results_are_the_same_for_any_number_of_threads(machine):
+    weights = machine.hold(pack_float(torch.randn(75, 300), None, machine.columns))
+    x, out = machine.put(torch.randn(50, 300)), machine.room(50, 75)
+    found = []
+    for threads in (1, 2, machine.threads):
+        machine.threads = threads
+        machine.run(float_linear(rows_of(x), 50, weights, rows_of(out)))
+        found.append(out.clone())
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
