@@ -92,7 +92,7 @@ def _exact_backends() -> list[Fact]:
         if name == YARDSTICK or backend.runs_what_it_built:
             continue
         try:
-            backend.check(Options(compiled=False))
+            backend.check(Options())
         except QuantVLAError:
             continue
         if backend.supports(Precision(8, None, backend.activations)) is None:
@@ -105,7 +105,7 @@ def _exact_backends() -> list[Fact]:
 
 
 def _cache() -> list[Fact]:
-    """Kernels, compiled policies and the simulated scene are kept from run to run."""
+    """An engine that was built and the simulated scene are kept from run to run."""
     why = why_not_at_home(executable=True)
     remedy = "set XDG_CACHE_HOME to a folder that can be written and executed"
     try:

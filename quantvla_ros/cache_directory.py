@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where this user keeps what can be made again: built kernels, compiled code, the scene."""
+"""Where this user keeps what can be made again: an engine that was built, the scene."""
 
 from __future__ import annotations
 

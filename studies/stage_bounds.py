@@ -79,7 +79,7 @@ def measured(
     report(SOUND)
     BACKEND.build(quantized, BuildOptions())
     policies: dict[str, Callable[[], RunningPolicy]] = {
-        SOUND: partial(BACKEND.policy, quantized, Options(compiled=False)),
+        SOUND: partial(BACKEND.policy, quantized, Options()),
         COARSE: partial(in_bfloat16, quantized),
     }
     for name, plant in FAULTS.items():
@@ -103,7 +103,7 @@ def damaged(quantized: Path, plant: Callable[[Bundle, Network], None]) -> Policy
     bundle = load_bundle(quantized)
     network = load_network(bundle)
     plant(bundle, network)
-    policy = Policy(bundle, network, find_backend(YARDSTICK), Options(compiled=False))
+    policy = Policy(bundle, network, find_backend(YARDSTICK), Options())
     policy.runner = cast(Any, _ByGraphs(bundle, network))
     return policy
 

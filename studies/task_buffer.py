@@ -78,7 +78,7 @@ def played(bundle: Path, task: str, count: int) -> list[Observation]:
     from quantvla_ros.backends.policy import load_policy
     from simulation.robot import SimulatedRobot
 
-    watched = _Watched(load_policy(bundle, compiled=False))
+    watched = _Watched(load_policy(bundle))
     robot, seed = SimulatedRobot(task), FIRST_SEED
     try:
         while len(watched.seen) < 2 * count:

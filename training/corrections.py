@@ -93,7 +93,7 @@ def play_part(job: Job) -> Played:
     from training.processes import robot_of
 
     assert job.bundle is not None
-    policy = load_policy(job.bundle, compiled=False, threads=1)
+    policy = load_policy(job.bundle, threads=1)
     played = [correct_episode(robot_of(job.family), policy, seed) for seed in job.seeds]
     write_part(job.path, [rows for _, rows in played], job.fps)
     return Played(

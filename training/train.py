@@ -53,7 +53,7 @@ def play(bundle: Path, episodes: Sequence[tuple[str, int, int]]) -> list[tuple[s
     from quantvla_ros.backends.policy import load_policy
     from training.processes import robot_of
 
-    policy = load_policy(bundle, compiled=False, threads=1)
+    policy = load_policy(bundle, threads=1)
     results = []
     for family, seed, goal in episodes:
         loop = ClosedLoop(robot_of(family), policy, lambda: LATENCY_S)

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from calib_tools.bench.compile_beside import compiled_beside
 from calib_tools.bench.floats import COMPILED, PYTORCH, fastest_float, fastest_int8
 from calib_tools.bench.other_runtimes import other_floats, other_int8
-from calib_tools.bench.pytorch import pytorch_policy, sees_gpu
+from calib_tools.bench.pytorch import pytorch_policy
 from calib_tools.common.circumstances import versions
 from quantvla_ros.backends.base import RunningPolicy
 from quantvla_ros.backends.policy import load_policy
@@ -100,11 +98,8 @@ def bench(
         stages, weight bytes of the loaded backends, what multiplies in each (kernels).
     """
     engines = find_backend(backend).runs_what_it_built  # its float control is an engine too
-    # By the time that the others are loaded, the float policy of PyTorch is compiled.
-    beside = compiled_beside(float_path, DEFAULT, threads)
-    with nullcontext() if engines and sees_gpu() else beside:
-        quantized = load_policy(quantized_path, backend, True, threads, resident)
-    control = load_policy(float_path, backend, True, threads, resident)
+    quantized = load_policy(quantized_path, backend, threads, resident)
+    control = load_policy(float_path, backend, threads, resident)
     if engines:
         others = {PYTORCH: pytorch_policy(float_path, threads)}
         left_out: dict[str, str] = {}

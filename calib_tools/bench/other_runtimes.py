@@ -44,7 +44,7 @@ def _load(prefix: str, path: Path, runtimes: Sequence[Backend], threads: int) ->
     for runtime in runtimes:
         try:
             name = f"{prefix}{runtime.name}"
-            found[name] = network_policy(path, runtime, Options(True, threads))
+            found[name] = network_policy(path, runtime, Options(threads))
         except QuantVLAError as error:
             left_out[runtime.name] = str(error)
     return found, left_out

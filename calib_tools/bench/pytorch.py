@@ -39,7 +39,7 @@ def pytorch_policy(path: Path, threads: int) -> RunningPolicy:
     """
     if sees_gpu():
         return network_policy(path, OnGpu("cuda"), Options(threads=threads))
-    return load_policy(path, DEFAULT, True, threads)
+    return load_policy(path, DEFAULT, threads)
 
 
 class OnGpu(Backend):

@@ -33,7 +33,7 @@ def measured_largest(bundle: Path, buffer: Path) -> dict[str, float]:
     """
     manifest = load_manifest(bundle, check_files=True)
     samples = fitting_buffer(bundle, manifest, buffer).samples
-    policy = cast(Policy, load_policy(bundle, YARDSTICK, compiled=False))
+    policy = cast(Policy, load_policy(bundle, YARDSTICK))
     family = find_family(manifest.family)
     if family.graphs is None:  # no engine is built of it; the backend says so
         return {}

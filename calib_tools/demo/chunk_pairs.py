@@ -24,8 +24,8 @@ def chunk_pairs(
     from quantvla_ros.backends.policy import load_policy
     from quantvla_ros.processing.noise import draw_noise
 
-    reference = load_policy(float_path, compiled=False)
-    quantized = load_policy(quantized_path, compiled=False)
+    reference = load_policy(float_path)
+    quantized = load_policy(quantized_path)
     interface = reference.manifest.interface
     rows = []
     for i, observation in enumerate(observations):

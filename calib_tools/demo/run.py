@@ -112,8 +112,7 @@ def _run(
         ) as report:
             runs["float"] = run_policy(
                 processes,
-                # Not compiled: the buffer does not need it, and the demo's user waits for it.
-                _system("float", places, tasks, compiled=False),
+                _system("float", places, tasks),
                 max(episodes, _RECORDED_EPISODES),
                 report,
                 recorder_arguments=record,
@@ -163,12 +162,10 @@ def _run(
     return summary
 
 
-def _system(
-    name: str, places: Mapping[str, Path], tasks: Sequence[str], compiled: bool = True
-) -> System:
+def _system(name: str, places: Mapping[str, Path], tasks: Sequence[str]) -> System:
     record = places["records"] / f"{name}_node.json"
     robot = {"seed": str(FIRST_SEED), "task": ",".join(tasks)}
-    return System(name, places[name], record, compiled=compiled, robot=robot)
+    return System(name, places[name], record, robot=robot)
 
 
 class _Tool:

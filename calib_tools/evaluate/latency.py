@@ -43,11 +43,11 @@ def latencies_ms(settings: Settings, variants: Sequence[Variant], out: Path) -> 
 
 
 def measure_ms(variant: Variant, denoise_steps: int | None) -> float:
-    """Median of `ROUNDS` inferences on one thread, compiled as in the node, ms."""
+    """Median of `ROUNDS` inferences on one thread, as in the node, ms."""
     from quantvla_ros.processing.noise import draw_noise
     from quantvla_ros.processing.processing import blank_observation
 
-    policy = load_variant(variant, denoise_steps, compiled=True)
+    policy = load_variant(variant, denoise_steps)
     observation = blank_observation(policy.manifest.interface)
     noise = draw_noise(policy.manifest, 0, 0)
     times = [sum(policy.infer(observation, noise).timings_ms.values()) for _ in range(ROUNDS)]

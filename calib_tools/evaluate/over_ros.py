@@ -36,14 +36,13 @@ _STEP_S = 0.02
 
 
 def play_over_ros(
-    jobs: Sequence[Job], logs: Path, compiled: bool = True, real_time_factor: float = 1.0
+    jobs: Sequence[Job], logs: Path, real_time_factor: float = 1.0
 ) -> Iterator[tuple[Job, Outcome]]:
     """Play the jobs, those of one variant and task together; both nodes are started for each.
 
     Args:
         jobs: without shifts, and of bundles as they are.
         logs: directory for the processes' logs and the records that the policy nodes write.
-        compiled: whether the node compiles the policy, as on a robot.
         real_time_factor: simulated seconds per second; below 1 on a machine that is too busy.
 
     Yields:
@@ -63,7 +62,7 @@ def play_over_ros(
                 robot_and_policy(
                     processes,
                     System(
-                        name, variant.bundle, logs / f"{name}_node.json", _WATCHED, compiled,
+                        name, variant.bundle, logs / f"{name}_node.json", _WATCHED,
                         parameters | {"task": task}, _of_node(variant),
                     ),
                     lambda text: None,

@@ -70,7 +70,7 @@ class Player:
     def _policy(self, job: Job) -> Policy:
         key = (job.variant.label, job.denoise_steps)
         if key not in self._policies:
-            self._policies[key] = load_variant(job.variant, job.denoise_steps, compiled=False)
+            self._policies[key] = load_variant(job.variant, job.denoise_steps)
         return self._policies[key]
 
     def _robot(self, job: Job) -> SimulatedRobot:

@@ -112,7 +112,7 @@ def parse_variants(
                 f"chunking, the name of a backend ({', '.join(BACKENDS.names())}), or nothing."
             )
         if computing is not None:
-            find_backend(computing).check(Options(compiled=False))
+            find_backend(computing).check(Options())
             find_backend(computing).check_built(path)
         full, sha256 = path.resolve(), bundle_hash(path)
         change = read_change(wanted, path, sha256) if wanted and read_change else None
@@ -188,13 +188,12 @@ def check_fits_robot(manifest: BundleManifest, path: Path) -> None:
         )
 
 
-def load_variant(variant: Variant, denoise_steps: int | None, compiled: bool) -> Policy:
+def load_variant(variant: Variant, denoise_steps: int | None) -> Policy:
     """Load a policy on one CPU thread.
 
     Args:
         variant: to load.
         denoise_steps: Euler steps of the flow instead of the bundle's own.
-        compiled: compile it, which takes a minute; the chunks stay the same.
 
     Raises:
         BundleError: the bundle is damaged, or another one than when the evaluation began.
@@ -222,4 +221,4 @@ def load_variant(variant: Variant, denoise_steps: int | None, compiled: bool) ->
         widen(network)
         change.apply(network, find_family(bundle.manifest.family))
     backend = (change.backend if change is not None else variant.backend) or DEFAULT
-    return policy_of(bundle, network, backend, compiled)
+    return policy_of(bundle, network, backend)

@@ -89,10 +89,10 @@ def judge_bundles(
         BundleError: a bundle is damaged, or the second one is not quantized.
         CalibrationBufferError: too few observations.
     """
-    quantized = load_policy(quantized_path, backend, compiled=False, resident=resident)
+    quantized = load_policy(quantized_path, backend, resident=resident)
     if quantized.manifest.quantization is None:
         raise BundleError(f"bundle {quantized_path} is not quantized; the gate needs one that is")
-    reference = load_policy(float_path, compiled=False)
+    reference = load_policy(float_path)
     record = judge_chunks(
         reference.manifest,
         draws_of(reference, observations),

@@ -63,7 +63,7 @@ def quantize_bundle(
     prepare_output(out, force)
     target = find_backend(recipe.target)
     if not target.runs_what_it_built:
-        target.prepare(Options(compiled=False))  # the gate runs on it at the end
+        target.prepare(Options())  # the gate runs on it at the end
     progress("load the float bundle", 0.0)
     bundle = load_bundle(bundle_path)
     if bundle.manifest.quantization is not None:

@@ -51,9 +51,7 @@ def stage_errors(
         QuantVLAError: a bundle is damaged.
     """
     runner = cast(Policy, engines).runner
-    reference, floats = (
-        cast(Policy, load_policy(path, YARDSTICK, compiled=False)) for path in (quantized, plain)
-    )
+    reference, floats = (cast(Policy, load_policy(path, YARDSTICK)) for path in (quantized, plain))
     manifest = reference.manifest
     family = find_family(manifest.family)
     assert family.graphs is not None  # or there were no engines

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FIRST_SEED = 7000  # scenes that no demonstration was made on
 _SIMULATOR_S = 90.0  # the first start builds and caches the scene
-_WARM_UP_S = 900.0  # the policy is compiled then, which takes minutes on a busy machine
+_WARM_UP_S = 900.0  # a busy machine takes minutes
 _CONFIGURE_S = _WARM_UP_S + 30.0
 _TOPICS_S = 20.0
 _RECORDER_S = 60.0
@@ -52,7 +52,6 @@ class System:
         bundle: what the policy node runs.
         record_path: where it writes its record at the end.
         topics: to watch (see `Operator`).
-        compiled: whether the policy is compiled, as on a robot; takes minutes on a busy machine.
         robot: parameters of the simulated robot.
         node: further parameters of the policy node.
         node_module: runs the policy node, as that of the package or with changes for a study.
@@ -62,7 +61,6 @@ class System:
     bundle: Path
     record_path: Path
     topics: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: WATCHED)
-    compiled: bool = True
     robot: Mapping[str, str] = field(default_factory=dict)
     node: Mapping[str, object] = field(default_factory=dict)
     node_module: str = "quantvla_ros.nodes.policy_node"
@@ -115,8 +113,7 @@ def robot_and_policy(
     """
     from quantvla_ros.nodes.operator import Operator
 
-    if system.compiled:
-        find_backend(DEFAULT).check(Options())
+    find_backend(DEFAULT).check(Options())
     robot = processes.start(
         f"{system.name}_sim_robot_node",
         "simulation.ros.robot_node",
@@ -128,9 +125,7 @@ def robot_and_policy(
         operator.instruct("")
         report("the simulated robot starts")
         _wait(robot, lambda: operator.state, _SIMULATOR_S, "The simulated robot")
-        report(
-            "the policy node loads" + (" and compiles" if system.compiled else "") + " the policy"
-        )
+        report("the policy node loads the policy")
         _while_alive(lambda: operator.policy.configure(_CONFIGURE_S), [robot, node])
         operator.policy.activate()
         operator.tap.subscribe(_TOPICS_S)
@@ -145,7 +140,6 @@ def _arguments(system: System) -> list[str]:
         "robot": "panda",
         "bundle": json.dumps(str(system.bundle)),
         "record_path": json.dumps(str(system.record_path)),
-        "compiled": json.dumps(system.compiled),
         "use_sim_time": "true",
         "warmup_timeout_s": str(_WARM_UP_S),
         **{name: json.dumps(value) for name, value in system.node.items()},

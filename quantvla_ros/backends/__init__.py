@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a bundle runs: reference arithmetic, compiled CPU, and what a machine can do."""
+"""How a bundle runs: reference arithmetic, our CPU engine, and what a machine can do."""

@@ -29,13 +29,11 @@ class Options:
     """How a policy is to be run.
 
     Attributes:
-        compiled: compile it when it is loaded; takes a minute, or seconds from a cache.
         threads: of an inference.
         resident: "all" of the policy stays on the device; "sequential": one part makes way for the
             next in every inference, where all does not fit.
     """
 
-    compiled: bool = True
     threads: int = 1
     resident: str = "all"
 

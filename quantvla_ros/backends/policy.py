@@ -99,18 +99,15 @@ class Policy:
         return Chunk(actions, observation.stamp, timings, tuple(denoise))
 
 
-def policy_of(
-    bundle: Bundle, network: Network, backend: str = YARDSTICK, compiled: bool = False
-) -> Policy:
+def policy_of(bundle: Bundle, network: Network, backend: str = YARDSTICK) -> Policy:
     """A policy around a network that is already built; `network` is taken over.
 
     Args:
         bundle: where interface, normalization and tokenizer come from.
         network: float or with quantized layers.
         backend: name of one that runs networks.
-        compiled: see `Options`.
     """
-    return Policy(bundle, network, find_backend(backend), Options(compiled))
+    return Policy(bundle, network, find_backend(backend), Options())
 
 
 def network_policy(path: Path, backend: Backend, options: Options) -> Policy:
@@ -132,7 +129,6 @@ def network_policy(path: Path, backend: Backend, options: Options) -> Policy:
 def load_policy(
     path: Path,
     backend: str = DEFAULT,
-    compiled: bool = True,
     threads: int = 1,
     resident: str = "all",
 ) -> RunningPolicy:
@@ -141,7 +137,6 @@ def load_policy(
     Args:
         path: of the bundle.
         backend: its name in the registry.
-        compiled: see `Options`.
         threads: of an inference.
         resident: see `Options`.
 
@@ -149,4 +144,4 @@ def load_policy(
         BundleError: the bundle is damaged.
         BackendError: the backend is unknown, or the bundle cannot run on it here.
     """
-    return find_backend(backend).policy(Path(path), Options(compiled, threads, resident))
+    return find_backend(backend).policy(Path(path), Options(threads, resident))

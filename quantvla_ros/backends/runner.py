@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a network as it stands; compiled and packed ones count their bytes in the same way."""
+"""Runs a network as it stands, and counts the bytes that one holds."""
 
 from __future__ import annotations
 
@@ -47,5 +47,5 @@ def is_integer(module: nn.Module) -> bool:
 
 def held_bytes(module: nn.Module) -> int:
     """Bytes of parameters, buffers and of all that modules tell by an attribute `held_bytes`."""
-    tensors = sum(t.nbytes for t in [*module.parameters(), *module.buffers()])
+    tensors = sum(t.nbytes for t in [*module.parameters(), *module.buffers()] if not t.is_meta)
     return tensors + sum(getattr(m, "held_bytes", 0) for m in module.modules())

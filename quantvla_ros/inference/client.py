@@ -60,7 +60,6 @@ class InferenceClient:
         backend: str,
         threads: int,
         timeout_s: float,
-        compiled: bool = True,
         resident: str = "all",
     ) -> None:
         """Remember what to run; `start` runs it.
@@ -70,13 +69,11 @@ class InferenceClient:
             backend: name of the one that computes.
             threads: of the numerical libraries in the worker.
             timeout_s: an inference that takes longer ends the worker.
-            compiled: whether the policy is compiled when it is loaded.
             resident: see `Options`.
         """
         self._start = Start(
             bundle=str(Path(bundle).absolute()),
             backend=backend,
-            compiled=compiled,
             threads=threads,
             resident=resident,
         )

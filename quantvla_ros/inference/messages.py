@@ -25,7 +25,6 @@ class Start(_Message):
     kind: Literal["start"] = "start"
     bundle: str
     backend: str
-    compiled: bool
     threads: int
     resident: str = "all"
 

@@ -106,7 +106,7 @@ def _work(connection: Connection, memory: int) -> None:
 
 
 def _load(start: Start) -> RunningPolicy:
-    options = Options(start.compiled, start.threads, start.resident)
+    options = Options(start.threads, start.resident)
     return find_backend(start.backend).policy(Path(start.bundle), options)
 
 

@@ -179,7 +179,6 @@ class SessionBuilder:
             parameters.backend,
             parameters.threads,
             parameters.inference_timeout_s,
-            parameters.compiled,
             parameters.resident,
         )
         self._starting = client

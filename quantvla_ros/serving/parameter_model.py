@@ -53,13 +53,9 @@ class PolicyNodeParameters(BaseModel):
         "slowly in float on the integer grid, as a yardstick; `quantvla doctor` lists the others "
         f"of this machine. Empty: the one whose gate judged the bundle, else `{DEFAULT}`.",
     )
-    compiled: bool = _parameter(
-        True, "Compile the policy when the node is configured; without it start-up is faster."
-    )
     threads: int = _parameter(
         1,
-        "Threads of the inference process. The kernels for 4-bit weights and for float "
-        "activations use one.",
+        "Threads of the inference process; the chunks are the same for any number.",
         ge=1,
         le=64,
     )

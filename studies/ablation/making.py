@@ -140,8 +140,7 @@ class VariantStore:
         )
         threads = torch.get_num_threads()  # of the variants to come, too
         control, loaded = (
-            load_policy(path, compiled=False, threads=threads)
-            for path in (self.bundle, report.path)
+            load_policy(path, threads=threads) for path in (self.bundle, report.path)
         )
         held = held_bytes(control, loaded)
         layers = [r for r in report.quantization.layers if r.precision != "float"]

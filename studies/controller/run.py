@@ -43,7 +43,7 @@ class Motion:
 
 def record_motions(bundle: Path, episodes: int, report: Report) -> list[Motion]:
     """Play so many episodes of pick_place in process; each window takes up to 8 ms to come."""
-    robot, policy = SimulatedRobot("pick_place"), load_policy(bundle, compiled=False)
+    robot, policy = SimulatedRobot("pick_place"), load_policy(bundle)
     rng = np.random.default_rng(0)
     motions = []
     for number in range(episodes):

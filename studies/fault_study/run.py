@@ -139,7 +139,7 @@ def study(
                 processes,
                 System(
                     "study", shared_file(BUNDLE), Path(scratch) / "record.json", _TOPICS,
-                    compiled=False, robot={"gripper_type": GRIPPER}, node=PARAMETERS,
+                    robot={"gripper_type": GRIPPER}, node=PARAMETERS,
                 ),
                 report,
             ) as (operator, children),

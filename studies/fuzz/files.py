@@ -129,7 +129,7 @@ def _bundle(samples: Path, rng: np.random.Generator, scratch: Path) -> None:
         if fitting:
             body = body.replace(before.encode(), file_hash(path / target).encode())
     (path / MANIFEST).write_bytes(seal(body) if fitting else body)
-    policy = load_policy(path, compiled=False)
+    policy = load_policy(path)
     policy.infer(observation(), draw_noise(policy.manifest, 0, 0))
 
 

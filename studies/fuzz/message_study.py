@@ -111,7 +111,7 @@ def study_messages(cases: int, seed: int, logs: Path, report: Report) -> dict[st
             processes,
             System(
                 "fuzz", shared_file(BUNDLE), Path(scratch) / "record.json", topics,
-                compiled=False, node={"backend": BACKEND.name},
+                node={"backend": BACKEND.name},
             ),
             report,
         ) as (operator, children),

@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _missing(backend: str) -> str:
     """Why a backend runs nothing here; empty if it does."""
     try:
-        find_backend(backend).check(Options(compiled=False))
+        find_backend(backend).check(Options())
     except BackendError as error:
         return str(error)
     return ""

@@ -11,7 +11,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from quantvla_ros.backends.cpu.packing import pack_network
+from quantvla_ros.backends.cpu.activation_grid import native_activation_bits
+from quantvla_ros.backends.cpu.engine.library import load_engine
+from quantvla_ros.backends.cpu.program.linear_table import IntegerLayer
+from quantvla_ros.backends.cpu.program.proof import multiply
+from quantvla_ros.backends.cpu.program.weights import Weights
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.rounding.nearest import round_nearest
 from quantvla_ros.quantization.schemes import Precision
@@ -22,30 +26,28 @@ ROUNDS = 30
 
 
 def rotation_cost(linear: nn.Linear, tokens: int) -> dict[str, Any]:
-    """CPU time of a layer by the package's kernels, in turn with no rotation and with each block.
+    """CPU time of a layer by the package's engine, in turn with no rotation and with each block.
 
     Args:
         linear: whose INT8 form is timed; a rotation changes nothing but its input.
         tokens: that it is given at once.
     """
     codes = round_nearest(linear.weight.detach(), 8)
-    network = nn.ModuleList(
-        QuantizedLinear.from_codes(
-            codes, None, Precision(8, None, "static"), 8, torch.tensor(0.05), block
-        )
-        for block in BLOCKS
-    )
-    kernel = pack_network(network)
+    form, step = Precision(8, None, "static"), torch.tensor(0.05)
+    layer = QuantizedLinear.from_codes(codes, None, form, native_activation_bits(form), step)
+    engine = load_engine()
+    held = Weights(engine)
+    packed = held.pack([IntegerLayer("", layer)])
     x = torch.randn(tokens, linear.in_features)
     spent: list[list[float]] = [[] for _ in BLOCKS]
     with torch.no_grad():
         for _ in range(ROUNDS):
-            for layer, times in zip(network, spent, strict=True):
+            for block, times in zip(BLOCKS, spent, strict=True):
                 start = time.process_time()
-                layer(x)
+                multiply(engine, packed, x, layer, block or 0)
                 times.append(1e3 * (time.process_time() - start))
     return {
-        "kernel": kernel,
+        "kernel": held.kernel,
         "tokens": tokens,
         "inputs": linear.in_features,
         "outputs": linear.out_features,

@@ -53,13 +53,13 @@ def judged(subject: Subject, keys: Sequence[str], report: Report) -> dict[str, d
     from quantvla_ros.quantization.gate import load_thresholds
 
     seen = observations(subject)
-    reference = load_policy(subject.bundles["float"], compiled=False)
+    reference = load_policy(subject.bundles["float"])
     draws = draws_of(reference, seen)
     found = {}
     for peer in (peer for peer in PEERS if peer.key in keys and not peer.float):
         report(f"gate: {peer.key}")
         path = subject.bundles[peer.bundle]
-        policy = find_backend(peer.backend).policy(path, Options(compiled=False))
+        policy = find_backend(peer.backend).policy(path, Options())
         chunks = chunks_of(policy, seen)
         gate = judge_chunks(
             reference.manifest, draws, chunks, seen, load_thresholds(), policy.kernel, peer.backend

@@ -59,7 +59,7 @@ def measure(
     for peer in (peer for peer in PEERS if peer.key in keys):
         path = subject.bundles[peer.bundle]
         try:
-            policies[peer.key] = find_backend(peer.backend).policy(path, Options(True, threads))
+            policies[peer.key] = find_backend(peer.backend).policy(path, Options(threads))
         except QuantVLAError as error:
             found[peer.key] = {"refused": str(error)}
     samples, _ = time_in_turn(policies, observations(subject), rounds, lambda share: None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What loading a bundle holds: its weights once; on `cpu`, which widens them, twice."""
+"""What loading a bundle holds: its weights once, and on `cpu` their packed form beside them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(path):
 def load(path):
     Path("/proc/self/clear_refs").write_text("5")
     before = kilobytes("VmRSS")
-    policy = load_policy(path, "cpu", compiled=False)
+    policy = load_policy(path, "cpu")
     return (kilobytes("VmHWM") - before) * 1024, policy.weight_bytes()
 
 measure = {"reference": run, "cpu": load}[sys.argv[1]]
@@ -90,7 +90,8 @@ def test_loading_takes_the_bytes_of_the_file_and_a_tenth_at_most(measured):
     assert held <= 1.1 * size
 
 
-def test_widening_for_the_cpu_takes_twice_the_file_and_a_layer(measured):
+def test_packing_for_the_cpu_takes_the_file_and_its_float32_form(measured):
     size, peak, held = measured("cpu")
     print(f"file {size / 1e6:.1f} MB, peak {peak / size:.3f}, held {held / size:.3f}")
-    assert 1.9 * size < held and peak <= 2.1 * size + 30e6
+    # The table of words stays in 16 bits, the last language layer's unused linears go.
+    assert 1.2 * size < held < 2.0 * size and peak <= 3.1 * size + 60e6

@@ -19,7 +19,6 @@ import pytest
 import yaml
 
 from calib_tools.cli import main
-from quantvla_ros.backends.cpu import compiler
 
 STUDIES = {"bench-schemes": "studies.scheme_bench", "ablate": "studies.ablation"}
 COMMANDS = {
@@ -39,13 +38,6 @@ MODULES = {
     "studies.timing.__main__": "soak --bundle nothing --out {out}",
     "studies.fuzz.__main__": "--out {out}",
     "studies.experts": "--out {out}",
-}
-COMPILING = {
-    "bench": "bench nothing --against nothing --buffer nothing",
-    "bench-schemes": "bench-schemes nothing nothing --out {out}",
-    "measured": "evaluate nothing --latency measured --out {out}",
-    "over-ros": "evaluate nothing --over-ros --out {out}",
-    "demo": "demo --policy nothing --out {out}",
 }
 
 
@@ -136,9 +128,9 @@ def test_a_disk_that_fills_up_while_a_buffer_is_written(world, refused, streams)
 
 
 def test_a_disk_that_fills_up_while_a_bundle_is_written(world, refused, tiny_bundle, tiny_buffer):
-    from quantvla_ros.backends.cpu.c_library import load_library
+    from quantvla_ros.backends.cpu.engine.library import load_engine
 
-    load_library()  # what is built here is no matter of this test
+    load_engine()  # what is built here is no matter of this test
     with no_file_larger_than(20_000):
         said = refused(main, "quantize", tiny_bundle, tiny_buffer, "--out", world / "out",
                        "--rounding", "rtn", "--layout", "llm")  # fmt: skip
@@ -146,16 +138,11 @@ def test_a_disk_that_fills_up_while_a_bundle_is_written(world, refused, tiny_bun
     assert left(world) == {"config.yaml", "file"}
 
 
-@pytest.mark.parametrize("name", COMPILING)
-def test_no_compiler(world, refused, name, monkeypatch):
-    compiler.why_not_compiling.cache_clear()
+def test_no_engine_and_no_compiler(world, refused, monkeypatch, tmp_path_factory):
     monkeypatch.setenv("PATH", str(world))
-    monkeypatch.delenv("CXX", raising=False)
-    try:
-        said = refused(main, *words(COMPILING[name], world, world / "out"))
-    finally:
-        compiler.why_not_compiling.cache_clear()
-    assert "'g++' is not installed" in said and "apt install" in said
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    said = refused(main, "bench", "nothing", "--against", "nothing", "--buffer", "nothing")
+    assert "no C compiler" in said and "apt install" in said
     assert left(world) == {"config.yaml", "file"}
 
 

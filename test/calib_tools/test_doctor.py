@@ -4,10 +4,7 @@ from __future__ import annotations
 from importlib import metadata
 from pathlib import Path
 
-import pytest
-
 from calib_tools import doctor
-from quantvla_ros.backends.cpu import compiler
 
 
 def by_name(findings):
@@ -56,21 +53,11 @@ def test_a_profile_that_names_no_file_is_bad(monkeypatch, tmp_path):
     assert (found.status, found.remedy) == ("bad", "unset FASTRTPS_DEFAULT_PROFILES_FILE")
 
 
-@pytest.fixture
-def asked_anew():
-    compiler.why_not_compiling.cache_clear()
-    yield
-    compiler.why_not_compiling.cache_clear()
-
-
-def test_a_machine_without_a_compiler_is_told_what_to_install(monkeypatch, tmp_path, asked_anew):
+def test_a_machine_without_an_engine_or_a_compiler_is_told_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("CXX", raising=False)
-    found = by_name(doctor.examine())
-    assert found["C++ compiler"].status == "bad"
-    assert "'g++' is not installed" in found["C++ compiler"].text
-    assert "apt install g++" in found["C++ compiler"].remedy
-    assert found["C compiler"].status == "note"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    found = by_name(doctor.examine())["CPU engine"]
+    assert found.status == "bad" and "apt install gcc" in found.remedy
 
 
 def test_without_a_home_the_temporary_folder_and_the_variable_are_named(monkeypatch, tmp_path):

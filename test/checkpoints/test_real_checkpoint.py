@@ -52,7 +52,7 @@ def policy(tmp_path_factory):
     options = paths(json.loads(os.environ.get("QUANTVLA_IMPORT", "{}")))
     settings = ImportSettings(os.environ.get("QUANTVLA_ROBOT", "so101"), **options)
     show_contract(the_contract(import_checkpoint(Path(CHECKPOINT), out, settings)))
-    return load_policy(out, compiled=False)
+    return load_policy(out)
 
 
 def seen(policy):

@@ -52,7 +52,7 @@ def test_close_during_an_inference_does_not_wait_for_its_end(bundle):
     ("backend", "kind", "text"),
     [
         ("damaged", BundleError, "is damaged"),
-        ("broken", BackendError, "RuntimeError: compiled False, 1 threads"),
+        ("broken", BackendError, "RuntimeError: resident all, 1 threads"),
         ("crashing", BackendError, "SIGABRT while it was starting"),
         ("unknown", BackendError, "unknown backend 'unknown'; known here: .*cpu.*hold"),
     ],

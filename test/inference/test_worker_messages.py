@@ -19,7 +19,7 @@ from quantvla_ros.inference.messages import (
 )
 
 MESSAGES = [
-    Start(bundle="/b", backend="cpu", compiled=True, threads=2),
+    Start(bundle="/b", backend="cpu", threads=2),
     Ready(kernel="avx2", integer_layers=3, weight_bytes=10, warmup_ms=[1.5, 0.5]),
     Request(id=1, seed=2**40, counter=7),
     Done(id=1, checksum=7, timings_ms={"encode": 1.25}),

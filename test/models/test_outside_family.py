@@ -92,7 +92,7 @@ def test_it_is_found_by_its_entry_point():
 
 
 def test_time_runs_from_0_to_1_and_quantiles_bring_the_chunk_into_their_range(float_bundle, buffer):
-    policy = load_policy(float_bundle, "reference", compiled=False)
+    policy = load_policy(float_bundle, "reference")
     observation = load_buffer(buffer).samples[0]
     noise = draw_noise(policy.manifest, 3, 0)
     network, x = policy.network, torch.from_numpy(noise)[None]
@@ -105,7 +105,7 @@ def test_time_runs_from_0_to_1_and_quantiles_bring_the_chunk_into_their_range(fl
 
 
 def test_the_prompt_is_padded_on_the_left_and_the_missing_camera_is_masked(float_bundle, buffer):
-    policy = load_policy(float_bundle, "reference", compiled=False)
+    policy = load_policy(float_bundle, "reference")
     observation = load_buffer(buffer).samples[0]
     inputs = policy.inputs(observation)
     assert inputs["token_mask"].tolist() == [[False, False, False, True]]
@@ -118,17 +118,17 @@ def test_the_prompt_is_padded_on_the_left_and_the_missing_camera_is_masked(float
 
 
 def test_a_chunk_continues_what_the_robot_does_meanwhile(float_bundle, buffer):
-    policy = load_policy(float_bundle, "reference", compiled=False)
+    policy = load_policy(float_bundle, "reference")
     rows = np.array([[0.1, -0.2, 0.3], [0.2, -0.1, 0.2]])
     observation, noise = load_buffer(buffer).samples[0], draw_noise(policy.manifest, 3, 0)
     chunk = policy.infer(observation, noise, ActionPrefix(rows, 2))
     np.testing.assert_allclose(chunk.actions[:2], rows, atol=1e-5)
 
 
-def test_a_compiled_policy_gives_the_same_chunks(float_bundle, buffer):
-    plain, compiled = (load_policy(float_bundle, "cpu", compiled=c) for c in (False, True))
+def test_the_cpus_instructions_give_the_yardsticks_chunks(float_bundle, buffer):
+    plain, fast = (load_policy(float_bundle, name) for name in ("reference", "cpu"))
     observation, noise = load_buffer(buffer).samples[0], draw_noise(plain.manifest, 3, 0)
-    expected, got = (policy.infer(observation, noise).actions for policy in (plain, compiled))
+    expected, got = (policy.infer(observation, noise).actions for policy in (plain, fast))
     np.testing.assert_allclose(got, expected, atol=1e-4)
 
 

@@ -72,7 +72,6 @@ def node(ros, graph, bundle, control_msgs, monkeypatch):
         "quantvla_ros.nodes.policy_node",
         f"bundle:={bundle}",
         "backend:=lifting",
-        "compiled:=false",
         f"twist_frame:={BASE_LINK}",
         GRIPPER,
         "use_sim_time:=true",

@@ -30,7 +30,7 @@ def test_defaults_are_valid_and_those_of_the_motion_controller():
             {"image_transport": "zip"},
             "'image_transport' is 'zip', it must be of type string from raw, compressed",
         ),
-        ({"compiled": "yes"}, "'compiled' is 'yes', it must be of type bool"),
+        ({"realtime_chunking": "yes"}, "'realtime_chunking' is 'yes', it must be of type bool"),
         ({"stop_s": float("nan")}, "'stop_s' is nan"),
         ({"speed": 1}, "'speed' is unknown"),
     ],

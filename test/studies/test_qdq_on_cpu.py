@@ -36,8 +36,8 @@ def test_the_bundled_policy_passes_the_gate_as_close_to_float_as_the_reference(t
     recipe = Recipe(target="tensorrt", rounding="rtn", transforms=(), float_share=0.0)
     quantize_bundle(panda, buffer, recipe, int8, False, None, lambda text, done: None)
     reference = load_manifest(int8).gate  # what the integer reference computed of the same samples
-    played = network_policy(int8, BACKEND, Options(compiled=False))
-    draws = draws_of(load_policy(panda, compiled=False), buffer.held_out)
+    played = network_policy(int8, BACKEND, Options())
+    draws = draws_of(load_policy(panda), buffer.held_out)
     got = chunks_of(played, buffer.held_out)
     gate = judge_chunks(
         played.manifest, draws, got, buffer.held_out, load_thresholds(), played.kernel

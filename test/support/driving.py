@@ -14,7 +14,7 @@ TIMEOUT_S = 200.0  # the client's own: whatever comes sooner has not come by it
 
 
 def make(bundle, backend="hold", timeout_s=TIMEOUT_S):
-    return InferenceClient(bundle, backend, 1, timeout_s, compiled=False)
+    return InferenceClient(bundle, backend, 1, timeout_s)
 
 
 def observe(instruction="hold", value=0.25):

@@ -11,10 +11,15 @@ import json
 
 import torch
 
-from quantvla_ros.backends.cpu.kernels import native_activation_bits, pack
-from quantvla_ros.backends.cpu.packed_weight import Product
+from quantvla_ros.backends.cpu.activation_grid import native_activation_bits
+from quantvla_ros.backends.cpu.engine.library import load_engine
+from quantvla_ros.backends.cpu.program.linear_table import IntegerLayer
+from quantvla_ros.backends.cpu.program.proof import multiply
+from quantvla_ros.backends.cpu.program.weights import Weights
 from quantvla_ros.errors import BackendError
 from quantvla_ros.processor import has_vnni
+from quantvla_ros.quantization.quantized_linear import QuantizedLinear
+from quantvla_ros.quantization.rounding.codes import Codes
 from quantvla_ros.quantization.schemes import Precision
 
 SHAPES = ((1, 1), (3, 7), (21, 130), (37, 1003))  # rows and depth; blocks are 16 rows times 4
@@ -23,18 +28,18 @@ TOKENS = (1, 2, 3, 4, 5, 13, 66)  # a tile is up to four
 STEP = 0.25  # of a static grid
 
 
-def product(rows: int, depth: int, precision: Precision, bits: int) -> Product:
+def product(rows: int, depth: int, precision: Precision, bits: int) -> QuantizedLinear:
     """Random weights, with a row of the largest and one of the smallest."""
     largest = 127 if precision.weight_bits == 8 else 7
-    codes = torch.randint(-largest, largest + 1, (rows, depth), dtype=torch.int8)
-    codes[-1], codes[0] = -largest, largest
+    values = torch.randint(-largest, largest + 1, (rows, depth), dtype=torch.int8)
+    values[-1], values[0] = -largest, largest
     groups = depth // (precision.group or depth)
     scales = torch.exp2(torch.randint(-1, 2, (rows, groups)).float())
-    step = STEP if precision.activation == "static" else None
-    return Product(codes, scales, precision, bits, step)
+    step = torch.tensor(STEP) if precision.activation == "static" else None
+    return QuantizedLinear.from_codes(Codes(values, scales), None, precision, bits, step)
 
 
-def inputs(value: Product, tokens: int) -> torch.Tensor:
+def inputs(value: QuantizedLinear, tokens: int) -> torch.Tensor:
     """Integers [tokens, in] of the grid; the largest is in each token and so makes its step 1."""
     grid = torch.randint(-value.limit, value.limit + 1, (tokens, value.columns))
     grid[0] = value.limit
@@ -43,18 +48,20 @@ def inputs(value: Product, tokens: int) -> torch.Tensor:
     return grid
 
 
-def check(value: Product) -> str:
-    """The name of the kernel that `pack` chose and proved, when it is exact on all inputs."""
-    packed = pack(value)
-    groups, step = value.scales.shape[1], value.step or 1.0
-    codes = value.codes.long().unflatten(1, (groups, -1))
+def check(value: QuantizedLinear) -> str:
+    """The name of the kernel that was chosen and proved, when it is exact on all inputs."""
+    held = Weights(load_engine())
+    packed = held.pack([IntegerLayer("", value)])
+    groups = value.scale.shape[1]
+    step = 1.0 if value.activation_scale is None else float(value.activation_scale)
+    codes = value.codes().long().unflatten(1, (groups, -1))
     for tokens in TOKENS:
         grid = inputs(value, tokens)
         sums = torch.einsum("tgk,ogk->tog", grid.unflatten(1, (groups, -1)), codes)
-        expected = (sums.double() * value.scales.double()).sum(dim=2) * step
-        got = packed.apply(grid.float() * step).double()
-        assert torch.equal(got, expected), (packed.name, tokens, *value.codes.shape)
-    return packed.name
+        expected = (sums.double() * value.scale.double()).sum(dim=2) * step
+        got = multiply(held.engine, packed, grid.float() * step, value).double()
+        assert torch.equal(got, expected), (held.kernel, tokens, *value.codes().shape)
+    return held.kernel.partition(",")[0]
 
 
 def kernels(weight_bits: int, activation: str) -> list[str]:
@@ -71,9 +78,10 @@ def kernels(weight_bits: int, activation: str) -> list[str]:
 
 def saturates() -> bool:
     """Whether 8-bit activations with 8-bit weights are refused by the proof."""
-    codes = torch.full((32, 256), 127, dtype=torch.int8)
+    codes = Codes(torch.full((32, 256), 127, dtype=torch.int8), torch.ones(32, 1))
+    layer = QuantizedLinear.from_codes(codes, None, Precision(8), 8)
     try:
-        pack(Product(codes, torch.ones(32, 1), Precision(8), 8))
+        Weights(load_engine()).pack([IntegerLayer("", layer)])
     except BackendError:
         return True
     return False
@@ -82,15 +90,16 @@ def saturates() -> bool:
 def main() -> None:
     """Write what this process found."""
     torch.manual_seed(0)
-    found = {"vnni": has_vnni(), "int8_bits": native_activation_bits(Precision(8)), "kernels": {}}
-    for threads in (1, 2):
-        torch.set_num_threads(threads)
-        assert torch.get_num_threads() == threads
-        found["kernels"][threads] = {
+    found = {
+        "vnni": has_vnni(),
+        "int8_bits": native_activation_bits(Precision(8)),
+        "saturates": saturates(),
+        "kernels": {
             f"{bits} {activation}": kernels(bits, activation)
             for bits in (8, 4)
             for activation in ("dynamic", "static", "float")
-        } | {"saturates": saturates()}
+        },
+    }
     print(json.dumps(found))
 
 

@@ -150,10 +150,10 @@ class FamilyChain:
     def test_a_chunk_continues_what_the_robot_does_meanwhile(self, float_bundle, buffer):
         assert_continues(float_bundle, buffer)
 
-    def test_a_compiled_policy_gives_the_same_chunks(self, float_bundle, buffer):
-        plain, compiled = (load_policy(float_bundle, "cpu", compiled=c) for c in (False, True))
+    def test_the_cpus_instructions_give_the_yardsticks_chunks(self, float_bundle, buffer):
+        plain, fast = (load_policy(float_bundle, name) for name in ("reference", "cpu"))
         observation, noise = load_buffer(buffer).samples[0], draw_noise(plain.manifest, 3, 0)
-        expected, got = (policy.infer(observation, noise).actions for policy in (plain, compiled))
+        expected, got = (policy.infer(observation, noise).actions for policy in (plain, fast))
         np.testing.assert_allclose(got, expected, atol=1e-4)
 
     def test_the_node_moves_a_robot_with_it(self, ros, quantized, tmp_path):
@@ -178,13 +178,13 @@ class FamilyChain:
             robot.close()
 
     def _roles(self, bundle: Path) -> dict[str, str]:
-        network = load_policy(bundle, "reference", compiled=False).network
+        network = load_policy(bundle, "reference").network
         return find_family(self.family).roles(network)
 
 
 def assert_continues(bundle: Path, buffer: Path) -> None:
     """A chunk holds the rows that are carried out meanwhile, and the one behind comes near it."""
-    policy = load_policy(bundle, "reference", compiled=False)
+    policy = load_policy(bundle, "reference")
     observation, noise = load_buffer(buffer).samples[0], draw_noise(policy.manifest, 3, 0)
     rows = observation.joints[: len(COMMANDED)] + np.array([[0.01], [0.02], [0.03]])
     chunk, free = (policy.infer(observation, noise, p) for p in (ActionPrefix(rows, 2), None))

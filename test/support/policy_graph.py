@@ -132,7 +132,6 @@ class PolicyProcess:
             module,
             f"bundle:={bundle}",
             "backend:=swinging",
-            "compiled:=false",
             "inference_timeout_s:=1.5",
             "execute_steps:=4",
             "max_camera_age_s:=2.0",  # a busy machine may hold messages back

@@ -116,7 +116,7 @@ def damaged(path, options):
 
 @ScriptedBackend
 def broken(path, options):
-    raise RuntimeError(f"compiled {options.compiled}, {options.threads} threads")
+    raise RuntimeError(f"resident {options.resident}, {options.threads} threads")
 
 
 @ScriptedBackend

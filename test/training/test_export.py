@@ -56,7 +56,7 @@ def test_normalization_is_that_of_the_run(run, bundle):
 
 
 def test_bundle_is_a_policy(bundle):
-    policy = load_policy(bundle, compiled=False)
+    policy = load_policy(bundle)
     interface = policy.manifest.interface
     chunk = policy.infer(blank_observation(interface), draw_noise(policy.manifest, 0, 0))
     assert chunk.actions.shape == (interface.horizon, len(interface.action.names)) == (16, 8)

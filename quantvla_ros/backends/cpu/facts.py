@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Facts of integer units and compilers for `quantvla doctor`; imports no torch."""
+"""Facts of integer units and the engine for `quantvla doctor`; imports no torch."""
 
 from __future__ import annotations
 
 import platform
-import shutil
 
 from quantvla_ros.backends.base import Fact
-from quantvla_ros.backends.cpu.compiler import REMEDY, compiler_name, why_not_compiling
+from quantvla_ros.backends.cpu.engine.build import HERE, c_compiler
+from quantvla_ros.cache_directory import cache_directory
+from quantvla_ros.errors import BackendError
 from quantvla_ros.processor import ARM, cpu_flags, has_dot_product
+
+REMEDY = "sudo apt install gcc"
 
 
 def integer_units() -> Fact:
@@ -28,16 +31,30 @@ def integer_units() -> Fact:
     return Fact(name, "bad", "neither VNNI nor AVX2", remedy)
 
 
-def cpp_compiler() -> Fact:
-    """C++, for the policy as a whole."""
-    if why := why_not_compiling():
-        return Fact("C++ compiler", "bad", f"no policy can be compiled: {why}", REMEDY)
-    return Fact("C++ compiler", "good", compiler_name())
+def engine() -> Fact:
+    """The engine, which comes with the package or is built at the first use."""
+    if _built():
+        return Fact("CPU engine", "good", "compiled for this package")
+    if compiler := c_compiler():
+        return Fact("CPU engine", "good", f"built at the first use by {compiler}")
+    text = "it did not come with the package, and there is no C compiler"
+    return Fact("CPU engine", "bad", text, REMEDY)
 
 
-def c_compiler() -> Fact:
-    """C, for the integer kernels."""
-    if found := shutil.which("cc") or shutil.which("gcc"):
-        return Fact("C compiler", "good", found)
-    text = "none: INT8 runs on PyTorch's kernels, on Arm slowly; INT4 and 16-bit activations slowly"
-    return Fact("C compiler", "note", text, "sudo apt install gcc")
+def check_engine() -> None:
+    """Refuse to begin work that ends in a policy which nothing here can run; takes a moment.
+
+    Raises:
+        BackendError: there is neither an engine nor a compiler that can build it.
+    """
+    if engine().status == "bad":
+        raise BackendError(
+            "the engine of backend 'cpu' did not come with the package and there is no C compiler "
+            f"to build it; install one ({REMEDY}), or choose another backend"
+        )
+
+
+def _built() -> bool:
+    """Whether an engine came with the package or was built here before."""
+    folders = (HERE, cache_directory("engine", executable=True))
+    return any(True for folder in folders for _ in folder.glob("engine_*.so"))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ReferenceBackend(Backend):
-    """Runs anywhere and slowly; nothing is compiled or packed."""
+    """Runs anywhere and slowly; nothing is packed."""
 
     name = "reference"
 

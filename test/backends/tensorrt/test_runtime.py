@@ -56,7 +56,7 @@ def chunks(policy, count=3, prefix=None):
 @pytest.fixture(scope="module")
 def wanted(path):
     """Chunks of the exported graphs, called one after the other without any runtime."""
-    policy = load_policy(path, "reference", compiled=False)
+    policy = load_policy(path, "reference")
     bundle = load_bundle(path)
     network = load_network(bundle)
     graphs = graphs_of(bundle, network)
@@ -86,7 +86,7 @@ def test_chunks_are_the_graphs_own(path, wanted, monkeypatch, old, resident):
 
 
 def test_real_time_chunking_is_outside_the_engines(path, trt):
-    policy, reference = load_policy(path, NAME), load_policy(path, "reference", compiled=False)
+    policy, reference = load_policy(path, NAME), load_policy(path, "reference")
     prefix = ActionPrefix(np.full((4, 3), 0.2, np.float32), 2)
     got, wanted = chunks(policy, 1, prefix)[0], chunks(reference, 1, prefix)[0]
     np.testing.assert_allclose(got[:2], wanted[:2], atol=1e-5)  # the committed rows

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -44,11 +43,10 @@ def test_three_policies_are_measured_in_turn(bundles, monkeypatch, capsys):
 
     def pytorch(path, threads):
         assert (path, threads) == (plain, 1)
-        return load_policy(path, "reference", compiled=False)
+        return load_policy(path, "reference")
 
     # What compiles is tested where it is; it takes minutes.
     monkeypatch.setattr(measuring, "pytorch_policy", pytorch)
-    monkeypatch.setattr(measuring, "compiled_beside", lambda *arguments: nullcontext())
     record = measuring.bench(
         quantized, plain, observations(2), rounds=4, backend=BACKEND.name, resident="sequential"
     )
@@ -87,7 +85,7 @@ def test_pytorch_on_a_device_computes_the_policy_in_bfloat16(bundles, monkeypatc
     monkeypatch.setattr(torch, "compile", not_compiled)
     policy = network_policy(bundles[0], OnGpu("cpu"), Options())
     assert calls == ["reduce-overhead"] * 2 and policy.kernel == "PyTorch bf16 on cpu"
-    exact = chunks_of(load_policy(bundles[0], "reference", compiled=False), observations(3))
+    exact = chunks_of(load_policy(bundles[0], "reference"), observations(3))
     off = np.abs(chunks_of(policy, observations(3)) - exact)
     # 8 bits of mantissa; how they add up depends on the processor's products.
     assert 0 < off.max() < 0.1 * np.abs(exact).max()

@@ -24,7 +24,7 @@ def test_every_installed_runtime_computes_the_float_policy(path):
     found, left_out = other_runtimes.other_floats(path, "cpu", 1)
     assert {"float_openvino", "float_onnxruntime"} <= set(found) and not left_out
     seen = observations(2)
-    exact = chunks_of(load_policy(path, "reference", compiled=False), seen)
+    exact = chunks_of(load_policy(path, "reference"), seen)
     for policy in found.values():
         assert policy.integer_layers == 0
         assert np.abs(chunks_of(policy, seen) - exact).max() < 1e-4 * np.abs(exact).max()

@@ -140,37 +140,3 @@ def test_evaluate_keeps_its_episodes_and_says_how_many(tmp_path):
     assert said == "Stopped by SIGTERM with 4 of 6 episodes finished\n"
     assert len((out / "episodes.jsonl").read_text().splitlines()) == 4
     assert_gone(children)
-
-
-COMPILING = """
-import sys, time
-from pathlib import Path
-from calib_tools.bench.compile_beside import compiled_beside
-if __name__ == "__main__":
-    with compiled_beside(Path(sys.argv[1]), "cpu", 1):
-        time.sleep(600)
-"""
-
-
-def test_a_bench_that_is_killed_leaves_no_process_that_compiles(tmp_path):
-    (tmp_path / "bundle").mkdir()
-    os.mkfifo(tmp_path / "bundle" / "bundle.yaml")  # the helper reads it and waits for ever
-    script = tmp_path / "compiling.py"
-    script.write_text(COMPILING)
-    process = start(script, tmp_path / "bundle")
-
-    def opened() -> set[int]:
-        try:  # it fails while nobody reads
-            os.close(os.open(tmp_path / "bundle" / "bundle.yaml", os.O_WRONLY | os.O_NONBLOCK))
-        except OSError:
-            return set()
-        return children_of(process.pid)
-
-    children = wait_until(opened, 90, "the helper at its bundle")
-    process.kill()
-    process.communicate(timeout=patient(30))
-    try:
-        assert_gone(children)
-    finally:
-        for child in filter(alive, children):
-            os.kill(child, signal.SIGKILL)

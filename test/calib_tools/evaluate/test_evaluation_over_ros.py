@@ -42,7 +42,7 @@ def test_over_ros_and_in_process_agree_on_the_same_episodes(tmp_path):
     (variant,) = parse_variants([str(PANDA)])
     settings = make_settings([variant], Asked(["pick_place"], 2 * SCENES, way="ros"))
     jobs = [Job(variant, episode, 0.0, None, LONGEST_S) for episode in settings.plan()]
-    played = play_over_ros(jobs, tmp_path, compiled=False, real_time_factor=RATE)
+    played = play_over_ros(jobs, tmp_path, real_time_factor=RATE)
     over_ros = {job.episode.index: outcome for job, outcome in played}
     wall_ms = measured_latencies_ms([variant.label], tmp_path)[variant.label]
     latency_ms = RATE * wall_ms + IMAGE_AGE_MS

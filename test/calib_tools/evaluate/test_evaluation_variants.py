@@ -44,7 +44,7 @@ def test_a_backend_is_a_variant_of_a_bundle_or_of_all(tmp_path):
     both = parse_variants([str(PANDA), f"{PANDA}@rtc"], backend="reference")
     assert [v.label for v in both] == ["panda", "panda@rtc"]
     assert {v.backend for v in both} == {"reference"}
-    assert load_variant(both[0], None, compiled=False).kernel == "float32"
+    assert load_variant(both[0], None).kernel == "float32"
 
 
 def test_bundles_that_cannot_be_evaluated_are_refused(tmp_path, tiny_bundle):
@@ -85,4 +85,4 @@ def test_a_bundle_that_changes_on_the_way_is_noticed(tmp_path):
 
     variant = dataclasses.replace(parse_variants([str(PANDA)])[0], sha256="0" * 64)
     with pytest.raises(BundleError, match="was changed since the evaluation began"):
-        load_variant(variant, None, compiled=False)
+        load_variant(variant, None)

@@ -79,7 +79,7 @@ def test_import_gives_lerobots_actions(name, monkeypatch, capsys, tmp_path):
     relative = [line["counted"] for line in report["action"]].count("relative to the state")
     assert relative == (6 if name.endswith("relative") else 0)
     print(report["prompt"], report["tokens"], report["notes"], report["action"][0])
-    policy = load_policy(out, compiled=False)
+    policy = load_policy(out)
     seen = Observation(known.pictures, known.state, known.task, 0.0)
     drawn = draw_noise(policy.manifest, 0, 0)
     noise = known["noise"][0].numpy() if "noise" in known.tensors else drawn

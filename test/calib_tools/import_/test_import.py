@@ -79,7 +79,7 @@ def test_a_checkpoint_becomes_a_policy_that_moves_the_robot(run, robot, checkpoi
     assert report["state"][0]["scaled"] == "quantiles -0.6..0.9"
     assert report["tokens"] > 0 and report["rate"] == 10.0
     assert report == load_manifest(out, check_files=True).contract.model_dump()
-    policy = load_policy(out, compiled=False)
+    policy = load_policy(out)
     rng = np.random.default_rng(0)
     seen = Observation(
         images={c: rng.integers(0, 256, (24, 32, 3), np.uint8) for c in ("front", "wrist")},
@@ -104,7 +104,7 @@ def test_a_camera_that_the_robot_does_not_have_is_left_out(run, checkpoint, tmp_
     out = tmp_path / "float"
     report = json.loads(run("import", checkpoint, "--robot", robot, "--out", out, "--json"))
     assert report["absent"] == ["observation.images.wrist"] and len(report["cameras"]) == 1
-    assert load_policy(out, compiled=False).manifest.architecture["cameras"] == 1
+    assert load_policy(out).manifest.architecture["cameras"] == 1
 
 
 def damaged(checkpoint, change):

@@ -123,10 +123,7 @@ def test_the_same_policy_in_other_units_gives_the_same_chunks(tmp_path, tiny_buf
         tmp_path / "deg", DEGREES, DEGREES, [0.0, 0.0, 20.0],
         [0.05 * turn, 0.05 * turn, 20.0], [0.0] * 3, [turn, turn, 1e3],
     )  # fmt: skip
-    chunks = [
-        chunks_of(load_policy(path, "reference", compiled=False), samples)
-        for path in (plain, other)
-    ]
+    chunks = [chunks_of(load_policy(path, "reference"), samples) for path in (plain, other)]
     np.testing.assert_allclose(chunks[0], chunks[1], atol=1e-5)
 
 

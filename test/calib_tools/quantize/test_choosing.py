@@ -64,7 +64,7 @@ def test_a_budget_is_met_by_mixing_and_the_bundle_loads(path, budgeted):
     assert len(kinds) > 1
     assert load_bundle(report.path).manifest.quantization.layout == "auto"
     count = sum(r.precision != "float" for r in manifest.quantization.layers)
-    assert load_policy(report.path, "cpu", compiled=False).integer_layers == count
+    assert load_policy(report.path, "cpu").integer_layers == count
 
 
 def test_the_ranking_is_stored_with_every_denoise_step(budgeted):

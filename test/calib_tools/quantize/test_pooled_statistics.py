@@ -64,7 +64,7 @@ def test_tokens_of_every_sample_and_every_denoise_step_are_seen(path, tmp_path, 
 def test_temperatures_are_fitted_on_the_logits_of_every_denoise_step(path, tmp_path):
     """The spread of the float policy's logits, gathered here while it makes its chunks."""
     corrections = layer_report(path, tmp_path / "out", rounding="clip")["corrections"]
-    policy = load_policy(path, "reference", compiled=False)
+    policy = load_policy(path, "reference")
     expert = attentions(policy.network)
     fitted = record_teacher_run(policy, CALIBRATION).fit
     logits = {name: [] for name in expert}

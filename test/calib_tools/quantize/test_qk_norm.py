@@ -81,7 +81,7 @@ def quantize(tmp_path_factory, kind, layout):
 
 def policies(made, backend):
     """The bundle loaded again, and policies around the networks that were quantized."""
-    loaded, bundle = load_policy(made.path, backend, compiled=False), load_bundle(made.path)
+    loaded, bundle = load_policy(made.path, backend), load_bundle(made.path)
     plain, corrected = copy.deepcopy(made.plain), copy.deepcopy(made.corrected)
     round_to_disk(corrected)
     return loaded, policy_of(bundle, plain, backend), policy_of(bundle, corrected, backend)

@@ -73,8 +73,8 @@ def test_bundle_tells_what_it_was_calibrated_on(path, report):
 
 @pytest.mark.parametrize("backend", ["reference", "cpu"])
 def test_loaded_bundle_runs_integer_layers_close_to_float(path, report, backend):
-    policy = load_policy(report.path, backend, compiled=False)
-    teacher = load_policy(path, backend, compiled=False)
+    policy = load_policy(report.path, backend)
+    teacher = load_policy(path, backend)
     assert policy.integer_layers == 20
     noise = draw_noise(policy.manifest, 0, 0)
     difference = np.abs(
@@ -153,7 +153,7 @@ def test_fewer_integer_layers_than_the_layout_says_are_refused(path, report, tmp
     manifest = bundle.manifest.model_copy(update={"quantization": quantization})
     save_bundle(tmp_path / "fewer", manifest, bundle.tensors, bundle.tokenizer.json)
     with pytest.raises(BundleError, match="quantize it again"):
-        load_policy(tmp_path / "fewer", "reference", compiled=False)
+        load_policy(tmp_path / "fewer", "reference")
 
 
 @pytest.mark.slow

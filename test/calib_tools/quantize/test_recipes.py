@@ -45,8 +45,8 @@ def quantize(path, out, **recipe):
 
 
 def error_of(path, bundle):
-    reference = load_policy(path, "reference", compiled=False)
-    got = load_policy(bundle, "reference", compiled=False)
+    reference = load_policy(path, "reference")
+    got = load_policy(bundle, "reference")
     return float(np.abs(chunks_of(reference, HELD_OUT) - chunks_of(got, HELD_OUT)).mean())
 
 
@@ -76,8 +76,8 @@ def test_names_that_need_no_torch_are_those_of_the_code_behind_them():
 def test_what_was_judged_is_what_is_loaded(path, tmp_path, recipe):
     report = quantize(path, tmp_path / "out", **recipe)
     assert {p.name for p in tmp_path.iterdir()} == {"out"}
-    policy = load_policy(report.path, "cpu", compiled=False)
-    reference = load_policy(path, "reference", compiled=False)
+    policy = load_policy(report.path, "cpu")
+    reference = load_policy(path, "reference")
     wanted, got = chunks_of(reference, HELD_OUT), chunks_of(policy, HELD_OUT)
     mae = np.abs(wanted - got)[..., :2].mean()
     assert mae == pytest.approx(report.gate.worst.chunk_mae, rel=1e-3)
@@ -122,7 +122,7 @@ def test_layers_kept_float_are_float_and_the_bundle_loads(path, tmp_path):
     kept = [name for name, r in records(report.path).items() if ".layers.0.mlp." in name]
     assert len(kept) == 6
     assert all(records(report.path)[name].precision == "float" for name in kept)
-    assert load_policy(report.path, "reference", compiled=False).integer_layers == 20 - 6
+    assert load_policy(report.path, "reference").integer_layers == 20 - 6
 
 
 def test_a_rotated_layer_that_stays_float_is_plain_again(path, tmp_path, monkeypatch):
@@ -197,7 +197,7 @@ def test_the_recipe_for_static_ranges(path, tmp_path, monkeypatch):
     layout = [n for n in sizes if ".mlp." in n or ("language_model" in n and "self_attn" in n)]
     kept = set(held.keep_float)
     assert kept and sum(sizes[n] for n in kept) <= 0.1 * sum(sizes[n] for n in layout)
-    network = load_policy(report.path, "reference", compiled=False).network
+    network = load_policy(report.path, "reference").network
     layers = quantized_layers(network)
     assert set(layers) == set(layout) - kept
     for group in find_family("mini_pi05").siblings(network):

@@ -22,7 +22,3 @@ class TestChain(FamilyChain):
 
     def test_a_chunk_of_relative_actions_continues_too(self, buffer, tmp_path):
         assert_continues(self.saved("groot_relative", tmp_path / "float"), buffer)
-
-    @pytest.mark.slow  # a minute and a half of compiling on a quiet machine
-    def test_a_compiled_policy_gives_the_same_chunks(self, float_bundle, buffer):
-        super().test_a_compiled_policy_gives_the_same_chunks(float_bundle, buffer)

@@ -115,7 +115,7 @@ def test_bfloat16_weights_stay_within_what_they_round(run, tmp_path):
     bundle = load_bundle(imported(run.golden.path.name))
     tensors = {name: tensor.bfloat16() for name, tensor in bundle.tensors.items()}
     path = save_bundle(tmp_path / "half", bundle.manifest, tensors, bundle.tokenizer.json)
-    policy = load_policy(path, "reference", False)
+    policy = load_policy(path, "reference")
     assert policy.network.dit.proj_out.weight.dtype == torch.bfloat16
     with torch.no_grad():
         context = policy.network.encode(policy.inputs(run.observation))

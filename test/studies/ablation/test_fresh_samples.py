@@ -33,8 +33,8 @@ def test_each_sample_has_the_error_that_the_two_policies_have_on_it(
 ):
     out, record = ablated
     rows = {row["name"]: row["fresh"] for row in record["variants"]}
-    float_policy = load_policy(tiny_bundle, "cpu", compiled=False)
-    variant = load_policy(out / "variants" / "w4a8-gptq", "cpu", compiled=False)
+    float_policy = load_policy(tiny_bundle, "cpu")
+    variant = load_policy(out / "variants" / "w4a8-gptq", "cpu")
     arm = float_policy.manifest.interface.action.of_type("arm")
     assert 0 < arm.sum() < len(arm)
     samples = [sample for path in fresh_buffers for sample in load_buffer(path).samples]

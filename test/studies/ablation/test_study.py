@@ -53,7 +53,7 @@ def test_what_was_judged_is_what_is_played(path, tmp_path, monkeypatch, study):
     assert [p.name for p in tmp_path.iterdir()] == ["odd.safetensors"]
     (variant,) = parse_variants([f"{path}@{file}"], read_change)
     assert variant.label == "float@odd"
-    policy = load_variant(variant, None, compiled=False)
+    policy = load_variant(variant, None)
     torch.testing.assert_close(chunk(policy.network), chunk(made.network), rtol=1e-4, atol=1e-4)
     assert made.gate.kernel == KERNEL and made.gate.worst.chunk_mae > 0
     fake = [n for n, m in policy.network.named_modules() if isinstance(m, StudyLinear)]
@@ -84,4 +84,4 @@ def test_a_study_is_refused_with_another_bundle_and_when_changed(path, tmp_path,
     (variant,) = parse_variants([f"{path}@{file}"], read_change)
     save_study(file, studied(path, 3, 8).network, path, bundle_hash(path))
     with pytest.raises(BundleError, match="was changed since the evaluation began"):
-        load_variant(variant, None, compiled=False)
+        load_variant(variant, None)

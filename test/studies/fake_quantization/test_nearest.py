@@ -52,7 +52,7 @@ def test_a_variant_is_loaded_with_its_rounding_and_its_steps(tmp_path):
     from quantvla_ros.bundle.storage import load_bundle
 
     variant = parse_variants([f"{PANDA}@rtn4-all"], read_change)[0]
-    policy = load_variant(variant, 2, compiled=False)
+    policy = load_variant(variant, 2)
     assert policy.manifest.denoise_steps == 2
     name, _ = next(iter(layer_roles(policy.network).items()))
     original = load_bundle(PANDA).tensors[f"{name}.weight"].float()

@@ -5,7 +5,7 @@ import pytest
 from support.quantized_networks import quantize_nearest
 from support.tiny_policy import WORDS, observations, save_tiny_bundle, tiny_manifest, tiny_network
 
-from quantvla_ros.backends.cpu.kernels import native_activation_bits
+from quantvla_ros.backends.cpu.activation_grid import native_activation_bits
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.bundle.schema import LayerRecord, Quantization
 from quantvla_ros.bundle.storage import save_bundle
@@ -50,12 +50,12 @@ def save_quantized(path, scheme):
 @pytest.fixture
 def record(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        module, "load_policy", lambda path, threads: load_policy(path, "cpu", False, threads)
+        module, "load_policy", lambda path, threads: load_policy(path, "cpu", threads)
     )
     others = {}
 
     def other_floats(path, backend, threads):
-        others["float_other"] = load_policy(path, "reference", False, threads)
+        others["float_other"] = load_policy(path, "reference", threads)
         return others, {"missing": "not installed"}
 
     monkeypatch.setattr(module, "other_floats", other_floats)

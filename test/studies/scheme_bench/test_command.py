@@ -43,7 +43,7 @@ def small():
         patch.setattr(
             measuring,
             "load_policy",
-            lambda path, threads: load_policy(path, "cpu", False, threads),
+            lambda path, threads: load_policy(path, "cpu", threads),
         )
         patch.setattr(measuring, "other_floats", lambda path, backend, threads: ({}, {}))
         yield patch
