@@ -32,6 +32,8 @@ EIGHT_BITS = MappingProxyType(
     }
 )
 """Names of the products with 8-bit weights in records, by unit (see `fingerprint`)."""
+FLOAT = "this package's engine"
+"""What multiplies in a float policy, for records."""
 Layer = FloatLayer | IntegerLayer
 
 
@@ -52,10 +54,10 @@ class Weights:
 
     @property
     def kernel(self) -> str:
-        """What multiplies integers, with the activation grid, for records; else "float32"."""
+        """What multiplies integers, with the activation grid, for records; else `FLOAT`."""
         names = " and ".join(sorted(self._kernels))
         grids = "".join(f", {bits}-bit activations" for bits in sorted(self._bits))
-        return f"{names}{grids}" if names else "float32"
+        return f"{names}{grids}" if names else FLOAT
 
     @property
     def held_bytes(self) -> int:
