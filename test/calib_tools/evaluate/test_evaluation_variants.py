@@ -44,7 +44,7 @@ def test_a_backend_is_a_variant_of_a_bundle_or_of_all(tmp_path):
     both = parse_variants([str(PANDA), f"{PANDA}@rtc"], backend="reference")
     assert [v.label for v in both] == ["panda", "panda@rtc"]
     assert {v.backend for v in both} == {"reference"}
-    assert load_variant(both[0], None).kernel == "this package's engine"
+    assert load_variant(both[0], None).kernel == "float32"
 
 
 def test_bundles_that_cannot_be_evaluated_are_refused(tmp_path, tiny_bundle):
