@@ -18,7 +18,8 @@ demo: venv
 
 # All but what takes minutes; a file's tests stay in one process, and share what it started.
 test: venv
-	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile $(TEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile \
+	    --no-loadscope-reorder $(TEST_ARGS)
 
 # What takes minutes or measures the machine, one after another.
 test-slow: venv

@@ -56,6 +56,7 @@ class SimulatedRobot:
         self.change_task(task)
         self._site = self.model.site(TOOL_SITE).id
         self._base = self.model.body(_BASE_BODY).id
+        self._bodies: dict[str, int] = {}
         self._renderers: dict[int, CameraRenderer] = {}
         self._wording = self.task.wordings[0]
         mujoco.mj_kinematics(self.model, self.data)
@@ -184,11 +185,17 @@ class SimulatedRobot:
 
     def object_position(self, name: str) -> Array:
         """Position of an object's body [3], m, world frame (name as in the instruction)."""
-        return np.array(self.data.body(_body(name)).xpos)
+        return np.array(self.data.xpos[self._body_of(name)])
 
     def object_rotation(self, name: str) -> Array:
         """Rotation [3, 3] of an object's body to the world frame."""
-        return np.array(self.data.body(_body(name)).xmat).reshape(3, 3)
+        return np.array(self.data.xmat[self._body_of(name)]).reshape(3, 3)
+
+    def _body_of(self, name: str) -> int:
+        """Index of an object's body; the model's own look-up by name is slow."""
+        if name not in self._bodies:
+            self._bodies[name] = int(self.model.body(_body(name)).id)
+        return self._bodies[name]
 
     def project(self, points: Array) -> npt.NDArray[np.float32]:
         """Image coordinates [n, cameras, 2] of world points [n, 3]; see `cameras.project`."""

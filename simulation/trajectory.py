@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A trajectory as it is sent to a controller, when one is refused, and how one is interpolated."""
+"""A trajectory as it is sent to a controller, when one is refused, and the way between points."""
 
 from __future__ import annotations
 
@@ -58,36 +58,48 @@ class TrajectoryState:
     accelerations: Array | None
 
 
-def interpolate(start: TrajectoryState, end: TrajectoryState, now: float) -> TrajectoryState:
-    """Linear, cubic or quintic between two states at ``now`` (s), by what both of them give."""
-    span = end.time - start.time
-    t = now - start.time
-    delta = end.positions - start.positions
-    if start.velocities is None or end.velocities is None:
-        velocities = delta / span
-        return TrajectoryState(
-            now, start.positions + velocities * t, velocities, np.zeros_like(delta)
-        )
-    v0, v1 = start.velocities, end.velocities
-    if start.accelerations is None or end.accelerations is None:
-        c2 = (3 * delta / span - 2 * v0 - v1) / span
-        c3 = (v0 + v1 - 2 * delta / span) / span**2
-        return TrajectoryState(
-            now,
-            start.positions + t * (v0 + t * (c2 + t * c3)),
-            v0 + t * (2 * c2 + t * 3 * c3),
-            2 * c2 + 6 * c3 * t,
-        )
-    a0, a1 = start.accelerations, end.accelerations
-    c3 = (10 * delta / span - 6 * v0 - 4 * v1 + span * (a1 - 3 * a0) / 2) / span**2
-    c4 = (-15 * delta / span + 8 * v0 + 7 * v1 + span * (3 * a0 - 2 * a1) / 2) / span**3
-    c5 = (6 * delta / span - 3 * (v0 + v1) + span * (a1 - a0) / 2) / span**4
-    return TrajectoryState(
-        now,
-        start.positions + t * (v0 + t * (a0 / 2 + t * (c3 + t * (c4 + t * c5)))),
-        v0 + t * (a0 + t * (3 * c3 + t * (4 * c4 + t * 5 * c5))),
-        a0 + t * (6 * c3 + t * (12 * c4 + t * 20 * c5)),
-    )
+class Segment:
+    """The way from one state to another: linear, cubic or quintic, by what both of them give."""
+
+    def __init__(self, start: TrajectoryState, end: TrajectoryState) -> None:
+        """Solve for the coefficients."""
+        span = end.time - start.time
+        p0, delta = start.positions, end.positions - start.positions
+        v0, v1, a0, a1 = start.velocities, end.velocities, start.accelerations, end.accelerations
+        self._begin = start.time
+        self._coefficients: tuple[Array, ...] = (p0, delta / span)
+        if v0 is None or v1 is None:
+            return
+        if a0 is None or a1 is None:
+            c2 = (3 * delta / span - 2 * v0 - v1) / span
+            c3 = (v0 + v1 - 2 * delta / span) / span**2
+            self._coefficients = (p0, v0, c2, c3)
+            return
+        c3 = (10 * delta / span - 6 * v0 - 4 * v1 + span * (a1 - 3 * a0) / 2) / span**2
+        c4 = (-15 * delta / span + 8 * v0 + 7 * v1 + span * (3 * a0 - 2 * a1) / 2) / span**3
+        c5 = (6 * delta / span - 3 * (v0 + v1) + span * (a1 - a0) / 2) / span**4
+        self._coefficients = (p0, v0, a0 / 2, c3, c4, c5)
+
+    def positions(self, now: float) -> Array:
+        """Positions [n] at ``now`` (s)."""
+        return _polynomial(self._coefficients, now - self._begin)
+
+    def state(self, now: float) -> TrajectoryState:
+        """Positions and their two derivatives at ``now`` (s)."""
+        t, rows = now - self._begin, []
+        coefficients = self._coefficients
+        for _ in range(3):
+            rows.append(_polynomial(coefficients, t))
+            derived = tuple(k * c for k, c in enumerate(coefficients))[1:]
+            coefficients = derived or (np.zeros_like(rows[0]),)
+        return TrajectoryState(now, *rows)
+
+
+def _polynomial(coefficients: tuple[Array, ...], t: float) -> Array:
+    value = coefficients[-1]
+    for coefficient in reversed(coefficients[:-1]):
+        value = coefficient + t * value
+    return value
 
 
 _FLOAT_EPSILON = float(np.finfo(np.float32).eps)  # the real one compares in this precision

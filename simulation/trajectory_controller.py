@@ -20,8 +20,9 @@ from simulation.controller_release import STRICTEST, ControllerRelease
 from simulation.trajectory import (
     Array,
     JointTrajectory,
+    Segment,
+    TrajectoryPoint,
     TrajectoryState,
-    interpolate,
     reason_to_reject,
 )
 
@@ -77,9 +78,13 @@ class TrajectoryController:
         self.executed.clear()
         self._updated: float | None = None
         self._next_cycle: float | None = None
-        self._desired = TrajectoryState(0.0, held, at_rest, at_rest)
-        self._points: list[TrajectoryState] = []
-        self._before: TrajectoryState | None = None
+        self._way: Segment | TrajectoryState = TrajectoryState(0.0, held, at_rest, at_rest)
+        self._at = 0.0  # where on its way the newest cycle is, s
+        self._commanded = held
+        self._points: Sequence[TrajectoryPoint] = ()
+        self._times: list[float] = []  # when they are due, s
+        self._order: list[int] = []
+        self._index: int | None = None  # of the point that the way leads to
         self._starts_now = False
 
     def submit(self, trajectory: JointTrajectory, now: float) -> str | None:
@@ -92,18 +97,12 @@ class TrajectoryController:
         reason = reason_to_reject(trajectory, self.joint_names, self._release, now)
         if reason is not None:
             return reason
-        order = [list(trajectory.joint_names).index(name) for name in self.joint_names]
-        self._points = [
-            TrajectoryState(
-                trajectory.stamp + point.time_from_start,
-                np.array(point.positions, dtype=np.float64)[order],
-                _ordered(point.velocities, order),
-                _ordered(point.accelerations, order),
-            )
-            for point in trajectory.points
-        ]
+        names = list(trajectory.joint_names)
+        self._order = [names.index(name) for name in self.joint_names]
+        self._points = trajectory.points
+        self._times = [trajectory.stamp + point.time_from_start for point in trajectory.points]
+        self._index = None
         self._starts_now = trajectory.stamp == 0.0
-        self._before = None
         return None
 
     def setpoint(self, now: float, measured: tuple[Array, Array] | None = None) -> Array:
@@ -114,11 +113,11 @@ class TrajectoryController:
         if self._next_cycle is None or now - self._next_cycle > _LONGEST_PAUSE_S:
             self._next_cycle = now
         while self._next_cycle <= now + _EARLY_S:
-            positions, _ = self.update(self._next_cycle, measured)
-            self.executed.append((self._next_cycle, positions))
+            self._cycle(self._next_cycle, measured)
+            self.executed.append((self._next_cycle, self._commanded))
             self._next_cycle += self._period_s
-        setpoint: Array = self._desired.positions.copy()
-        return setpoint
+        commanded: Array = self._commanded.copy()
+        return commanded
 
     def update(
         self, now: float, measured: tuple[Array, Array] | None = None
@@ -133,38 +132,58 @@ class TrajectoryController:
         Returns:
             Positions and velocities [n] that are commanded.
         """
+        self._cycle(now, measured)
+        velocities = self._desired.velocities
+        at_rest = np.zeros_like(self._commanded)
+        return self._commanded.copy(), at_rest if velocities is None else velocities.copy()
+
+    @property
+    def _desired(self) -> TrajectoryState:
+        """The state that the newest cycle commanded."""
+        way = self._way
+        return way.state(self._at) if isinstance(way, Segment) else way
+
+    def _cycle(self, now: float, measured: tuple[Array, Array] | None) -> None:
         if self._updated is None or now >= self._updated:
             if self._points:
-                self._desired = self._sample_trajectory(now, measured)
+                self._follow(now, measured)
             self._updated = now
-        desired = self._desired
-        velocities = np.zeros_like(desired.positions)
-        if desired.velocities is not None:
-            velocities[:] = desired.velocities
-        return desired.positions.copy(), velocities
 
-    def _sample_trajectory(
-        self, now: float, measured: tuple[Array, Array] | None
-    ) -> TrajectoryState:
+    def _follow(self, now: float, measured: tuple[Array, Array] | None) -> None:
+        """Go on to what the trajectory has for this cycle."""
         if self._starts_now:
-            self._points = [replace(point, time=now + point.time) for point in self._points]
+            self._times = [now + time for time in self._times]
             self._starts_now = False
-        if self._before is None:
-            self._before = self._own_state(now, measured)
         at = now + self._period_s if self._release.commands_ahead else now
-        points = self._points
-        index = bisect_right([p.time for p in points], at)
-        if index == len(points):
-            last = points[-1]
-            at_rest = np.zeros_like(last.positions)
-            return TrajectoryState(
-                at,
-                last.positions,
-                at_rest if last.velocities is None else last.velocities,
-                at_rest if last.accelerations is None else last.accelerations,
-            )
-        start = points[index - 1] if index else self._before
-        return interpolate(start, points[index], at)
+        index = bisect_right(self._times, at)
+        if index != self._index:
+            start = self._point(index - 1) if index else self._own_state(now, measured)
+            self._way = self._way_to(index, start)
+            self._index = index
+        self._at = at
+        way = self._way
+        self._commanded = way.positions(at) if isinstance(way, Segment) else way.positions
+
+    def _way_to(self, index: int, start: TrajectoryState) -> Segment | TrajectoryState:
+        """From a state to a point; the last one is held."""
+        if index < len(self._points):
+            return Segment(start, self._point(index))
+        at_rest = np.zeros_like(start.positions)
+        return TrajectoryState(
+            start.time,
+            start.positions,
+            at_rest if start.velocities is None else start.velocities,
+            at_rest if start.accelerations is None else start.accelerations,
+        )
+
+    def _point(self, index: int) -> TrajectoryState:
+        point = self._points[index]
+        return TrajectoryState(
+            self._times[index],
+            np.array(point.positions, dtype=np.float64)[self._order],
+            _ordered(point.velocities, self._order),
+            _ordered(point.accelerations, self._order),
+        )
 
     def _own_state(self, now: float, measured: tuple[Array, Array] | None) -> TrajectoryState:
         """Where a new trajectory starts."""

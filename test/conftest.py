@@ -26,6 +26,11 @@ sys.path.insert(0, str(Path(__file__).parent))  # the helpers: support/
 pytest.register_assert_rewrite("support.family_chain")  # its tests say what was found, too
 
 SEED = 67280421310721  # torch's own, where it is imported later
+LONGEST_FIRST = (
+    "training", "models", "backends", "calib_tools/quantize", "control/test_motion_properties.py",
+    "nodes", "studies", "calib_tools",
+)  # fmt: skip
+"""What lasts seconds a test: at the end one of two processes would wait for the other's file."""
 
 # The claim lasts as long as the process.
 _DOMAIN, _CLAIM = claim_domain()
@@ -37,6 +42,18 @@ def pytest_configure(config):
     from support.clock_steps import RunAgain
 
     config.pluginmanager.register(RunAgain())
+
+
+def pytest_collection_modifyitems(items):
+    """The order does not matter to the tests; files stay whole."""
+    here = Path(__file__).parent
+
+    def place(item):
+        name = item.path.relative_to(here).as_posix()
+        places = [k for k, first in enumerate(LONGEST_FIRST) if name.startswith(first)]
+        return min(places, default=len(LONGEST_FIRST))
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(tryfirst=True)

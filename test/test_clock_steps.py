@@ -14,7 +14,7 @@ from support.process_life import import_path
 TESTS = """
 import time
 import pytest
-from support import clock_steps
+from support import clock_steps, waiting
 from support.waiting import MachineLateError
 
 real, seconds = time.time, [0.0]
@@ -49,6 +49,18 @@ def test_fails_by_a_late_machine(request, node):
     if request.node.attempt == 1:
         raise MachineLateError("CHUNK_UNDERRUN")
 
+class Late:
+    def said(self):
+        return "its last words"
+
+    def excuse(self):
+        return "it waited"
+
+def test_fails_and_a_witness_knows_why(request):
+    waiting.witnesses.append(Late())
+    request.addfinalizer(waiting.witnesses.clear)
+    assert request.node.attempt > 1, "a wrong figure"
+
 def test_fails_whatever_the_clock_does(request):
     set_by(-0.05)
     raise AssertionError(f"attempt {request.node.attempt}")
@@ -75,15 +87,16 @@ def test_only_what_failed_by_the_machine_is_run_again_and_once(tmp_path, process
         env={"PYTHONPATH": import_path()}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     said = done.stdout
-    assert "2 failed, 3 passed" in said, said + done.stderr
+    assert "2 failed, 4 passed" in said, said + done.stderr
     failed = re.findall(r"^FAILED \S*::(\w+)", said, re.M)
     assert failed == ["test_fails", "test_fails_whatever_the_clock_does"]
     assert "no clock was set" in said
     assert "AssertionError: attempt 2" in said and "attempt 3" not in said
-    told = said.partition("= 3 run again")[2].partition("short test summary")[0]
+    told = said.partition("= 4 run again")[2].partition("short test summary")[0]
     assert (
         "test_fails_by_the_clock: the clock was set by +0.300 s, the clock was set by -0.3" in told
     )
     assert "CLOCK_JUMP" in told
     assert "test_fails_by_a_late_machine: the machine was late" in told
+    assert "test_fails_and_a_witness_knows_why: the machine was late: it waited" in told
     assert "test_passes_with" not in told

@@ -15,7 +15,6 @@ from support.engine_backend import BACKEND, MACHINE_VARIABLE
 from support.fake_robot import CAMERAS, JOINTS
 from support.policy_graph import HORIZON, PolicyProcess, active_policy, manifest
 from support.stand_in_engines import BACKEND as ENGINES
-from support.stand_in_engines import MACHINE_VARIABLE as ENGINE_GPU
 from support.stand_in_tensorrt import install
 from support.tiny_policy import CONFIG, SIZE
 from support.waiting import wait_until
@@ -142,26 +141,17 @@ def test_the_node_runs_engines_and_never_builds_them(robot, bundles, tmp_path, m
         with pytest.raises(QuantVLAError, match=words):
             policy.client.configure()
         assert not (made / "engines").exists()
-    finally:
-        policy.close()
-    ENGINES.build(made)
-    install(lambda key, module: monkeypatch.setitem(sys.modules, key, module))
-    judged = judge_bundles(plain, made, observations(8), backend=name)
-    assert (judged.backend, judged.target) == (name, ENGINES.target())
-    assert [(stage.name, stage.error <= stage.limit) for stage in judged.stages] == [
-        ("context", True), ("step", True)
-    ]  # fmt: skip
-    passed = judged.model_copy(update={"passed": True})  # a random policy passes no gate
-    write_manifest(made, load_manifest(made).model_copy(update={"gate": passed}))
-    with active_policy(robot, made, tmp_path, f"backend:={name}") as policy:
+        ENGINES.build(made)
+        install(lambda key, module: monkeypatch.setitem(sys.modules, key, module))
+        judged = judge_bundles(plain, made, observations(8), backend=name)
+        assert (judged.backend, judged.target) == (name, ENGINES.target())
+        assert [(stage.name, stage.error <= stage.limit) for stage in judged.stages] == [
+            ("context", True), ("step", True)
+        ]  # fmt: skip
+        passed = judged.model_copy(update={"passed": True})  # a random policy passes no gate
+        write_manifest(made, load_manifest(made).model_copy(update={"gate": passed}))
+        policy.activate()
         wait_until(lambda: policy.count("inference", "chunks") > 2, 30, "chunks")
         assert policy.client.diagnostics("bundle")[1]["kernel"] == "TensorRT INT8, rest fp32"
-    monkeypatch.setenv(ENGINE_GPU, "another GPU")
-    policy = PolicyProcess(robot, made, tmp_path, f"backend:={name}")
-    try:
-        with pytest.raises(
-            QuantVLAError, match=r"FINGERPRINT_MISMATCH: .*, another GPU .*only for"
-        ):
-            policy.client.configure()
     finally:
         policy.close()

@@ -45,7 +45,7 @@ def fault(policy, robot, text, timeout=20):
 
 def test_goals_follow_the_policy_on_change_and_end_where_the_arm_ends(moving, robot):
     begin = time.monotonic()
-    moving.until(lambda: len(robot.goals) > 8, 20, "goals")
+    wait_until(lambda: len(robot.goals) > 8, 20, "goals")
     wait_until(lambda: "reached" in figure(moving), 10, lambda: f"a result ({figure(moving)})")
     count, took = len(robot.goals), time.monotonic() - begin
     assert count <= RATE * (took + 3.0), "3 s: the motion began before"
@@ -71,7 +71,7 @@ def test_arming_and_holding_leave_a_grip_as_it_is(policy, robot):
     policy.wait_for_inputs("waiting")
     robot.forget()
     policy.client.arm()
-    wait_until(lambda: len(robot.windows) > 50, 20, policy.said)
+    wait_until(lambda: len(robot.windows) > 50, 20, "1 s of windows")
     assert robot.goals == [] and figure(policy) == "no goal"
     policy.bring_to_dry_run()
     assert robot.goals == [] and robot.cancels == 0
@@ -80,7 +80,7 @@ def test_arming_and_holding_leave_a_grip_as_it_is(policy, robot):
 def test_an_object_between_the_fingers_is_no_fault(moving, robot):
     robot.mode = "stall"
     count = len(robot.goals)
-    wait_until(lambda: len(robot.goals) > count + 4, 5, moving.said)
+    wait_until(lambda: len(robot.goals) > count + 4, 5, "goals")
     wait_until(lambda: "stopped by what it holds" in figure(moving), 10, "its figure")
     assert moving.message == "ARMED"
 
@@ -88,7 +88,7 @@ def test_an_object_between_the_fingers_is_no_fault(moving, robot):
 def test_a_goal_that_a_newer_one_replaces_is_no_fault(moving, robot):
     robot.mode = "hold"
     count = len(robot.goals)
-    wait_until(lambda: len(robot.goals) > count + 4, 5, moving.said)
+    wait_until(lambda: len(robot.goals) > count + 4, 5, "goals")
     assert moving.message == "ARMED" and robot.cancels == 0
 
 

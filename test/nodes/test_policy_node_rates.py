@@ -20,7 +20,7 @@ def test_the_arm_moves_and_stops_within_its_limits(robot, float_bundle, tmp_path
         policy.bring_to_dry_run()
         policy.bring_to_motion()
         first = len(robot.windows)
-        policy.until(lambda: len(robot.windows) > first + max(60, rate), 20, "windows")
+        wait_until(lambda: len(robot.windows) > first + max(60, rate), 20, "windows")
         assert_rhythm([begin(window) for window in robot.windows[first:]], 1 / rate)
         robot.silent.add("wrist")
         policy.wait_for("STALE_CAMERA: ")

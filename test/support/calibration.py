@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -64,6 +65,11 @@ def picture(seed: int, size: int = 48) -> np.ndarray:
 
 def robot_stream(frames: int, moving: bool = True) -> list[RawMessage]:
     """Both cameras at 10 Hz, joints at 50 Hz: what arrives from a healthy robot."""
+    return list(_robot_stream(frames, moving))
+
+
+@functools.cache  # a long one takes seconds, and messages are not changed
+def _robot_stream(frames: int, moving: bool) -> list[RawMessage]:
     stream = [raw_instruction("put the milk in the basket")]
     for tick in range(frames * 5):
         stamp = START_NS + tick * 20_000_000

@@ -3,8 +3,9 @@
 
 Either somebody set the system clock meanwhile: a node on system time is right to refuse such a
 clock (CLOCK_JUMP), and an interval between two stamps is then none. Or something came too late and
-the kernel says that the processes waited for a processor (`MachineLateError`). A fault of the
-program fails again; a rare one might pass, so all that was run again is told at the end.
+the kernel says that the processes waited for a processor (`MachineLateError`, or a witness
+says so). A fault of the program fails again; a rare one might pass, so all that was run again is
+told at the end.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections import deque
 
 import pytest
 from _pytest.runner import runtestprotocol
-from support.waiting import MachineLateError
+from support.waiting import MachineLateError, excuse, witnesses
 
 STEP_S = 0.02  # the smallest step that a node calls a jump
 LOOK_S = 0.1
@@ -67,17 +68,19 @@ class RunAgain:
     def __init__(self) -> None:
         self._clock = ClockSteps()
         self._told: list[str] = []
+        self._excuses: list[str] = []  # of the attempt under way
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item, nextitem):
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        begin = _steady()
+        begin, self._excuses = _steady(), []
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
         words = last_words(reports)
         why = [
             f"the clock was set by {step:+.3f} s" for step in self._clock.since(begin - BEFORE_S)
         ]
-        why += ["the machine was late" for line in words if MachineLateError.__name__ in line][:1]
+        late = any(MachineLateError.__name__ in line for line in words)
+        why += self._excuses[:1] or ["the machine was late"] * late
         if why and any(report.failed for report in reports):
             self._told += [f"{item.nodeid}: {', '.join(why)}", *(f"    {line}" for line in words)]
             item.session._setupstate.teardown_exact(None)  # nodes and robots start anew as well
@@ -86,6 +89,16 @@ class RunAgain:
             item.ihook.pytest_runtest_logreport(report=report)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, item, call):
+        """Ask the witnesses of a failure while they are there."""
+        if call.excinfo is None or call.excinfo.errisinstance(pytest.skip.Exception):
+            return
+        if late := excuse():
+            self._excuses.append(f"the machine was late: {late}")
+        for witness in witnesses:
+            item.add_report_section(call.when, "witness", witness.said())
 
     def pytest_sessionfinish(self, session):
         if hasattr(session.config, "workeroutput"):  # of a process that prints nothing

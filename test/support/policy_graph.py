@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from support import fake_robot
+from support import fake_robot, waiting
 from support.process_life import import_path
 from support.processor_waits import ProcessorWaits
 from support.ros_graph import NodeProcess
 from support.spaces import ARM, action_space, state_space
-from support.waiting import MachineLateError, patient, wait_until
+from support.waiting import patient, wait_until
 
 from quantvla_ros.bundle.schema import (
     BundleManifest,
@@ -34,7 +34,9 @@ from quantvla_ros.robot.interface import CameraSlot, Interface
 HORIZON = 30
 _LATE = (
     "CHUNK_UNDERRUN", "INFERENCE_TIMEOUT", "STALE_CAMERA", "STALE_JOINT_STATE", "TRACKING_ERROR",
+    "CLOCK_JUMP: no command could leave", "CLOCK_JUMP: the ROS clock has stood still",
 )  # fmt: skip
+"""Faults of something that came too late: the program's, or the machine's."""
 AT_WORK = {"ARMED", "STOPPING", *(code.value for code in FaultCode)}
 LIMITS = [
     f"joint_limits.{joint}.{key}:={value}"
@@ -146,8 +148,10 @@ class PolicyProcess:
             },
         )
         self._waits = ProcessorWaits()
+        self._judged, self._stall = "", ""
         self.process = self._start()
         self.client = PolicyNodeClient(robot.node, self.name, timeout_s=patient(30.0))
+        waiting.witnesses.append(self)
 
     def behave(self, mode: str) -> None:
         temporary = self._mode.with_suffix(".tmp")
@@ -165,23 +169,9 @@ class PolicyProcess:
         )
         return int(values)
 
-    def until(self, predicate, timeout: float, what: str):
-        """Wait until the predicate is true and return its value.
-
-        Raises:
-            MachineLateError: it is not, the node has stopped because something came too late, and
-                the kernel says that one of the processes waited for a processor meanwhile.
-        """
-        try:
-            return wait_until(predicate, timeout, lambda: f"{what} ({self.said()})")
-        except AssertionError as error:
-            if self.message.startswith(_LATE) and (stall := self._waits.stall()):
-                raise MachineLateError(f"{stall}; {error}") from None
-            raise
-
     def wait_for(self, message: str, timeout: float = 10.0) -> str:
         """Wait until the control check's message begins so."""
-        return self.until(
+        return wait_until(
             lambda: self.message if self.message.startswith(message) else None,
             timeout,
             f"{message} in diagnostics",
@@ -192,7 +182,7 @@ class PolicyProcess:
         wait_until(
             lambda: self.client.diagnostics("inputs")[0].startswith(message),
             timeout,
-            lambda: f"{message} of {self.client.diagnostics('inputs')} ({self.said()})",
+            lambda: f"{message} of {self.client.diagnostics('inputs')}",
         )
 
     def said(self) -> str:
@@ -200,22 +190,30 @@ class PolicyProcess:
         log = self.process.output.splitlines()[-15:]
         return "\n".join([f"control says '{self.message}'; the log ends:", *log])
 
+    def excuse(self) -> str:
+        """Whether something came too late for the node because a process waited for a processor."""
+        message = self.message
+        if message != self._judged:
+            self._judged = message
+            self._stall = self._waits.stall() if message.startswith(_LATE) else ""
+        return self._stall and f"{self._stall}; {message}"
+
     def count(self, check: str, name: str) -> int:
         """A counter in the diagnostics, 0 when it is not there."""
         return int(self.client.diagnostics(check)[1].get(name, 0))
 
     def bring_to_motion(self) -> None:
         """Arm it and wait for motion, whatever the test before left behind."""
+        self._waits = ProcessorWaits()
         if not self.process.alive or self.message.partition(":")[0] in AT_WORK:
             self.bring_to_dry_run()
         self.wait_for("DRY_RUN")
         # A policy node that another test killed stays in the graph for a while.
         self.wait_for_inputs("fresh", 60.0)
         self.robot.forget()
-        self._waits = ProcessorWaits()
         self.arm_when_quiet()
         self.wait_for("ARMED")
-        self.until(lambda: self.robot.speed > 0.05, 10, "motion")
+        wait_until(lambda: self.robot.speed > 0.05, 10, "motion")
 
     def arm_when_quiet(self) -> None:
         """Arm a robot that was healed, which the node trusts as soon as it has seen so."""
@@ -233,6 +231,7 @@ class PolicyProcess:
 
     def bring_to_dry_run(self) -> None:
         """Undo whatever a test did; start the node again if it ended."""
+        self._waits = ProcessorWaits()
         self.behave("ok")
         if not self.process.alive:
             self.process.close()
@@ -256,6 +255,7 @@ class PolicyProcess:
         self.client.activate()
 
     def close(self) -> None:
+        waiting.witnesses.remove(self)
         self.process.close()
         self.client.close()
 

@@ -65,7 +65,7 @@ def settings(demos: Path, out: Path, steps: int) -> Settings:
 
 def one_process(rank: int, mine: Settings, store: str, parent: int) -> None:
     trainer.network_config = tiny_config
-    train.LOG_EVERY = 1
+    train.LOG_EVERY = train.GOALS_A_SCENE = 1
     train.train(rank, mine, store, parent)
 
 
@@ -76,6 +76,8 @@ def main(demos: Path, out: Path, steps: int, **more: Any) -> None:
     train.prepare(mine)
     with tempfile.TemporaryDirectory() as directory:
         store = str(Path(directory) / "store")
+        if mine.processes == 1:  # a second one would load PyTorch again
+            one_process(0, mine, store, os.getppid())
         spawn(one_process, args=(mine, store, os.getpid()), nprocs=mine.processes)
 
 

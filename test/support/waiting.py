@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -14,6 +14,27 @@ BUSY = 6.0  # so many times longer than an idle machine a busy one may take
 
 class MachineLateError(AssertionError):
     """This machine was measured to be too slow for the program; the test is run once more."""
+
+
+class Witness(Protocol):
+    """A program under test that can say what went on when a test fails."""
+
+    def said(self) -> str:
+        """What it said last, for the report."""
+        ...
+
+    def excuse(self) -> str:
+        """How this machine, and not the program, is at fault for what is wrong now; or nothing."""
+        ...
+
+
+witnesses: list[Witness] = []
+"""They are asked while a test waits, so that a stall is seen while it is fresh, and at its end."""
+
+
+def excuse() -> str:
+    """The first excuse that any of them has."""
+    return next(filter(None, [witness.excuse() for witness in witnesses]), "")
 
 
 def patient(seconds: float) -> float:
@@ -36,4 +57,5 @@ def wait_until(
         if time.monotonic() > deadline:
             what = what if isinstance(what, str) else what()
             raise AssertionError(f"{what} did not come within {patient(timeout):g} s")
+        excuse()
         time.sleep(0.005)

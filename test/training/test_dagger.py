@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from typer.testing import CliRunner
 
 from quantvla_ros.bundle.storage import load_bundle
 from quantvla_ros.models.mini_pi05.network import MiniPi05
-from training import dagger, runlog, trainer
+from training import camera_statistics, dagger, runlog, trainer
 from training.dataset import Statistics, joined, load_frames, part_frames
 from training.export import save_policy
 
@@ -32,17 +34,28 @@ def init(tmp_path, demos):
     )
 
 
+class Clock:
+    """The steady clock, which goes an hour ahead once a data set has a part."""
+
+    def __init__(self, parts):
+        self._parts = parts
+
+    def monotonic(self):
+        done = any(self._parts.glob("[!.]*.parquet"))
+        return time.monotonic() + (3600.0 if done else 0.0)
+
+
 def test_policy_is_played_while_it_learns(tmp_path, demos, init, monkeypatch):
     monkeypatch.setattr(trainer, "network_config", tiny_config)
     monkeypatch.setattr(dagger, "network_config", tiny_config)
     monkeypatch.setattr(dagger, "EPISODES_A_PART", 1)
-    monkeypatch.setattr(dagger, "SCENES_A_PART", 2)
+    monkeypatch.setattr(dagger, "SCENES_A_PART", 1)
     monkeypatch.setattr(dagger, "LEARN_EVERY_S", 0.5)
     monkeypatch.setattr(dagger, "POLICY_EVERY_S", 1.0)
     plan = dagger.Plan(
         out=tmp_path / "run",
         init=init,
-        minutes=0.6,
+        minutes=30.0,
         batch=4,
         correction_weight=2.0,
         first_seed=7,
@@ -50,6 +63,8 @@ def test_policy_is_played_while_it_learns(tmp_path, demos, init, monkeypatch):
         peak=0.5,
         seed=0,
     )
+    monkeypatch.setattr(dagger, "time", Clock(plan.corrections / "parts"))
+    monkeypatch.setattr(camera_statistics, "SCENES", 1)
     dagger.run(plan, load_frames([demos]), torch.device("cpu"))
     log = runlog.read(plan.out)
     assert log[0]["frames"] == 12

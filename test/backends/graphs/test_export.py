@@ -36,22 +36,22 @@ def test_the_split_graphs_give_the_networks_numbers_to_the_last_bit(family):
     assert torch.equal(policy.chunks(network), policy.chunks())
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_lowered_graphs_compute_the_float_policy(family):
-    policy = graph_policy(family)
-    for kind, bound in ((torch.float32, 1e-5), (torch.float16, 2e-2)):
-        graphs, programs = lowered(policy, kind)
-        off = policy.chunks(played(graphs, programs)) - policy.chunks()
-        assert off.abs().max() < bound * policy.chunks().abs().max()
+def off(policy, graphs, programs):
+    """How far chunks of the graphs are from the policy's, as a share of the largest action."""
+    wanted = policy.chunks()
+    return (policy.chunks(played(graphs, programs)) - wanted).abs().max() / wanted.abs().max()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_what_context_hands_to_step_is_of_the_steps_kind(family):
+def test_lowered_graphs_compute_the_float_policy_in_the_kinds_of_their_parts(family):
+    """What the context hands to the step is of the step's kind."""
     policy = graph_policy(family)
+    assert off(policy, *lowered(policy, torch.float32)) < 1e-5
     graphs = graphs_of(policy.bundle, policy.network)
     precision = dict.fromkeys(graphs.part_names, torch.bfloat16)
     precision[graphs.step.part] = torch.float16
     programs = export_graphs(policy.bundle, policy.network, precision)
+    assert off(policy, graphs, programs) < 8 * 2e-2, "bfloat16 has three bits less than float16"
     kinds = {}
     for name, program in programs.items():
         places = [n for n in program.graph.nodes if n.op == "placeholder"]
@@ -63,7 +63,7 @@ def test_what_context_hands_to_step_is_of_the_steps_kind(family):
     assert kinds["step"]["x_t"] == step[0].meta["val"].dtype == torch.float32
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ["mini_pi05", "smolvla"])
 def test_quantized_layers_are_put_back_and_a_graph_is_known_by_its_hash(family):
     policy = graph_policy(family)
     policy.quantize()

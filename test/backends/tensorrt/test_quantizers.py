@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Q and DQ of the exported graphs, counted against what the layout and the networks say."""
 
+import functools
 from collections import Counter
 
 import pytest
@@ -14,12 +15,31 @@ from quantvla_ros.quantization.layouts import select_layers
 Q, DQ = "quantvla.fake_int8.default", "quantvla.int8_weight.default"
 
 
-def counts(policy, kind=torch.float16):
-    programs = lowered(policy, kind)[1]
+@functools.cache
+def quantized(family, layout="llm+dit"):
+    """A quantized policy of a family; not to be changed."""
+    policy = graph_policy(family)
+    policy.quantize(layout)
+    return policy
+
+
+@functools.cache
+def counted(family, layout="llm+dit"):
+    """The operators of its graphs; for all tests, for an export takes seconds."""
+    return counts(quantized(family, layout))
+
+
+def counts(policy):
+    programs = lowered(policy, torch.float16)[1]
     return {
         name: Counter(str(n.target) for n in program.graph.nodes if n.op == "call_function")
         for name, program in programs.items()
     }
+
+
+def read(family, layout="llm+dit"):
+    """Quantized weights and quantizers of each graph."""
+    return {name: (one[DQ], one[Q]) for name, one in counted(family, layout).items()}
 
 
 def expected(family_name, layout):
@@ -39,22 +59,19 @@ def expected(family_name, layout):
 @pytest.mark.parametrize("family", ["mini_pi05", "pi05"])
 @pytest.mark.parametrize("layout", ["llm+dit_mlp", "llm+dit"])
 def test_q_and_dq_of_joint_families_follow_the_formula(family, layout):
-    policy = graph_policy(family)
-    policy.quantize(layout)
+    policy = quantized(family, layout)
     layers = policy.network.config.layers
     attention = layout == "llm+dit"
     wanted = {
         "context": (7 * (layers - 1) + 2, 4 * (layers - 1) + 1),
         "step": (3 * layers + 4 * layers * attention, 2 * layers + 2 * layers * attention),
     }
-    found = {name: (one[DQ], one[Q]) for name, one in counts(policy).items()}
-    assert found == wanted == expected(family, layout)
+    assert read(family, layout) == wanted == expected(family, layout)
 
 
 @pytest.mark.parametrize("layout", ["llm+dit_mlp", "llm+dit"])
 def test_keys_and_values_of_cross_attention_are_in_context_each_with_a_quantizer(layout):
-    policy = graph_policy("smolvla")
-    policy.quantize(layout)
+    policy = quantized("smolvla", layout)
     layers = policy.network.config.layers
     cross = layers // 2 if layout == "llm+dit" else 0
     joint = layers - cross if layout == "llm+dit" else 0
@@ -62,30 +79,23 @@ def test_keys_and_values_of_cross_attention_are_in_context_each_with_a_quantizer
         "context": (7 * (layers - 1) + 2 + 2 * cross, 4 * (layers - 1) + 1 + 2 * cross),
         "step": (3 * layers + 4 * joint + 2 * cross, 2 * layers + 2 * joint + 2 * cross),
     }
-    found = {name: (one[DQ], one[Q]) for name, one in counts(policy).items()}
-    assert found == wanted == expected("smolvla", layout)
+    assert read("smolvla", layout) == wanted == expected("smolvla", layout)
 
 
 def test_q_and_dq_of_the_outside_family_follow_from_its_structure():
-    policy = graph_policy("reach")
-    policy.quantize()
-    found = {name: (one[DQ], one[Q]) for name, one in counts(policy).items()}
     # The keys and values of every head layer read one memory, so all share one quantizer.
     wanted = expected("reach", "llm+dit")
     weights, inputs = wanted["context"]
-    shared = policy.network.config.head_layers - 1
-    assert found == {**wanted, "context": (weights, inputs - shared)}
+    shared = quantized("reach").network.config.head_layers - 1
+    assert read("reach") == {**wanted, "context": (weights, inputs - shared)}
 
 
 def test_q_and_dq_of_text_and_pictures_read_in_turn():
-    policy = graph_policy("groot_n17")
-    policy.quantize()
-    found = {name: (one[DQ], one[Q]) for name, one in counts(policy).items()}
     # Half of the blocks that read read text, the others pictures: two quantizers for all.
     wanted = expected("groot_n17", "llm+dit")
     weights, inputs = wanted["context"]
-    readers = policy.network.config.head.layers // 2
-    assert found == {**wanted, "context": (weights, inputs - readers + 2)}
+    readers = quantized("groot_n17").network.config.head.layers // 2
+    assert read("groot_n17") == {**wanted, "context": (weights, inputs - readers + 2)}
 
 
 def test_q_and_dq_of_all_that_was_seen_and_read():
@@ -101,23 +111,19 @@ def test_q_and_dq_of_all_that_was_seen_and_read():
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_folded_corrections_add_no_operator(family):
-    policy = graph_policy(family)
-    policy.quantize()
-    plain = counts(policy)
     corrected = graph_policy(family)
     corrected.quantize()
     for attention in corrected.family.attentions(corrected.network).values():
         assert isinstance(attention, Attention)
         fold_temperature(attention, torch.full((attention.heads,), 1.1))
         fold_balance(attention, 0.9)
-    assert counts(corrected) == plain
+    assert counts(corrected) == counted(family)
 
 
 def test_a_rotation_at_run_time_is_one_product_with_a_constant():
-    plain, rotated = graph_policy("mini_pi05"), graph_policy("mini_pi05")
-    plain.quantize("llm+dit_mlp")
+    rotated = graph_policy("mini_pi05")
     rotated.quantize("llm+dit_mlp", rotation=8)
-    before, after = counts(plain), counts(rotated)
+    before, after = counted("mini_pi05", "llm+dit_mlp"), counts(rotated)
     product = "aten.matmul.default"
     for name in before:
         assert after[name][product] - before[name][product] == before[name][Q] == after[name][Q]

@@ -17,6 +17,7 @@ from quantvla_ros.bundle.storage import load_bundle, load_manifest
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.quantization.gate import load_thresholds
 
+pytestmark = pytest.mark.usefixtures("measured_here")
 SAMPLES = observations(24)
 UNUSED = "language_model.layers.1.self_attn.q_proj"  # no action depends on it
 

@@ -27,6 +27,7 @@ from quantvla_ros.models.families import find_family
 from quantvla_ros.quantization import layerwise, ranges
 from quantvla_ros.quantization.quantized_linear import quantized_layers
 
+pytestmark = pytest.mark.usefixtures("measured_here")
 SAMPLES = observations(20)
 CALIBRATION, HELD_OUT = SAMPLES[:12], SAMPLES[12:]
 DOWN = "language_model.layers.0.mlp.down_proj"
@@ -189,8 +190,6 @@ def test_a_target_with_static_ranges_gets_its_own_recipe_and_options_still_win(m
 def test_the_recipe_for_static_ranges(path, tmp_path, monkeypatch):
     """Readers of one norm share one scale; a share stays float, whole groups of readers."""
     monkeypatch.setattr(find_backend("reference"), "activations", "static")
-    # Local processes are tested elsewhere; here they would load PyTorch anew for 20 layers.
-    monkeypatch.setattr("calib_tools.quantize.measuring.play_in_processes", _play_here)
     report = quantize(path, tmp_path / "out", target="reference", float_share=0.1)
     held = report.quantization
     sizes = {r.name: r.rows * r.cols for r in records(report.path).values() if r.role != "vision"}
@@ -208,9 +207,3 @@ def test_the_recipe_for_static_ranges(path, tmp_path, monkeypatch):
     inputs = about["inputs"]
     assert sum(one["added"] for one in inputs) <= ADDED_PRODUCTS * about["products"]
     assert all(one["error"] <= one["plain_error"] for one in inputs)
-
-
-def _play_here(jobs, workers, maker):
-    player = maker()
-    for job in jobs:
-        yield job, player.play(job)

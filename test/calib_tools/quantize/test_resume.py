@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 import signal
@@ -11,10 +12,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.play_here import play_here
 from support.tiny_policy import observations, save_tiny_bundle
 from support.waiting import wait_until
 
-from calib_tools.quantize import rounding_stage
+from calib_tools.common.pool import play_in_processes
+from calib_tools.quantize import measuring, rounding_stage
 from calib_tools.quantize.quantization_run import Samples
 from calib_tools.quantize.quantizing import quantize_bundle
 from calib_tools.quantize.recipe import Recipe
@@ -36,10 +39,23 @@ def path(tmp_path_factory):
     return save_tiny_bundle(tmp_path_factory.mktemp("bundles") / "float")
 
 
+@pytest.fixture(scope="module")
+def undisturbed(path, measured_here):
+    """Makes the bundle of a recipe without a stop, once."""
+
+    @functools.cache
+    def made(recipe):
+        return quantize(path, path.parent / str(len(list(path.parent.iterdir()))), recipe).path
+
+    return made
+
+
 @pytest.mark.parametrize("sequential", [False, True])
-def test_after_ctrl_c_finished_layers_are_not_done_again(path, tmp_path, monkeypatch, sequential):
+def test_after_ctrl_c_finished_layers_are_not_done_again(
+    path, undisturbed, tmp_path, monkeypatch, sequential
+):
     recipe = Recipe(scheme="w4a8", sequential=sequential)
-    whole = quantize(path, tmp_path / "whole", recipe)
+    whole = undisturbed(recipe)
     rounded = []
     real = rounding_stage.round_layer
 
@@ -59,8 +75,8 @@ def test_after_ctrl_c_finished_layers_are_not_done_again(path, tmp_path, monkeyp
     quantize(path, tmp_path / "out", recipe)
     assert len(rounded) == len(set(rounded)) == 20
     for name in FILES:
-        assert (tmp_path / "out" / name).read_bytes() == (whole.path / name).read_bytes()
-    assert {p.name for p in tmp_path.iterdir()} == {"whole", "out"}
+        assert (tmp_path / "out" / name).read_bytes() == (whole / name).read_bytes()
+    assert {p.name for p in tmp_path.iterdir()} == {"out"}
 
 
 def stop_at(count, counted):
@@ -81,20 +97,21 @@ def is_layer(text):
 
 
 @pytest.mark.parametrize(
-    ("recipe", "counted", "count", "kept", "trials"),
+    ("recipe", "counted", "count", "kept", "trials", "play"),
     [
-        ({"layout": "auto"}, is_layer, 5, 5, 28),
-        ({"layout": "llm+dit", "budget": 100_000}, is_layer, 40, 40, 2 * 28),
-        ({"layout": "auto"}, lambda text: text.endswith(" layers together"), 1, 28, 28),
-        ({}, lambda text: text.startswith("effect of "), 5, 4, 20),
+        ({"layout": "auto"}, is_layer, 5, 5, 28, play_in_processes),
+        ({"layout": "llm+dit", "budget": 100_000}, is_layer, 40, 40, 2 * 28, play_here),
+        ({"layout": "auto"}, lambda text: text.endswith(" layers together"), 1, 28, 28, play_here),
+        ({}, lambda text: text.startswith("effect of "), 5, 4, 20, play_here),
     ],
-    ids=["auto", "budget", "auto, judging", "fixed layout"],
+    ids=["auto, in processes", "budget", "auto, judging", "fixed layout"],
 )
 def test_after_ctrl_c_measured_layers_are_not_measured_again(
-    path, tmp_path, monkeypatch, recipe, counted, count, kept, trials
+    path, undisturbed, tmp_path, monkeypatch, recipe, counted, count, kept, trials, play
 ):
     recipe = Recipe(rounding="rtn", **recipe)
-    whole = quantize(path, tmp_path / "whole", recipe)
+    whole = undisturbed(recipe)
+    monkeypatch.setattr(measuring, "play_in_processes", play)
     measured = []
     real = WorkDirectory.keep_measure
 
@@ -111,11 +128,11 @@ def test_after_ctrl_c_measured_layers_are_not_measured_again(
     quantize(path, tmp_path / "out", recipe)
     assert len(measured) == len(set(measured)) == trials
     for name in [*FILES, "sensitivity.json"] if recipe.searches else FILES:
-        assert (tmp_path / "out" / name).read_bytes() == (whole.path / name).read_bytes()
-    assert {p.name for p in tmp_path.iterdir()} == {"whole", "out"}
+        assert (tmp_path / "out" / name).read_bytes() == (whole / name).read_bytes()
+    assert {p.name for p in tmp_path.iterdir()} == {"out"}
 
 
-def test_after_kill_it_goes_on(path, tmp_path):
+def test_after_kill_it_goes_on(path, undisturbed, tmp_path):
     """The process is killed in the midst of the layers, by the one signal that nobody can catch."""
     code = (
         "import sys, time\n"
@@ -140,9 +157,9 @@ def test_after_kill_it_goes_on(path, tmp_path):
     kept = list((tmp_path / ".out.work").glob("*.safetensors"))
     assert len(kept) == 14 and not out.exists()
     quantize(path, out, Recipe(scheme="w4a8"))
-    whole = quantize(path, tmp_path / "whole", Recipe(scheme="w4a8"))
+    whole = undisturbed(Recipe(scheme="w4a8", sequential=False))
     for name in FILES:
-        assert (out / name).read_bytes() == (whole.path / name).read_bytes()
+        assert (out / name).read_bytes() == (whole / name).read_bytes()
     assert not (tmp_path / ".out.work").exists()
 
 

@@ -16,10 +16,11 @@ from calib_tools.record.live import record
 from quantvla_ros.errors import CalibrationBufferError, OutputExistsError, QuantVLAError
 
 STATES = "/joint_states"
+LONG = 1000  # frames: longer than any recording here
 
 
 def test_live_topics_become_a_buffer(tmp_path, config, streams):
-    with StreamingRobot(streams.robot(2000)):
+    with StreamingRobot(streams.robot(LONG)):
         description = record(config, tmp_path / "buffer", 32, 60.0, force=False)
     buffer = load_buffer(tmp_path / "buffer")
     assert len(buffer.samples) == description.selection.kept == 32
@@ -37,7 +38,7 @@ def test_a_topic_without_a_publisher_is_named_with_the_seconds(tmp_path, config,
     quick = config.model_copy(update={"first_message_timeout_s": 2.0})
     topics = {"/front/image_raw", "/joint_states", "/instruction"}
     with (
-        StreamingRobot(streams.robot(2000), topics),
+        StreamingRobot(streams.robot(LONG), topics),
         pytest.raises(QuantVLAError, match="on /wrist/image_raw in 2 s: it has no publisher"),
     ):
         record(quick, tmp_path / "buffer", 32, 60.0, force=False)
@@ -46,7 +47,7 @@ def test_a_topic_without_a_publisher_is_named_with_the_seconds(tmp_path, config,
 
 def test_a_topic_with_a_silent_publisher_is_named_with_the_seconds(tmp_path, config, streams):
     quick = config.model_copy(update={"first_message_timeout_s": 2.0})
-    stream = streams.robot(2000)
+    stream = streams.robot(LONG)
     wrist = [m for m in stream if m.topic == "/wrist/image_raw"]
     silent = [m for m in stream if m.topic != "/wrist/image_raw"]
     # The wrist camera has a publisher, and its first frame comes after all others.
@@ -75,7 +76,7 @@ def test_pictures_that_cannot_be_read_end_it_soon_and_by_name(tmp_path, config, 
         streams.image(m.topic, header_stamp_ns(m.data), streams.picture(0)[:, :, :2], "16UC1")
         if m.topic == "/wrist/image_raw"
         else m
-        for m in streams.robot(4000)
+        for m in streams.robot(LONG)
     ]
     with (
         StreamingRobot(stream),
@@ -89,7 +90,7 @@ def test_pictures_that_cannot_be_read_end_it_soon_and_by_name(tmp_path, config, 
 
 def joints_sent_as(streams, change):
     """What a robot sends, with every joint state changed."""
-    for message in streams.robot(4000):
+    for message in streams.robot(LONG):
         if message.topic == "/joint_states":
             message = change(header_stamp_ns(message.data))
         yield message
@@ -127,7 +128,7 @@ def test_joints_that_do_not_fit_end_it_soon_and_by_name(
 
 def test_cameras_and_instructions_of_any_qos_are_recorded(tmp_path, config, streams):
     """As cameras that keep their last frame and tools that keep nothing offer them."""
-    stream = streams.robot(2000)
+    stream = streams.robot(LONG)
     instruction = stream[0]
     for place in range(len(stream) - 1, 0, -100):
         stream.insert(place, instruction)
@@ -148,7 +149,7 @@ def test_cameras_and_instructions_of_any_qos_are_recorded(tmp_path, config, stre
 
 def test_the_time_is_over_with_too_few_samples(tmp_path, config, streams):
     with (
-        StreamingRobot(streams.robot(2000, moving=False)),
+        StreamingRobot(streams.robot(LONG, moving=False)),
         pytest.raises(CalibrationBufferError, match=r"Only 1 usable.*near-duplicates"),
     ):
         record(config, tmp_path / "buffer", 32, 3.0, force=False)
@@ -159,7 +160,7 @@ def test_two_publishers_of_the_same_joints_make_no_buffer_although_they_agree(
     tmp_path, config, streams
 ):
     """Which of them is the robot nobody can know, and the next moment they may differ."""
-    stream = streams.robot(2000)
+    stream = streams.robot(LONG)
     with (
         StreamingRobot(stream),
         StreamingRobot(stream, {STATES}),
@@ -173,7 +174,7 @@ def test_recording_ends_soon_when_zeros_are_published_beside_the_joint_states(
     tmp_path, config, streams
 ):
     quick = config.model_copy(update={"first_message_timeout_s": 2.0})
-    stream = streams.robot(2000)
+    stream = streams.robot(LONG)
     zeros = [
         streams.joints(header_stamp_ns(m.data), [2.0, -2.0, 0.0]) if m.topic == STATES else m
         for m in stream

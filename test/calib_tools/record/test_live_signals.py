@@ -19,6 +19,7 @@ from calib_tools.buffer.store import load_buffer
 
 ENOUGH = 40
 """Samples of a recording before it is ended; a buffer needs 32."""
+LONG = 1000  # frames: longer than any recording here
 
 
 class Recording:
@@ -48,7 +49,7 @@ class Recording:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_keeps_what_was_recorded(tmp_path, config, streams, number):
-    with StreamingRobot(streams.robot(4000)):
+    with StreamingRobot(streams.robot(LONG)):
         recording = Recording(
             tmp_path, config, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -62,7 +63,7 @@ def test_a_signal_keeps_what_was_recorded(tmp_path, config, streams, number):
 
 def test_a_terminal_that_is_closed_keeps_what_was_recorded(tmp_path, config, streams):
     ours, theirs = os.openpty()
-    with StreamingRobot(streams.robot(4000)), open(ours, "rb", buffering=0) as terminal:
+    with StreamingRobot(streams.robot(LONG)), open(ours, "rb", buffering=0) as terminal:
         # The first terminal that a process without one opens becomes its own.
         take = f"import os, runpy; os.open({os.ttyname(theirs)!r}, os.O_RDWR); "
         run = "runpy.run_module('calib_tools.cli', run_name='__main__')"
@@ -80,7 +81,7 @@ def test_a_terminal_that_is_closed_keeps_what_was_recorded(tmp_path, config, str
 
 def test_nobody_who_reads_the_progress_keeps_what_was_recorded(tmp_path, config, streams):
     """Ctrl-C also ends a `tee` that shows and keeps what is printed."""
-    with StreamingRobot(streams.robot(4000)):
+    with StreamingRobot(streams.robot(LONG)):
         recording = Recording(
             tmp_path, config, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )

@@ -21,6 +21,7 @@ from calib_tools.report.quantization import quantization_sections
 from calib_tools.report.run_data import OTHERS, read_bundle
 from quantvla_ros.errors import QuantVLAError
 
+pytestmark = pytest.mark.usefixtures("measured_here")
 SAMPLES = observations(24)
 NOT_TRANSFORMED = "Layers not transformed"
 

@@ -24,7 +24,7 @@ CHOSEN = ["w4a8-gptq+both", "mixed", "w3a8-rtn"]
 
 
 @pytest.fixture(scope="module")
-def record(tmp_path_factory, tiny_bundle, tiny_buffer):
+def record(tmp_path_factory, tiny_bundle, tiny_buffer, measured_here):
     out = tmp_path_factory.mktemp("ablation") / "out"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(variants_module, "check_fits_robot", lambda manifest, path: None)
