@@ -67,39 +67,41 @@ class Segment:
         p0, delta = start.positions, end.positions - start.positions
         v0, v1, a0, a1 = start.velocities, end.velocities, start.accelerations, end.accelerations
         self._begin = start.time
-        self._coefficients: tuple[Array, ...] = (p0, delta / span)
+        self._orders: list[tuple[Array, ...]] = [(p0, delta / span)]  # derivatives, when asked for
         if v0 is None or v1 is None:
             return
         if a0 is None or a1 is None:
             c2 = (3 * delta / span - 2 * v0 - v1) / span
             c3 = (v0 + v1 - 2 * delta / span) / span**2
-            self._coefficients = (p0, v0, c2, c3)
+            self._orders = [(p0, v0, c2, c3)]
             return
         c3 = (10 * delta / span - 6 * v0 - 4 * v1 + span * (a1 - 3 * a0) / 2) / span**2
         c4 = (-15 * delta / span + 8 * v0 + 7 * v1 + span * (3 * a0 - 2 * a1) / 2) / span**3
         c5 = (6 * delta / span - 3 * (v0 + v1) + span * (a1 - a0) / 2) / span**4
-        self._coefficients = (p0, v0, a0 / 2, c3, c4, c5)
+        self._orders = [(p0, v0, a0 / 2, c3, c4, c5)]
 
     def positions(self, now: float) -> Array:
         """Positions [n] at ``now`` (s)."""
-        return _polynomial(self._coefficients, now - self._begin)
+        return self._derivative(0, now)
+
+    def velocities(self, now: float) -> Array:
+        """Velocities [n] at ``now`` (s)."""
+        return self._derivative(1, now)
 
     def state(self, now: float) -> TrajectoryState:
         """Positions and their two derivatives at ``now`` (s)."""
-        t, rows = now - self._begin, []
-        coefficients = self._coefficients
-        for _ in range(3):
-            rows.append(_polynomial(coefficients, t))
-            derived = tuple(k * c for k, c in enumerate(coefficients))[1:]
-            coefficients = derived or (np.zeros_like(rows[0]),)
-        return TrajectoryState(now, *rows)
+        return TrajectoryState(now, *(self._derivative(order, now) for order in range(3)))
 
-
-def _polynomial(coefficients: tuple[Array, ...], t: float) -> Array:
-    value = coefficients[-1]
-    for coefficient in reversed(coefficients[:-1]):
-        value = coefficient + t * value
-    return value
+    def _derivative(self, order: int, now: float) -> Array:
+        while len(self._orders) <= order:
+            last = self._orders[-1]
+            derived = tuple(k * c for k, c in enumerate(last))[1:]
+            self._orders.append(derived or (np.zeros_like(last[0]),))
+        *lower, value = self._orders[order]
+        t = now - self._begin
+        for coefficient in reversed(lower):
+            value = coefficient + t * value
+        return value
 
 
 _FLOAT_EPSILON = float(np.finfo(np.float32).eps)  # the real one compares in this precision

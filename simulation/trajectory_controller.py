@@ -133,15 +133,10 @@ class TrajectoryController:
             Positions and velocities [n] that are commanded.
         """
         self._cycle(now, measured)
-        velocities = self._desired.velocities
+        way = self._way
+        velocities = way.velocities(self._at) if isinstance(way, Segment) else way.velocities
         at_rest = np.zeros_like(self._commanded)
         return self._commanded.copy(), at_rest if velocities is None else velocities.copy()
-
-    @property
-    def _desired(self) -> TrajectoryState:
-        """The state that the newest cycle commanded."""
-        way = self._way
-        return way.state(self._at) if isinstance(way, Segment) else way
 
     def _cycle(self, now: float, measured: tuple[Array, Array] | None) -> None:
         if self._updated is None or now >= self._updated:
@@ -194,7 +189,9 @@ class TrajectoryController:
         noted = now
         if self._release.commands_ahead and self._updated is not None:
             noted = self._updated  # though the setpoint is for a cycle later
-        return replace(self._desired, time=noted)
+        way = self._way
+        desired = way.state(self._at) if isinstance(way, Segment) else way
+        return replace(desired, time=noted)
 
 
 def _ordered(values: Sequence[float], order: list[int]) -> Array | None:

@@ -105,11 +105,12 @@ class SimulatedDrive(JointAxes):
         super().__init__(limits, observed)
         self._robot = robot
         self._heard = heard
+        self._from_desired = setup.from_desired
         self._controller = setup.controller(JOINT_NAMES, robot.commanded)
 
     def setpoint(self, time: float) -> FloatArray:
         """The controller's setpoint [n] at a time of the robot (s)."""
-        measured = self._robot.positions, self._robot.velocities
+        measured = None if self._from_desired else (self._robot.positions, self._robot.velocities)
         return self._controller.setpoint(time, measured)
 
     def begin(self) -> None:

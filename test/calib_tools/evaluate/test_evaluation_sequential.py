@@ -23,10 +23,10 @@ def test_looks_come_after_whole_scenes_and_at_the_end():
 
 @pytest.mark.parametrize("rate", [0.5, 0.9])
 def test_looking_often_finds_no_difference_between_equals(rate):
-    """False-positive rate over 400 evaluations of two equally good variants."""
+    """False-positive rate over 200 evaluations of two equally good variants."""
     rng = np.random.default_rng(1)
     sizes = look_sizes(200, 2)
-    runs = 400
+    runs = 200
     wrong = 0
     for _ in range(runs):
         first, second = (rng.random((2, sizes[-1])) < rate).tolist()
