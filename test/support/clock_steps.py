@@ -92,7 +92,7 @@ class RunAgain:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, item, call):
-        """Ask the witnesses of a failure while they are there."""
+        """Ask the witnesses of any other failure, if they are still there."""
         if call.excinfo is None or call.excinfo.errisinstance(pytest.skip.Exception):
             return
         if late := excuse():

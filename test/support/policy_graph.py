@@ -251,7 +251,7 @@ class PolicyProcess:
         self.wait_for("DRY_RUN")
 
     def activate(self) -> None:
-        self.client.configure()
+        self.client.configure(patient(120.0))
         self.client.activate()
 
     def close(self) -> None:

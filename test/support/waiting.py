@@ -56,6 +56,9 @@ def wait_until(
             return value
         if time.monotonic() > deadline:
             what = what if isinstance(what, str) else what()
-            raise AssertionError(f"{what} did not come within {patient(timeout):g} s")
+            told = f"{what} did not come within {patient(timeout):g} s"
+            late = excuse()
+            last = "\n".join([told, *(witness.said() for witness in witnesses)])
+            raise MachineLateError(f"{late}; {last}") if late else AssertionError(last)
         excuse()
         time.sleep(0.005)
