@@ -18,6 +18,12 @@ from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.robot.interface import CameraSlot
 
 
+@pytest.fixture(scope="module")
+def parameters():
+    """A source is stale well before the chunk that is under way without it runs out."""
+    return "max_camera_age_s:=1.2", "max_joint_age_s:=1.2"
+
+
 def repeat(robot, source):
     stamp = robot.setpoints[-1][0]
     robot.restamp[source] = lambda _: stamp
