@@ -5,20 +5,26 @@
 
 #include <stddef.h>
 
+// values = activation(values) * others; no others are ones.
 static inline __attribute__((always_inline)) void apply(const enum Activation kind, int rows,
-                                                        Floats values[][2]) {
+                                                        Floats values[][2], Floats others[][2]) {
     for (int r = 0; r < rows; r++)
-        for (int v = 0; v < 2; v++) values[r][v] = activated(values[r][v], kind);
+        for (int v = 0; v < 2; v++) {
+            const Floats y = activated(values[r][v], kind);
+            values[r][v] = others ? y * others[r][v] : y;
+        }
 }
 
 // The kind as a constant takes the choice out of the loop.
-static void activate(enum Activation kind, int rows, Floats values[][2]) {
+static void activate(enum Activation kind, int rows, Floats values[][2], Floats others[][2]) {
     switch (kind) {
-        case PLAIN: break;
-        case RELU: apply(RELU, rows, values); break;
-        case SILU: apply(SILU, rows, values); break;
-        case GELU_TANH: apply(GELU_TANH, rows, values); break;
-        default: apply(kind, rows, values);
+        case PLAIN:
+            if (others) apply(PLAIN, rows, values, others);
+            break;
+        case RELU: apply(RELU, rows, values, others); break;
+        case SILU: apply(SILU, rows, values, others); break;
+        case GELU_TANH: apply(GELU_TANH, rows, values, others); break;
+        default: apply(kind, rows, values, others);
     }
 }
 
@@ -43,10 +49,7 @@ static void write_rows(const struct Epilogue *to, long first_row, int rows, long
 
 void finish(const struct Epilogue *to, long first_row, int rows, long column, Floats values[][2],
             Floats others[][2]) {
-    activate(to->activation, rows, values);
-    if (others)
-        for (int r = 0; r < rows; r++)
-            for (int v = 0; v < 2; v++) values[r][v] *= others[r][v];
+    activate(to->activation, rows, values, others);
     if (to->columns - column >= COLUMNS && !to->multiply && !to->residual && !to->gate) {
         float *out = to->out + first_row * to->out_stride + column;
         for (int r = 0; r < rows; r++, out += to->out_stride) {

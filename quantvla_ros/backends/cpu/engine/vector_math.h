@@ -9,12 +9,10 @@
 // As the flags of an instruction name them.
 enum Activation { PLAIN, RELU, SILU, GELU_TANH, GELU_ERF, SIGMOID, TANH };
 
-// e^x, to about one unit in the last place; 0 where that is no normal number.
+// e^x for x in -104..89, to about one unit in the last place.
 //
-// x = n ln 2 + r: a polynomial in r (that of the Cephes library) times 2^n. Half of that power is
-// taken twice, so that the largest results fit.
-static inline Floats exp_of(Floats x) {
-    x = larger(splat(-87.3f), smaller(splat(89.0f), x));  // in this order NaN stays
+// x = n ln 2 + r: a polynomial in r (that of the Cephes library) times 2^n.
+static inline Floats exp_within(Floats x) {
     const Floats shifted = multiply_add(x, splat(1.44269504f), splat(ROUNDING));
     const Floats n = shifted - ROUNDING;
     Floats r = multiply_add(n, splat(-0.693359375f), x);
@@ -25,16 +23,24 @@ static inline Floats exp_of(Floats x) {
     p = multiply_add(p, r, splat(4.1665795894e-2f));
     p = multiply_add(p, r, splat(1.6666665459e-1f));
     p = multiply_add(p, r, splat(5.0000001201e-1f));
-    p = multiply_add(p, r * r, r) + 1.0f;
-    // The lowest bits of `shifted` are n; 126 is the exponent of one half.
-    const Ints half = ((Ints)shifted - (Ints)splat(ROUNDING) + 126) << 23;
-    return p * (Floats)half * 2.0f;
+    p = multiply_add(p, r, splat(1.0f));
+    p = multiply_add(p, r, splat(1.0f));
+    return times_power(p, n, (Ints)shifted - (Ints)splat(ROUNDING));
 }
 
-// The bound keeps the exponential finite, which `inverse_of` needs; what is lost is below 2e-38.
-static inline Floats sigmoid_of(Floats x) {
-    return inverse_of(1.0f + exp_of(-larger(splat(-87.0f), x)));
+// The bound that comes first in `larger` and `smaller` gives way to NaN.
+static inline Floats within(float low, float high, Floats x) {
+    return larger(splat(low), smaller(splat(high), x));
 }
+
+static inline Floats exp_of(Floats x) { return exp_within(within(-87.3f, 89.0f, x)); }
+
+// 1 / (1 + e^x): the bounds keep the exponential finite; what is lost is below 2e-38.
+static inline Floats falling(Floats x) {
+    return inverse_of(1.0f + exp_within(within(-87.0f, 87.0f, x)));
+}
+
+static inline Floats sigmoid_of(Floats x) { return falling(-x); }
 
 // Near zero a polynomial (of the Cephes library), because a difference from 1 loses digits there.
 static inline Floats tanh_of(Floats x) {
@@ -49,10 +55,10 @@ static inline Floats tanh_of(Floats x) {
     return choose(square < 0.390625f, near, far);
 }
 
-// Half of x times (1 + tanh(u)) is x times the logistic function of 2 u.
+// Half of x times (1 + tanh(u)) is x / (1 + e^(-2 u)); 2 u = 2 sqrt(2 / pi) (x + 0.044715 x^3).
 static inline Floats gelu_tanh_of(Floats x) {
-    const Floats cubic = multiply_add(x * x, splat(0.044715f), splat(1.0f));
-    return x * sigmoid_of(1.595769122f * x * cubic);
+    const Floats slope = multiply_add(x * x, splat(-0.0713548163f), splat(-1.595769122f));
+    return x * falling(x * slope);
 }
 
 Floats gelu_erf_of(Floats x);

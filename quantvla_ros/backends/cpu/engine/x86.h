@@ -20,6 +20,12 @@ static inline Floats multiply_add(Floats a, Floats b, Floats c) {
     return (Floats)_mm512_fmadd_ps(a, b, c);
 }
 
+// x times 2^n, n as a float and as an integer.
+static inline Floats times_power(Floats x, Floats n, Ints integer) {
+    (void)integer;
+    return (Floats)_mm512_scalef_ps(x, n);
+}
+
 // One divided by numbers that are finite, to about one unit in the last place.
 static inline Floats inverse_of(Floats x) {
     const Floats rough = (Floats)_mm512_rcp14_ps(x);
@@ -71,6 +77,13 @@ static inline Floats smaller(Floats a, Floats b) { return (Floats)_mm256_min_ps(
 static inline Floats larger(Floats a, Floats b) { return (Floats)_mm256_max_ps(a, b); }
 static inline Floats multiply_add(Floats a, Floats b, Floats c) {
     return (Floats)_mm256_fmadd_ps(a, b, c);
+}
+
+// x times 2^n, n as a float and as an integer in -126..128. Half of the power is taken twice, so that
+// the largest results fit; 126 is the exponent of one half.
+static inline Floats times_power(Floats x, Floats n, Ints integer) {
+    (void)n;
+    return x * (Floats)((integer + 126) << 23) * 2.0f;
 }
 
 // One divided by numbers that are finite, to about one unit in the last place.
