@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from quantvla_ros.backends.cpu.engine.instructions import Instruction
+from quantvla_ros.backends.cpu.engine.layers import foresee
 from quantvla_ros.backends.cpu.engine.library import Engine
-from quantvla_ros.backends.cpu.engine.operations import foresee
 from quantvla_ros.backends.cpu.program.arena import Block
 from quantvla_ros.backends.cpu.program.encoding import encode
 from quantvla_ros.backends.cpu.program.steps import Step

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from quantvla_ros.backends.cpu.engine import operations
+from quantvla_ros.backends.cpu.engine import layers, operations
 from quantvla_ros.backends.cpu.engine.instructions import (
     Activation,
     Epilogue,
@@ -111,14 +111,14 @@ def _integer_linear(step: Step, address: Address) -> list[Instruction]:
     out = step.writes["out"]
     grid = _grid(step, dict(step.reads), address)
     to, end = Rows(address(out), out.stride(0)), _epilogue(step, out.shape[0], address)
-    return [operations.integer_linear(grid, out.shape[0], step.weights, to, end)]
+    return [layers.integer_linear(grid, out.shape[0], step.weights, to, end)]
 
 
 def _float_linear(step: Step, address: Address) -> list[Instruction]:
     x, out = step.reads["x"], step.writes["out"]
     to, end = Rows(address(out), out.stride(0)), _epilogue(step, out.shape[0], address)
     source = Rows(address(x), x.stride(0))
-    return [operations.float_linear(source, out.shape[0], step.weights, to, end)]
+    return [layers.float_linear(source, out.shape[0], step.weights, to, end)]
 
 
 def _heads(tensor: Tensor, address: Address) -> Heads:
@@ -157,10 +157,10 @@ def _rotary(step: Step, address: Address) -> list[Instruction]:
 
 def _convolution(step: Step, address: Address) -> list[Instruction]:
     x, out, settings = step.reads["x"], step.writes["out"], step.settings
-    picture = operations.Picture(address(x), tuple(x.shape), x.stride())  # type: ignore[arg-type]
-    window = operations.Window(tuple(settings["kernel"]), settings["stride"], settings["padding"])
+    picture = layers.Picture(address(x), tuple(x.shape), x.stride())  # type: ignore[arg-type]
+    window = layers.Window(tuple(settings["kernel"]), settings["stride"], settings["padding"])
     return [
-        operations.convolution(
+        layers.convolution(
             picture,
             window,
             step.weights,

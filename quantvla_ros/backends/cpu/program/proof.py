@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from quantvla_ros.backends.cpu.engine import operations
+from quantvla_ros.backends.cpu.engine import layers, operations
 from quantvla_ros.backends.cpu.engine.instructions import Grid, Instruction, Rows
 from quantvla_ros.backends.cpu.engine.library import Engine
 from quantvla_ros.backends.cpu.engine.weights import FloatWeights, IntegerWeights
@@ -94,7 +94,7 @@ def multiply(
     out = torch.empty(rows, packed.outputs)
     source, to = Rows(x.data_ptr(), inputs), Rows(out.data_ptr(), packed.outputs)
     if not isinstance(packed, IntegerWeights):
-        _run(engine, [operations.float_linear(source, rows, packed, to)])
+        _run(engine, [layers.float_linear(source, rows, packed, to)])
         return out
     grid_bytes = torch.zeros(rows, -(-inputs // ROW) * ROW, dtype=torch.uint8)
     steps = torch.empty(rows)
@@ -104,7 +104,7 @@ def multiply(
     grid = Grid(*place, limit, fixed, block)
     code = [
         operations.quantize(source, (rows, inputs, 1), grid),
-        operations.integer_linear(grid, rows, packed, to),
+        layers.integer_linear(grid, rows, packed, to),
     ]
     _run(engine, code)
     return out

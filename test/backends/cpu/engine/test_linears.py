@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from quantvla_ros.backends.cpu.engine.instructions import Activation, Epilogue, Grid, Rows
-from quantvla_ros.backends.cpu.engine.operations import float_linear, integer_linear, quantize
+from quantvla_ros.backends.cpu.engine.layers import float_linear, integer_linear
+from quantvla_ros.backends.cpu.engine.operations import quantize
 from quantvla_ros.backends.cpu.engine.weights import pack_codes, pack_float, pack_integer
 
 ACTIVATIONS = {

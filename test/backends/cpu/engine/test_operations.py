@@ -17,6 +17,7 @@ from quantvla_ros.backends.cpu.engine.instructions import (
     Rows,
     Segment,
 )
+from quantvla_ros.backends.cpu.engine.layers import Picture, Window, convolution
 from quantvla_ros.backends.cpu.engine.weights import pack_float
 from quantvla_ros.quantization.transforms.hadamard import hadamard_matrix
 
@@ -135,12 +136,12 @@ def test_a_convolution(machine, last, channels, kernel, stride, padding):
     weight, bias = torch.randn(35, channels, kernel, kernel), torch.randn(35)
     packed = machine.hold(pack_float(weight.permute(0, 2, 3, 1).flatten(1), bias, machine.columns))
     expected = F.relu(F.conv2d(x.double(), weight.double(), bias.double(), stride, padding))
-    picture = op.Picture(x.data_ptr(), tuple(x.shape), x.stride())
-    window = op.Window((kernel, kernel), stride, padding)
+    picture = Picture(x.data_ptr(), tuple(x.shape), x.stride())
+    window = Window((kernel, kernel), stride, padding)
     scratch = machine.room(window.scratch_floats(picture))
     out = machine.room(expected[:, 0].numel(), 40)[:, :35]
     machine.run(
-        op.convolution(picture, window, packed, rows_of(out), scratch.data_ptr(), Activation.RELU)
+        convolution(picture, window, packed, rows_of(out), scratch.data_ptr(), Activation.RELU)
     )
     close(out, expected.permute(0, 2, 3, 1).flatten(0, 2), 3e-5)
 
