@@ -14,10 +14,8 @@ CPU.
 from __future__ import annotations
 
 import importlib.util
-import inspect
 import json
 import os
-from contextlib import nullcontext
 from pathlib import Path
 from unittest import mock
 
@@ -117,9 +115,8 @@ def lerobots_chunk(policy):
         batch[line.key] = picture.float() / 255
     batch["task"] = [observation.instruction]
     noise = torch.tensor(draw_noise(manifest, 0, 0))[None]
-    takes = "noise" in inspect.signature(network.predict_action_chunk).parameters
-    drawn = nullcontext() if takes else mock.patch.object(torch, "randn", lambda *_, **__: noise)
-    with torch.inference_mode(), drawn:
-        given = {"noise": noise} if takes else {}  # others draw it themselves
-        chunk = network.predict_action_chunk(before(batch), **given)
+    # They draw it themselves: by `randn`, or by `normal`.
+    drawn = dict.fromkeys(("randn", "normal"), lambda *_, **__: noise.clone())
+    with torch.inference_mode(), mock.patch.multiple(torch, **drawn):
+        chunk = network.predict_action_chunk(before(batch))
         return after(chunk)[0].float().numpy()
