@@ -88,11 +88,11 @@ def _by_onnxruntime(path: Path, threads: int) -> Half:
 def _by_openvino(path: Path, threads: int, floats: str = "f32", group: str = "0") -> Half:
     import openvino
 
-    from quantvla_ros.backends.openvino.compiling import DEVICE, settings
+    from quantvla_ros.backends.openvino.compiling import DEVICE, settings, tried
     from quantvla_ros.backends.openvino.loading import half
 
     chosen = {**settings(threads, floats), "DYNAMIC_QUANTIZATION_GROUP_SIZE": group}
-    return half(openvino.Core().compile_model(str(path), DEVICE, chosen))
+    return half(tried(lambda: openvino.Core().compile_model(str(path), DEVICE, chosen)))
 
 
 ORT_FLOAT = GraphFiles("ort_float", "onnx", ".onnx", "onnxruntime fp32", _by_onnxruntime)

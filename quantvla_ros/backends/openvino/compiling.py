@@ -14,6 +14,8 @@ import io
 import os
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,18 +86,22 @@ def compiled_graphs(
             with tempfile.TemporaryDirectory(prefix=".onnx-", dir=folder) as place:
                 path = Path(place) / f"{name}.onnx"
                 write_onnx(programs.pop(name), path)
-                compiled = _tried(lambda p=path: core.compile_model(str(p), DEVICE, chosen))
+                compiled = tried(partial(core.compile_model, str(path), DEVICE, chosen))
                 write_file(file, compiled.export_model().getvalue())
     return {name: _load(core, file, chosen) for name, file in files.items()}
 
 
 def _load(core: Any, file: Path, chosen: dict[str, str]) -> Any:
     os.utime(file)  # it is used
-    return _tried(lambda: core.import_model(io.BytesIO(file.read_bytes()), DEVICE, chosen))
+    return tried(lambda: core.import_model(io.BytesIO(file.read_bytes()), DEVICE, chosen))
 
 
-def _tried(work: Any) -> Any:
-    """What OpenVINO gives, or its first line as a refusal."""
+def tried(work: Callable[[], Any]) -> Any:
+    """What OpenVINO gives.
+
+    Raises:
+        BackendError: with the last line of what it says.
+    """
     try:
         return work()
     except RuntimeError as error:
