@@ -75,14 +75,14 @@ def _help() -> str:
     return "\n".join(topics[key] for key in sorted(topics))
 
 
-def _read(name: str) -> str:
+def _read(name: str, encoding: str = "utf-8") -> str:
     """A text of those that the package's tests use."""
-    return (package_folder(NEWS) / "test/test_data" / name).read_text("utf-8")
+    return (package_folder(NEWS) / "test/test_data" / name).read_text(encoding)
 
 
 def _labelled(*names: str) -> str:
     """Texts whose every line begins with a label, without the labels."""
-    lines = [line for name in names for line in _read(name).splitlines()]
+    lines = [line for name in names for line in _read(name, "cp1252").splitlines()]
     return "\n".join(line.partition(" ")[2] for line in lines)
 
 
