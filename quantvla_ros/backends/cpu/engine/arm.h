@@ -28,8 +28,8 @@ static inline Floats multiply_add(Floats a, Floats b, Floats c) {
     return (Floats)vfmaq_f32(c, a, b);
 }
 
-// x times 2^n, n as a float and as an integer in -126..128. Half of the power is taken twice, so that
-// the largest results fit; 126 is the exponent of one half.
+// x times 2^n, n as a float and as an integer in -126..128. Half of the power is taken twice, so
+// that the largest results fit; 126 is the exponent of one half.
 static inline Floats times_power(Floats x, Floats n, Ints integer) {
     (void)n;
     return x * (Floats)((integer + 126) << 23) * 2.0f;

@@ -37,7 +37,8 @@ static void pad(const struct Instruction *it, const struct Form *f, long first, 
 
 // n: batch, height, width, channels, output channels, kernel's height and width, stride, padding,
 //    x's strides of batch, channel, row and column, floats between pixels of out
-// p: x, scratch for the padded input, weights in blocks [kernel height * width * channels][COLUMNS];
+// p: x, scratch for the padded input, weights in blocks [kernel height * width * channels]
+//    [COLUMNS];
 //    [5] bias in blocks, [9] out
 int convolution(const struct Instruction *it, const struct Worker *worker) {
     struct Form f = {.batch = it->n[0],

@@ -81,10 +81,10 @@ int float_linear(const struct Instruction *it, const struct Worker *worker) {
             Floats bias[2];
             bias_of_block(&to, index, bias);
             begin(count, bias, values[part]);
-            // The same part of the next block; behind the last one stands what the next layer reads.
+            // The same part of the next block; after the last one comes what the next layer reads.
             const void *next = task + tiles < end ? bytes + parts * block_bytes : it->p[10];
-            const struct Ahead ahead =
-                ahead_of(next ? next : bytes, block_bytes, block_bytes / depth, task % tiles, tiles);
+            const struct Ahead ahead = ahead_of(next ? next : bytes, block_bytes,
+                                                block_bytes / depth, task % tiles, tiles);
             add_products_of(count, to.columns - block * COLUMNS,
                             (const float *)it->p[0] + row * stride, stride, 1, panel, COLUMNS,
                             depth, &ahead, values[part]);

@@ -24,7 +24,10 @@ static double sum_over(const struct Group *group, float mean, int power) {
             const Floats y = load(x + c) - mean;
             sum = power == 1 ? sum + y : multiply_add(y, y, sum);
         }
-        for (; c < group->width; c++) rest += power == 1 ? x[c] - mean : (x[c] - mean) * (x[c] - mean);
+        for (; c < group->width; c++) {
+            const float y = x[c] - mean;
+            rest += power == 1 ? y : y * y;
+        }
         all += sum_of(sum) + rest;
     }
     return all;

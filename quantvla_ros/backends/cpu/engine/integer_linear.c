@@ -152,7 +152,7 @@ int integer_linear(const struct Instruction *it, const struct Worker *worker) {
                 if (unpacked != block) unpack(held, w.steps, plain);
                 bytes = plain;
             }
-            // The same part of the next block; behind the last one stands what the next layer reads.
+            // The same part of the next block; after the last one comes what the next layer reads.
             const void *next = task + tiles < end ? held + parts * w.held_bytes : it->p[10];
             const struct Ahead ahead = ahead_of(next ? next : held, w.held_bytes,
                                                 w.held_bytes / w.steps, task % tiles, tiles);

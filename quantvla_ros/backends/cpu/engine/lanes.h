@@ -76,14 +76,15 @@ static inline float largest_of(Floats floats) {
 // A number added to this one is rounded to the nearest integer, ties to even, in its low bits.
 #define ROUNDING 12582912.0f
 
-// Memory that is read next, fetched bit by bit while a tile is multiplied: a large weight comes from
-// far, and would come in bursts.
+// Memory that is read next, fetched bit by bit while a tile is multiplied: a large weight comes
+// from far, and would come in bursts.
 struct Ahead {
     const char *at;
     long advance;  // bytes a step
 };
 
-// The part of the next block that tile n of `tiles` fetches; `step`: its bytes over the tile's steps.
+// The part of the next block that tile n of `tiles` fetches; `step`: the block's bytes over the
+// tile's steps.
 static inline struct Ahead ahead_of(const void *next, long bytes, long step, long n, long tiles) {
     return (struct Ahead){(const char *)next + bytes * n / tiles, step / tiles};
 }
