@@ -32,9 +32,11 @@ def provide(package: str, cache: Path) -> Path | None:
     Returns:
         The folder to import it from; None where the package is installed.
     """
-    if importlib.util.find_spec(package) is not None:
-        return None
     folder = cache / f"{package}-{_fingerprint(package)}"
+    spec = importlib.util.find_spec(package)
+    # It may be this one, which a test imported that is run again.
+    if spec is not None and folder not in Path(spec.origin or "").parents:
+        return None
     if not folder.exists():
         _skip_without_tools(package)
         with tempfile.TemporaryDirectory(dir=cache) as work:
