@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from quantvla_ros.models.families import find_family
 from quantvla_ros.models.family import Network
 from quantvla_ros.quantization.fit import Corrections, fit_corrections
 from quantvla_ros.quantization.gate import load_thresholds
+from quantvla_ros.quantization.kept_outputs import keep_outputs
 from quantvla_ros.quantization.largest import largest_by_part
 from quantvla_ros.quantization.layerwise import unrotate_float_layers
 from quantvla_ros.quantization.layouts import AUTO
@@ -117,6 +119,7 @@ class QuantizationRun:
             self._network,
             self._family.attentions(self._network),
             self._recipe.corrections,
+            partial(keep_outputs, self._work.path / "contexts"),
         )
         round_to_disk(self._network)
         largest = self._largest(teacher)
@@ -127,7 +130,7 @@ class QuantizationRun:
         gate = self._judge(draws)
         del self._network
         trim_heap()
-        tensors = torch.load(kept)
+        tensors = torch.load(kept, mmap=True)
         quantization = Quantization(
             scheme=named_scheme(self._recipe.scheme, records),
             layout=AUTO if self._recipe.searches else self._recipe.layout,
@@ -156,8 +159,8 @@ class QuantizationRun:
 
     def _observe_teacher(self) -> tuple[Chunks, TeacherRecord]:
         policy = self._policy()
-        draws = draws_of(policy, self._data.held_out)
-        return draws, record_teacher_run(policy, self._data.calibration)
+        draws = self._work.once("draws.pt", lambda: draws_of(policy, self._data.held_out))
+        return draws, record_teacher_run(policy, self._data.calibration, self._work.once)
 
     def _quantize(self, teacher: TeacherRecord) -> Choice:
         """Transform, round, choose, and put the quantized layers in their places."""

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Transform the float network and round its layers, a few Hessians at a time; can be resumed."""
+"""Transform the float network and round its layers block by block; can be resumed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +20,15 @@ from calib_tools.quantize.work_directory import StoredLayer, WorkDirectory, Work
 from quantvla_ros.models.family import Family, Network
 from quantvla_ros.models.sites import Sites
 from quantvla_ros.quantization.activations import activation_limit
+from quantvla_ros.quantization.blockwise import Blockwise, Part, Run
 from quantvla_ros.quantization.layerwise import (
-    HESSIAN_SHARE,
-    batches,
-    blocks,
     quantized,
     round_layer,
     rounding_error,
     rounding_used,
-    weight_count,
 )
-from quantvla_ros.quantization.layouts import ALL
 from quantvla_ros.quantization.modules import linear_at, replace_module
-from quantvla_ros.quantization.observe import InputStatistics
+from quantvla_ros.quantization.observe import InputStatistics, observe_inputs
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
 from quantvla_ros.quantization.ranges import static_range
 from quantvla_ros.quantization.schemes import Precision
@@ -63,7 +61,7 @@ def transform_network(
     skipped = {}
     for kind in kinds:
         runner = SampleRunner(family, network, teacher)
-        seen = runner.observe(names, hessian=False, full_rank=False)
+        seen = runner.observe(names, hessian=False)
         transform = _TRANSFORMS[kind](family.sites(network))
         transform.fit(network, seen)
         transform.fold(network)
@@ -84,7 +82,7 @@ def fit_to_static_ranges(
     sites, budget = family.sites(network), recipe.added_products
     fit = StaticFit(sites, recipe.transforms or (), budget, bits, limit)
     runner = SampleRunner(family, network, teacher)
-    fit.fit(network, runner.observe(names, hessian=False, full_rank=False, sample=True))
+    fit.fit(network, runner.observe(names, hessian=False, sample=True))
     fit.fold(network)
     return fit
 
@@ -109,34 +107,92 @@ def round_all(
         activation_bits: grid of integer activations.
         place: layers found there are not done again.
     """
-    work, progress = place.directory, place.progress
-    held = recipe.precisions()
-    limit = HESSIAN_SHARE * 4 * weight_count(network)
-    parts = blocks(names) if recipe.sequential else batches(network, names, limit, family.stage)
-    runner, done = SampleRunner(family, network, teacher), 0
-    readers = _readers(family, network, names)
-    for part in parts:
-        if not all(work.has_layer(name, bits) for name in part for bits in held):
-            progress(f"inputs of {part[0]}", done / len(names))
-            # Some linears outside the named layouts see one token a sample, fewer than inputs.
-            full_rank = recipe.layout != ALL
-            sample = recipe.range == "output" and recipe.activations == "static"
-            seen = runner.observe_stage(part, recipe.rounding == "gptq", full_rank, sample)
-            for name in part:
-                progress(name, done / len(names))
-                weights = [linear_at(network, reader).weight for reader in readers[name]]
-                _round_one(network, name, seen.get(name), weights, recipe, activation_bits, work)
-                done += 1
-            del seen  # before the next ones are made
-            trim_heap()
-        else:
-            done += len(part)
-        if recipe.sequential:
-            (bits,) = held
-            made = RoundedLayers(work.path, held, activation_bits)
-            for name in part:
-                replace_module(network, name, made.module(network, name, bits))
-    progress("layers rounded", 1.0)
+    rounding = _Rounding(family, network, names, recipe, activation_bits, place)
+    runner = SampleRunner(family, network, teacher)
+    encode, step = ([n for n in names if family.stage(n) == s] for s in ("encode", "step"))
+    if not rounding.finished(names):
+        half = rounding.round("encode", encode, runner.encodings(), runner)
+        if step:
+            rounding.round("step", step, runner.steps(half.results()), runner)
+    rounding.end()
+    place.progress("layers rounded", 1.0)
+
+
+class _Rounding:
+    """Rounds the layers of both halves, block by block."""
+
+    def __init__(
+        self,
+        family: Family,
+        network: Network,
+        names: Sequence[str],
+        recipe: Recipe,
+        activation_bits: int,
+        place: Workplace,
+    ) -> None:
+        self._network, self._names, self._recipe = network, names, recipe
+        self._bits, self._place, self._work = activation_bits, place, place.directory
+        self._siblings = family.siblings(network)
+        self._readers = _readers(family, network, names)
+        self._made = RoundedLayers(self._work.path, recipe.precisions(), activation_bits)
+        self._done = 0
+
+    def finished(self, names: Sequence[str]) -> bool:
+        """Whether these layers are rounded."""
+        bits = self._recipe.precisions()
+        return all(self._work.has_layer(name, width) for name in names for width in bits)
+
+    def round(
+        self, stage: str, names: Sequence[str], runs: Sequence[Run], runner: SampleRunner
+    ) -> Blockwise:
+        """Round the layers of one half; what is returned goes on from there."""
+        self._say(f"inputs of {names[0]}" if names else "contexts")
+        folder = self._work.path / stage
+        blockwise = Blockwise(self._network, names, self._siblings, runs, folder)
+        runner.check_reached(names, blockwise.reached)
+        for part in blockwise.parts():
+            if not self.finished(part.layers):
+                self._round(part.layers, self._observed(part, blockwise))
+            self._done += len(part.layers)
+            if self._recipe.sequential:
+                self._put_in_place(part.layers)
+                if not blockwise.kept(part):
+                    blockwise.run(part)
+        return blockwise
+
+    def end(self) -> None:
+        """Round the layers that no action depends on, and give up what was kept of blocks."""
+        self._round([n for n in self._names if not self.finished([n])], {})
+        if self._recipe.sequential:
+            self._put_in_place(self._names)
+        for stage in ("encode", "step"):
+            shutil.rmtree(self._work.path / stage, ignore_errors=True)
+
+    def _round(self, names: Sequence[str], seen: Mapping[str, InputStatistics]) -> None:
+        for name in names:
+            self._say(name)
+            weights = [linear_at(self._network, n).weight for n in self._readers[name]]
+            _round_one(
+                self._network, name, seen.get(name), weights, self._recipe, self._bits, self._work
+            )
+        trim_heap()
+
+    def _put_in_place(self, names: Sequence[str]) -> None:
+        (bits,) = self._recipe.precisions()
+        for name in names:
+            if isinstance(self._network.get_submodule(name), nn.Linear):
+                module = self._made.module(self._network, name, bits)
+                replace_module(self._network, name, module)
+
+    def _observed(self, part: Part, blockwise: Blockwise) -> dict[str, InputStatistics]:
+        recipe = self._recipe
+        self._say(f"inputs of {part.layers[0]}")
+        sample = recipe.range == "output" and recipe.activations == "static"
+        run = partial(blockwise.run, part, keep=not recipe.sequential)
+        return observe_inputs(self._network, part.layers, run, recipe.rounding == "gptq", sample)
+
+    def _say(self, what: str) -> None:
+        self._place.progress(what, self._done / max(len(self._names), 1))
 
 
 def _readers(family: Family, network: Network, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -167,7 +223,7 @@ def _round_one(
         record: dict[str, Any] = {
             "name": name,
             "bits": bits,
-            "rounding": rounding_used(linear, seen, recipe.rounding),
+            "rounding": rounding_used(seen, recipe.rounding),
             "weight_error": error.weight,
             "output_error": error.output,
         }

@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_leaves
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.models.family import Family, Network
+from quantvla_ros.quantization.blockwise import Run
 from quantvla_ros.quantization.observe import InputStatistics, observe_inputs
 from quantvla_ros.quantization.teacher import TeacherRecord, encode_each
-
-CONTEXT_BYTES = 150_000_000  # at most, of the contexts that are kept
 
 
 class SampleRunner:
@@ -22,61 +21,49 @@ class SampleRunner:
 
     def __init__(self, family: Family, network: Network, teacher: TeacherRecord) -> None:
         self._family, self._network, self._teacher = family, network, teacher
-        self._kept: list[Any] = []
-        self._room = CONTEXT_BYTES
 
-    def encode(self) -> None:
-        """Run the half that runs once an observation."""
-        with torch.no_grad():
-            for sample in self._teacher.fit:
-                self._network.encode(sample.inputs)
+    def encodings(self) -> list[Run]:
+        """Runs of the half that runs once an observation, one for each sample: its contexts."""
+        return [partial(self._network.encode, sample.inputs) for sample in self._teacher.fit]
 
-    def steps(self) -> None:
-        """Run the flow; only when the first half changes no more, as its contexts are kept."""
-        self._teacher.path.replay(self._network, self._contexts())
+    def steps(self, contexts: Sequence[Any]) -> list[Run]:
+        """Runs of the flow's steps, at every point that the float policy visited.
 
-    def both(self) -> None:
-        """Run both halves."""
-        contexts = encode_each(self._network, self._teacher.fit)
-        self._teacher.path.replay(self._network, contexts)
+        Args:
+            contexts: of the samples.
+        """
+        pairs = zip(contexts, self._teacher.path.points, strict=True)
+        velocity = self._network.velocity
+        return [partial(velocity, x, time, c) for c, visited in pairs for x, time in visited]
 
-    def observe_stage(
-        self, names: Sequence[str], hessian: bool, full_rank: bool, sample: bool = False
+    def observe(
+        self, names: Sequence[str], hessian: bool, sample: bool = False
     ) -> dict[str, InputStatistics]:
-        """What layers of one stage are given; only that half is run (see `observe_inputs`).
+        """What layers of both halves are given; both are run whole (see `observe_inputs`).
 
         Raises:
             QuantVLAError: no sample reaches one of the layers.
         """
-        step = self._family.stage(names[0]) == "step"
-        run = self.steps if step else self.encode
-        found = observe_inputs(self._network, names, run, hessian, full_rank, sample)
-        return self._reached(names, found)
+        found = observe_inputs(self._network, names, self._both, hessian, sample)
+        self.check_reached(names, found)
+        return found
 
-    def observe(
-        self, names: Sequence[str], hessian: bool, full_rank: bool, sample: bool = False
-    ) -> dict[str, InputStatistics]:
-        """What layers of both stages are given (see `observe_stage`)."""
-        found = observe_inputs(self._network, names, self.both, hessian, full_rank, sample)
-        return self._reached(names, found)
+    def check_reached(self, names: Sequence[str], reached: Collection[str]) -> None:
+        """Refuse layers that no sample reaches, but for those that the family lists as unused.
 
-    def _reached(
-        self, names: Sequence[str], found: dict[str, InputStatistics]
-    ) -> dict[str, InputStatistics]:
+        Raises:
+            QuantVLAError: names the layer.
+        """
         unused = self._family.unused(self._network)
         for name in names:
-            if name not in found and name not in unused:
+            if name not in reached and name not in unused:
                 raise QuantVLAError(
                     f"no calibration sample reaches layer '{name}', which the model family "
                     f"'{self._family.name}' does not list as unused, so it cannot be quantized; "
                     f"keep it float with --keep-float {name}, or mend the family's stages"
                 )
-        return found
 
-    def _contexts(self) -> Iterator[Any]:
-        yield from self._kept
-        for context in encode_each(self._network, self._teacher.fit[len(self._kept) :]):
-            self._room -= sum(tensor.nbytes for tensor in tree_leaves(context))
-            if self._room >= 0:
-                self._kept.append(context)
-            yield context
+    def _both(self) -> None:
+        contexts = encode_each(self._network, self._teacher.fit)
+        with torch.no_grad():
+            self._teacher.path.replay(self._network, contexts)

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -17,8 +19,18 @@ NOISE_SEED = 7001  # noise of calibration, fixed so that the same buffer gives t
 VALIDATE_EVERY = 4  # every fourth calibration sample decides what is kept instead of fitting
 
 
-def record_teacher_run(policy: Policy, calibration: Sequence[Observation]) -> TeacherRecord:
-    """Record what the float `policy` does on the calibration samples."""
+def record_teacher_run(
+    policy: Policy,
+    calibration: Sequence[Observation],
+    once: Callable[[str, Callable[[], Any]], Any] = lambda name, make: make(),
+) -> TeacherRecord:
+    """Record what the float `policy` does on the calibration samples.
+
+    Args:
+        policy: float.
+        calibration: samples.
+        once: makes what it did not make before, see `WorkDirectory.once`.
+    """
     samples = [
         Sample(
             policy.inputs(observation),
@@ -27,11 +39,12 @@ def record_teacher_run(policy: Policy, calibration: Sequence[Observation]) -> Te
         for counter, observation in enumerate(calibration)
     ]
     fit = [sample for i, sample in enumerate(samples) if i % VALIDATE_EVERY]
+    validate = samples[::VALIDATE_EVERY]
     family, network = find_family(policy.manifest.family), policy.network
-    return record_teacher(
-        network,
-        family.attentions(network),
-        fit,
-        samples[::VALIDATE_EVERY],
-        family.flow(policy.manifest),
-    )
+    flow, attentions = family.flow(policy.manifest), family.attentions(network)
+
+    def run() -> TeacherRecord:
+        seen = record_teacher(network, attentions, fit, validate, flow)
+        return replace(seen, fit=(), validate=())  # samples take space, and are made in no time
+
+    return replace(once("teacher.pt", run), fit=fit, validate=validate)

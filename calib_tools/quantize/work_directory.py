@@ -120,6 +120,15 @@ class WorkDirectory:
             _save(content, draft)
         return file
 
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What was made under this name before, in this start or an earlier one; else make it."""
+        file = self.path / name
+        if file.exists():
+            return torch.load(file, weights_only=False)  # written by this command alone
+        made = make()
+        self.keep_object(name, made)
+        return made
+
     def close(self) -> None:
         """Leave it for the next start."""
         self._lock.close()

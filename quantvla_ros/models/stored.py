@@ -7,6 +7,9 @@ forgets it; an embedding widens the rows that it looks up.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -60,3 +63,20 @@ def widen_layer(module: nn.Module) -> None:
         weight: Tensor = module.weight  # type: ignore[assignment]
         module.weight = nn.Parameter(weight.float(), requires_grad=False)
         module.__class__ = kind
+
+
+@contextmanager
+def widened(module: nn.Module) -> Iterator[None]:
+    """Hold the 16-bit weights of all linears in a module as float32 while a block runs.
+
+    Whoever calls the module many times saves the widening of each call.
+    """
+    stored = [m for m in module.modules() if type(m) is StoredLinear]
+    narrow = [m.weight for m in stored]
+    try:
+        for linear in stored:
+            widen_layer(linear)
+        yield
+    finally:
+        for linear, weight in zip(stored, narrow, strict=True):
+            linear.weight, linear.__class__ = weight, StoredLinear

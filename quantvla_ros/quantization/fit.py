@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,13 +14,16 @@ from quantvla_ros.models.blocks import Attention
 from quantvla_ros.models.family import Network
 from quantvla_ros.quantization.corrections import match, observe_attention
 from quantvla_ros.quantization.folding import fold_balance, fold_temperature
-from quantvla_ros.quantization.teacher import TeacherRecord, chunks, encode_all
+from quantvla_ros.quantization.teacher import TeacherRecord, chunks, encode_each
 from quantvla_ros.quantization.transforms.temperature import shares_gain
 
 Factors = dict[str, Tensor]
 """Coefficients of one attention by name: what to fold, [H] with ones for other heads, or [1]."""
 
 Fold = Callable[[Attention, Tensor], None]
+
+Keep = Callable[[str, Iterable[Any]], Sequence[Any]]
+"""Holds things of a name that come one after the other: in memory, or on disk."""
 
 KINDS = ("alpha", "beta")
 
@@ -102,10 +106,10 @@ class _Judge:
     The student may change in its action head only.
     """
 
-    def __init__(self, record: TeacherRecord, student: Network) -> None:
+    def __init__(self, record: TeacherRecord, student: Network, keep: Keep) -> None:
         self._record = record
         self._student = student
-        self._contexts = encode_all(student, record.validate)
+        self._contexts = keep("validate", encode_each(student, record.validate))
 
     def error(self) -> float:
         record = self._record
@@ -151,6 +155,7 @@ def fit_corrections(
     student: Network,
     attentions: Mapping[str, Attention],
     kinds: Sequence[str] = KINDS,
+    keep: Keep = lambda name, contexts: list(contexts),
 ) -> Corrections:
     """Fit and fold both corrections into `student`.
 
@@ -159,9 +164,10 @@ def fit_corrections(
         student: its quantized form, changed in place.
         attentions: of its action head, see `Family.attentions`.
         kinds: "alpha" for ATM, "beta" for OHB; in this order whatever theirs.
+        keep: holds contexts, which stay valid while only the action head changes.
     """
-    contexts = encode_all(student, record.fit)
-    judge = _Judge(record, student)
+    contexts = keep("fit", encode_each(student, record.fit))
+    judge = _Judge(record, student, keep)
     result = Corrections(error_plain=judge.error())
     best = result.error_plain
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -26,10 +25,8 @@ from quantvla_ros.quantization.transforms.hadamard import hadamard
 from quantvla_ros.quantization.transforms.rotation import RotatedLinear
 
 HESSIAN_SHARE = 0.1  # of the float32 network's bytes: what all Hessians in memory may take
-WIDENED_BYTES = 4_000_000_000
-"""What a network may take in float32 to be held so while it is quantized."""
-
-_LIST_ENTRY = re.compile(r".*?\.\d+(?=\.)")
+WIDENED_BYTES = 500_000_000
+"""What a network may take in float32 to be held so while it is quantized: that is faster."""
 
 Round = Callable[[Tensor, Precision, "InputStatistics | None"], Codes]
 
@@ -85,18 +82,6 @@ def batches(
     return out
 
 
-def blocks(names: Sequence[str]) -> list[list[str]]:
-    """Layers of one transformer block (``x.layers.3``) together, in their order.
-
-    A block is an entry of a list of modules; a layer in no list is a block of its own.
-    """
-    out: dict[str, list[str]] = {}
-    for name in names:
-        entry = _LIST_ENTRY.match(name)
-        out.setdefault(entry.group() if entry else name, []).append(name)
-    return list(out.values())
-
-
 def _nearest(weight: Tensor, precision: Precision, _: InputStatistics | None) -> Codes:
     return round_nearest(weight, precision.weight_bits, precision.group)
 
@@ -108,17 +93,16 @@ def _clip(weight: Tensor, precision: Precision, seen: InputStatistics | None) ->
 
 def _gptq(weight: Tensor, precision: Precision, seen: InputStatistics | None) -> Codes:
     assert seen is not None and seen.hessian is not None
-    return round_gptq(weight, precision.weight_bits, seen.hessian, precision.group)
+    prepared = seen.compensation()
+    return round_gptq(weight, precision.weight_bits, seen.hessian, precision.group, prepared)
 
 
 ROUNDINGS: dict[str, Round] = {"rtn": _nearest, "clip": _clip, "gptq": _gptq}
 
 
-def rounding_used(linear: nn.Linear, seen: InputStatistics | None, rounding: str) -> str:
+def rounding_used(seen: InputStatistics | None, rounding: str) -> str:
     """The rounding that `round_layer` really takes: "clip" where GPTQ has nothing to go by."""
-    # With fewer tokens than inputs the second moment says nothing of most directions.
-    enough = seen is not None and seen.hessian is not None and seen.count >= linear.in_features
-    return "clip" if rounding == "gptq" and not enough else rounding
+    return "clip" if rounding == "gptq" and (seen is None or seen.hessian is None) else rounding
 
 
 def round_layer(
@@ -138,7 +122,7 @@ def round_layer(
         QuantVLAError: the weight cannot be rounded; the sentence names the layer.
     """
     try:
-        return ROUNDINGS[rounding_used(linear, seen, rounding)](
+        return ROUNDINGS[rounding_used(seen, rounding)](
             linear.weight.detach().float(), precision, seen
         )
     except QuantVLAError as error:

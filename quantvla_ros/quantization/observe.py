@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from quantvla_ros.errors import CalibrationBufferError
+from quantvla_ros.quantization.rounding.gptq import Compensation, compensation, damping_for
 from quantvla_ros.quantization.token_sample import TokenCollector, TokenSample
 from quantvla_ros.quantization.transforms.base import seen_input
 
@@ -19,6 +20,7 @@ MANTISSA_BITS = 6  # of a histogram bin: 64 bins an octave, 1.6 % wide
 _SHIFT = 23 - MANTISSA_BITS
 _BINS = 1 << (31 - _SHIFT)  # every finite magnitude has a bin
 _TAIL_QUANTILE = 0.999
+_STRIP = 4096  # columns of a second moment that one product makes, of those on and below its own
 
 
 @dataclass
@@ -33,6 +35,7 @@ class InputStatistics:
         histogram: number of values a magnitude bin, int64 [bins] (see `bin_centers`).
         tail_ratio: largest magnitude over the 99.9th percentile of all magnitudes.
         sample: some tokens, or None when they were not asked for.
+        prepared: `compensation` of the Hessian, once a layer has asked for it.
     """
 
     count: int
@@ -42,6 +45,18 @@ class InputStatistics:
     histogram: Tensor
     tail_ratio: float
     sample: TokenSample | None = None
+    prepared: Compensation | None = None
+
+    def compensation(self) -> Compensation:
+        """What GPTQ needs of the Hessian, made once for all layers that share the input.
+
+        Raises:
+            QuantVLAError: the Hessian is not finite or stays singular.
+        """
+        if self.prepared is None:
+            assert self.hessian is not None
+            self.prepared = compensation(self.hessian, damping_for(self.count, len(self.hessian)))
+        return self.prepared
 
     def percentile(self, share: float) -> float:
         """Magnitude that `share` (0..1) of all values stay below, to the width of a bin."""
@@ -84,25 +99,20 @@ class _Accumulator:
         bins = tokens.abs().contiguous().view(torch.int32) >> _SHIFT
         self.histogram += torch.bincount(bins.flatten(), minlength=_BINS)
         if self.products is not None:
-            self.products.addmm_(tokens.T, tokens)
+            for start in range(0, tokens.shape[1], _STRIP):  # the upper half is the lower one
+                strip = self.products[start:, start : start + _STRIP]
+                strip.addmm_(tokens[:, start:].T, tokens[:, start : start + _STRIP])
         if self.tokens is not None:
             self.tokens.add(tokens)
 
-    def finish(self, name: str, full_rank: bool) -> InputStatistics:
+    def finish(self, name: str) -> InputStatistics:
         if bool((self.low == self.high).all()):
             raise CalibrationBufferError(
                 f"the input of layer '{name}' is the same in every calibration sample; record a "
                 f"buffer in which the robot moves, or keep the layer float with --keep-float {name}"
             )
         absmax = torch.maximum(self.low.abs(), self.high.abs())
-        hessian = None
-        if self.products is not None:
-            if full_rank and self.count < absmax.numel():
-                raise CalibrationBufferError(
-                    f"GPTQ needs {absmax.numel()} tokens at layer '{name}' and the buffer gives "
-                    f"{self.count}; record a larger buffer, or choose --rounding clip"
-                )
-            hessian = self.products.div_(self.count)
+        hessian = None if self.products is None else self._mirrored().div_(self.count)
         mean_square = (self.squares / self.count).float()
         found = InputStatistics(
             self.count, absmax, mean_square, hessian, self.histogram, tail_ratio=1.0,
@@ -111,6 +121,14 @@ class _Accumulator:
         tail = found.percentile(_TAIL_QUANTILE)
         found.tail_ratio = float(absmax.max()) / max(tail, torch.finfo(torch.float32).tiny)
         return found
+
+    def _mirrored(self) -> Tensor:
+        """The sum of products, whole."""
+        assert self.products is not None
+        for start in range(0, len(self.products), _STRIP):
+            end = start + _STRIP
+            self.products[start:end, end:] = self.products[end:, start:end].T
+        return self.products
 
 
 class _Watch:
@@ -161,7 +179,6 @@ def observe_inputs(
     names: Sequence[str],
     run: Callable[[], None],
     hessian: bool,
-    full_rank: bool = True,
     sample: bool = False,
 ) -> dict[str, InputStatistics]:
     """Run the network and gather what the named linears are given.
@@ -171,7 +188,6 @@ def observe_inputs(
         names: linears to watch; their Hessians are all in memory at once.
         run: runs the network on the buffer.
         hessian: also gather Hessians.
-        full_rank: refuse fewer tokens than a Hessian of full rank needs.
         sample: also keep some tokens of each input.
 
     Returns:
@@ -179,11 +195,10 @@ def observe_inputs(
         the same tensor (q, k and v; gate and up) share theirs.
 
     Raises:
-        CalibrationBufferError: an input is not finite or constant, or there are too few tokens;
-            the sentence names the layer.
+        CalibrationBufferError: an input is not finite or constant; the sentence names the layer.
     """
     watch = _Watch(hessian, sample)
     with torch.no_grad(), _watched(network, names, watch):
         run()
-    finished = {name: found.finish(name, full_rank) for name, found in watch.found.items()}
+    finished = {name: found.finish(name) for name, found in watch.found.items()}
     return {name: finished[watch.owner[name]] for name in names if name in watch.owner}

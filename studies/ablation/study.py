@@ -92,8 +92,7 @@ def _transform(
     # All layers are observed before the first one changes: the transform leaves inputs alone.
     fitted = []
     for part in batches(network, names, _limit(network), family.stage):
-        # Only the size of channels is taken from the second moment; it needs no full rank.
-        seen = runner.observe(part, hessian=True, full_rank=False)
+        seen = runner.observe(part, hessian=True)
         transform = DuQuant()
         transform.fit(network, seen)
         fitted.append(transform)
@@ -113,7 +112,7 @@ def _round(
     quantile = DUQUANT_QUANTILE if DUQUANT in study.transforms else 1.0
     runner, made, done = SampleRunner(family, network, teacher), {}, 0
     for part in batches(network, names, _limit(network), family.stage):
-        seen = runner.observe(part, study.rounding == "gptq", full_rank=False)
+        seen = runner.observe(part, study.rounding == "gptq")
         for name in part:
             progress(name, done / len(names))
             linear = linear_at(network, name)

@@ -57,7 +57,7 @@ def _observe_layers(
         for x in given:
             network.states(x, first, end)
 
-    return observe_inputs(network, names, run, hessian=True, full_rank=False, sample=True)
+    return observe_inputs(network, names, run, hessian=True, sample=True)
 
 
 def fit_static(network: Llama, statistics: _Statistics) -> tuple[Llama, dict[str, Any]]:

@@ -72,24 +72,6 @@ def test_constant_activations_name_the_layer(path, tmp_path, monkeypatch):
     refused(path, tmp_path / "out", f"input of layer '{LAYER}' is the same in every")
 
 
-def test_fewer_tokens_than_a_hessian_needs_name_the_layer(path, tmp_path, monkeypatch):
-    real = quantizing.load_on_tensors
-
-    def wide(*arguments):
-        network = real(*arguments)
-        down = network.get_submodule("language_model.layers.0.mlp.down_proj")
-        mlp = network.get_submodule("language_model.layers.0.mlp")
-        for part in (mlp.gate_proj, mlp.up_proj):
-            part.weight = torch.nn.Parameter(part.weight.repeat(20, 1), requires_grad=False)
-        down.weight = torch.nn.Parameter(down.weight.repeat(1, 20) / 20, requires_grad=False)
-        down.in_features = 1280
-        return network
-
-    monkeypatch.setattr(quantizing, "load_on_tensors", wide)
-    words = r"GPTQ needs 1280 tokens at layer 'language_model.layers.0.mlp.down_proj'"
-    refused(path, tmp_path / "out", words)
-
-
 @pytest.mark.parametrize("where", ["safetensors.torch.save_file", "os.replace"])
 def test_a_disk_that_fills_up_leaves_nothing(path, tmp_path, monkeypatch, where):
     written = []
