@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from calib_tools.common.cores import usable_cores
+from calib_tools.common.memory import available_memory
 from quantvla_ros.backends.base import Fact, Options
 from quantvla_ros.backends.registry import BACKENDS, DEFAULT, YARDSTICK, find_backend
 from quantvla_ros.cache_directory import cache_directory, why_not_at_home
@@ -117,19 +118,11 @@ def _cache() -> list[Fact]:
     return [Fact("cache", "good", str(place))]
 
 
-def available_gb(meminfo: str) -> float | None:
-    """MemAvailable in the text of /proc/meminfo, GB."""
-    for line in meminfo.splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024 / 1e9
-    return None
-
-
 def _memory() -> list[Fact]:
-    path = Path("/proc/meminfo")
-    free = available_gb(path.read_text(encoding="utf-8")) if path.exists() else None
-    if free is None:
+    known = available_memory()
+    if known is None:
         return [Fact("memory", "note", "unknown on this system")]
+    free = known / 1e9
     if free < _MEMORY_GB:
         remedy = (
             f"about {_MEMORY_GB:g} GB are needed: end other programs, and the desktop by "

@@ -8,7 +8,8 @@ from pathlib import Path
 
 STUDIES = (
     "ablation", "controller", "cpu_profile", "documents.reference_pages", "documents.tables",
-    "engine_build", "evaluation", "experts", "fault_study", "full_size", "fuzz", "jetson_check",
+    "engine_build", "evaluation", "experts", "fault_study", "fits", "full_size", "fuzz",
+    "jetson_check",
     "language_model", "peers", "qdq_on_cpu", "scheme_bench", "stage_bounds", "task_buffer",
     "timing", "wheels",
 )  # fmt: skip

@@ -47,6 +47,9 @@ def quantize(
     added_products: Annotated[
         float, typer.Option(help="Share of its products that rotations may add.")
     ] = 0.05,
+    samples: Annotated[
+        int | None, typer.Option(min=8, help="Samples that calibrate, at most; else all.")
+    ] = None,
     target: Annotated[str, typer.Option(help="Backend that the bundle is made for.")] = DEFAULT,
     ray: Annotated[str | None, typer.Option(help="Ray cluster for auto, or: local.")] = None,
     force: Force = False,
@@ -76,7 +79,7 @@ def quantize(
         added_products=added_products,
         target=target,
     )
-    gate = run(bundle, buffer, recipe, out, force, ray)
+    gate = run(bundle, buffer, recipe, out, force, ray, samples)
     print_json(gate.model_dump()) if as_json else show_gate(gate)
     if not gate.passed:
         raise QuantVLAError(

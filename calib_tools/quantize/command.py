@@ -22,6 +22,7 @@ from quantvla_ros.processing.trained_range import FARTHEST, TrainedRange
 from quantvla_ros.robot.observation import Observation, check_observation
 
 if TYPE_CHECKING:
+    from calib_tools.quantize.quantization_run import Samples
     from calib_tools.quantize.recipe import Recipe
     from quantvla_ros.bundle.schema import BundleManifest, GateRecord
 
@@ -32,9 +33,24 @@ SMALLEST = 1 / 20  # of the size of the policy's values that most joints of the 
 
 @goes_on()
 def quantize(
-    bundle: Path, buffer: Path, recipe: Recipe, out: Path, force: bool, ray: str | None = None
+    bundle: Path,
+    buffer: Path,
+    recipe: Recipe,
+    out: Path,
+    force: bool,
+    ray: str | None = None,
+    samples: int | None = None,
 ) -> GateRecord:
     """Quantize and judge; return the judgement.
+
+    Args:
+        bundle: float.
+        buffer: of calibration.
+        recipe: how.
+        out: directory of the new bundle.
+        force: replace `out` when it exists.
+        ray: cluster that a search is spread over.
+        samples: of the buffer that calibrate, at most; None takes all.
 
     Raises:
         QuantVLAError: bundle, buffer, recipe or output cannot be used.
@@ -42,14 +58,14 @@ def quantize(
     recipe = recipe.checked(ray)
     prepare_output(out, force)
     manifest = load_manifest(bundle)
-    samples = fitting_buffer(bundle, manifest, buffer)
+    data = thinned(fitting_buffer(bundle, manifest, buffer), samples)
     from calib_tools.quantize.quantizing import quantize_bundle
 
     left = TimeLeft()
     with Bar("quantizing", 1.0) as bar:
         result = quantize_bundle(
             bundle,
-            samples,
+            data,
             recipe,
             out,
             force,
@@ -57,6 +73,20 @@ def quantize(
             lambda text, done: bar.show(done, f"{text}{left.after(done, time.monotonic())}"),
         )
     return result.gate
+
+
+def thinned(buffer: CalibrationBuffer, count: int | None) -> Samples:
+    """The buffer's samples with at most `count` of those that calibrate, spread over its time.
+
+    The held-out ones judge, whatever calibrates.
+    """
+    from calib_tools.quantize.quantization_run import Samples
+
+    chosen = buffer.calibration
+    if count is not None and count < len(chosen):
+        places = np.linspace(0, len(chosen) - 1, count).round().astype(int)
+        chosen = [chosen[place] for place in places]
+    return Samples(chosen, buffer.held_out, buffer.sha256)
 
 
 class TimeLeft:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantvla_ros.backends.base import RunningPolicy
-from quantvla_ros.backends.policy import load_policy
+from quantvla_ros.backends.policy import Policy, load_policy
 from quantvla_ros.backends.registry import DEFAULT, YARDSTICK, find_backend
 from quantvla_ros.bundle.schema import BundleManifest, GateRecord
 from quantvla_ros.errors import BundleError
@@ -27,20 +27,32 @@ Chunks = NDArray[np.float64]
 
 def draws_of(policy: RunningPolicy, observations: Sequence[Observation]) -> Chunks:
     """Chunks [DRAWS, N, horizon, actions] in the robot's units; the first are `chunks_of`."""
-    return np.stack([chunks_of(policy, observations, GATE_SEED + k) for k in range(DRAWS)])
+    return _chunks(policy, observations, [GATE_SEED + k for k in range(DRAWS)])
 
 
 def chunks_of(
     policy: RunningPolicy, observations: Iterable[Observation], seed: int = GATE_SEED
 ) -> Chunks:
     """Chunks [N, horizon, actions] in the robot's units, with the noise of a seed: the gate's."""
+    chunks: Chunks = _chunks(policy, observations, [seed])[0]
+    return chunks
+
+
+def _chunks(
+    policy: RunningPolicy, observations: Iterable[Observation], seeds: Sequence[int]
+) -> Chunks:
+    """Chunks [seeds, N, horizon, actions]."""
     interface = policy.manifest.interface
-    chunks = [
-        policy.infer(observation, draw_noise(policy.manifest, seed, counter)).actions
-        for counter, observation in enumerate(observations)
-    ]
-    shape = (len(chunks), interface.horizon, len(interface.action.names))
-    return np.asarray(chunks, dtype=np.float64).reshape(shape)
+    made = []
+    for counter, observation in enumerate(observations):
+        noises = [draw_noise(policy.manifest, seed, counter) for seed in seeds]
+        if isinstance(policy, Policy):
+            made.append(policy.draws(observation, noises))
+        else:
+            made.append([policy.infer(observation, noise).actions for noise in noises])
+    shape = (len(made), len(seeds), interface.horizon, len(interface.action.names))
+    chunks: Chunks = np.asarray(made, dtype=np.float64).reshape(shape)
+    return chunks.swapaxes(0, 1)
 
 
 def judge_chunks(

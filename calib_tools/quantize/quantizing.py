@@ -17,6 +17,7 @@ import torch
 from safetensors import SafetensorError
 
 from calib_tools.buffer.store import CalibrationBuffer
+from calib_tools.quantize.memory_check import check_memory
 from calib_tools.quantize.quantization_run import QuantizationReport, QuantizationRun, Samples
 from calib_tools.quantize.recipe import Recipe, check_groups
 from calib_tools.quantize.work_directory import Progress, WorkDirectory, Workplace
@@ -25,6 +26,7 @@ from quantvla_ros.backends.registry import find_backend
 from quantvla_ros.bundle.storage import (
     bundle_hash,
     load_bundle,
+    load_manifest,
     prepare_output,
 )
 from quantvla_ros.errors import BundleError, QuantVLAError
@@ -56,14 +58,16 @@ def quantize_bundle(
         progress: called with a stage's or layer's name and the share done, 0..1.
 
     Raises:
-        QuantVLAError: a recipe that cannot be had, a bundle that is already quantized or damaged,
-            too few or useless samples, or an output that exists. Nothing is left behind.
+        QuantVLAError: a recipe that cannot be had, too little memory, a bundle that is already
+            quantized or damaged, too few or useless samples, or an output that exists. Nothing is
+            left behind.
     """
     recipe = recipe.checked(ray)
     prepare_output(out, force)
     target = find_backend(recipe.target)
     if not target.runs_what_it_built:
         target.prepare(Options())  # the gate runs on it at the end
+    check_memory(bundle_path, load_manifest(bundle_path), recipe)
     progress("load the float bundle", 0.0)
     bundle = load_bundle(bundle_path)
     if bundle.manifest.quantization is not None:
@@ -75,6 +79,7 @@ def quantize_bundle(
     settings = {
         "bundle": bundle_hash(bundle_path),
         "buffer": data.sha256,
+        "samples": [len(data.calibration), len(data.held_out)],
         "recipe": dataclasses.asdict(recipe),
         "activation_bits": bits,
         "torch": torch.__version__,

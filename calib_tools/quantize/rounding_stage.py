@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from calib_tools.common.memory import held_memory
 from calib_tools.quantize.heap import trim_heap
 from calib_tools.quantize.recipe import Recipe
 from calib_tools.quantize.sample_runner import SampleRunner
@@ -135,7 +137,7 @@ class _Rounding:
         self._siblings = family.siblings(network)
         self._readers = _readers(family, network, names)
         self._made = RoundedLayers(self._work.path, recipe.precisions(), activation_bits)
-        self._done = 0
+        self._done, self._block = 0, ""
 
     def finished(self, names: Sequence[str]) -> bool:
         """Whether these layers are rounded."""
@@ -150,7 +152,10 @@ class _Rounding:
         folder = self._work.path / stage
         blockwise = Blockwise(self._network, names, self._siblings, runs, folder)
         runner.check_reached(names, blockwise.reached)
-        for part in blockwise.parts():
+        parts, start = blockwise.parts(), time.monotonic()
+        for number, part in enumerate(parts):
+            took = (time.monotonic() - start) / max(number, 1)
+            self._block = f" (block {number + 1} of {len(parts)} of this half, {took:.0f} s each)"
             if not self.finished(part.layers):
                 self._round(part.layers, self._observed(part, blockwise))
             self._done += len(part.layers)
@@ -192,7 +197,8 @@ class _Rounding:
         return observe_inputs(self._network, part.layers, run, recipe.rounding == "gptq", sample)
 
     def _say(self, what: str) -> None:
-        self._place.progress(what, self._done / max(len(self._names), 1))
+        text = f"{what}{self._block}, {held_memory() / 1e9:.1f} GB held"
+        self._place.progress(text, self._done / max(len(self._names), 1))
 
 
 def _readers(family: Family, network: Network, names: Sequence[str]) -> dict[str, tuple[str, ...]]:

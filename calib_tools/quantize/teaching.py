@@ -47,4 +47,5 @@ def record_teacher_run(
         seen = record_teacher(network, attentions, fit, validate, flow)
         return replace(seen, fit=(), validate=())  # samples take space, and are made in no time
 
-    return replace(once("teacher.pt", run), fit=fit, validate=validate)
+    seen: TeacherRecord = once("teacher.pt", run)
+    return replace(seen, fit=fit, validate=validate)

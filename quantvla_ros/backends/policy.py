@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from quantvla_ros.bundle.storage import Bundle, load_bundle
 from quantvla_ros.errors import BackendError
 from quantvla_ros.models.families import find_family
 from quantvla_ros.models.family import Network
+from quantvla_ros.models.flow import normalized_chunk
 from quantvla_ros.models.guidance import Guidance
 from quantvla_ros.processing.processing import blank_observation
 from quantvla_ros.quantization.network import load_network
@@ -57,6 +59,18 @@ class Policy:
         target = self.processing.normalized(prefix.actions, observation).astype(np.float32)
         given = torch.from_numpy(target)[None].to(self.runner.device)
         return self._guidance(given, prefix.committed, self.manifest)
+
+    def draws(
+        self, observation: Observation, noises: Sequence[NDArray[np.float32]]
+    ) -> list[NDArray[np.float64]]:
+        """The actions that `infer` gives for each noise; the observation is encoded once."""
+        with torch.inference_mode():
+            device, runner = self.runner.device, self.runner
+            inputs = {name: value.to(device) for name, value in self.inputs(observation).items()}
+            context = runner.encode(inputs)
+            starts = [torch.from_numpy(noise)[None].to(device) for noise in noises]
+            ends = [normalized_chunk(runner, start, context, self._flow) for start in starts]
+        return [self.processing.actions(end[0].cpu().numpy(), observation) for end in ends]
 
     def infer(
         self,

@@ -22,7 +22,7 @@ Factors = dict[str, Tensor]
 
 Fold = Callable[[Attention, Tensor], None]
 
-Keep = Callable[[str, Iterable[Any]], Sequence[Any]]
+Hold = Callable[[str, Iterable[Any]], Sequence[Any]]
 """Holds things of a name that come one after the other: in memory, or on disk."""
 
 KINDS = ("alpha", "beta")
@@ -106,10 +106,10 @@ class _Judge:
     The student may change in its action head only.
     """
 
-    def __init__(self, record: TeacherRecord, student: Network, keep: Keep) -> None:
+    def __init__(self, record: TeacherRecord, student: Network, hold: Hold) -> None:
         self._record = record
         self._student = student
-        self._contexts = keep("validate", encode_each(student, record.validate))
+        self._contexts = hold("validate", encode_each(student, record.validate))
 
     def error(self) -> float:
         record = self._record
@@ -155,7 +155,7 @@ def fit_corrections(
     student: Network,
     attentions: Mapping[str, Attention],
     kinds: Sequence[str] = KINDS,
-    keep: Keep = lambda name, contexts: list(contexts),
+    hold: Hold = lambda name, contexts: list(contexts),
 ) -> Corrections:
     """Fit and fold both corrections into `student`.
 
@@ -164,10 +164,10 @@ def fit_corrections(
         student: its quantized form, changed in place.
         attentions: of its action head, see `Family.attentions`.
         kinds: "alpha" for ATM, "beta" for OHB; in this order whatever theirs.
-        keep: holds contexts, which stay valid while only the action head changes.
+        hold: holds contexts, which stay valid while only the action head changes.
     """
-    contexts = keep("fit", encode_each(student, record.fit))
-    judge = _Judge(record, student, keep)
+    contexts = hold("fit", encode_each(student, record.fit))
+    judge = _Judge(record, student, hold)
     result = Corrections(error_plain=judge.error())
     best = result.error_plain
 

@@ -49,9 +49,14 @@ def load_on_tensors(manifest: BundleManifest, tensors: dict[str, Tensor]) -> Net
     network = empty_network(manifest)
     load_weights(network, tensors)
     tensors.clear()
-    if 4 * weight_count(network) <= WIDENED_BYTES:
+    if is_held_wide(network):
         widen(network)
     return network
+
+
+def is_held_wide(network: nn.Module) -> bool:
+    """Whether `load_on_tensors` makes this network float32."""
+    return 4 * weight_count(network) <= WIDENED_BYTES
 
 
 def weight_count(network: nn.Module) -> int:

@@ -31,6 +31,9 @@ from studies import experts as expert_study
 from studies.ablation import table as ablation_table
 from studies.controller import table as controller_table
 from studies.fault_study import table as fault_table
+from studies.fits import table as fits_table
+from studies.full_size import block_table as full_block_table
+from studies.full_size import table as full_table
 from studies.fuzz import table as fuzz_table
 from studies.jetson_check import table as boards
 from studies.language_model import table as language_table
@@ -91,7 +94,8 @@ _BEGIN = re.compile(r"<!-- (record|headline|boards) (\S+(?: \S+)*) -->\n")
 
 _STUDIES = (
     ablation_table, bench_table, controller_table, engine_build, expert_study, fault_table,
-    fuzz_table, language_table, make_policy, peers_table, stage_bounds, timing_table, wheels,
+    fits_table, full_block_table, full_table, fuzz_table, language_table, make_policy,
+    peers_table, stage_bounds, timing_table, wheels,
 )  # fmt: skip
 
 

@@ -31,21 +31,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--rounds", type=int, default=20, help="timed inferences of each (20)")
     add("--threads", type=int, default=1, help="CPU threads (1)")
     add("--engines", choices=("onnx", "torch_tensorrt"), help="build engines by this, no bench")
+    add("--block", action="store_true", help="quantize one block of each kind, and estimate all")
+    add("--samples", type=int, default=16, help="that calibrate, with --block (16)")
     add("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args(arguments)
-    if options.rounds < 3 or options.threads < 1:
-        parser.error("--rounds must be 3 or more and --threads 1 or more")
+    if options.rounds < 3 or options.threads < 1 or options.samples < 4:
+        parser.error("--rounds must be 3 or more, --threads 1 or more, and --samples 4 or more")
+    if options.block and options.family == "smolvla":
+        parser.error("--block is for networks that take hours; leave it out")
 
     def tell(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
     with study_command("studies.full_size"):
-        from studies.full_size.run import RECORD, build, run
-        from studies.full_size.table import grids, lines
+        from studies.full_size.run import build, run
+        from studies.full_size.table import RECORD, grids, lines
 
         if options.engines is not None:
             made = build(options.family, options.engines, options.out, tell)
             print(json.dumps(made, indent=2))
+            return 0
+        if options.block:
+            from studies.full_size import block_table
+            from studies.full_size.block import measure_block
+
+            (scheme,) = options.scheme[:1] or ["w4a8"]
+            found = measure_block(
+                options.family, scheme, options.samples, options.threads, options.out, tell
+            )
+            shown = block_table.lines(found), block_table.grids(found)
+            show_record(found, options.json, *shown, options.out / block_table.RECORD)
             return 0
         record = run(
             options.family,

@@ -8,6 +8,8 @@ stores the table of words once, as that of the logits; 0.6 stores both.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,6 +23,9 @@ _GEMMA, _EXPERT = f"{_ALL}.paligemma", f"{_ALL}.gemma_expert"
 _NARROW = (f"{_GEMMA}.model.language_model.", f"{_GEMMA}.lm_head", f"{_EXPERT}.")
 
 SIZES = Pi05Config(cameras=3, horizon=50, state_in_prompt=32)
+
+BLOCK = SIZES.model_copy(update={"layers": 2, "vision_layers": 1, "vocabulary": 512})
+"""As wide, and only as deep that each kind of block is there once."""
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -192,4 +197,5 @@ def _statistics() -> dict[str, dict[str, Tensor]]:
 
 
 PUBLISHED = Published(tensors, _files, _statistics, special=("<pad>", "<eos>", "<bos>", "<unk>"))
+PUBLISHED_BLOCK = replace(PUBLISHED, tensors=partial(tensors, BLOCK))
 ROBOT = "so101"

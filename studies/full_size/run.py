@@ -19,10 +19,11 @@ from quantvla_ros.bundle.tensors import WEIGHTS
 from quantvla_ros.errors import QuantVLAError
 from studies.engine_build import build_static
 from studies.full_size.observations import made_up_observations
+from studies.full_size.random_checkpoint import Published, write_checkpoint
+from studies.full_size.table import KIND, RECORD
 from studies.scheme_bench.command import RANDOM_SAMPLES, bench_subject, random_subject
 
-KIND = "studies.full_size"
-RECORD, ENGINES = "full-size.json", "full-size-engines.json"
+ENGINES = "full-size-engines.json"
 RATE = 30.0  # rows of a chunk a second, as LeRobot records an SO-101
 
 
@@ -57,15 +58,20 @@ def build(family: str, builder: str, out: Path, said: Report) -> Any:
 def imported(family: str, out: Path, said: Report) -> tuple[Path, dict[str, Any]]:
     """The float bundle in `out`, made if it is not there, and what importing it took."""
     known = importlib.import_module(f"studies.full_size.{family}")
-    checkpoint, bundle, note = out / "checkpoint", out / "float", out / "import.json"
-    if not checkpoint.exists():
-        from studies.full_size.random_checkpoint import write_checkpoint
+    return imported_published(known.PUBLISHED, known.ROBOT, out, said)
 
+
+def imported_published(
+    published: Published, robot: str, out: Path, said: Report
+) -> tuple[Path, dict[str, Any]]:
+    """As `imported`, of any sizes."""
+    checkpoint, bundle, note = out / "checkpoint", out / "float", out / "import.json"
+    if not checkpoint.exists() and not bundle.exists():
         said("writing a checkpoint of random weights")
-        write_checkpoint(checkpoint, known.PUBLISHED)
+        write_checkpoint(checkpoint, published)
     if not bundle.exists():
         said("importing it")
-        write_json(note, _import(checkpoint, known.ROBOT, bundle))
+        write_json(note, _import(checkpoint, robot, bundle))
     return bundle, read_json(note)
 
 

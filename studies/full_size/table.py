@@ -10,6 +10,8 @@ from studies.scheme_bench.table import grids as bench_grids
 from studies.scheme_bench.table import summary_line
 from studies.study import Grid, grids_text
 
+RECORD, KIND = "full-size.json", "studies.full_size"
+MEMORY_HEAD = ["scheme", "peak, GB", "of it libraries, GB", "the rest, of the float bundle"]
 HEAD = ["checkpoint, GB", "bundle, GB", "import, s", "peak memory, GB", "of the checkpoint"]
 
 
@@ -29,7 +31,20 @@ def grids(record: Mapping[str, Any]) -> list[Grid]:
         f"{found['peak_bytes'] / 1e9:.2f}",
         f"{found['peak_bytes'] / found['checkpoint_bytes']:.2f}",
     ]
-    return [("Import", HEAD, [row]), *bench_grids(record)]
+    memory = [
+        [
+            scheme,
+            f"{made['peak_bytes'] / 1e9:.2f}",
+            f"{made['base_bytes'] / 1e9:.2f}",
+            f"{(made['peak_bytes'] - made['base_bytes']) / found['bundle_bytes']:.2f}",
+        ]
+        for scheme, made in record["quantization"].items()
+    ]
+    return [
+        ("Import", HEAD, [row]),
+        *bench_grids(record),
+        ("Memory while quantizing", MEMORY_HEAD, memory),
+    ]
 
 
 def markdown(record: Mapping[str, Any]) -> str:

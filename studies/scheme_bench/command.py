@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from calib_tools.common.failures import sentence
+from calib_tools.common.memory import held_memory
 from calib_tools.common.output import claim_directory, read_json, write_json
 from calib_tools.common.progress import Bar
 from calib_tools.common.record_file import command_line
@@ -29,7 +30,7 @@ from quantvla_ros.backends.base import Options
 from quantvla_ros.backends.registry import DEFAULT, find_backend
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.bundle.storage import bundle_hash, load_manifest
-from quantvla_ros.bundle.tensors import tensor_header
+from quantvla_ros.bundle.tensors import WEIGHTS, tensor_header
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.parent_process import tie_to_parent
 from quantvla_ros.quantization.schemes import SCHEMES, check_scheme
@@ -203,7 +204,7 @@ def _make(pipe: Connection, subject: Subject, recipe: Recipe, path: Path, parent
     tie_to_parent(parent)
     from calib_tools.quantize.quantizing import quantize_bundle
 
-    start = time.perf_counter()
+    start, base = time.perf_counter(), held_memory()
     try:
         quantize_bundle(
             subject.bundle,
@@ -228,6 +229,8 @@ def _make(pipe: Connection, subject: Subject, recipe: Recipe, path: Path, parent
         "cpu_seconds": round(time.process_time(), 1),  # a busy machine changes it least
         "threads": torch.get_num_threads(),
         "peak_bytes": peak_bytes(),
+        "bundle_bytes": (path / WEIGHTS).stat().st_size,
+        "base_bytes": base,  # Python and its libraries, before anything is loaded
     }
     pipe.send(("done", took))
 

@@ -41,11 +41,6 @@ def test_a_backend_of_another_package_says_what_its_machine_has():
     assert by_name(doctor.examine())["engine's machine"].text == "machine one"
 
 
-def test_available_memory():
-    assert doctor.available_gb("MemTotal: 9 kB\nMemAvailable:    2000000 kB\n") == 2.048
-    assert doctor.available_gb("") is None
-
-
 def test_a_profile_that_names_no_file_is_bad(monkeypatch, tmp_path):
     monkeypatch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", str(tmp_path / "gone.xml"))
     monkeypatch.delenv("FASTDDS_DEFAULT_PROFILES_FILE", raising=False)

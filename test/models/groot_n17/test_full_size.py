@@ -16,6 +16,7 @@ from quantvla_ros.models.groot_n17.config import GrootN17Config, PicturePath
 from quantvla_ros.models.groot_n17.network import GrootN17
 from quantvla_ros.models.groot_n17.sizes import head, language, settings, vision
 from quantvla_ros.models.groot_n17.weights import WORDS_TOO, give_weights
+from studies.full_size.groot_n17 import SIZES
 
 ONE_EMBODIMENT = 2_825_162_884
 """Parameters for one embodiment and two cameras."""
@@ -85,3 +86,7 @@ def test_the_layouts_have_as_many_linears_and_weights_as_published(network):
     assert (weights["llm_attn"], weights["llm_mlp"]) == (201_326_592, 603_979_776)
     assert (weights["dit_mlp"], weights["dit_attn"]) == (603_979_776, 327_155_712)
     assert count["dit_attn"] == 128
+
+
+def test_the_study_of_full_sizes_has_the_same(network):
+    assert network.config == SIZES
