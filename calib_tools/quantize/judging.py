@@ -51,8 +51,8 @@ def _chunks(
         else:
             made.append([policy.infer(observation, noise).actions for noise in noises])
     shape = (len(made), len(seeds), interface.horizon, len(interface.action.names))
-    chunks: Chunks = np.asarray(made, dtype=np.float64).reshape(shape)
-    return chunks.swapaxes(0, 1)
+    chunks: Chunks = np.asarray(made, dtype=np.float64).reshape(shape).swapaxes(0, 1)
+    return chunks
 
 
 def judge_chunks(
