@@ -112,7 +112,9 @@ def round_all(
     rounding = _Rounding(family, network, names, recipe, activation_bits, place)
     runner = SampleRunner(family, network, teacher)
     encode, step = ([n for n in names if family.stage(n) == s] for s in ("encode", "step"))
-    if not rounding.finished(names):
+    if not teacher.fit:
+        runner.check_reached(names, ())
+    elif not rounding.finished(names):
         half = rounding.round("encode", encode, runner.encodings(), runner)
         if step:
             rounding.round("step", step, runner.steps(half.results()), runner)
