@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel
 
+from calib_tools.bench.floats import COMPILED
 from calib_tools.common.record_file import command_line
 from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.models.families import find_family
@@ -18,7 +19,6 @@ from quantvla_ros.quantization.modules import linear_at
 from studies.fits.table import KIND
 from studies.full_size.published import published_sizes
 from studies.full_size.table import KIND as MEASURED
-from studies.scheme_bench.bench import FLOAT
 from studies.study import SCHEMA, read_study
 
 SCHEMES = (None, "w8a8", "w4a8")
@@ -82,7 +82,7 @@ def _measured(record: dict[str, Any], scheme: str | None) -> dict[str, Any]:
     """What a record has instead."""
     found: dict[str, Any] = {}
     made = record["import"] if scheme is None else record["quantization"].get(scheme)
-    policy = record["policies"].get(FLOAT if scheme is None else scheme)
+    policy = record["policies"].get(COMPILED if scheme is None else scheme)
     if made is not None and "bundle_bytes" in made:
         found["disk_bytes"] = made["bundle_bytes"]
     if policy is not None:
