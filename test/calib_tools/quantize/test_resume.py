@@ -155,7 +155,7 @@ def test_after_kill_it_goes_on(path, undisturbed, tmp_path):
         process.send_signal(signal.SIGKILL)
         process.wait()
     kept = list((tmp_path / ".out.work").glob("*.safetensors"))
-    assert len(kept) == 14 and not out.exists()
+    assert len(kept) == 9 and not out.exists()  # all that the first half calls
     quantize(path, out, Recipe(scheme="w4a8"))
     whole = undisturbed(Recipe(scheme="w4a8", sequential=False))
     for name in FILES:
