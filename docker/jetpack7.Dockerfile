@@ -34,7 +34,7 @@ RUN curl -fsSL -o /etc/apt/trusted.gpg.d/jetson.asc \
         python3-libnvinfer \
     && rm -rf /var/lib/apt/lists/*
 
-# Compilers: a policy is compiled on the machine that runs it; cmake builds ruckig where it has no
+# Compilers: of the CPU engine, when the package is installed; cmake builds ruckig where it has no
 # wheel. Versions are those of the distribution, whose updates are wanted.
 # hadolint ignore=DL3008
 RUN apt-get update \

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,3 +57,4 @@ def release(network: nn.Module, graphs: Graphs, example: Mapping[str, Tensor]) -
             if gone(buffer):
                 assert buffer is not None
                 module._buffers[name] = buffer.to("meta")
+    gc.collect()  # exported graphs hold weights, and themselves in circles
