@@ -81,7 +81,7 @@ def test_loaded_bundle_runs_integer_layers_close_to_float(path, report, backend)
         policy.infer(SAMPLES[0], noise).actions - teacher.infer(SAMPLES[0], noise).actions
     )
     assert 0 < difference.max() < 0.05
-    share = {"cpu": 0.75, "reference": 0.9}[backend]  # of float32, and of the file's 16 bits
+    share = {"cpu": 0.85, "reference": 0.9}[backend]  # tables of words keep their 16 bits
     assert policy.weight_bytes() < share * teacher.weight_bytes()
 
 
@@ -107,7 +107,8 @@ def test_same_buffer_same_bytes(path, report, tmp_path):
 
 def test_layout_none_is_the_float_policy(path, tmp_path):
     none = quantize(path, tmp_path / "none", recipe={"layout": "none"})
-    assert none.gate.worst.chunk_mae == none.gate.worst.error_share == 0.0
+    # The yardstick draws what the engine is compared with: float rounding is between them.
+    assert max(none.gate.worst.chunk_mae, none.gate.worst.error_share) < 1e-4
     assert none.gate.passed
 
 
