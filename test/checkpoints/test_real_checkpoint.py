@@ -101,7 +101,7 @@ def lerobots_chunk(policy):
     configs = importlib.import_module("lerobot.configs.policies")
     factory = importlib.import_module("lerobot.policies.factory")
     config = configs.PreTrainedConfig.from_pretrained(CHECKPOINT)
-    config.device = "cpu"
+    config.device, config.use_bf16 = "cpu", False  # before GR00T N1.5 is built
     network = factory.get_policy_class(config.type).from_pretrained(CHECKPOINT, config=config)
     network = network.float().eval()
     network.config.use_bf16 = False  # GR00T's autocast
@@ -119,4 +119,7 @@ def lerobots_chunk(policy):
     drawn = dict.fromkeys(("randn", "normal"), lambda *_, **__: noise.clone())
     with torch.inference_mode(), mock.patch.multiple(torch, **drawn):
         chunk = network.predict_action_chunk(before(batch))
-        return after(chunk)[0].float().numpy()
+        whole = after(chunk.clone())
+        if whole.dim() == 2:  # GR00T N1.5's last step takes a row at a time
+            whole = torch.stack([after(row) for row in chunk.transpose(0, 1)], dim=1)
+        return whole[0].float().numpy()

@@ -206,7 +206,6 @@ def build_policy(out):
     )  # fmt: skip
     counts = {"observation.state": 7, "action": 7, CAMERAS[0]: 3}
     stats = making.statistics(counts, SEED + 1)
-    stats["action"]["max"][5] = stats["action"]["min"][5]  # an action that never changed
     policy = GrootPolicy(config).eval()
     pre, post = make_pre_post_processors(config, dataset_stats=stats)
     for part in (policy, pre, post):
