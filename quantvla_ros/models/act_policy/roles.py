@@ -4,7 +4,8 @@
 Its transformer is what a language model is elsewhere: most of the weights, run once an observation.
 There is no head that is run again and again, so the layouts' `dit` part is empty, and so are the
 corrections of its attentions. Every norm's output is also what the next sum adds to, and places are
-added before queries and keys are made: nothing folds into norms.
+added before queries and keys are made: nothing folds into norms. The first decoder layer's queries
+are made of rows that no observation changes: a compiler makes them once, so no layout rounds them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from quantvla_ros.models.family import Stage
 from quantvla_ros.models.sites import Sites, projections
 
 _RULES: tuple[tuple[str, str], ...] = (
+    (r"decoder\.0\.cross_attn\.q_proj$", "projection"),
     (r"(en|de)coder\..*_attn\.", "llm_attn"),
     (r"(en|de)coder\..*\.fc[12]$", "llm_mlp"),
     (r"", "projection"),

@@ -113,8 +113,8 @@ def bundles(tmp_path_factory):
         ("groot_n17", (16, 16), "torch_tensorrt"),
         ("groot_n15", None, "onnx"),
         ("groot_n15", None, "torch_tensorrt"),
-        ("act_policy", (28, 0), "onnx"),
-        ("act_policy", (28, 0), "torch_tensorrt"),
+        ("act_policy", (22, 0), "onnx"),
+        ("act_policy", (22, 0), "torch_tensorrt"),
     ],
 )
 def test_the_products_hold_exactly_the_used_integer_linears(

@@ -11,7 +11,7 @@ from support.family_chain import FamilyChain
 
 class TestChain(FamilyChain):
     family, checkpoint, sizes = "act_policy", "act", {}
-    linears = {"llm_attn": 20, "llm_mlp": 8}
+    linears = {"llm_attn": 19, "llm_mlp": 8}
     attentions = ()
     shown = ("rows", 9)
     cosine = {"w8a8": 0.99, "w4a8": 0.9}
