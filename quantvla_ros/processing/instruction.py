@@ -74,7 +74,7 @@ class InstructionCheck:
         if long := too_long(text):
             return Judgement(unreadable=long)
         if not self._tokenizer.reads:
-            return Judgement(doubtful="the policy reads no instruction: it does its one task")
+            return Judgement()
         try:
             reading = self._tokenizer.read(text)
         except QuantVLAError as error:

@@ -19,7 +19,7 @@ from quantvla_ros.checkpoints.checkpoint import open_checkpoint
 from quantvla_ros.errors import CheckpointError
 from quantvla_ros.models.act_policy.importer import import_act
 from quantvla_ros.models.act_policy.roles import layer_roles, siblings
-from quantvla_ros.processing.instruction import InstructionCheck
+from quantvla_ros.processing.instruction import InstructionCheck, Judgement
 
 
 @pytest.fixture
@@ -82,11 +82,10 @@ def test_a_weight_too_many_and_one_too_few_are_named(copied):
         made(copied)
 
 
-def test_any_instruction_moves_the_arm_and_the_node_says_that_it_is_not_read():
+def test_any_instruction_moves_the_arm_whatever_it_was_calibrated_on():
     check = InstructionCheck(load_tokenizer(imported(), load_manifest(imported())), ["fold"])
-    judgement = check.judge("把毛巾叠好")
-    assert not judgement.refusal and "reads no instruction" in judgement.doubtful
-    assert check.judge("x" * 600).refusal and check.judge("").doubtful == ""
+    assert check.judge("把毛巾叠好") == Judgement() == check.judge("")
+    assert check.judge("x" * 600).refusal
 
 
 def test_encoder_and_decoder_are_the_layouts_linears_and_no_head_is_there():
