@@ -16,7 +16,3 @@ class TestChain(FamilyChain):
     shown = ("rows", 9)
     cosine = {"w8a8": 0.99, "w4a8": 0.9}
     joints = COMMANDED
-
-    @pytest.mark.slow  # half a minute of compiling on a quiet machine
-    def test_a_compiled_policy_gives_the_same_chunks(self, float_bundle, buffer):
-        super().test_a_compiled_policy_gives_the_same_chunks(float_bundle, buffer)

@@ -89,7 +89,7 @@ def test_any_instruction_moves_the_arm_whatever_it_was_calibrated_on():
 
 
 def test_encoder_and_decoder_are_the_layouts_linears_and_no_head_is_there():
-    network = load_policy(imported(), "reference", False).network
+    network = load_policy(imported(), "reference").network
     count = Counter(layer_roles(network).values())
     assert count == {"llm_attn": 4 * (2 + 1 + 2) - 1, "llm_mlp": 2 * (2 + 2), "projection": 4}
     assert [len(group) for group in siblings(network)] == [2] * 3

@@ -20,7 +20,7 @@ class Run:
     """The imported policy, its golden, and what its processing makes of that observation."""
 
     def __init__(self):
-        self.golden, self.policy = golden(NAME), load_policy(imported(), "reference", False)
+        self.golden, self.policy = golden(NAME), load_policy(imported(), "reference")
         self.observation = observation(self.golden)
         self.inputs = self.policy.inputs(self.observation)
         self.network = self.policy.network

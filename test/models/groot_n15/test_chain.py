@@ -19,7 +19,3 @@ class TestChain(FamilyChain):
     shown = ("head.layers", 4)
     cosine = {"w8a8": 0.98, "w4a8": 0.9}
     joints = COMMANDED
-
-    @pytest.mark.slow  # a minute of compiling on a quiet machine
-    def test_a_compiled_policy_gives_the_same_chunks(self, float_bundle, buffer):
-        super().test_a_compiled_policy_gives_the_same_chunks(float_bundle, buffer)

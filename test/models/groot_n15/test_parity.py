@@ -27,7 +27,7 @@ class Run:
     """The imported policy, its golden, and what its processing makes of that observation."""
 
     def __init__(self):
-        self.golden, self.policy = golden(NAME), load_policy(imported(), "reference", False)
+        self.golden, self.policy = golden(NAME), load_policy(imported(), "reference")
         self.observation = observation(self.golden)
         self.inputs = self.policy.inputs(self.observation)
         self.network = self.policy.network
@@ -113,7 +113,7 @@ def test_bfloat16_weights_stay_within_what_they_round(run, tmp_path):
     bundle = load_bundle(imported())
     tensors = {name: tensor.bfloat16() for name, tensor in bundle.tensors.items()}
     path = save_bundle(tmp_path / "half", bundle.manifest, tensors, bundle.tokenizer.json)
-    policy = load_policy(path, "reference", False)
+    policy = load_policy(path, "reference")
     assert policy.network.dit.proj_out.weight.dtype == torch.bfloat16
     with torch.no_grad():
         context = policy.network.encode(policy.inputs(run.observation))
@@ -139,7 +139,7 @@ def test_nvidias_layout_holds_the_same_policy(run, tmp_path):
     bundle = save_bundle(tmp_path / "float", made.manifest, made.weights, made.tokenizer_json)
     tensors = load_bundle(imported()).tensors
     assert all(torch.equal(made.weights[name], tensor) for name, tensor in tensors.items())
-    policy = load_policy(bundle, "reference", False)
+    policy = load_policy(bundle, "reference")
     inputs = policy.inputs(run.observation)
     assert torch.equal(inputs["tokens"], run.inputs["tokens"])
     assert_close(inputs["state"], run.inputs["state"], 1e-6)

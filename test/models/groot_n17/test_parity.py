@@ -29,7 +29,7 @@ class Run:
     """An imported policy, its golden, and what its processing makes of the golden's observation."""
 
     def __init__(self, name):
-        self.golden, self.policy = golden(name), load_policy(imported(name), "reference", False)
+        self.golden, self.policy = golden(name), load_policy(imported(name), "reference")
         self.observation = observation(self.golden)
         self.inputs = self.policy.inputs(self.observation)
         self.network = self.policy.network
