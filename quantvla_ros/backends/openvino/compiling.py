@@ -22,14 +22,13 @@ from typing import Any
 import torch
 from torch import nn
 
-import quantvla_ros
 from quantvla_ros.backends.graphs.constants import tensor_hash
 from quantvla_ros.backends.graphs.export import export_graphs
 from quantvla_ros.backends.graphs.onnx_file import write_onnx
 from quantvla_ros.backends.openvino.library import versions
 from quantvla_ros.bundle.storage import Bundle
 from quantvla_ros.cache_directory import cache_directory
-from quantvla_ros.errors import BackendError
+from quantvla_ros.errors import BackendError, QuantVLAError
 from quantvla_ros.models.family import Network
 from quantvla_ros.models.graphs import Graphs
 from quantvla_ros.processor import cpu_kind
@@ -122,7 +121,7 @@ def _key(bundle: Bundle, network: nn.Module) -> str:
     for name, value in sorted(network.state_dict().items()):
         line = f"{name} {value.dtype} {tuple(value.shape)} {tensor_hash(value)}\n"
         digest.update(line.encode())
-    for folder in sorted({_folder(quantvla_ros), _folder(type(network))}):
+    for folder in sorted({_folder(QuantVLAError), _folder(type(network))}):
         for file in sorted(folder.rglob("*.py")):
             digest.update(file.read_bytes())
     return digest.hexdigest()[:32]
