@@ -8,7 +8,7 @@ from typing import Any
 
 COMPILED = "float_compiled"
 """The float policy on the backend of the quantized one."""
-COMPILED_TOLD = "compiled by PyTorch"
+OURS_TOLD = "of this package"
 PYTORCH, INT8 = "pytorch_compiled", "int8"
 """Beside engines: the float policy by compiled PyTorch; and the quantized policy."""
 
@@ -30,7 +30,7 @@ def _fastest(latency_ms: Mapping[str, Mapping[str, float]], int8: bool) -> str:
 
 def told(kernel: str) -> str:
     """A float policy in words, by what multiplies in it."""
-    return COMPILED_TOLD if kernel == "float32" else kernel
+    return OURS_TOLD if kernel == "float32" else kernel
 
 
 def heads(kernels: Mapping[str, str]) -> dict[str, str]:
@@ -39,6 +39,8 @@ def heads(kernels: Mapping[str, str]) -> dict[str, str]:
         name: f"INT8 ({kernel})" if name.startswith(INT8) else f"float, {told(kernel)}"
         for name, kernel in kernels.items()
     }
+    if PYTORCH in words:
+        words[PYTORCH] = f"float by PyTorch ({kernels[PYTORCH]})"
     return {name: words[name] for name in (INT8, *words)}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from calib_tools.bench.floats import COMPILED, COMPILED_TOLD, INT8, fastest_told
+from calib_tools.bench.floats import COMPILED, INT8, OURS_TOLD, fastest_told
 from calib_tools.common.circumstances import versions
 from calib_tools.common.setpoints import Shares
 from calib_tools.system.episodes import Episode
@@ -54,7 +54,7 @@ class Latencies(_Model):
     """All policies, measured in turn.
 
     Attributes:
-        float_compiled: compiled by PyTorch.
+        float_compiled: by this package; in records of before, compiled by PyTorch.
         int8: of the quantized policy.
         fastest_float: of the fastest float runtime that was there; None in records of before, which
             have one float.
@@ -132,7 +132,7 @@ class Summary(_Model):
     calibration: CalibrationSize
     gate: GateFigures
     latency_ms: Latencies
-    fastest_float: str = f"{COMPILED_TOLD}, no other measured"
+    fastest_float: str = f"{OURS_TOLD}, no other measured"
     speedup: float
     weight_bytes: WeightBytes
     control: Control
@@ -257,7 +257,7 @@ def render(summary: Mapping[str, Any]) -> str:
     boundary = f"{control['boundary_jump_rad']:.4f} rad"
     fastest = fastest_latency(summary)
     rows = [
-        ("", "float, compiled by PyTorch", f"fastest float: {summary['fastest_float']}", "INT8"),
+        ("", "float of this package", f"fastest float: {summary['fastest_float']}", "INT8"),
         (":---", "---:", "---:", "---:"),
         *(
             (
