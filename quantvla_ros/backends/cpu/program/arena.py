@@ -46,8 +46,8 @@ def lay_out(
 ) -> Layout:
     """Give every buffer a place.
 
-    What flow times change lies apart, at the block's beginning, and shares nothing: it is kept from
-    chunk to chunk.
+    What is made once, and what flow times change, lies apart, at the block's beginning, and shares
+    nothing: it is kept from chunk to chunk.
 
     Args:
         memory: of the program.
@@ -58,13 +58,14 @@ def lay_out(
     """
     lives = _lives(memory, tapes, inputs, outputs)
     offsets: dict[Buffer, int] = {}
-    end = 0
-    for buffer in lives:
-        if buffer.level == Level.TIME:
+    begin = end = 0
+    for level in (Level.CONSTANT, Level.TIME):
+        begin = end
+        for buffer in (b for b in lives if b.level == level):
             offsets[buffer], end = end, end + _aligned(buffer.nbytes)
-    time = (0, end)
+    time = (begin, end)
     placed: list[tuple[int, int, _Life]] = []
-    shared = [buffer for buffer in lives if buffer.level != Level.TIME]
+    shared = [buffer for buffer in lives if buffer not in offsets]
     for buffer in sorted(shared, key=lambda b: b.nbytes, reverse=True):
         life, size = lives[buffer], _aligned(buffer.nbytes)
         taken = sorted(

@@ -64,7 +64,7 @@ def capture(
         BackendError: the processor does not multiply a layer's integers exactly.
     """
     memory, weights = Memory(), Weights(engine)
-    tapes: Tapes = {level: [] for level in (Level.TIME, Level.CHUNK, Level.STEP)}
+    tapes: Tapes = {level: [] for level in Level}
     host = graphs.host(example)
     given = tuple(host.context[name] for name in graphs.context.inputs)
     places = [memory.new(t.shape, Level.CHUNK, t.dtype) for t in given]

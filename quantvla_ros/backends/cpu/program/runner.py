@@ -59,6 +59,7 @@ class ProgramRunner:
         self._times: dict[float, Tensor] = {}
         self._time: float | None = None
         self._chunk = 0
+        self.code[Level.CONSTANT].run(threads)  # what weights alone make, such as learned queries
 
     def encode(self, inputs: Mapping[str, Tensor]) -> Context:
         """See `Runner`; the context of the last call alone can be used."""

@@ -12,6 +12,9 @@ from quantvla_ros.backends.cpu.program.capture import capture
 from quantvla_ros.backends.cpu.program.runner import ProgramRunner
 from quantvla_ros.backends.graphs.export import graphs_of
 
+BY_TORCH = {"act_policy": ["max_pool2d"]}
+"""Operators that the engine has no instruction for; once a chunk, in a picture's first layers."""
+
 
 @pytest.fixture(params=[False, True], ids=["float", "integer"])
 def integers(request):
@@ -30,7 +33,8 @@ def test_every_family_runs_and_neither_shared_memory_nor_threads_change_a_bit(fa
             ProgramRunner(program, policy.network, graphs, threads, reuse)
             for threads, reuse in ((1, True), (2, True), (1, False))
         )
-        assert not any(code.by_torch for code in runner.code.values())
+        by_torch = [name for code in runner.code.values() for name in code.by_torch]
+        assert by_torch == BY_TORCH.get(family, [])
         wanted, got = policy.chunks(), policy.chunks(runner)
         assert torch.equal(policy.chunks(twice), got) and torch.equal(policy.chunks(apart), got)
     # Float rounding may move a value across a step of an integer grid.
