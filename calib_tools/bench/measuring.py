@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from calib_tools.bench.floats import COMPILED, PYTORCH, fastest_float, fastest_int8
-from calib_tools.bench.other_runtimes import other_floats, other_int8
+from calib_tools.bench.other_runtimes import Found, other_floats, other_int8
 from calib_tools.bench.pytorch import pytorch_policy
 from calib_tools.common.circumstances import versions
 from quantvla_ros.backends.base import RunningPolicy
 from quantvla_ros.backends.policy import load_policy
 from quantvla_ros.backends.registry import DEFAULT, find_backend
 from quantvla_ros.bundle.storage import bundle_hash
+from quantvla_ros.errors import BackendError
 from quantvla_ros.processing.noise import draw_noise
 from quantvla_ros.processor import cpu_model, has_vnni
 from quantvla_ros.robot.observation import Observation
@@ -101,8 +102,7 @@ def bench(
     quantized = load_policy(quantized_path, backend, threads, resident)
     control = load_policy(float_path, backend, threads, resident)
     if engines:
-        others = {PYTORCH: pytorch_policy(float_path, threads)}
-        left_out: dict[str, str] = {}
+        others, left_out = _by_pytorch(float_path, threads)
         further: dict[str, RunningPolicy] = {}
     else:
         others, left_out = other_floats(float_path, backend, threads)
@@ -129,6 +129,13 @@ def bench(
         "weight_bytes": weight_bytes(control, quantized),
         "samples_ms": samples,
     }
+
+
+def _by_pytorch(path: Path, threads: int) -> Found:
+    try:
+        return {PYTORCH: pytorch_policy(path, threads)}, {}
+    except BackendError as error:
+        return {}, {"PyTorch": str(error)}
 
 
 def _stage_medians(rows: list[dict[str, float]]) -> dict[str, float]:

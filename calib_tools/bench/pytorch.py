@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The float policy by compiled PyTorch, which engines are measured against: on the GPU if it can.
+"""The float policy by compiled PyTorch on the GPU, which engines are measured against.
 
-On the GPU it runs as policies are served there: products in bfloat16 (autocast), both halves
-compiled with CUDA graphs. A PyTorch that sees no GPU runs it on the processor.
+It runs as policies are served there: products in bfloat16 (autocast), both halves compiled with
+CUDA graphs.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from quantvla_ros.backends.base import Backend, Options, RunningPolicy
-from quantvla_ros.backends.policy import load_policy, network_policy
-from quantvla_ros.backends.registry import DEFAULT
+from quantvla_ros.backends.policy import network_policy
 from quantvla_ros.backends.runner import NetworkRunner
+from quantvla_ros.errors import BackendError
 
 if TYPE_CHECKING:
     from quantvla_ros.bundle.storage import Bundle
@@ -26,20 +26,17 @@ if TYPE_CHECKING:
     from quantvla_ros.quantization.schemes import Precision
 
 
-def sees_gpu() -> bool:
-    """Whether this PyTorch can run on a GPU."""
-    return torch.cuda.is_available()
-
-
 def pytorch_policy(path: Path, threads: int) -> RunningPolicy:
-    """A float bundle as PyTorch runs it here, compiled.
+    """A float bundle as PyTorch runs it on the GPU, compiled.
 
     Raises:
-        QuantVLAError: the bundle is damaged, or there is nothing to compile with.
+        QuantVLAError: the bundle is damaged, or this PyTorch sees no GPU.
     """
-    if sees_gpu():
-        return network_policy(path, OnGpu("cuda"), Options(threads=threads))
-    return load_policy(path, DEFAULT, threads)
+    if not torch.cuda.is_available():
+        raise BackendError(
+            "this PyTorch sees no GPU; install the build for this machine's CUDA, and bench again"
+        )
+    return network_policy(path, OnGpu("cuda"), Options(threads=threads))
 
 
 class OnGpu(Backend):

@@ -53,8 +53,10 @@ def test_a_machine_with_engines_fills_every_step_and_goes_on_where_it_was(tmp_pa
     assert built["machine"]["gpu"] == "Orin" and built["plans"]["step"]["int8_linears"]
     gate = steps[f"gate on {BACKEND.name}"]["result"]
     assert gate["backend"] == BACKEND.name and {s["name"] for s in gate["stages"]}
-    latency = steps[f"bench on {BACKEND.name}"]["result"]["latency_ms"]
-    assert set(latency) == {"float_compiled", "int8", "pytorch_compiled"}
+    bench = steps[f"bench on {BACKEND.name}"]["result"]
+    assert {"float_compiled", "int8"} <= set(bench["latency_ms"])
+    if not torch.cuda.is_available():
+        assert "sees no GPU" in bench["not_measured"]["PyTorch"]
     for backend in (BACKEND.name, "cpu"):
         assert steps[f"node on {backend}"]["result"]["rows"][0]["published"] > 10
     main(words)  # nothing is left to do but to ask the doctor again
