@@ -98,8 +98,13 @@ def _nncf_ptq(source: Path, out: Path, given: list[dict[str, Any]]) -> None:
     import nncf
     import openvino
 
-    data = nncf.Dataset(given)
-    model = nncf.quantize(openvino.Core().read_model(source), data, subset_size=len(given))
+    # As its documentation advises for transformers; without, it is half as exact here.
+    model = nncf.quantize(
+        openvino.Core().read_model(source),
+        nncf.Dataset(given),
+        subset_size=len(given),
+        model_type=nncf.ModelType.TRANSFORMER,
+    )
     openvino.save_model(model, out, compress_to_fp16=False)
 
 
