@@ -98,7 +98,11 @@ class RunAgain:
         if late := excuse():
             self._excuses.append(f"the machine was late: {late}")
         for witness in witnesses:
-            item.add_report_section(call.when, "witness", witness.said())
+            try:
+                said = witness.said()
+            except Exception as error:  # an error here would end the whole run
+                said = f"can say nothing: {error!r}"
+            item.add_report_section(call.when, "witness", said)
 
     def pytest_sessionfinish(self, session):
         if hasattr(session.config, "workeroutput"):  # of a process that prints nothing
