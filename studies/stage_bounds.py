@@ -155,7 +155,7 @@ class _ByGraphs:
         graph = self._graphs.context
         made = self._graphs.host(inputs).context
         outputs = graph.module(*(made[name] for name in graph.inputs))
-        named = dict(zip(graph.outputs, outputs, strict=True))
+        named = graph.named(outputs)
         return {**named, "": self._network.encode(inputs)}
 
     def velocity(self, x_t: Tensor, time: float, context: dict[str, Any]) -> Tensor:

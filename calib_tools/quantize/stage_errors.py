@@ -81,7 +81,7 @@ def _context(graphs: Graphs, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What the context graph puts out, computed by the network itself."""
     made, graph = graphs.host(inputs).context, graphs.context
     outputs = graph.module(*(made[name] for name in graph.inputs))
-    return dict(zip(graph.outputs, outputs, strict=True))
+    return graph.named(outputs)
 
 
 def _distance(got: Tensor, wanted: Tensor) -> float:

@@ -37,6 +37,11 @@ class Graph:
     part: str
     tensorrt: tuple[int, int] | None = None
 
+    def named(self, found: Tensor | tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """What its module returns, by the outputs' names; a tensor alone is one output."""
+        several = found if isinstance(found, tuple) else (found,)
+        return dict(zip(self.outputs, several, strict=True))
+
 
 class HostInputs(NamedTuple):
     """What the host makes of one observation, by name.

@@ -129,7 +129,6 @@ def _recorded(graph: Graph, seen: list[dict[str, Any]]) -> Half:
 
     def run(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         seen.append({name: given[name].numpy().copy() for name in graph.inputs})
-        out = graph.module(*(given[name] for name in graph.inputs))
-        return dict(zip(graph.outputs, out if isinstance(out, tuple) else (out,), strict=True))
+        return graph.named(graph.module(*(given[name] for name in graph.inputs)))
 
     return run

@@ -83,7 +83,7 @@ def example_inputs(bundle: Bundle, graphs: Graphs) -> dict[str, tuple[Graph, tup
         NOISY_CHUNK: torch.zeros(1, *manifest.noise_shape),
         **graphs.time(torch.ones(1)),
         **host.step,
-        **dict(zip(graphs.context.outputs, graphs.context.module(*context), strict=True)),
+        **graphs.context.named(graphs.context.module(*context)),
     }
     return {
         "context": (graphs.context, context),
