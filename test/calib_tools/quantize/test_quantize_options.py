@@ -38,6 +38,7 @@ ARRIVE = {
     ),
     "--budget": (["--budget", "12345"], {"budget": 12345}),
     "--sequential": (["--sequential"], {"sequential": True}),
+    "--samples": (["--samples", "32"], {"samples": 32}),
     "--float-share": (["--float-share", "0.1"], {"float_share": 0.1}),
     "--added-products": (
         ["--activations", "static", "--transform", "hadamard", "--added-products", "0.02"],
