@@ -38,7 +38,6 @@ ARRIVE = {
     ),
     "--budget": (["--budget", "12345"], {"budget": 12345}),
     "--sequential": (["--sequential"], {"sequential": True}),
-    "--samples": (["--samples", "32"], {"samples": 32}),
     "--float-share": (["--float-share", "0.1"], {"float_share": 0.1}),
     "--added-products": (
         ["--activations", "static", "--transform", "hadamard", "--added-products", "0.02"],
@@ -46,7 +45,7 @@ ARRIVE = {
     ),
     "--ray": (["--budget", "9", "--ray", "10.0.0.1:6379"], {"budget": 9}),
 }
-OTHERS = {"--out", "--force", "--json"}
+OTHERS = {"--out", "--force", "--json", "--samples"}
 
 
 @pytest.fixture
@@ -86,6 +85,12 @@ def test_an_option_arrives_and_changes_nothing_else(quantize, tmp_path, option):
         assert getattr(got["recipe"], field) == value
     assert got["ray"] == (arguments[-1] if option == "--ray" else None)
     assert got["out"] == tmp_path / "out" and got["force"] is False
+
+
+def test_fewer_samples_calibrate_and_all_held_out_ones_judge(quantize):
+    every, fewer = quantize()["data"], quantize("--samples", "8")["data"]
+    assert len(fewer.calibration) == 8 < len(every.calibration)
+    assert len(fewer.held_out) == len(every.held_out)
 
 
 def test_without_options_the_recipe_is_the_default(quantize, tiny_bundle):
