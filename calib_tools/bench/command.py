@@ -38,13 +38,13 @@ def bench(
     computing.prepare(Options(threads=threads))
     for path in (quantized, against):
         computing.check_built(path)
-    manifest = load_manifest(quantized, check_files=True)  # found out now, before the compiling
+    manifest = load_manifest(quantized, check_files=True)  # before anything is loaded
     load_manifest(against, check_files=True)
     samples = load_buffer(buffer, manifest.interface.state.names)
     from calib_tools.bench.measuring import bench as measure
 
     with Bar("measuring", 1.0) as bar:
-        bar.note("Compiling the policies.")
+        bar.note("Loading the policies.")
         record = measure(
             quantized,
             against,

@@ -13,7 +13,7 @@ from calib_tools.common.ray_cluster import play_on_ray
 from calib_tools.common.work import WorkPlayer
 from calib_tools.quantize.heap import trim_heap
 from calib_tools.quantize.rounding_stage import RoundedLayers
-from calib_tools.quantize.work_directory import Workplace
+from calib_tools.quantize.work_directory import Workplace, load_mapped
 from quantvla_ros.models.families import find_family
 from quantvla_ros.models.family import Network
 from quantvla_ros.models.flow import Flow
@@ -49,9 +49,7 @@ class Setup:
 
 def _mapped(file: Path) -> Setup:
     """Read a setup; the weights are mapped into memory, which all processes share."""
-    import torch
-
-    setup: Setup = torch.load(file, weights_only=False, mmap=True)
+    setup: Setup = load_mapped(file)
     return setup
 
 

@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from calib_tools.buffer.store import CalibrationBuffer
 from calib_tools.common.output import json_text
 from calib_tools.quantize.action_errors import action_errors
@@ -29,7 +27,7 @@ from calib_tools.quantize.rounding_stage import (
     transform_network,
 )
 from calib_tools.quantize.teaching import record_teacher_run
-from calib_tools.quantize.work_directory import Workplace
+from calib_tools.quantize.work_directory import Workplace, load_mapped
 from quantvla_ros.backends.policy import Policy, policy_of
 from quantvla_ros.backends.registry import YARDSTICK, find_backend
 from quantvla_ros.bundle.schema import GateRecord, Quantization
@@ -130,7 +128,7 @@ class QuantizationRun:
         gate = self._judge(draws)
         del self._network
         trim_heap()
-        tensors = torch.load(kept, mmap=True)
+        tensors = load_mapped(kept)
         quantization = Quantization(
             scheme=named_scheme(self._recipe.scheme, records),
             layout=AUTO if self._recipe.searches else self._recipe.layout,

@@ -152,6 +152,12 @@ def read_layer(folder: Path, name: str, bits: int) -> StoredLayer:
     return StoredLayer(codes, content["clip"], content["record"])
 
 
+def load_mapped(file: Path) -> Any:
+    """What `keep_object` wrote, mapped; by its number, for PyTorch maps UTF-8 names alone."""
+    with file.open("rb") as opened:
+        return torch.load(f"/proc/self/fd/{opened.fileno()}", weights_only=False, mmap=True)
+
+
 def _save(content: Any, file: Path) -> None:
     """torch.save whose failures to write are an OSError, as those of other files are."""
     try:

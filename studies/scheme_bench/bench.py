@@ -12,7 +12,7 @@ from calib_tools.bench.floats import fastest_float
 from calib_tools.bench.measuring import circumstances, integer_names, percentiles, time_in_turn
 from calib_tools.bench.other_runtimes import other_floats
 from quantvla_ros.backends.base import RunningPolicy
-from quantvla_ros.backends.policy import load_policy
+from quantvla_ros.backends.policy import Policy, load_policy
 from quantvla_ros.backends.registry import DEFAULT
 from quantvla_ros.bundle.storage import bundle_hash
 from quantvla_ros.robot.observation import Observation
@@ -66,11 +66,15 @@ def bench_schemes(
 
 def held_bytes(control: RunningPolicy, policy: RunningPolicy) -> dict[str, int]:
     """Bytes held, whole and for the quantized layers, and what those take in 32 and 16 bits."""
-    names = integer_names(policy)
-    wide = control.layer_bytes(names)
+    assert isinstance(control, Policy)
+    # Layers that inference never calls are held by none.
+    names = [name for name in integer_names(policy) if policy.layer_bytes([name])]
+    # Of the shapes, which a network keeps when a backend has taken its tensors.
+    layers = [control.network.get_submodule(name) for name in names]
+    count = sum(tensor.numel() for layer in layers for tensor in layer.parameters())
     return {
         "all": policy.weight_bytes(),
         "quantized_part": policy.layer_bytes(names),
-        "quantized_part_fp32": wide,
-        "quantized_part_fp16": wide // 2,
+        "quantized_part_fp32": 4 * count,
+        "quantized_part_fp16": 2 * count,
     }

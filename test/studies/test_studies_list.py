@@ -35,6 +35,6 @@ def test_the_list_names_every_study():
         for path in root.rglob("*.py")
         if 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")
     }
-    own = {"__main__", "timing.cameras", "timing.empty_loop", "timing.plain_node"}
+    own = {"__main__", "peers.timing", "timing.cameras", "timing.empty_loop", "timing.plain_node"}
     assert runnable - own == set(STUDIES)
     assert all(about(study) for study in STUDIES)

@@ -63,6 +63,7 @@ class CpuBackend(Backend):
         """See `Backend`: builds the engine where it did not come with the package."""
         from quantvla_ros.backends.cpu.engine.library import load_engine
 
+        self.check(options)
         load_engine()
 
     def load(

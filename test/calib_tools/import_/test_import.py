@@ -176,9 +176,9 @@ def test_what_the_checkpoint_lacks_names_the_way_out(run, robot, checkpoint, tmp
     said = run(*order)
     assert "only the name of its tokenizer, 'someone/model'" in said and "--tokenizer PATH" in said
     assert "Action" in run(*order, "--tokenizer", checkpoint / "tokenizer")
-    config = json.loads((checkpoint / "config.json").read_text()) | {"type": "act"}
+    config = json.loads((checkpoint / "config.json").read_text()) | {"type": "diffusion"}
     (checkpoint / "config.json").write_text(json.dumps(config))
-    assert "of type 'act' (config.json), which no family imports" in run(*order, "--force")
+    assert "of type 'diffusion' (config.json), which no family imports" in run(*order, "--force")
     assert "is no checkpoint of reach" in run(*order, "--force", "--family", "reach")
 
 

@@ -53,7 +53,7 @@ def observe(network, sample=False):
         for seed in range(4):
             network(tokens(seed))
 
-    return observe_inputs(network, NAMES, run, False, False, sample)
+    return observe_inputs(network, NAMES, run, False, sample)
 
 
 def tokens(seed):

@@ -54,7 +54,7 @@ def test_what_was_judged_is_what_is_played(path, tmp_path, monkeypatch, study):
     (variant,) = parse_variants([f"{path}@{file}"], read_change)
     assert variant.label == "float@odd"
     policy = load_variant(variant, None)
-    torch.testing.assert_close(chunk(policy.network), chunk(made.network), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(chunk(policy.runner), chunk(made.network), rtol=1e-4, atol=1e-4)
     assert made.gate.kernel == KERNEL and made.gate.worst.chunk_mae > 0
     fake = [n for n, m in policy.network.named_modules() if isinstance(m, StudyLinear)]
     assert len(fake) == made.layers

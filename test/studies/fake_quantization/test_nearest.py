@@ -50,13 +50,17 @@ def test_variants_are_named_by_their_bundles(tmp_path):
 
 def test_a_variant_is_loaded_with_its_rounding_and_its_steps(tmp_path):
     from quantvla_ros.bundle.storage import load_bundle
+    from quantvla_ros.models.families import find_family
+    from quantvla_ros.quantization.network import load_network
 
     variant = parse_variants([f"{PANDA}@rtn4-all"], read_change)[0]
-    policy = load_variant(variant, 2)
-    assert policy.manifest.denoise_steps == 2
-    name, _ = next(iter(layer_roles(policy.network).items()))
-    original = load_bundle(PANDA).tensors[f"{name}.weight"].float()
-    weight = policy.network.get_submodule(name).weight
+    assert load_variant(variant, 2).manifest.denoise_steps == 2
+    bundle = load_bundle(PANDA)
+    network = load_network(bundle).float()
+    variant.change.apply(network, find_family(bundle.manifest.family))
+    name, _ = next(iter(layer_roles(network).items()))
+    original = bundle.tensors[f"{name}.weight"].float()
+    weight = network.get_submodule(name).weight
     assert torch.equal(weight, dequantize(round_nearest(original, 4)))
 
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Write a tiny random ACT checkpoint, and a golden file made of it by LeRobot 0.4.4.
 
