@@ -74,6 +74,8 @@ def session(path: Path, threads: int = 1, optimized: bool = True) -> Any:
     """
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()  # what a robot measures is its owner's
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
