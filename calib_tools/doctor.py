@@ -11,11 +11,11 @@ from importlib import metadata
 from pathlib import Path
 
 from calib_tools.common.cores import usable_cores
-from calib_tools.common.memory import available_memory
 from quantvla_ros.backends.base import Fact, Options
 from quantvla_ros.backends.registry import BACKENDS, DEFAULT, YARDSTICK, find_backend
 from quantvla_ros.cache_directory import cache_directory, why_not_at_home
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.memory import available_memory
 from quantvla_ros.processor import cpu_model
 from quantvla_ros.quantization.schemes import Precision
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from torch import nn
 
-from calib_tools.common.memory import available_memory
 from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.tensors import tensor_header
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.memory import available_memory
 from quantvla_ros.models.build import empty_network
 from quantvla_ros.models.families import find_family
 from quantvla_ros.quantization.layerwise import is_held_wide

@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from calib_tools.common.memory import held_memory
 from calib_tools.quantize.heap import trim_heap
 from calib_tools.quantize.recipe import Recipe
 from calib_tools.quantize.sample_runner import SampleRunner
 from calib_tools.quantize.work_directory import StoredLayer, WorkDirectory, Workplace, read_layer
+from quantvla_ros.memory import held_memory
 from quantvla_ros.models.family import Family, Network
 from quantvla_ros.models.sites import Sites
 from quantvla_ros.quantization.activations import activation_limit

@@ -18,7 +18,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from calib_tools.common.memory import held_memory
 from calib_tools.common.output import write_json
 from calib_tools.common.progress import Report
 from calib_tools.common.record_file import command_line
@@ -26,6 +25,7 @@ from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.storage import load_manifest
 from quantvla_ros.bundle.tensors import WEIGHTS
+from quantvla_ros.memory import held_memory
 from quantvla_ros.models.build import empty_network
 from quantvla_ros.models.families import find_family
 from quantvla_ros.quantization.layouts import select_layers

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from calib_tools.common.failures import sentence
-from calib_tools.common.memory import held_memory
 from calib_tools.common.output import claim_directory, read_json, write_json
 from calib_tools.common.progress import Bar
 from calib_tools.common.record_file import command_line
@@ -32,6 +31,7 @@ from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.bundle.storage import bundle_hash, load_manifest
 from quantvla_ros.bundle.tensors import WEIGHTS, tensor_header
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.memory import held_memory
 from quantvla_ros.parent_process import tie_to_parent
 from quantvla_ros.quantization.schemes import SCHEMES, check_scheme
 from quantvla_ros.robot.observation import Observation

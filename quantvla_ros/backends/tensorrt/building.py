@@ -30,7 +30,6 @@ from quantvla_ros.backends.tensorrt.machine import Machine
 from quantvla_ros.backends.tensorrt.memory import (
     check_memory,
     forget_peak,
-    held_memory,
     peak_memory,
 )
 from quantvla_ros.backends.tensorrt.part_linears import (
@@ -40,6 +39,7 @@ from quantvla_ros.backends.tensorrt.part_linears import (
 )
 from quantvla_ros.bundle.storage import file_hash, load_bundle
 from quantvla_ros.errors import BackendError
+from quantvla_ros.memory import held_memory
 from quantvla_ros.models.families import find_family
 from quantvla_ros.quantization.network import load_network
 from quantvla_ros.version import __version__

@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from quantvla_ros.errors import BackendError
+from quantvla_ros.memory import MEMINFO, kernel_bytes
 
-MEMINFO = Path("/proc/meminfo")
 _SELF = Path("/proc/self")
 MEASURED = (
     (1.9e6, 0.67e9), (3.2e6, 0.68e9), (5.7e6, 0.73e9), (9.2e6, 0.74e9), (70e6, 1.66e9),
@@ -66,14 +66,9 @@ def check_memory(part: str, plan_bytes: float, held: int = 0, meminfo: Path = ME
     )
 
 
-def held_memory() -> int:
-    """Resident memory of this process, bytes."""
-    return _kilobytes(_SELF / "status", "VmRSS:") or 0
-
-
 def available_memory(meminfo: Path = MEMINFO) -> int | None:
     """Bytes that new work can have without swapping; None where the kernel does not tell."""
-    return _kilobytes(meminfo, "MemAvailable:")
+    return kernel_bytes(meminfo, "MemAvailable:")
 
 
 def forget_peak() -> None:
@@ -84,12 +79,4 @@ def forget_peak() -> None:
 
 def peak_memory() -> int:
     """Largest resident memory of this process since `forget_peak`, bytes."""
-    return _kilobytes(_SELF / "status", "VmHWM:") or 0
-
-
-def _kilobytes(file: Path, key: str) -> int | None:
-    with suppress(OSError):
-        for line in file.read_text(encoding="utf-8").splitlines():
-            if line.startswith(key):
-                return int(line.split()[1]) * 1024
-    return None
+    return kernel_bytes(_SELF / "status", "VmHWM:") or 0

@@ -110,15 +110,13 @@ def pack_codes(
     """
     inputs, groups = codes[0].shape[1], scales[0].shape[1]
     blocks = _alternating([_blocks(part, columns) for part in codes]).transpose(1, 2)
-    if bits == 4:
-        low, high = (blocks + 8).to(torch.uint8).chunk(2, dim=2)
-        blocks = low | high << 4
+    kind, held = _held(blocks, bits)
     return FloatWeights(
-        WeightKind.INT4 if bits == 4 else WeightKind.INT8,
+        kind,
         inputs,
         codes[0].shape[0],
         inputs // groups,
-        blocks.contiguous(),
+        held,
         _padded(bias, columns),
         _scales_in_blocks(scales, columns),
         len(codes) == 2,
@@ -148,15 +146,13 @@ def pack_integer(
     blocks = _alternating(parts)
     sums = blocks[..., :inputs].unflatten(2, (groups, -1)).sum(dim=3, dtype=torch.int32)
     four = blocks.unflatten(2, (-1, DEPTH)).transpose(1, 2)  # [blocks, in / 4, columns, 4]
-    if bits == 4:
-        low, high = (four + 8).to(torch.uint8).chunk(2, dim=2)
-        four = low | high << 4
+    kind, held = _held(four, bits)
     return IntegerWeights(
-        WeightKind.INT4 if bits == 4 else WeightKind.INT8,
+        kind,
         inputs,
         codes[0].shape[0],
         inputs // groups,
-        four.contiguous(),
+        held,
         _padded(bias, columns),
         _scales_in_blocks(scales, columns),
         len(codes) == 2,
@@ -168,6 +164,14 @@ def _blocks(weight: Tensor, columns: int) -> Tensor:
     """Channels [out, in] padded with zeros to [blocks, columns, in]."""
     out: Tensor = F.pad(weight, (0, 0, 0, -weight.shape[0] % columns)).unflatten(0, (-1, columns))
     return out
+
+
+def _held(codes: Tensor, bits: int) -> tuple[WeightKind, Tensor]:
+    """Codes as they lie in memory; of 4 bits, the first half of the third axis below the second."""
+    if bits == 8:
+        return WeightKind.INT8, codes.contiguous()
+    low, high = (codes + 8).to(torch.uint8).chunk(2, dim=2)
+    return WeightKind.INT4, (low | high << 4).contiguous()
 
 
 def _alternating(parts: Sequence[Tensor]) -> Tensor:

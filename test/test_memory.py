@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from calib_tools.common.memory import available_memory, held_memory
+from quantvla_ros.memory import available_memory, held_memory
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def available_memory(meminfo: Path = MEMINFO, container: Path = _CONTAINER) -> i
         meminfo: where the kernel tells of memory.
         container: where it tells of the container's.
     """
-    free = _kilobytes(meminfo, "MemAvailable:")
+    free = kernel_bytes(meminfo, "MemAvailable:")
     limit, used = (_number(container / f"memory.{name}") for name in ("max", "current"))
     if free is None or limit is None or used is None:
         return free
@@ -29,10 +29,11 @@ def available_memory(meminfo: Path = MEMINFO, container: Path = _CONTAINER) -> i
 
 def held_memory() -> int:
     """Resident memory of this process, bytes."""
-    return _kilobytes(_STATUS, "VmRSS:") or 0
+    return kernel_bytes(_STATUS, "VmRSS:") or 0
 
 
-def _kilobytes(file: Path, key: str) -> int | None:
+def kernel_bytes(file: Path, key: str) -> int | None:
+    """What the kernel tells under a key, in bytes; None where it does not."""
     with suppress(OSError):
         for line in file.read_text(encoding="utf-8").splitlines():
             if line.startswith(key):
