@@ -5,22 +5,19 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from support.imported import checked, saved
 from support.imported_groot import observation as observation
 from support.imported_groot import robot
 from support.parity import golden
 
-from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.checkpoints.checkpoint import open_checkpoint
 from quantvla_ros.checkpoints.options import Imported, ImportOptions
 from quantvla_ros.models.act_policy.importer import import_act
-from quantvla_ros.models.build import empty_network
 
 NAME = "act"
 SIZES: dict = {}
 """The tensors and config.json tell all sizes."""
-_FOLDERS = []
 
 
 def options(**changes) -> ImportOptions:
@@ -30,16 +27,10 @@ def options(**changes) -> ImportOptions:
 
 def made(path: Path | None = None, **changes) -> Imported:
     """A checkpoint, else the golden one, imported and compared with its network."""
-    found = import_act(open_checkpoint(path or golden(NAME).path), options(**changes))
-    assert found is not None
-    found.weights.check(empty_network(found.manifest).state_dict())
-    return found
+    return checked(import_act(open_checkpoint(path or golden(NAME).path), options(**changes)))
 
 
 @cache
 def imported() -> Path:
     """A float bundle of the golden checkpoint, imported once."""
-    found = made()
-    _FOLDERS.append(TemporaryDirectory())
-    path = Path(_FOLDERS[-1].name) / "float"
-    return save_bundle(path, found.manifest, found.weights, found.tokenizer_json)
+    return saved(made())

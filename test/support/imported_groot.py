@@ -6,23 +6,20 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from support.imported import checked, saved
 from support.parity import Golden, golden
 
-from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.checkpoints.checkpoint import open_checkpoint
 from quantvla_ros.checkpoints.options import ImportOptions
-from quantvla_ros.models.build import empty_network
 from quantvla_ros.models.groot_n17.importer import importer
 from quantvla_ros.robot.observation import Observation
 from quantvla_ros.robot.robot_file import RobotFile
 
 NAMES = ("groot", "groot_relative", "groot_raw")
 CAMERAS = {"groot_raw": ("image", "image2")}
-_FOLDERS = []
 
 
 def robot(name: str) -> RobotFile:
@@ -76,11 +73,7 @@ def imported(name: str) -> Path:
     """A float bundle of a golden checkpoint, imported once."""
     needs_opencv(name)
     known = golden(name)
-    made = importer(open_checkpoint(checkpoint_of(known)), options(known))
-    made.weights.check(empty_network(made.manifest).state_dict())
-    _FOLDERS.append(TemporaryDirectory())
-    path = Path(_FOLDERS[-1].name) / "float"
-    return save_bundle(path, made.manifest, made.weights, made.tokenizer_json)
+    return saved(checked(importer(open_checkpoint(checkpoint_of(known)), options(known))))
 
 
 def observation(known: Golden) -> Observation:

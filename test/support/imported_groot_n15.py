@@ -6,23 +6,20 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from safetensors.torch import load_file, save_file
+from support.imported import checked, saved
 from support.imported_groot import observation as observation
 from support.imported_groot import robot
 from support.parity import Golden, golden
 
-from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.checkpoints.checkpoint import open_checkpoint
 from quantvla_ros.checkpoints.options import Imported, ImportOptions
-from quantvla_ros.models.build import empty_network
 from quantvla_ros.models.groot_n15.importer import importer
 
 NAME = "groot_n15"
 SHARDS = "model-0000{}-of-00002.safetensors"
 GROUPS = {"single_arm": slice(0, 6), "gripper": slice(6, 7)}
-_FOLDERS = []
 
 
 def tiny_sizes(known: Golden) -> dict:
@@ -45,19 +42,13 @@ def options(**changes) -> ImportOptions:
 
 def made(path: Path | None = None, **changes) -> Imported:
     """A checkpoint, else the golden one, imported and compared with its network."""
-    found = importer(open_checkpoint(path or golden(NAME).path), options(**changes))
-    assert found is not None
-    found.weights.check(empty_network(found.manifest).state_dict())
-    return found
+    return checked(importer(open_checkpoint(path or golden(NAME).path), options(**changes)))
 
 
 @cache
 def imported() -> Path:
     """A float bundle of the golden checkpoint, imported once."""
-    found = made()
-    _FOLDERS.append(TemporaryDirectory())
-    path = Path(_FOLDERS[-1].name) / "float"
-    return save_bundle(path, found.manifest, found.weights, found.tokenizer_json)
+    return saved(made())
 
 
 def nvidia_checkpoint(path: Path) -> Path:

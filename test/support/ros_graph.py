@@ -122,7 +122,7 @@ class NodeProcess:
     ) -> None:
         """Start `python -m module` with ROS parameters like `seed:=3` and more environment."""
         self._output = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115
-        self._printed = ""
+        self._printed: str | None = None
         options = [word for parameter in parameters for word in ("-p", parameter)]
         command = [sys.executable, "-m", module, *arguments]
         if options:
@@ -140,7 +140,9 @@ class NodeProcess:
     @property
     def output(self) -> str:
         """All that it printed, also after it was closed: a failed test asks for it then."""
-        return self._printed or Path(self._output.name).read_text(errors="replace")
+        if self._printed is not None:
+            return self._printed
+        return Path(self._output.name).read_text(errors="replace")
 
     @property
     def alive(self) -> bool:
@@ -181,5 +183,5 @@ class NodeProcess:
         if not self.group_is_gone():
             self.send(signal.SIGKILL)
         self.process.wait()
-        self._printed = self.output or " "
+        self._printed = self.output
         self._output.close()
