@@ -17,9 +17,11 @@ demo: venv
 	$(BIN)/quantvla demo --out demo_out $(DEMO_ARGS)
 
 # All but what takes minutes; a file's tests stay in one process, and share what it started.
+# A process that dies ends the run and names its test: xdist would run the same test again, and
+# hangs when the second process dies of it too.
 test: venv
 	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile \
-	    --no-loadscope-reorder $(TEST_ARGS)
+	    --no-loadscope-reorder --max-worker-restart=0 $(TEST_ARGS)
 
 # What takes minutes or measures the machine, one after another.
 test-slow: venv

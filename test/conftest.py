@@ -40,8 +40,10 @@ os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 def pytest_configure(config):
     from support.clock_steps import RunAgain
+    from support.failing_now import FailingNow
 
     config.pluginmanager.register(RunAgain())
+    config.pluginmanager.register(FailingNow(config))
 
 
 def pytest_collection_modifyitems(items):
