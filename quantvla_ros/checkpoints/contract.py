@@ -13,6 +13,7 @@ from quantvla_ros.checkpoints.options import Imported, ImportOptions
 from quantvla_ros.checkpoints.statistics import SMALLEST
 from quantvla_ros.processing.processing import Processing, blank_observation
 from quantvla_ros.processing.trained_range import TrainedRange
+from quantvla_ros.robot.action_space import ActionSpace
 from quantvla_ros.robot.observation import Observation
 from quantvla_ros.robot.tip_pose import TIP, TipPose
 from quantvla_ros.robot.units import Entry
@@ -82,16 +83,22 @@ def _actions(manifest: BundleManifest, options: ImportOptions) -> list[ValueLine
         "joint_position": "absolute",
         "joint_delta": "relative to the state",
         "joint_velocity": "velocity from the state on",
-        "ee_pose": "pose of the tip",
         "ee_delta": "step of the tip",
     }
     for place, given in enumerate(action.values):
         if given is not None:
             lines += _told(given, None, options, kinds[action.group_of(given).kind])
-        elif place == action.posed[0]:
-            lines += _told(None, action.pose, options, kinds["ee_pose"])
+        elif place == action.pose_place:
+            lines += _told(None, action.pose, options, _posed(action))
     scales = zip(norm.action_mean[0], norm.action_std[0], strict=True)
     return _with_scales(lines, norm.action, list(scales))
+
+
+def _posed(action: ActionSpace) -> str:
+    """How a pose of the tip is counted, and whether it is used."""
+    relative = action.pose is not None and action.pose.frame == "tip"
+    counted = "pose in the frame of the tip" if relative else "pose of the tip"
+    return counted if action.follows else f"{counted}, not used: its joints are"
 
 
 def _told(

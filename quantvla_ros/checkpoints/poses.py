@@ -26,7 +26,7 @@ def near_training(manifest: BundleManifest) -> BundleManifest:
         state = replace(state, pose=_near(state.pose, norm.state_mean[begin:]))
     if action.pose is not None:
         means = np.mean(norm.action_mean, axis=0).tolist()
-        action = replace(action, pose=_near(action.pose, means[action.posed[0] :]))
+        action = replace(action, pose=_near(action.pose, means[action.pose_place :]))
     changed: Interface = replace(interface, state=state, action=action)
     return manifest.model_copy(update={"interface": changed})
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from quantvla_ros.checkpoints.counting import Spaces, counted
 from quantvla_ros.checkpoints.space_mapping import (
     action_space,
     check_velocities,
@@ -20,7 +21,6 @@ from quantvla_ros.checkpoints.space_mapping import (
 from quantvla_ros.errors import CheckpointError
 from quantvla_ros.robot.interface import CameraSlot, Interface
 from quantvla_ros.robot.robot_file import RobotFile
-from quantvla_ros.robot.tip_pose import TIP
 
 IMAGES = "observation.images."
 
@@ -88,34 +88,6 @@ def _no_camera(robot: RobotFile, names: Sequence[str]) -> CheckpointError:
     )
 
 
-@dataclass(frozen=True)
-class Spaces:
-    """What a checkpoint says of its numbers.
-
-    Attributes:
-        states: values that it observes.
-        actions: values of a row of a chunk.
-        horizon: rows of a chunk.
-        state_width: columns of the network's state.
-        action_width: columns of the network's actions.
-        relative: which actions are counted from the state; none where it is empty.
-        state_names: what it calls them; empty: it does not say.
-        action_names: the same.
-        velocity: whether the checkpoint says that arms are commanded by velocities, or that they
-            are not; None: it does not say, and robot.yaml does.
-    """
-
-    states: int
-    actions: int
-    horizon: int
-    state_width: int
-    action_width: int
-    relative: Sequence[bool] = ()
-    state_names: Sequence[str] = ()
-    action_names: Sequence[str] = ()
-    velocity: bool | None = None
-
-
 def map_robot(robot: RobotFile, spaces: Spaces, cameras: Cameras, rate: float) -> Interface:
     """The interface of a policy that moves this robot, in the policy's own names and units.
 
@@ -130,24 +102,8 @@ def map_robot(robot: RobotFile, spaces: Spaces, cameras: Cameras, rate: float) -
     """
     states = _names(robot, "state", spaces.states, spaces.state_names)
     actions = _names(robot, "action", spaces.actions, spaces.action_names)
-    relative = list(spaces.relative) or [False] * spaces.actions
-    if TIP in actions:
-        if any(relative):
-            raise CheckpointError(
-                f"the checkpoint counts actions from the state, and robot '{robot.name}' lists "
-                f"'{TIP}' as one of them; only poses that are absolute are carried out: train with "
-                "absolute actions"
-            )
-        relative = [False] * len(actions)
+    relative = counted(robot, states, actions, spaces)
     check_velocities(robot, actions, relative, spaces.velocity)
-    for place, name in enumerate(actions):
-        # LeRobot adds state i to action i, whatever they are called.
-        if relative[place] and states[place : place + 1] != [name]:
-            seen = states[place] if place < len(states) else "nothing"
-            raise CheckpointError(
-                f"action '{name}' is counted from state {place}, and robot '{robot.name}' observes "
-                f"'{seen}' there; correct the order of 'state' and 'action' in {robot.where}"
-            )
     try:
         return Interface(
             cameras=cameras.slots,

@@ -104,40 +104,44 @@ def _action(robot: RobotFile, name: str) -> Entry:
 def action_space(
     robot: RobotFile, names: Sequence[str], relative: Sequence[bool], width: int
 ) -> ActionSpace:
-    """Groups of one kind each: one that is relative in part becomes two."""
-    if TIP in names:
-        return _posed_space(robot, names, width)
-    entries = [_action(robot, name) for name in names]
-    kinds: dict[str, set[bool]] = {}
-    for given, one in zip(entries, relative, strict=True):
-        kinds.setdefault(given.group, set()).add(one)
-    groups: dict[str, ActionGroup] = {}
-    for place, (given, one) in enumerate(zip(entries, relative, strict=True)):
-        if given.group == TIP:
-            groups[TIP] = ActionGroup(TIP, "tip", "ee_delta")
-            continue
-        content = robot.groups[given.group]
-        kind = "joint_delta" if one else "joint_position"
-        if content.velocity is not None:
-            kind = "joint_velocity"
-        mixed = len(kinds[given.group]) == 2
-        name = f"{given.group}_relative" if one and mixed else given.group
-        groups[name] = ActionGroup(name, content.type, kind)
-        entries[place] = replace(given, group=name)
-    return ActionSpace(tuple(groups.values()), tuple(entries), width)
+    """Groups of one kind each: one that is relative in part becomes two.
 
-
-def _posed_space(robot: RobotFile, names: Sequence[str], width: int) -> ActionSpace:
-    """The joints that bring the tip to its poses in their place, and the other actions."""
-    pose = tip_pose(robot)
+    A pose of the tip stands for the joints that bring it there, unless these are commanded, too.
+    """
+    pose = tip_pose(robot) if TIP in names else None
+    beside = pose is not None and bool(set(pose.joints) & set(names))
     entries: list[Entry] = []
+    kinds: list[str] = []
+    for name, counted in zip(names, relative, strict=True):
+        if name != TIP:
+            entries.append(_action(robot, name))
+            kinds.append(_kind(robot, entries[-1], counted))
+        elif pose is not None:
+            pose = replace(pose, frame="tip" if counted else "base")
+            moved = [] if beside else [_state(robot, joint) for joint in pose.joints]
+            entries += moved
+            kinds += ["ee_pose"] * len(moved)
+    of_group: dict[str, set[str]] = {}
+    for given, kind in zip(entries, kinds, strict=True):
+        of_group.setdefault(given.group, set()).add(kind)
     groups: dict[str, ActionGroup] = {}
-    for name in names:
-        if name == TIP:
-            moved, kind = [_state(robot, joint) for joint in pose.joints], "ee_pose"
-        else:
-            moved, kind = [_state(robot, name)], "joint_position"
-        for given in moved:
-            entries.append(given)
-            groups[given.group] = ActionGroup(given.group, robot.groups[given.group].type, kind)
-    return ActionSpace(tuple(groups.values()), tuple(entries), width, pose)
+    for place, (given, kind) in enumerate(zip(entries, kinds, strict=True)):
+        apart = _APART.get(kind, "") if len(of_group[given.group]) > 1 else ""
+        name = given.group + apart
+        type_ = "tip" if kind == "ee_delta" else robot.groups[given.group].type
+        groups[name] = ActionGroup(name, type_, kind)
+        entries[place] = replace(given, group=name)
+    told = tuple(names) if beside else ()
+    return ActionSpace(tuple(groups.values()), tuple(entries), width, pose, told)
+
+
+_APART = {"joint_delta": "_relative", "ee_pose": "_posed"}
+"""What the name of a part ends in, where a group of the robot has actions of several kinds."""
+
+
+def _kind(robot: RobotFile, given: Entry, counted: bool) -> str:
+    if given.group == TIP:
+        return "ee_delta"
+    if robot.groups[given.group].velocity is not None:
+        return "joint_velocity"
+    return "joint_delta" if counted else "joint_position"

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from quantvla_ros.robot.tip_pose import TipPose
+from quantvla_ros.robot.tip_pose import TIP, TipPose
 from quantvla_ros.robot.units import Entry
 
 KINDS = ("joint_position", "joint_delta", "joint_velocity", "ee_pose", "ee_delta")
@@ -63,13 +63,17 @@ class ActionSpace:
         groups: of the entries, each used by at least one.
         entries: n names with unit and map.
         width: columns of the network's output; the robot uses the first ones, the rest is padding.
-        pose: of the group of kind ``ee_pose``, whose joints the network has one pose for.
+        pose: of the tip, which the network puts out for the joints of kind ``ee_pose`` in place of
+            them, or beside them, where these joints are of another kind and are what is used.
+        told: what the network puts out, by names of actions and `TIP` for `pose`; where it is
+            empty, the entries, with the pose in place of its joints.
     """
 
     groups: tuple[ActionGroup, ...]
     entries: tuple[Entry, ...]
     width: int
     pose: TipPose | None = None
+    told: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse names that are listed twice, unknown groups and tips that nothing can move."""
@@ -95,10 +99,17 @@ class ActionSpace:
         moved = [e.name for e in self.entries if self.group_of(e).kind == "ee_pose"]
         wanted = [] if self.pose is None else self.pose.joints
         first = self.names.index(moved[0]) if moved else 0
-        if moved != wanted or moved != self.names[first : first + len(moved)]:
+        beside = bool(self.told) and not moved and set(wanted) <= set(self.names)
+        if not beside and (moved != wanted or moved != self.names[first : first + len(moved)]):
             raise ValueError(
                 f"actions of kind ee_pose are {', '.join(moved) or 'none'}, and the joints of "
                 f"their pose are {', '.join(wanted) or 'none'}; they are the same, in one order"
+            )
+        known = [name for name in self.names if name not in moved] + [TIP] * bool(wanted)
+        if self.told and sorted(self.told) != sorted(known):
+            raise ValueError(
+                f"action.told lists {', '.join(self.told)}, and the network puts out "
+                f"{', '.join(known)}, in whatever order"
             )
 
     def _check_tip(self, tips: list[str]) -> None:
@@ -140,17 +151,36 @@ class ActionSpace:
     @property
     def values(self) -> list[Entry | None]:
         """What the network's values are; None: one of a pose."""
-        place, joints, width = self.posed
-        found: list[Entry | None] = list(self.entries)
-        return found[:place] + [None] * width + found[place + joints :]
+        known = dict(zip(self.names, self.entries, strict=True))
+        found: list[Entry | None] = []
+        for part in self.parts:
+            posed = part == TIP and self.pose is not None
+            found += [None] * self.pose.width if posed and self.pose else [known[part]]
+        return found
 
     @property
-    def posed(self) -> tuple[int, int, int]:
-        """Where the joints that have a pose begin, how many they are, and how wide the pose is."""
-        if self.pose is None:
-            return 0, 0, 0
-        joints = self.pose.joints
-        return self.names.index(joints[0]), len(joints), self.pose.width
+    def parts(self) -> list[str]:
+        """What the network puts out, by names of actions and `TIP` for a pose."""
+        if self.told or self.pose is None:
+            return list(self.told or self.names)
+        moved = self.pose.joints
+        return [TIP if name == moved[0] else name for name in self.names if name not in moved[1:]]
+
+    @property
+    def follows(self) -> bool:
+        """Whether the pose is where the tip is to be, and not what the joints say once more."""
+        return any(group.kind == "ee_pose" for group in self.groups)
+
+    @property
+    def places(self) -> list[int | None]:
+        """Where each action stands among the `values`; None: its pose stands there."""
+        known = [None if given is None else given.name for given in self.values]
+        return [known.index(name) if name in known else None for name in self.names]
+
+    @property
+    def pose_place(self) -> int:
+        """Where the pose begins among the `values`."""
+        return self.values.index(None)
 
     @property
     def relative(self) -> NDArray[np.bool_]:

@@ -136,6 +136,9 @@ class Interface:
         if self.horizon < 1:
             raise ValueError(f"horizon is {self.horizon}, it must be above 0")
         observed = {e.name: e for e in self.state.entries}
+        posed = [] if self.action.pose is None else self.action.pose.joints
+        if blind := [name for name in posed if name not in observed]:
+            raise ValueError(f"the tip's poses need joint '{blind[0]}', which is no state")
         kinds = zip(self.action.entries, self.action.relative, self.action.velocity, strict=True)
         for given, relative, velocity in kinds:
             seen = observed.get(given.name)
@@ -173,15 +176,25 @@ class Interface:
         return self._plain_chunk(values, joints)
 
     def _posed_chunk(self, values: Array, joints: NDArray[np.floating]) -> Array:
-        pose, (place, count, width) = self.action.pose, self.action.posed
+        action, pose = self.action, self.action.pose
         assert pose is not None
-        start = np.asarray(joints, np.float64)[..., self._seen_at(pose.joints)]
-        end = place + width
-        moved = pose.follow(values[..., place:end], start)
-        plain = np.concatenate([values[..., :place], moved, values[..., end:]], axis=-1)
+        plain = np.zeros((*values.shape[:-1], len(action.names)))
+        for place, told in enumerate(action.places):
+            if told is not None:
+                plain[..., place] = values[..., told]
         chunk = self._plain_chunk(plain, joints)
-        chunk[..., place : place + count] = moved
+        if action.follows:
+            begin = action.pose_place
+            poses = values[..., begin : begin + pose.width]
+            chunk[..., self._moved_by(pose)] = pose.follow(poses, self._posture(pose, joints))
         return chunk
+
+    def _moved_by(self, pose: TipPose) -> list[int]:
+        return [self.action.names.index(name) for name in pose.joints]
+
+    def _posture(self, pose: TipPose, joints: NDArray[np.floating]) -> Array:
+        """The pose's joints [..., those] as they were observed, SI."""
+        return np.asarray(joints, np.float64)[..., self._seen_at(pose.joints)]
 
     def _seen_at(self, names: Sequence[str]) -> list[int]:
         return [self.state.names.index(name) for name in names]
@@ -203,11 +216,13 @@ class Interface:
             ways = np.diff(actions[..., speeds], axis=-2, prepend=start)
             actions[..., speeds] = ways / self.dt
         plain = np.asarray(self.action.from_si(actions) - self._counted_from(joints))
-        if self.action.pose is None:
+        pose = self.action.pose
+        if pose is None:
             return plain
-        place, count, _ = self.action.posed
-        poses = self.action.pose.values(actions[..., place : place + count])
-        return np.concatenate([plain[..., :place], poses, plain[..., place + count :]], axis=-1)
+        poses = pose.values(actions[..., self._moved_by(pose)], self._posture(pose, joints))
+        columns = dict(zip(self.action.names, np.moveaxis(plain, -1, 0)[..., None], strict=True))
+        parts = [poses if part == TIP else columns[part] for part in self.action.parts]
+        return np.concatenate(parts, axis=-1)
 
     def _counted_from(self, joints: NDArray[np.floating]) -> NDArray[np.float64]:
         """What relative actions are counted from, else zero: [..., 1, actions], policy's units."""

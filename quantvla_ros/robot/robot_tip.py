@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from quantvla_ros.errors import QuantVLAError
+from quantvla_ros.robot.chain import KinematicJoint, Vector3
 from quantvla_ros.robot.kinematics import kinematics_from_urdf
 from quantvla_ros.robot.rotations import WIDTHS, Rotation
 from quantvla_ros.robot.tip_pose import TipPose
@@ -47,6 +49,23 @@ class MotionUnit(StrictModel):
         return entry(name, self.unit, group)
 
 
+class Origin(StrictModel):
+    """A frame on a link, as a URDF's `origin` tells it.
+
+    Attributes:
+        xyz: where it is, m.
+        rpy: roll, pitch and yaw about the link's fixed axes, rad.
+    """
+
+    xyz: Vector3 = (0.0, 0.0, 0.0)
+    rpy: Vector3 = (0.0, 0.0, 0.0)
+
+    @property
+    def joint(self) -> KinematicJoint:
+        """The fixed joint from the link to it."""
+        return KinematicJoint(None, "fixed", self.xyz, self.rpy, (1.0, 0.0, 0.0))
+
+
 class RobotPose(StrictModel):
     """Where the end effector is, for policies that observe or command that.
 
@@ -55,12 +74,14 @@ class RobotPose(StrictModel):
         base: link in whose frame poses are counted.
         link: whose pose it is.
         rotation: how the policies count rotations.
+        origin: where on the link the policies' tip is; the link's own frame where not given.
     """
 
     urdf: str
     base: str
     link: str
     rotation: Rotation
+    origin: Origin | None = None
 
     def pose(self) -> TipPose:
         """What a policy's pose means, with the chain's joints by their own names.
@@ -76,6 +97,8 @@ class RobotPose(StrictModel):
                 f"{self.urdf} cannot be read ({reason}); give the URDF as tip.pose.urdf"
             ) from error
         chain = kinematics_from_urdf(xml, self.base, self.link)
+        if self.origin is not None:
+            chain = replace(chain, joints=(*chain.joints, self.origin.joint))
         return TipPose(chain, self.rotation, (0.0,) * WIDTHS[self.rotation])
 
 

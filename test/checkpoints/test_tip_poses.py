@@ -9,24 +9,14 @@ import numpy as np
 import pytest
 import yaml
 from support.parity import PARITY
+from support.six_axis import urdf
 from support.tiny_pi05 import JOINTS, SIZES, TOKENIZER, changed, robot
 
 from calib_tools.import_.command import ImportSettings, read_checkpoint, the_contract
 from quantvla_ros.checkpoints.pipelines import PREPROCESSOR
 from quantvla_ros.errors import QuantVLAError
 
-AXES = ("0 0 1", "0 1 0", "0 1 0", "0 0 1", "0 1 0", "0 0 1")
 POSE = {"urdf": "arm.urdf", "base": "l0", "link": "l6", "rotation": "vector"}
-
-
-def urdf():
-    links = "".join(f'<link name="l{i}"/>' for i in range(7))
-    joints = "".join(
-        f'<joint name="{name}" type="revolute"><parent link="l{i}"/><child link="l{i + 1}"/>'
-        f'<origin xyz="0 0 0.2"/><axis xyz="{axis}"/></joint>'
-        for i, (name, axis) in enumerate(zip(JOINTS, AXES, strict=True))
-    )
-    return f'<robot name="arm">{links}{joints}</robot>'
 
 
 @pytest.fixture
@@ -34,7 +24,7 @@ def settings(tmp_path):
     """What imports the golden checkpoint, whose 8 states and 7 actions begin with six of a pose."""
 
     def made(**changes):
-        (tmp_path / "arm.urdf").write_text(urdf())
+        (tmp_path / "arm.urdf").write_text(urdf(JOINTS))
         content = robot().model_dump(exclude_none=True)
         content |= {"tip": {"pose": POSE}, "rate": 10.0}
         content |= {"state": ["tip", "Gripper.pos", "rail.pos"], "action": ["tip", "Gripper.pos"]}

@@ -8,9 +8,10 @@ import torch
 from outside_family.network import PATCH, ReachConfig, ReachNetwork
 from quantvla_ros.bundle.schema import TokenizerSpec, float_manifest
 from quantvla_ros.checkpoints.checkpoint import Checkpoint
+from quantvla_ros.checkpoints.counting import Spaces
 from quantvla_ros.checkpoints.options import Imported, ImportOptions
 from quantvla_ros.checkpoints.pipelines import RelativeActions, TokenizePrompt, read_pipelines
-from quantvla_ros.checkpoints.robot_mapping import IMAGES, Spaces, map_cameras, map_robot
+from quantvla_ros.checkpoints.robot_mapping import IMAGES, map_cameras, map_robot
 from quantvla_ros.checkpoints.text import find_tokenizer
 from quantvla_ros.checkpoints.weights import Weights
 

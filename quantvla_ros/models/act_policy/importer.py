@@ -11,10 +11,11 @@ import numpy as np
 from quantvla_ros.bundle.schema import NoiseSpec, TokenizerSpec, float_manifest
 from quantvla_ros.bundle.tokenizer import build_word_tokenizer
 from quantvla_ros.checkpoints.checkpoint import CONFIG, Checkpoint
+from quantvla_ros.checkpoints.counting import Spaces
 from quantvla_ros.checkpoints.options import Imported, ImportOptions
 from quantvla_ros.checkpoints.pipelines import Pipelines, read_pipelines
 from quantvla_ros.checkpoints.policy_config import PolicyConfig, read_policy_config, valid_sizes
-from quantvla_ros.checkpoints.robot_mapping import Spaces, map_cameras, map_robot
+from quantvla_ros.checkpoints.robot_mapping import map_cameras, map_robot
 from quantvla_ros.checkpoints.shared_steps import Normalize
 from quantvla_ros.errors import CheckpointError
 from quantvla_ros.models.act_policy.config import ActPolicyConfig

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from quantvla_ros.bundle.schema import BundleManifest, NoiseSpec, TokenizerSpec, float_manifest
 from quantvla_ros.checkpoints.checkpoint import Checkpoint
+from quantvla_ros.checkpoints.counting import Spaces
 from quantvla_ros.checkpoints.options import ImportOptions
-from quantvla_ros.checkpoints.robot_mapping import IMAGES, Cameras, Spaces, map_cameras, map_robot
+from quantvla_ros.checkpoints.robot_mapping import IMAGES, Cameras, map_cameras, map_robot
 from quantvla_ros.checkpoints.statistics import normalization
 from quantvla_ros.errors import CheckpointError
 from quantvla_ros.models.dit.sizes import DiTConfig
@@ -74,7 +75,9 @@ def make_manifest(
         horizon=trained.horizon,
         state_width=config.state_width,
         action_width=config.action_width,
-        relative=trained.relative,
+        relative=trained.counted.relative,
+        origins=trained.counted.origins,
+        poses=trained.counted.poses,
     )
     manifest = float_manifest(
         family,

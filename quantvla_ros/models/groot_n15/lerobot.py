@@ -17,7 +17,8 @@ from quantvla_ros.checkpoints.robot_mapping import IMAGES
 from quantvla_ros.checkpoints.shared_steps import Config
 from quantvla_ros.checkpoints.statistics import ACTION, STATE, Feature, Scaled
 from quantvla_ros.errors import CheckpointError
-from quantvla_ros.models.dit.trained import Trained, choose, ranged
+from quantvla_ros.models.dit.groups import Counted, ranged
+from quantvla_ros.models.dit.trained import Trained, choose
 from quantvla_ros.models.groot_n15.sizes import settings
 
 PREFIX = "_groot_model."
@@ -81,7 +82,7 @@ def read_lerobot(checkpoint: Checkpoint, options: ImportOptions) -> Trained:
         formalize=pack.formalize_language,
         state=_scaled(given.get(STATE), step, STATE, states, pack.normalize_min_max),
         action=_scaled(given.get(ACTION), out, ACTION, actions, unnormalize.normalize_min_max),
-        relative=[False] * actions,
+        counted=Counted(),
         two_sided=(),
         horizon=min(head["action_horizon"], pack.action_horizon),
         steps=head["num_inference_timesteps"],

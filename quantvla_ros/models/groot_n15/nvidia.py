@@ -16,7 +16,8 @@ from typing import Any
 from quantvla_ros.checkpoints.checkpoint import Checkpoint
 from quantvla_ros.checkpoints.options import ImportOptions
 from quantvla_ros.errors import CheckpointError
-from quantvla_ros.models.dit.trained import Groups, Trained, choose, refused_statistics
+from quantvla_ros.models.dit.groups import Groups
+from quantvla_ros.models.dit.trained import Trained, choose, refused_statistics
 from quantvla_ros.models.groot_n15.lerobot import TOKENIZER
 from quantvla_ros.models.groot_n15.sizes import settings
 
@@ -59,7 +60,7 @@ def read_nvidia(checkpoint: Checkpoint, options: ImportOptions) -> Trained:
     groups = Groups(where, modality, metadata["statistics"], percentiles=False, relative=False)
     head = told["action_head_cfg"]
     horizon = head["action_horizon"]
-    action, relative = groups.action(horizon, clip=False)
+    action, counted = groups.action(horizon, clip=False)
     video = metadata["modalities"]["video"]
     return Trained(
         prefix="",
@@ -72,7 +73,7 @@ def read_nvidia(checkpoint: Checkpoint, options: ImportOptions) -> Trained:
         formalize=False,
         state=groups.state(clip=False),
         action=action,
-        relative=relative,
+        counted=counted,
         two_sided=(),
         horizon=horizon,
         steps=head["num_inference_timesteps"],

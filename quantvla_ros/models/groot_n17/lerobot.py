@@ -16,13 +16,8 @@ from quantvla_ros.checkpoints.pipelines import Pipelines, RelativeActions, Step,
 from quantvla_ros.checkpoints.shared_steps import Config
 from quantvla_ros.checkpoints.statistics import ACTION, STATE, Feature, Scaled
 from quantvla_ros.errors import CheckpointError
-from quantvla_ros.models.dit.trained import (
-    Groups,
-    Trained,
-    choose,
-    ranged,
-    refused_statistics,
-)
+from quantvla_ros.models.dit.groups import Counted, Groups, ranged
+from quantvla_ros.models.dit.trained import Trained, choose, refused_statistics
 from quantvla_ros.models.groot_n17.sizes import settings
 
 PREFIX = "_groot_model."
@@ -100,7 +95,7 @@ def read_lerobot(checkpoint: Checkpoint, options: ImportOptions) -> Trained:
     given = options.statistics
     rows = [told["action_horizon"], config.get("chunk_size"), pack.valid_action_horizon]
     horizon = min(row for row in rows if row)
-    action, relative, two_sided = _actions(pipelines, horizon, given)
+    action, counted, two_sided = _actions(pipelines, horizon, given)
     return Trained(
         prefix=PREFIX,
         settings=told,
@@ -112,7 +107,7 @@ def read_lerobot(checkpoint: Checkpoint, options: ImportOptions) -> Trained:
         formalize=pack.formalize_language,
         state=_state(config, pack_step, pack, given),
         action=action,
-        relative=relative,
+        counted=counted,
         two_sided=two_sided,
         horizon=horizon,
         steps=config.get("num_inference_timesteps") or told["num_inference_timesteps"],
@@ -162,8 +157,8 @@ def _state(
 
 def _actions(
     pipelines: Pipelines, horizon: int, given: Mapping[str, Feature]
-) -> tuple[Scaled, Sequence[bool], tuple[int, ...]]:
-    """Normalization, which are relative, and which are two-sided."""
+) -> tuple[Scaled, Counted, tuple[int, ...]]:
+    """Normalization, what they are counted from, and which are two-sided."""
     if (step := pipelines.step(DECODE)) is not None:
         if given:
             raise refused_statistics(str(step.file))
@@ -175,7 +170,7 @@ def _actions(
             decode.use_percentiles,
             decode.use_relative_action,
         )
-        action, relative = groups.action(horizon)
+        action, counted = groups.action(horizon)
         if action.count != decode.env_action_dim:
             raise CheckpointError(
                 f"{step.where} has {action.count} actions and env_action_dim "
@@ -184,7 +179,7 @@ def _actions(
         kind = decode.action_decode_transform
         if kind not in (None, "libero"):
             raise CheckpointError(f"{step.where} decodes actions by '{kind}', which is not known")
-        return action, relative, groups.columns("gripper") if kind else ()
+        return action, counted, groups.columns("gripper") if kind else ()
     step = pipelines.need(UNNORMALIZE)
     plain = step.read(_Unnormalize)
     if plain.libero_gripper_action or not plain.normalize_min_max:
@@ -194,6 +189,6 @@ def _actions(
         )
     count = plain.env_action_dim
     feature = given.get(ACTION) or step.features().get(ACTION)
-    counted = (pipelines.find(RelativeActions) or RelativeActions()).mask(count)
+    counted = Counted((pipelines.find(RelativeActions) or RelativeActions()).mask(count))
     where = str(step.state_file or step.file)
     return ranged(feature, count, plain.clip_normalized_action, where), counted, ()

@@ -12,12 +12,8 @@ from typing import Any
 from quantvla_ros.checkpoints.checkpoint import Checkpoint
 from quantvla_ros.checkpoints.options import ImportOptions
 from quantvla_ros.errors import CheckpointError
-from quantvla_ros.models.dit.trained import (
-    Groups,
-    Trained,
-    choose,
-    refused_statistics,
-)
+from quantvla_ros.models.dit.groups import Groups
+from quantvla_ros.models.dit.trained import Trained, choose, refused_statistics
 from quantvla_ros.models.groot_n17.sizes import check_switches, settings
 
 FOLDERS = ("", "processor/")
@@ -58,7 +54,7 @@ def read_nvidia(checkpoint: Checkpoint, options: ImportOptions) -> Trained:
         bool(kwargs.get("use_relative_action", False)),
     )
     horizon = min(told["action_horizon"], groups.rows)
-    action, relative = groups.action(horizon)
+    action, counted = groups.action(horizon)
     return Trained(
         prefix="",
         settings=told,
@@ -70,7 +66,7 @@ def read_nvidia(checkpoint: Checkpoint, options: ImportOptions) -> Trained:
         formalize=bool(kwargs.get("formalize_language", True)),
         state=groups.state(bool(kwargs.get("clip_outliers", True))),
         action=action,
-        relative=relative,
+        counted=counted,
         two_sided=groups.columns("gripper") if tag == LIBERO else (),
         horizon=horizon,
         steps=told["num_inference_timesteps"],

@@ -7,10 +7,11 @@ from pydantic import Field
 
 from quantvla_ros.bundle.schema import float_manifest
 from quantvla_ros.checkpoints.checkpoint import Checkpoint
+from quantvla_ros.checkpoints.counting import Spaces
 from quantvla_ros.checkpoints.options import Imported, ImportOptions
 from quantvla_ros.checkpoints.pipelines import RelativeActions, TokenizePrompt, read_pipelines
 from quantvla_ros.checkpoints.policy_config import PolicyConfig, read_policy_config
-from quantvla_ros.checkpoints.robot_mapping import Spaces, map_cameras, map_robot
+from quantvla_ros.checkpoints.robot_mapping import map_cameras, map_robot
 from quantvla_ros.checkpoints.text import find_tokenizer
 from quantvla_ros.models.pi05.openpi import from_openpi, is_openpi
 from quantvla_ros.models.pi05.prompts import prompt_spec

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from quantvla_ros.bundle.schema import float_manifest
 from quantvla_ros.checkpoints.checkpoint import Checkpoint
+from quantvla_ros.checkpoints.counting import Spaces
 from quantvla_ros.checkpoints.options import Imported, ImportOptions
-from quantvla_ros.checkpoints.robot_mapping import Spaces, map_cameras, map_robot
+from quantvla_ros.checkpoints.robot_mapping import map_cameras, map_robot
 from quantvla_ros.checkpoints.space_mapping import count_values
 from quantvla_ros.checkpoints.statistics import (
     ACTION,

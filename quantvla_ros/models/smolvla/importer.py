@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from quantvla_ros.bundle.schema import TokenizerSpec, float_manifest
 from quantvla_ros.checkpoints.checkpoint import Checkpoint
+from quantvla_ros.checkpoints.counting import Spaces
 from quantvla_ros.checkpoints.options import Imported, ImportOptions
 from quantvla_ros.checkpoints.pipelines import Pipelines, TokenizePrompt, read_pipelines
 from quantvla_ros.checkpoints.policy_config import valid_sizes
-from quantvla_ros.checkpoints.robot_mapping import Cameras, Spaces, map_cameras, map_robot
+from quantvla_ros.checkpoints.robot_mapping import Cameras, map_cameras, map_robot
 from quantvla_ros.checkpoints.text import find_tokenizer
 from quantvla_ros.errors import CheckpointError
 from quantvla_ros.models.smolvla.config import SmolVLAConfig

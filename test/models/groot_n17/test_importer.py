@@ -193,7 +193,7 @@ def test_what_the_packing_step_asks_beyond_this_is_refused(copied, fields, said)
         run(path, known)
 
 
-def test_poses_that_are_composed_are_refused(copied):
+def test_poses_of_another_width_are_refused(copied):
     path, known = copied("groot_relative")
     file = path / "policy_postprocessor.json"
 
@@ -202,7 +202,9 @@ def test_poses_that_are_composed_are_refused(copied):
         ways[0].update(type="EEF", format="xyz+rot6d")
 
     edit(file, poses)
-    with pytest.raises(CheckpointError, match="'single_arm' of type EEF"):
+    with pytest.raises(
+        CheckpointError, match="'single_arm' of type EEF, whose 6 values are told as 'xyz\\+rot6d'"
+    ):
         run(path, known)
 
 
