@@ -2,8 +2,7 @@
 """State and actions as groups of values: how they are normalized and what they are counted from.
 
 A relative group of type EEF is a pose in the frame of the tip, as it was observed when the chunk
-was predicted: the tip is to be at observed @ relative. Source: Isaac-GR00T
-gr00t/data/state_action/action_chunking.py, and lerobot 0.6.1 policies/groot/utils.py.
+was predicted: the tip is to be at observed @ relative.
 """
 
 from __future__ import annotations
