@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from quantvla_ros.errors import BackendError
-from quantvla_ros.memory import MEMINFO, kernel_bytes
+from quantvla_ros.memory import available_memory, kernel_bytes
 
 _SELF = Path("/proc/self")
 MEASURED = (
@@ -40,19 +40,18 @@ def build_memory(plan_bytes: float) -> float:
     return took + (took - MEASURED[0][1]) / size * (plan_bytes - size)
 
 
-def check_memory(part: str, plan_bytes: float, held: int = 0, meminfo: Path = MEMINFO) -> None:
+def check_memory(part: str, plan_bytes: float, held: int = 0) -> None:
     """Refuse to build a part that would not fit; swap does not count, a build in it takes hours.
 
     Args:
         part: name, for the sentence.
         plan_bytes: see `build_memory`.
         held: bytes that the process that builds holds already.
-        meminfo: where the kernel tells of memory.
 
     Raises:
         BackendError: says what is free, what is needed, why, and what can be done.
     """
-    whole, free = build_memory(plan_bytes), available_memory(meminfo)
+    whole, free = build_memory(plan_bytes), available_memory()
     need = max(whole - held, 0.0) + SPARE
     if free is None or need <= free:
         return
@@ -64,11 +63,6 @@ def check_memory(part: str, plan_bytes: float, held: int = 0, meminfo: Path = ME
         "multi-user.target) and other programs, or take a board of the same kind with more "
         "memory; a policy that then fits only by halves runs with `--resident sequential`"
     )
-
-
-def available_memory(meminfo: Path = MEMINFO) -> int | None:
-    """Bytes that new work can have without swapping; None where the kernel does not tell."""
-    return kernel_bytes(meminfo, "MemAvailable:")
 
 
 def forget_peak() -> None:
