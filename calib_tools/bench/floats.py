@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-COMPILED = "float_compiled"
+FLOAT = "float"
 """The float policy on the backend of the quantized one."""
 OURS_TOLD = "of this package"
 PYTORCH, INT8 = "pytorch_compiled", "int8"
@@ -46,5 +46,5 @@ def heads(kernels: Mapping[str, str]) -> dict[str, str]:
 
 def fastest_told(record: Mapping[str, Any]) -> str:
     """The float that a record of the bench gives speedups against, in words."""
-    name = record.get("fastest_float", COMPILED)  # older records have one float only
+    name = record.get("fastest_float", FLOAT)  # older records have one float only
     return told(record.get("kernels", {}).get(name, "float32"))

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from calib_tools.bench.floats import COMPILED, PYTORCH, fastest_float, fastest_int8
+from calib_tools.bench.floats import FLOAT, PYTORCH, fastest_float, fastest_int8
 from calib_tools.bench.other_runtimes import Found, other_floats, other_int8
 from calib_tools.bench.pytorch import pytorch_policy
 from calib_tools.common.circumstances import versions
@@ -107,7 +107,7 @@ def bench(
     else:
         others, left_out = other_floats(float_path, backend, threads)
         further, _ = other_int8(quantized_path, backend, threads)  # or its bundles are not exact
-    policies = {COMPILED: control, **others, "int8": quantized, **further}
+    policies = {FLOAT: control, **others, "int8": quantized, **further}
     samples, stages = time_in_turn(policies, observations, rounds, progress)
     latency = {name: percentiles(values) for name, values in samples.items()}
     fastest = fastest_float(latency)

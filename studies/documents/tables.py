@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calib_tools.demo.summary import fastest_latency, read_summary, render
 from calib_tools.evaluate import table
 from calib_tools.evaluate.aggregate import ALL
 from calib_tools.evaluate.record import RECORD as EVALUATION
@@ -30,6 +29,7 @@ from studies import engine_build, stage_bounds, wheels
 from studies import experts as expert_study
 from studies.ablation import table as ablation_table
 from studies.controller import table as controller_table
+from studies.documents.demo_table import fastest_latency, read_summary, render
 from studies.fault_study import table as fault_table
 from studies.fits import table as fits_table
 from studies.full_size import block_table as full_block_table

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel
 
-from calib_tools.bench.floats import COMPILED
+from calib_tools.bench.floats import FLOAT
 from calib_tools.common.record_file import command_line
 from calib_tools.quantize.recipe import Recipe
 from quantvla_ros.models.families import find_family
@@ -82,7 +82,7 @@ def _measured(record: dict[str, Any], scheme: str | None) -> dict[str, Any]:
     """What a record has instead."""
     found: dict[str, Any] = {}
     made = record["import"] if scheme is None else record["quantization"].get(scheme)
-    policy = record["policies"].get(COMPILED if scheme is None else scheme)
+    policy = record["policies"].get(FLOAT if scheme is None else scheme)
     if made is not None and "bundle_bytes" in made:
         found["disk_bytes"] = made["bundle_bytes"]
     if policy is not None:

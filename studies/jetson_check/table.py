@@ -36,10 +36,10 @@ def _row(record: Mapping[str, Any]) -> list[str]:
         _board(record),
         ", ".join(f"{count} {status}" for status, count in counts.items()),
         _ms(measured[0], "int8"),
-        _ms(measured[0], "float_compiled"),
+        _ms(measured[0], "float"),
         _ms(measured[0], PYTORCH),
         _ms(measured[1], "int8"),
-        _ms(measured[1], "float_compiled"),
+        _ms(measured[1], "float"),
         _both(_gate(steps, f"gate on {name}") for name in (engine, plain)),
         _both(_jitter(steps, f"node on {name}") for name in (engine, plain)),
     ]

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calib_tools.bench.floats import COMPILED as FLOAT
-from calib_tools.bench.floats import fastest_float
+from calib_tools.bench.floats import FLOAT, fastest_float
 from calib_tools.bench.measuring import circumstances, integer_names, percentiles, time_in_turn
 from calib_tools.bench.other_runtimes import other_floats
 from quantvla_ros.backends.base import RunningPolicy

@@ -50,15 +50,15 @@ def test_three_policies_are_measured_in_turn(bundles, monkeypatch, capsys):
     record = measuring.bench(
         quantized, plain, observations(2), rounds=4, backend=BACKEND.name, resident="sequential"
     )
-    assert set(record["latency_ms"]) == {"float_compiled", "int8", PYTORCH}
+    assert set(record["latency_ms"]) == {"float", "int8", PYTORCH}
     assert {len(samples) for samples in record["samples_ms"].values()} == {4}
     assert record["kernels"] == {
-        "float_compiled": "TensorRT fp32",
+        "float": "TensorRT fp32",
         "int8": "TensorRT INT8, rest fp32",
         PYTORCH: "float32",
     }
     loading = {name for name, stages in record["stages_ms"].items() if "load" in stages}
-    assert loading == {"float_compiled", "int8"}  # engines one at a time
+    assert loading == {"float", "int8"}  # engines one at a time
     show_bench(record)
     printed = " ".join(capsys.readouterr().out.split())
     assert "TensorRT" in printed and "PyTorch" in printed

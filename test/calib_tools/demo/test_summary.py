@@ -13,9 +13,10 @@ import pytest
 
 from calib_tools.common.circumstances import versions
 from calib_tools.common.setpoints import Shares
-from calib_tools.demo.summary import CalibrationSize, Summary, read_summary, render, summarize
+from calib_tools.demo.summary import CalibrationSize, Summary, summarize
 from calib_tools.system.episodes import Episode
 from quantvla_ros.errors import QuantVLAError
+from studies.documents.demo_table import read_summary, render
 
 EPISODE = Episode(1, "put the milk in the basket", True, "milk", 9.5, "")
 FAILED = replace(EPISODE, seed=2, success=False)
@@ -28,12 +29,12 @@ GATE = SimpleNamespace(
 BENCH = {
     "integer_layers": 40,
     "latency_ms": {
-        "float_compiled": {"p50": 31.24, "p95": 33.0, "p99": 36.0},
+        "float": {"p50": 31.24, "p95": 33.0, "p99": 36.0},
         "float_other": {"p50": 27.11, "p95": 29.0, "p99": 30.0},
         "int8": {"p50": 20.82, "p95": 22.0, "p99": 25.0},
     },
     "fastest_float": "float_other",
-    "kernels": {"float_compiled": "float32", "float_other": "another runtime", "int8": "avx2"},
+    "kernels": {"float": "float32", "float_other": "another runtime", "int8": "avx2"},
     "speedup": 1.302,
     "weight_bytes": {
         "float": 36_000_000, "int8": 15_500_000,

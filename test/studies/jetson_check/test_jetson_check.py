@@ -192,9 +192,9 @@ def test_the_table_has_a_row_for_each_record():
         {"GPU": "Orin, SM 8.7", "JetPack": "6.2.1"},
         **{
             "gate on x": {"passed": True},
-            "bench on x": bench(int8=12.0, float_compiled=20.0, pytorch_compiled=300.0),
+            "bench on x": bench(int8=12.0, float=20.0, pytorch_compiled=300.0),
             "node on x": {"rows": [{"jitter_ms": {"p99": 0.4}}]},
-            "bench on cpu": bench(int8=100.0, float_compiled=310.0),
+            "bench on cpu": bench(int8=100.0, float=310.0),
         },
     )
     jetson["steps"]["build"] = {"status": "failed"}

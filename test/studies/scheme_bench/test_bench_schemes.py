@@ -66,15 +66,15 @@ def record(tmp_path, monkeypatch):
 
 def test_every_policy_is_timed_and_compared_with_the_control(record):
     policies = record["policies"]
-    assert list(policies) == ["float_compiled", "float_other", "w8a8", "w4a8", "w4a16"]
-    floats = [policies[name] for name in ("float_compiled", "float_other")]
+    assert list(policies) == ["float", "float_other", "w8a8", "w4a8", "w4a16"]
+    floats = [policies[name] for name in ("float", "float_other")]
     median = min(entry["latency_ms"]["p50"] for entry in floats)
     for entry in policies.values():
         assert len(entry["samples_ms"]) == 3
         assert entry["speedup"] == pytest.approx(median / entry["latency_ms"]["p50"])
     assert policies[record["fastest_float"]]["speedup"] == 1.0
     assert record["not_measured"] == {"missing": "not installed"}
-    assert policies["float_compiled"]["scheme"] is None
+    assert policies["float"]["scheme"] is None
     assert policies["w4a8"]["integer_layers"] == 14
 
 

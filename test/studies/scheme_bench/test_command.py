@@ -71,7 +71,7 @@ def test_the_large_network_has_smolvlas_shapes():
 def test_the_record_tells_how_bundles_were_made_and_how_fast_they_are(record):
     out, found = record
     assert read_study(out / module.RECORD, module.KIND) == json.loads(json.dumps(found))
-    assert list(found["policies"]) == ["float_compiled", "w8a8", "w4a8"]
+    assert list(found["policies"]) == ["float", "w8a8", "w4a8"]
     made = found["quantization"]["w4a8"]
     assert made["rounding"] == "gptq" and made["seconds"] > 0 and made["cpu_seconds"] > 0
     assert made["peak_bytes"] > 50e6
