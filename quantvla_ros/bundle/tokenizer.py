@@ -17,6 +17,7 @@ from tokenizers import Regex, models, normalizers, pre_tokenizers
 from quantvla_ros.errors import BundleError, QuantVLAError
 
 PAD, UNKNOWN = "<pad>", "<unk>"
+Tokens = tuple[NDArray[np.int64], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Tokenizer:
             raise BundleError(f"tokenizer.json has no token '{pad}', with which prompts are padded")
         self._pad = self._tokenizer.token_to_id(pad or PAD) or 0
         added = self._tokenizer.get_added_tokens_decoder().values()
+        self._last: tuple[tuple[str, str], Tokens] | None = None  # instructions seldom change
         self._special = [token.content for token in added if token.special and token.content]
 
     @property
@@ -138,9 +140,7 @@ class Tokenizer:
     def _decoded(self, ids: list[int]) -> str:
         return str(self._tokenizer.decode(ids, skip_special_tokens=False))
 
-    def encode(
-        self, text: str, padding: Literal["left", "right"] = "right"
-    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    def encode(self, text: str, padding: Literal["left", "right"] = "right") -> Tokens:
         """Tokenize an instruction; what is longer than `max_length` is cut on the right.
 
         Returns:
@@ -150,6 +150,13 @@ class Tokenizer:
         Raises:
             QuantVLAError: the instruction has no token.
         """
+        asked, last = (text, padding), self._last
+        if last is None or last[0] != asked:
+            last = self._last = asked, self._encode(*asked)
+        ids, mask = last[1]
+        return ids.copy(), mask.copy()
+
+    def _encode(self, text: str, padding: Literal["left", "right"]) -> Tokens:
         if not text.strip():
             raise QuantVLAError("the instruction is empty; publish a sentence for the policy")
         tokens = self._tokenizer.encode(text).ids

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantvla_ros.bundle.schema import BundleManifest
-from quantvla_ros.robot.action_space import to_si
+from quantvla_ros.robot.units import Units
 
 FARTHEST = 10.0
 """Standard deviations from the mean within which each joint of the policy's own robot lies: on
@@ -33,7 +33,7 @@ class TrainedRange:
     @property
     def mean_si(self) -> NDArray[np.float64]:
         """The mean [n], rad or m."""
-        return to_si(self.state.entries, self.mean)
+        return Units.of(self.state.entries).to_si(self.mean)
 
     def deviations(self, joints: NDArray[np.floating]) -> NDArray[np.float64]:
         """Distances of joints [..., n], rad or m, from the mean, in standard deviations."""

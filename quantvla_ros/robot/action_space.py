@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quantvla_ros.robot.tip_pose import TIP, TipPose
-from quantvla_ros.robot.units import Entry
+from quantvla_ros.robot.units import Entry, Units
 
 KINDS = ("joint_position", "joint_delta", "joint_velocity", "ee_pose", "ee_delta")
 GroupType = Literal["arm", "gripper", "tip"]
@@ -148,7 +149,7 @@ class ActionSpace:
         """The actions that are joints: all of them, or the gripper of an end-effector policy."""
         return [e.name for e in self.entries if self.group_of(e).type != "tip"]
 
-    @property
+    @cached_property
     def values(self) -> list[Entry | None]:
         """What the network's values are; None: one of a pose."""
         known = dict(zip(self.names, self.entries, strict=True))
@@ -182,12 +183,12 @@ class ActionSpace:
         """Where the pose begins among the `values`."""
         return self.values.index(None)
 
-    @property
+    @cached_property
     def relative(self) -> NDArray[np.bool_]:
         """Which actions [n] are offsets from the observed state."""
         return np.array([self.group_of(e).kind == "joint_delta" for e in self.entries])
 
-    @property
+    @cached_property
     def velocity(self) -> NDArray[np.bool_]:
         """Which actions [n] are velocities of joints."""
         return np.array([self._is_velocity(e) for e in self.entries])
@@ -220,27 +221,15 @@ class ActionSpace:
 
     def to_si(self, values: NDArray[np.floating]) -> Array:
         """Actions [..., n] in SI from the policy's units."""
-        return to_si(self.entries, values)
+        return self._units.to_si(values)
 
     def from_si(self, values: NDArray[np.floating]) -> Array:
         """Actions [..., n] in the policy's units from SI."""
-        return from_si(self.entries, values)
+        return self._units.from_si(values)
 
-
-def to_si(entries: tuple[Entry, ...], values: NDArray[np.floating]) -> Array:
-    """Values [..., n] in SI, float64; exact where the policy's unit is SI."""
-    scale, offset = _maps(entries)
-    return np.asarray(values * scale + offset)
-
-
-def from_si(entries: tuple[Entry, ...], values: NDArray[np.floating]) -> Array:
-    """Values [..., n] in the entries' own units, float64."""
-    scale, offset = _maps(entries)
-    return np.asarray((values - offset) / scale)
-
-
-def _maps(entries: tuple[Entry, ...]) -> tuple[Array, Array]:
-    return np.array([e.scale for e in entries]), np.array([e.offset for e in entries])
+    @cached_property
+    def _units(self) -> Units:
+        return Units.of(self.entries)
 
 
 def check_unique(what: str, names: list[str]) -> None:

@@ -4,11 +4,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+from quantvla_ros.robot.rotations import Array, AxisTurn, to_matrix
+
 Vector3 = tuple[float, float, float]
+
+
+class Mount(NamedTuple):
+    """What no position changes of a joint: place, turn in the parent link, and its axis."""
+
+    xyz: Array
+    rotation: Array
+    axis: Array
+    turn: AxisTurn
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,12 @@ class KinematicJoint:
             raise ValueError("a joint has a name exactly when it moves")
         if not np.isfinite([self.xyz, self.rpy, self.axis]).all():
             raise ValueError(f"joint '{self.name}' has a number that is not finite")
+
+    @cached_property
+    def mount(self) -> Mount:
+        """Its numbers as matrices."""
+        rotation, axis = to_matrix("euler", np.asarray(self.rpy)), np.asarray(self.axis)
+        return Mount(np.asarray(self.xyz), rotation, axis, AxisTurn.about(axis))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,11 @@ from quantvla_ros.robot.action_space import (
     check_entries,
     check_unique,
     check_width,
-    from_si,
 )
 from quantvla_ros.robot.chain import KinematicJoint, Kinematics
 from quantvla_ros.robot.rotations import Array
 from quantvla_ros.robot.tip_pose import TIP, TipPose
-from quantvla_ros.robot.units import Entry
+from quantvla_ros.robot.units import Entry, Units
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,11 @@ class StateSpace:
 
     def from_si(self, joints: NDArray[np.floating]) -> NDArray[np.float64]:
         """Joints [..., n] in the policy's units from SI."""
-        return from_si(self.entries, joints)
+        return self._units.from_si(joints)
+
+    @cached_property
+    def _units(self) -> Units:
+        return Units.of(self.entries)
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,11 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.robot.chain import KinematicJoint, Kinematics, Vector3
-from quantvla_ros.robot.rotations import axis_matrix, to_matrix
+from quantvla_ros.robot.rotations import Array
 from quantvla_ros.robot.urdf import UrdfJoint, read_joints
-
-Array = NDArray[np.float64]
 
 _TYPES: dict[str, Literal["revolute", "prismatic", "fixed"]] = {
     "revolute": "revolute",
@@ -60,17 +57,18 @@ def link_frames(
     places, axes = [], []
     values = iter(positions.tolist())
     for joint in kinematics.joints:
-        xyz = xyz + rotation @ np.asarray(joint.xyz)
-        rotation = rotation @ to_matrix("euler", np.asarray(joint.rpy))
+        mount = joint.mount
+        xyz = xyz + rotation @ mount.xyz
+        rotation = rotation @ mount.rotation
         if joint.name is None:
             continue
-        axis, value = np.asarray(joint.axis), next(values)
+        value = next(values)
         places.append(xyz)
-        axes.append(rotation @ axis)
+        axes.append(rotation @ mount.axis)
         if joint.type == "prismatic":
-            xyz = xyz + rotation @ (axis * value)
+            xyz = xyz + rotation @ (mount.axis * value)
         else:
-            rotation = rotation @ axis_matrix(axis, value)
+            rotation = rotation @ mount.turn.matrix(value)
     return places, axes, (xyz, rotation)
 
 

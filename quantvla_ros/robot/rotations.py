@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ rad; rot6d: the first two rows of the matrix; quaternion: x, y, z, w."""
 
 WIDTHS: Mapping[Rotation, int] = {"vector": 3, "euler": 3, "rot6d": 6, "quaternion": 4}
 _TINY = 1e-9
+_UNIT = np.eye(3)
 
 
 def to_matrix(kind: Rotation, values: Array) -> Array:
@@ -66,12 +67,33 @@ def vector_matrix(vector: Array) -> Array:
     return axis_matrix(vector / max(angle, _TINY), angle)
 
 
+class AxisTurn(NamedTuple):
+    """All rotations about one axis (Rodrigues).
+
+    Attributes:
+        cross: the axis' cross product as a matrix [3, 3].
+        square: that matrix times itself.
+    """
+
+    cross: Array
+    square: Array
+
+    @classmethod
+    def about(cls, axis: Array) -> AxisTurn:
+        """Of a unit vector [3]."""
+        x, y, z = axis
+        cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+        return cls(cross, cross @ cross)
+
+    def matrix(self, angle: float) -> Array:
+        """The matrix [3, 3] of an angle, rad."""
+        turned: Array = _UNIT + math.sin(angle) * self.cross + (1 - math.cos(angle)) * self.square
+        return turned
+
+
 def axis_matrix(axis: Array, angle: float) -> Array:
-    """Rotation by `angle` about a unit vector (Rodrigues)."""
-    x, y, z = axis
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    result: Array = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)
-    return result
+    """Rotation by `angle` about a unit vector."""
+    return AxisTurn.about(axis).matrix(angle)
 
 
 def rotation_vector(matrix: Array) -> Array:

@@ -7,7 +7,10 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 SiUnit = Literal["rad", "m", "rad/s", "m/s"]
 
@@ -69,6 +72,31 @@ class Entry:
         """A value in the policy's unit as a user reads it, such as ``-31.50 deg``."""
         of = " of " if self.unit not in _KNOWN else " "
         return f"{value:.2f}{of}{self.unit}"
+
+
+class Units(NamedTuple):
+    """The maps of n entries at once.
+
+    Attributes:
+        scale: float64 [n].
+        offset: the same.
+    """
+
+    scale: NDArray[np.float64]
+    offset: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry]) -> Units:
+        """Of entries in this order."""
+        return cls(np.array([e.scale for e in entries]), np.array([e.offset for e in entries]))
+
+    def to_si(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Values [..., n] in SI, float64; exact where the policy's unit is SI."""
+        return np.asarray(values * self.scale + self.offset)
+
+    def from_si(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Values [..., n] in the entries' own units, float64."""
+        return np.asarray((values - self.offset) / self.scale)
 
 
 def entry(name: str, unit: str, group: str) -> Entry:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.processing.trained_range import TrainedRange
-from quantvla_ros.robot.action_space import to_si
 from quantvla_ros.robot.observation import Observation
+from quantvla_ros.robot.units import Units
 
 _SIZE = (480, 640)
 _INSTRUCTIONS = ("pick up the red cube", "put the cube into the bowl", "open the drawer")
@@ -30,7 +30,7 @@ def made_up_observations(manifest: BundleManifest, count: int, seed: int = 0) ->
         off = rng.uniform(-1.0, 1.0, len(state.names)) * trained.std
         return Observation(
             images={camera.name: _picture(rng) for camera in manifest.interface.cameras},
-            joints=to_si(state.entries, trained.mean + off).astype(np.float32),
+            joints=Units.of(state.entries).to_si(trained.mean + off).astype(np.float32),
             instruction=_INSTRUCTIONS[index % len(_INSTRUCTIONS)],
             stamp=float(index),
         )

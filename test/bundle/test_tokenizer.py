@@ -83,3 +83,12 @@ def test_a_word_that_could_never_be_found_is_refused(word):
 def test_text_that_is_no_tokenizer_is_refused():
     with pytest.raises(BundleError, match=r"tokenizer\.json"):
         Tokenizer("{}", 4)
+
+
+def test_what_a_caller_does_to_tokens_reaches_no_later_one(tokenizer):
+    ids, mask = tokenizer.encode("put milk")
+    ids[:], mask[:] = 9, True
+    again, read = tokenizer.encode("put milk")
+    assert again.tolist() == [2, 4, 0, 0, 0, 0, 0, 0]
+    assert read.sum() == 2
+    assert tokenizer.encode("put milk", "left")[0].tolist() == [0, 0, 0, 0, 0, 0, 2, 4]

@@ -14,8 +14,8 @@ from calib_tools.buffer.lerobot.video import VideoFrames
 from calib_tools.buffer.messages import IMAGE_TYPE, RawMessage, image, joint_state, string
 from calib_tools.buffer.sources import JOINT_STATE_TYPE, STRING_TYPE, CalibrationConfig
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.robot.action_space import to_si
 from quantvla_ros.robot.robot_file import RobotFile
+from quantvla_ros.robot.units import Units
 
 _STATE = "observation.state"
 _IMAGES = "observation.images."
@@ -81,7 +81,7 @@ class Episode:
         entries = tuple(
             self._robot.joints[joint].entry(joint, "") for joint in self._config.joint_states.names
         )
-        return np.ascontiguousarray(to_si(entries, states[:, columns]))
+        return np.ascontiguousarray(Units.of(entries).to_si(states[:, columns]))
 
 
 def open_episodes(path: Path, config: CalibrationConfig, robot: RobotFile) -> list[Episode]:

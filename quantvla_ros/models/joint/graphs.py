@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import torch
 from torch import Tensor, nn
 
 from quantvla_ros.models.graphs import NOISY_CHUNK, VELOCITY, Graph, Graphs, HostInputs
@@ -54,6 +55,29 @@ class _Step(nn.Module):
         return self.network.refine(x_t, modulation, (cos, sin), bias, keys, values)
 
 
+class _Places:
+    """What follows from the tokens' mask alone; an instruction keeps it for many chunks."""
+
+    def __init__(self, network: JointNetwork) -> None:
+        self._network = network
+        self._last: tuple[Tensor, HostInputs] | None = None
+
+    def __call__(self, mask: Tensor) -> HostInputs:
+        last = self._last  # read once: another thread may ask for another mask
+        if last is None or not torch.equal(last[0], mask):
+            last = self._last = mask.clone(), self._of(mask)
+        return last[1]
+
+    def _of(self, mask: Tensor) -> HostInputs:
+        network = self._network
+        token = network.token_places(mask)
+        action = network.action_places(mask, network.sizes.horizon)
+        context, step = (
+            dict(zip(PLACES, (*table, bias), strict=True)) for table, bias in (token, action)
+        )
+        return HostInputs(context, {f"action_{name}": value for name, value in step.items()})
+
+
 def joint_graphs(
     network: JointNetwork,
     names: tuple[str, ...],
@@ -75,12 +99,12 @@ def joint_graphs(
     sizes = network.sizes
     pairs = tuple(f"{kind}_{i}" for kind in ("key", "value") for i in range(sizes.layers))
 
+    known = _Places(network)
+
     def host(inputs: Mapping[str, Tensor]) -> HostInputs:
         own, mask = host_tokens(inputs)
-        (cos, sin), bias = network.token_places(mask)
-        (action_cos, action_sin), action_bias = network.action_places(mask, sizes.horizon)
-        step = {"action_cos": action_cos, "action_sin": action_sin, "action_bias": action_bias}
-        return HostInputs({**own, "cos": cos, "sin": sin, "bias": bias}, step)
+        places = known(mask)
+        return HostInputs({**own, **places.context}, places.step)
 
     def time(t: Tensor) -> dict[str, Tensor]:
         return {"modulation": network.time_constants(t)}

@@ -26,7 +26,8 @@ from quantvla_ros.models.mini_pi05.config import MiniPi05Config
 
 def scaled_pixels(images: Tensor) -> Tensor:
     """Float pictures of uint8 ones, by the mean and spread of rendered pictures, roughly."""
-    return images.float() * (1.0 / 64.0) - 1.6
+    # In place: a new tensor a step would cost as much as the arithmetic.
+    return images.to(torch.float32, copy=True).mul_(1.0 / 64.0).sub_(1.6)
 
 
 class VisionTower(nn.Module):

@@ -7,6 +7,7 @@ from quantvla_ros.models.blocks import Attention
 from quantvla_ros.models.flow import normalized_chunk
 from quantvla_ros.models.joint.roles import layer_roles, unused_layers
 from quantvla_ros.models.mini_pi05.config import MiniPi05Config
+from quantvla_ros.models.mini_pi05.graphs import graphs
 from quantvla_ros.models.mini_pi05.network import MiniPi05
 
 
@@ -110,3 +111,16 @@ def test_qk_norm_is_on_the_experts_queries_and_own_keys_alone(kind, gains):
 def test_an_unknown_qk_norm_is_refused():
     with pytest.raises(ValueError, match="qk_norm"):
         MiniPi05Config.model_validate({**CONFIG.model_dump(), "qk_norm": "some"})
+
+
+def test_places_follow_the_mask_of_each_observation(network):
+    inputs = network_inputs()
+    longer = {**inputs, "token_mask": torch.ones_like(inputs["token_mask"])}
+    kept = graphs(network)
+    for given in (inputs, longer, inputs):
+        fresh, known = graphs(network).host(given), kept.host(given)
+        for name, value in {**fresh.context, **fresh.step}.items():
+            assert torch.equal({**known.context, **known.step}[name], value), name
+    assert not torch.equal(
+        kept.host(inputs).step["action_bias"], kept.host(longer).step["action_bias"]
+    )
