@@ -12,121 +12,23 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import ValidationError
+from typing import Any
 
 from quantvla_ros.bundle.normalization import Normalization
 from quantvla_ros.checkpoints.checkpoint import CONFIG, Checkpoint, read_json
-from quantvla_ros.checkpoints.shared_steps import KNOWN, Config, Normalize
+from quantvla_ros.checkpoints.pipeline_step import ConfigKind, Step, understood
+from quantvla_ros.checkpoints.shared_steps import KNOWN, Normalize
 from quantvla_ros.checkpoints.shared_steps import RelativeActions as RelativeActions
 from quantvla_ros.checkpoints.shared_steps import Rename as Rename
 from quantvla_ros.checkpoints.shared_steps import TokenizePrompt as TokenizePrompt
-from quantvla_ros.checkpoints.sources import StoredTensor, read_tensor_file
-from quantvla_ros.checkpoints.statistics import (
-    ACTION,
-    STATE,
-    Feature,
-    Scaled,
-    Values,
-    features_of,
-    normalization,
-)
+from quantvla_ros.checkpoints.sources import read_tensor_file
+from quantvla_ros.checkpoints.statistics import ACTION, STATE, Feature, normalization
 from quantvla_ros.errors import CheckpointError
-from quantvla_ros.validation import first_problem
 
 PREPROCESSOR, POSTPROCESSOR = "policy_preprocessor.json", "policy_postprocessor.json"
 
 _NOTHING = ("to_batch_processor", "device_processor")
 """Steps that mean nothing here: a batch axis, and where tensors lie."""
-
-
-_Kind = TypeVar("_Kind", bound=Config)
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a pipeline.
-
-    Attributes:
-        name: its registry name.
-        file: JSON file that lists it.
-        config: of a step that every family shares; None of a family's own.
-        raw: configuration as it stands in the file.
-        state: tensors of its state file by name; empty where it has none.
-        state_file: path of it; None where it has none.
-        artifacts: folders or files beside it, by the field of the configuration that names them.
-    """
-
-    name: str
-    file: Path
-    config: Config | None
-    raw: Mapping[str, Any]
-    state: Mapping[str, StoredTensor]
-    state_file: Path | None
-    artifacts: Mapping[str, Path]
-
-    @property
-    def where(self) -> str:
-        """The step and its file, for sentences."""
-        return f"step '{self.name}' of {self.file}"
-
-    def read(self, kind: type[_Kind]) -> _Kind:
-        """Its configuration as a family's own type.
-
-        Raises:
-            CheckpointError: a field is not known or not valid.
-        """
-        return _understood(self.where, self.raw, kind)
-
-    def features(self) -> dict[str, Feature]:
-        """Statistics in its state file, by feature."""
-        return features_of(str(self.state_file or self.file), self.state)
-
-    def scaled(
-        self, feature: str, count: int, given: Mapping[str, Feature] | None = None
-    ) -> Scaled:
-        """How this normalization step treats a feature.
-
-        Args:
-            feature: such as ``observation.state``.
-            count: values that it has.
-            given: statistics that the user gave in place of the checkpoint's.
-
-        Raises:
-            CheckpointError: it is to be scaled, and nothing says by what.
-        """
-        config = self.config
-        assert isinstance(config, Normalize)
-        mode, stored = config.mode(feature), self.features()
-        known = (given or {}).get(feature) or stored.get(feature)
-        where = str(self.state_file or self.file)
-        if known is None and mode != "IDENTITY":
-            others = ", ".join(f"'{name}'" for name in sorted(stored)) or "nothing"
-            raise CheckpointError(
-                f"{where} has no statistics of '{feature}', which {self.where} scales by {mode} "
-                f"(it has {others}); give statistics of the training data with --norm-stats FILE"
-            )
-        return Scaled(known, mode, count, where, eps=config.eps)
-
-    def picture_statistics(self, picture: str) -> tuple[Values, Values]:
-        """Mean and deviation of a picture's three channels, where black is 0 and white 1.
-
-        Args:
-            picture: such as ``observation.images.front``.
-
-        Raises:
-            CheckpointError: it has none.
-        """
-        known = self.features().get(picture)
-        if known is None:
-            raise CheckpointError(
-                f"{self.state_file or self.file} has no statistics of '{picture}', by which "
-                f"{self.where} scales it; copy the whole checkpoint again"
-            )
-        flat = {name: values.reshape(-1) for name, values in known.values.items()}
-        found = Feature(picture, known.where, flat)
-        return found.get("mean", 3), found.get("std", 3)
 
 
 @dataclass(frozen=True)
@@ -165,7 +67,7 @@ class Pipelines:
         action = self.need("unnormalizer_processor").scaled(ACTION, actions, given)
         return normalization(state, action, horizon)
 
-    def find(self, kind: type[_Kind]) -> _Kind | None:
+    def find(self, kind: type[ConfigKind]) -> ConfigKind | None:
         """Configuration of the first step of a kind, in the pre-processor before its partner."""
         found = (step.config for step in (*self.pre, *self.post))
         return next((config for config in found if isinstance(config, kind)), None)
@@ -262,7 +164,7 @@ def _step(file: Path, entry: Mapping[str, Any], own: Collection[str]) -> Step:
         raise CheckpointError(f"step '{name}' of {file} is damaged; copy the checkpoint again")
     config = None
     if name in KNOWN and name not in own:
-        config = _understood(f"step '{name}' of {file}", raw, KNOWN[name])
+        config = understood(f"step '{name}' of {file}", raw, KNOWN[name])
     elif name not in own and name not in _NOTHING:
         raise CheckpointError(
             f"step '{name}' of {file} is not known, and leaving it out would change the policy; "
@@ -283,16 +185,6 @@ def _step(file: Path, entry: Mapping[str, Any], own: Collection[str]) -> Step:
         state_file=state_file,
         artifacts={k: p for k, v in artifacts.items() if (p := _beside(file, v)) is not None},
     )
-
-
-def _understood(where: str, raw: Mapping[str, Any], kind: type[_Kind]) -> _Kind:
-    try:
-        return kind.model_validate(raw)
-    except ValidationError as error:
-        raise CheckpointError(
-            f"{where} is not understood at {first_problem(error)}; it means something that "
-            "this version does not do: retrain without it, or ask for it"
-        ) from error
 
 
 def _beside(file: Path, named: Any) -> Path | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from quantvla_ros.checkpoints.byte_pairs import MERGES, VOCABULARY, byte_pair_tokenizer
 from quantvla_ros.checkpoints.checkpoint import Checkpoint
-from quantvla_ros.checkpoints.pipelines import Step
+from quantvla_ros.checkpoints.pipeline_step import Step
 from quantvla_ros.checkpoints.sentencepiece import sentencepiece_tokenizer
 from quantvla_ros.errors import CheckpointError
 

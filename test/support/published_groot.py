@@ -16,6 +16,7 @@ from quantvla_ros.checkpoints.checkpoint import Checkpoint
 
 PARAMETERS, TENSORS = 3_144_016_000, 1031
 LANGUAGE, VISUAL = "backbone.model.model.language_model.", "backbone.model.model.visual."
+WORDS, WORDS_TOO = 151936, "backbone.model.lm_head.weight"
 DIT, READER = "action_head.model.", "action_head.vl_self_attention.transformer_blocks."
 EMBODIMENTS = 32
 
@@ -63,9 +64,8 @@ def _vision():
     return found
 
 
-def _language():
-    found = {f"{LANGUAGE}embed_tokens.weight": (151936, 2048), f"{LANGUAGE}norm.weight": (2048,)}
-    found["backbone.model.lm_head.weight"] = (151936, 2048)
+def language_shapes(model, words, layers):
+    """Of a Qwen3 model 2048 wide, whose names begin so, with so many words and layers."""
     shapes = {
         "self_attn.q_proj": (2048, 2048),
         "self_attn.k_proj": (1024, 2048),
@@ -79,10 +79,10 @@ def _language():
         "input_layernorm": (2048,),
         "post_attention_layernorm": (2048,),
     }
-    layers = range(16)
-    return found | {
-        f"{LANGUAGE}layers.{n}.{name}.weight": shape
-        for n in layers
+    ends = {f"{model}embed_tokens.weight": (words, 2048), f"{model}norm.weight": (2048,)}
+    return ends | {
+        f"{model}layers.{n}.{name}.weight": shape
+        for n in range(layers)
         for name, shape in shapes.items()
     }
 
@@ -130,7 +130,8 @@ def head_shapes(blocks, states, actions):
 
 def published_checkpoint() -> Checkpoint:
     """The checkpoint, opened, in NVIDIA's layout; reading any tensor of it is an error."""
-    shapes = {**_vision(), **_language(), **head_shapes(32, 132, 132)}
+    shapes = {**_vision(), **language_shapes(LANGUAGE, WORDS, 16), **head_shapes(32, 132, 132)}
+    shapes[WORDS_TOO] = (WORDS, 2048)
     sources = {name: Shape(shape) for name, shape in shapes.items()}
     config = {"model_type": "Gr00tN1d7", "select_layer": 16}
     return Checkpoint(Path("GR00T-N1.7-3B"), config, sources, {}, {})

@@ -9,14 +9,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from support.published_groot import Shape, head_shapes, linear_shapes, norm_shapes
+from support.published_groot import (
+    Shape,
+    head_shapes,
+    language_shapes,
+    linear_shapes,
+    norm_shapes,
+)
 
 from quantvla_ros.checkpoints.checkpoint import Checkpoint
 
 PARAMETERS, TENSORS = 2_413_522_880, 899
-EAGLE, DIT = "backbone.eagle_model.", "action_head.model."
+EAGLE = "backbone.eagle_model."
 LANGUAGE, TOWER = f"{EAGLE}language_model.", f"{EAGLE}vision_model.vision_model."
-WORDS_TOO = f"{LANGUAGE}lm_head.weight"
+WORDS, WORDS_TOO = 151680, f"{LANGUAGE}lm_head.weight"
 
 
 def _vision():
@@ -40,32 +46,10 @@ def _vision():
     return found | linear_shapes(f"{EAGLE}mlp1.0", 2048, 1152)
 
 
-def _language():
-    found = {f"{LANGUAGE}model.embed_tokens.weight": (151680, 2048), WORDS_TOO: (151680, 2048)}
-    found[f"{LANGUAGE}model.norm.weight"] = (2048,)
-    shapes = {
-        "self_attn.q_proj": (2048, 2048),
-        "self_attn.k_proj": (1024, 2048),
-        "self_attn.v_proj": (1024, 2048),
-        "self_attn.o_proj": (2048, 2048),
-        "self_attn.q_norm": (128,),
-        "self_attn.k_norm": (128,),
-        "mlp.gate_proj": (6144, 2048),
-        "mlp.up_proj": (6144, 2048),
-        "mlp.down_proj": (2048, 6144),
-        "input_layernorm": (2048,),
-        "post_attention_layernorm": (2048,),
-    }
-    return found | {
-        f"{LANGUAGE}model.layers.{n}.{name}.weight": shape
-        for n in range(12)
-        for name, shape in shapes.items()
-    }
-
-
 def published_checkpoint() -> Checkpoint:
     """The checkpoint, opened, in NVIDIA's layout; reading any tensor of it is an error."""
-    shapes = {**_vision(), **_language(), **head_shapes(16, 64, 32)}
+    language = language_shapes(f"{LANGUAGE}model.", WORDS, 12)
+    shapes = {**_vision(), **language, **head_shapes(16, 64, 32), WORDS_TOO: (WORDS, 2048)}
     shapes["action_head.future_tokens.weight"] = (32, 1536)
     sources = {name: Shape(shape) for name, shape in shapes.items()}
     return Checkpoint(Path("GR00T-N1.5-3B"), {"model_type": "gr00t_n1_5"}, sources, {}, {})

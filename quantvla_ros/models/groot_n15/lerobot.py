@@ -12,7 +12,8 @@ from typing import Any
 
 from quantvla_ros.checkpoints.checkpoint import Checkpoint
 from quantvla_ros.checkpoints.options import ImportOptions
-from quantvla_ros.checkpoints.pipelines import Step, read_pipelines
+from quantvla_ros.checkpoints.pipeline_step import Step
+from quantvla_ros.checkpoints.pipelines import read_pipelines
 from quantvla_ros.checkpoints.robot_mapping import IMAGES
 from quantvla_ros.checkpoints.shared_steps import Config
 from quantvla_ros.checkpoints.statistics import ACTION, STATE, Feature, Scaled
