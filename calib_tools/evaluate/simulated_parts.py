@@ -13,11 +13,12 @@ from quantvla_ros.backends.base import RunningPolicy
 from quantvla_ros.control.limits import FloatArray, JointLimits
 from quantvla_ros.control.window import Window
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.inference.client import ChunkResult
+from quantvla_ros.inference.client import ChunkResult, Failure, Result
 from quantvla_ros.processing.noise import draw_noise
 from quantvla_ros.robot.action_prefix import ActionPrefix
 from quantvla_ros.robot.interface import Interface
 from quantvla_ros.robot.observation import Observation
+from quantvla_ros.robot.tip_pose import FarPoseError
 from quantvla_ros.serving.drive import JointAxes
 from quantvla_ros.serving.input_buffer import InputBuffer
 from quantvla_ros.serving.input_types import Frame, JointSample
@@ -169,8 +170,8 @@ class InProcessWorker:
         self._due = self._since + self._latency()
         self._request = observation, draw_noise(self._policy.manifest, seed, counter), prefix
 
-    def poll(self) -> ChunkResult | None:
-        """Compute the chunk that is due.
+    def poll(self) -> Result | None:
+        """Compute the chunk that is due; poses that are nowhere near the tip fail as in a node.
 
         Raises:
             QuantVLAError: the policy refuses the observation.
@@ -179,7 +180,10 @@ class InProcessWorker:
         if not self.busy or now < self._due - TIMESTEP_S / 2:  # times are sums of floats
             return None
         self.busy = False
-        return ChunkResult(self._policy.infer(*self._request), now - self._since)
+        try:
+            return ChunkResult(self._policy.infer(*self._request), now - self._since)
+        except FarPoseError as error:
+            return Failure("BACKEND_ERROR", str(error))
 
     def close(self) -> None:
         """There is nothing to end."""

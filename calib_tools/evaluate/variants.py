@@ -174,17 +174,17 @@ def check_fits_robot(manifest: BundleManifest, path: Path) -> None:
             "square ones of one size; give a bundle that was made for it."
         )
     for what, names in (("state", interface.state.names), ("actions", interface.action.names)):
-        if tuple(names) != JOINT_NAMES:
+        if sorted(names) != sorted(JOINT_NAMES):
             strange = [name for name in names if name not in JOINT_NAMES]
-            detail = f"joint '{strange[0]}', which is unknown there" if strange else "other joints"
+            detail = f"joint '{strange[0]}', which is unknown there" if strange else "fewer joints"
             raise BundleError(
-                f"The {what} of bundle '{path}' have {detail}: the simulated robot has "
+                f"The bundle '{path}' has among its {what} {detail}: the simulated robot has "
                 f"{', '.join(JOINT_NAMES)}; give a bundle that was made for it."
             )
     if interface.action.moves_tip:
         raise BundleError(
-            f"The bundle '{path}' commands the tool's pose and the simulated robot takes joint "
-            "positions; give a bundle that was made for it."
+            f"The bundle '{path}' commands motions of the tool (ee_delta), which need MoveIt Servo, "
+            "and the simulated robot has none; give a bundle of joints or of poses of the tool."
         )
 
 

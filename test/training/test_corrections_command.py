@@ -134,7 +134,7 @@ def missing(bundle, path):
 @pytest.mark.parametrize(
     ("made", "sentence"),
     [
-        (another_robot, "have joint 'shoulder', which is unknown there: .* made for it"),
+        (another_robot, "joint 'shoulder', which is unknown there: .* made for it"),
         (another_camera, "wants a camera 'top' and the simulated robot has .* made for it"),
         (other_pictures, "wants pictures of 64x64 and a data set holds 96x96; give .* here"),
         (damaged, "is not the file that the bundle was written with .* again"),
