@@ -183,8 +183,9 @@ def check_fits_robot(manifest: BundleManifest, path: Path) -> None:
             )
     if interface.action.moves_tip:
         raise BundleError(
-            f"The bundle '{path}' commands motions of the tool (ee_delta), which need MoveIt Servo, "
-            "and the simulated robot has none; give a bundle of joints or of poses of the tool."
+            f"The bundle '{path}' commands motions of the tool (ee_delta), which need MoveIt "
+            "Servo, and the simulated robot has none; give a bundle of joints or of poses of the "
+            "tool."
         )
 
 

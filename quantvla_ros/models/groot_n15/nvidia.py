@@ -19,13 +19,14 @@ from quantvla_ros.errors import CheckpointError
 from quantvla_ros.models.dit.groups import Groups
 from quantvla_ros.models.dit.trained import Trained, choose, refused_statistics
 from quantvla_ros.models.groot_n15.lerobot import TOKENIZER
+from quantvla_ros.models.groot_n15.rotations import with_rotations
 from quantvla_ros.models.groot_n15.sizes import settings
 
 METADATA = "experiment_cfg/metadata.json"
 NUMBERS = {"new_embodiment": 31, "oxe_droid": 17, "agibot_genie1": 26, "gr1": 24}
 COMPOSED = {
     "gr1": "whose state is told by sines and cosines",
-    "oxe_droid": "whose rotations are told by matrices",
+    "oxe_droid": "whose gripper is told as open or closed",
 }
 """Embodiments whose values are made otherwise than by their ranges."""
 
@@ -55,9 +56,8 @@ def read_nvidia(checkpoint: Checkpoint, options: ImportOptions) -> Trained:
     metadata = content[tag]
     keys = {kind: _keys(where, kind, metadata, told) for kind in ("video", "state", "action")}
     modality = {kind: {"modality_keys": names} for kind, names in keys.items()}
-    for kind in ("state", "action"):
-        _check_rotations(where, metadata["modalities"][kind], keys[kind])
-    groups = Groups(where, modality, metadata["statistics"], percentiles=False, relative=False)
+    statistics = with_rotations(where, metadata, keys, told.get("target_rotations"))
+    groups = Groups(where, modality, statistics, percentiles=False, relative=False)
     head = told["action_head_cfg"]
     horizon = head["action_horizon"]
     action, counted = groups.action(horizon, clip=False)
@@ -94,15 +94,6 @@ def _keys(
             f"has {', '.join(known)}"
         )
     return said
-
-
-def _check_rotations(where: str, groups: Mapping[str, Any], names: Sequence[str]) -> None:
-    for name in names:
-        if kind := groups[name].get("rotation_type"):
-            raise CheckpointError(
-                f"{where} has group '{name}', a rotation told as {kind}, which is not carried "
-                "here; train the policy with joint values"
-            )
 
 
 def _size(resolution: Sequence[int]) -> tuple[int, int]:

@@ -105,7 +105,7 @@ ARM = [f"j{n}" for n in range(6)]
             lambda c: c["new_embodiment"]["modalities"]["state"]["gripper"].update(
                 rotation_type="quaternion"
             ),
-            "group 'gripper', a rotation told as quaternion",
+            "'gripper', a rotation told as quaternion, and does not say.*target_rotations of",
         ),
         (
             lambda c: c["new_embodiment"]["statistics"]["action"].pop("gripper"),
