@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 
 from quantvla_ros.models.dit.head import TimeConstants
 from quantvla_ros.models.dit.network import Context, DiTNetwork
-from quantvla_ros.models.graphs import NOISY_CHUNK, VELOCITY, Graph
+from quantvla_ros.models.graphs import NOISY_CHUNK, VELOCITY, Graph, Graphs, HostInputs
 
 PARTS = {
     "visual": "vision",
@@ -43,12 +43,6 @@ class Step(nn.Module):
         return self.network.step(x_t, constants, Context(state, memory, bias))
 
 
-def context_names(network: DiTNetwork) -> tuple[str, ...]:
-    """Names of what the context graph gives: the state's tokens, keys and values."""
-    blocks = range(0, network.config.head.layers, 2)
-    return (STATE, *(f"{kind}_{number}" for number in blocks for kind in ("key", "value")))
-
-
 def context_outputs(
     network: DiTNetwork, features: Tensor, there: Tensor, state: Tensor
 ) -> tuple[Tensor, ...]:
@@ -58,17 +52,36 @@ def context_outputs(
     return (network.state_tokens(state), *flat)
 
 
-def step_graph(network: DiTNetwork) -> Graph:
-    """The half that is run once a step."""
-    inputs = (NOISY_CHUNK, "rows", "modulation", BIAS, *context_names(network))
-    return Graph(Step(network), inputs, (VELOCITY,), "head")
+def both_graphs(
+    network: DiTNetwork,
+    context: nn.Module,
+    inputs: tuple[str, ...],
+    host: Callable[[Mapping[str, Tensor]], HostInputs],
+    parts: Mapping[str, str] = PARTS,
+    tensorrt: tuple[int, int] | None = None,
+) -> Graphs:
+    """Both graphs; context gives the state's tokens and keys and values of every second block.
 
+    Args:
+        network: whole.
+        context: module of the half that is run once a chunk; returns `context_outputs`.
+        inputs: names of its inputs.
+        host: see `Graphs`.
+        parts: see `Graphs`.
+        tensorrt: of the context, see `Graph`.
+    """
+    blocks = range(0, network.config.head.layers, 2)
+    made = (STATE, *(f"{kind}_{number}" for number in blocks for kind in ("key", "value")))
+    step_inputs = (NOISY_CHUNK, "rows", "modulation", BIAS, *made)
 
-def time_inputs(network: DiTNetwork) -> Callable[[Tensor], dict[str, Tensor]]:
-    """What a flow time [1] gives the step."""
-
-    def given(t: Tensor) -> dict[str, Tensor]:
+    def time(t: Tensor) -> dict[str, Tensor]:
         constants = network.time_constants(t)
         return {"rows": constants.rows, "modulation": constants.modulation}
 
-    return given
+    return Graphs(
+        context=Graph(context, inputs, made, "reader", tensorrt),
+        step=Graph(Step(network), step_inputs, (VELOCITY,), "head"),
+        host=host,
+        time=time,
+        parts=parts,
+    )

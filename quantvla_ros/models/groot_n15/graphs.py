@@ -12,15 +12,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from quantvla_ros.models.dit.graphs import (
-    BIAS,
-    PARTS,
-    context_names,
-    context_outputs,
-    step_graph,
-    time_inputs,
-)
-from quantvla_ros.models.graphs import Graph, Graphs, HostInputs
+from quantvla_ros.models.dit.graphs import BIAS, PARTS, both_graphs, context_outputs
+from quantvla_ros.models.graphs import Graphs, HostInputs
 from quantvla_ros.models.groot_n15.network import GrootN15, Places, pixels_of
 
 _CONTEXT = ("pixels", "state", "tokens", "cos", "sin", "causal", "there")
@@ -40,7 +33,7 @@ class _Context(nn.Module):
 
 
 def graphs(network: nn.Module) -> Graphs:
-    """Both graphs; context gives the state's tokens and keys and values of every second block."""
+    """See `both_graphs`."""
     assert isinstance(network, GrootN15)
 
     def host(inputs: Mapping[str, Tensor]) -> HostInputs:
@@ -56,10 +49,5 @@ def graphs(network: nn.Module) -> Graphs:
         }
         return HostInputs(context, {BIAS: places.there})
 
-    return Graphs(
-        context=Graph(_Context(network), _CONTEXT, context_names(network), "reader"),
-        step=step_graph(network),
-        host=host,
-        time=time_inputs(network),
-        parts={**PARTS, "connector": "vision"},
-    )
+    parts = {**PARTS, "connector": "vision"}
+    return both_graphs(network, _Context(network), _CONTEXT, host, parts)

@@ -8,15 +8,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from quantvla_ros.models.dit.graphs import (
-    BIAS,
-    PARTS,
-    context_names,
-    context_outputs,
-    step_graph,
-    time_inputs,
-)
-from quantvla_ros.models.graphs import Graph, Graphs, HostInputs
+from quantvla_ros.models.dit.graphs import BIAS, both_graphs, context_outputs
+from quantvla_ros.models.graphs import Graphs, HostInputs
 from quantvla_ros.models.groot_n17.network import GrootN17, Places
 from quantvla_ros.models.groot_n17.vision import patch_pixels
 
@@ -42,7 +35,7 @@ class _Context(nn.Module):
 
 
 def graphs(network: nn.Module) -> Graphs:
-    """Both graphs; context gives the state's token and keys and values of every second block."""
+    """See `both_graphs`."""
     assert isinstance(network, GrootN17)
 
     def host(inputs: Mapping[str, Tensor]) -> HostInputs:
@@ -57,11 +50,4 @@ def graphs(network: nn.Module) -> Graphs:
         }
         return HostInputs(context, {BIAS: places.text})
 
-    names = context_names(network)
-    return Graphs(
-        context=Graph(_Context(network), _CONTEXT, names, "reader", tensorrt=OLDEST_TENSORRT),
-        step=step_graph(network),
-        host=host,
-        time=time_inputs(network),
-        parts=PARTS,
-    )
+    return both_graphs(network, _Context(network), _CONTEXT, host, tensorrt=OLDEST_TENSORRT)
