@@ -10,6 +10,9 @@ import threading
 import time
 
 _PR_SET_PDEATHSIG = 1
+# Looked up here: `end_with_parent` is called between fork and exec, where the loader's lock may be
+# held by a thread that the child does not have, and it would wait for ever, and so its parent.
+_prctl = ctypes.CDLL(None).prctl
 _WATCH_S = 0.5
 
 
@@ -23,7 +26,7 @@ def end_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
         parent: process id of the parent, which the parent itself has asked for.
         number: of the signal.
     """
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+    _prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         os._exit(1)  # it died before the kernel was told
 

@@ -7,14 +7,17 @@ on the simulation's state and no picture is rendered, so hundreds of scenes take
 
 from __future__ import annotations
 
-import multiprocessing
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 from calib_tools.common.cores import usable_cores
 from calib_tools.common.progress import Report
 from calib_tools.common.tables import markdown_grid
 from calib_tools.evaluate.statistics import Rate
+from quantvla_ros.parent_process import watch_parent
 from studies.study import run_study, study_parser
 
 KIND, RECORD = "studies.experts", "experts.json"
@@ -36,11 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     def measure(report: Report) -> dict[str, Any]:
         from simulation.tasks.registry import TASKS
 
-        context = multiprocessing.get_context("spawn")
         rows = []
         jobs = [(family, options.seeds) for family in TASKS]
-        with context.Pool(min(len(jobs), usable_cores())) as pool:
-            for row in pool.imap(play, jobs):
+        # A process that dies is an error here; a `Pool` would wait for its scenes for ever.
+        with ProcessPoolExecutor(
+            min(len(jobs), usable_cores()), get_context("spawn"), watch_parent, (os.getpid(),)
+        ) as pool:
+            for row in pool.map(play, jobs):
                 report(f"{row['task']}: {row['solved']} of {options.seeds}")
                 rows.append(row)
         return {"seeds": options.seeds, "rows": rows}

@@ -27,8 +27,9 @@ pytest.register_assert_rewrite("support.family_chain")  # its tests say what was
 
 SEED = 67280421310721  # torch's own, where it is imported later
 LONGEST_FIRST = (
-    "training", "models", "backends", "calib_tools/quantize", "control/test_motion_properties.py",
-    "nodes", "studies", "calib_tools",
+    "training", "test_wheel.py", "models", "backends", "calib_tools/quantize",
+    "control/test_motion_properties.py", "nodes", "studies", "calib_tools", "launch", "simulation",
+    "inference", "test_",
 )  # fmt: skip
 """What lasts seconds a test: at the end one of two processes would wait for the other's file."""
 

@@ -12,7 +12,14 @@ from support import processor_waits
 from support.processor_waits import ProcessorWaits
 from support.waiting import wait_until
 
-BUSY = "import os; os.sched_setaffinity(0, {%d}); print(flush=True)\nwhile True: pass"
+BUSY = """
+import os
+parent = os.getppid()
+os.sched_setaffinity(0, {%d})
+print(flush=True)
+while os.getppid() == parent:
+    pass
+"""  # it ends with a test process that is killed
 
 
 @pytest.fixture

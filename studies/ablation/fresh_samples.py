@@ -90,7 +90,7 @@ class FreshSamples:
             errors: list[float] = found["errors_mrad"]
             return errors
         reference = self._float_chunks(show)[0]
-        errors = _differences(reference, self._chunks(path, 0, show))
+        errors = _differences(reference, self._chunks(path, range(1), show)[0])
         write_json(note, {"of": of, "errors_mrad": errors})
         return errors
 
@@ -109,20 +109,21 @@ class FreshSamples:
 
         file = self.out / NOTES / f"float-{self.sha256[:16]}-{DRAWS}.npy"
         if not file.is_file():
-            chunks = np.stack([self._chunks(self.bundle, draw, show) for draw in range(DRAWS)])
+            chunks = self._chunks(self.bundle, range(DRAWS), show)
             content = io.BytesIO()
             np.save(content, chunks)
             write_file(file, content.getvalue())
         return np.asarray(np.load(file), dtype=np.float64)
 
-    def _chunks(self, path: Path, draw: int, show: Show) -> Chunks:
-        """Chunks [N, horizon, joints] of the arm alone: a gripper's command is no angle."""
+    def _chunks(self, path: Path, draws: range, show: Show) -> Chunks:
+        """Chunks [draws, N, horizon, joints] of the arm: a gripper's command is no angle."""
         from calib_tools.quantize.judging import chunks_of
         from studies.ablation.making import load_made
 
         policy = load_made(self.bundle, path)
         arm = policy.manifest.interface.action.of_type("arm")
-        return chunks_of(policy, self._each(show), _SEED + draw)[..., arm]
+        made = [chunks_of(policy, self._each(show), _SEED + draw) for draw in draws]
+        return np.stack(made)[..., arm]
 
     def _each(self, show: Show) -> Iterator[Observation]:
         for place, sample in enumerate(self.samples):

@@ -125,13 +125,6 @@ def test_a_chunk_continues_what_the_robot_does_meanwhile(float_bundle, buffer):
     np.testing.assert_allclose(chunk.actions[:2], rows, atol=1e-5)
 
 
-def test_the_cpus_instructions_give_the_yardsticks_chunks(float_bundle, buffer):
-    plain, fast = (load_policy(float_bundle, name) for name in ("reference", "cpu"))
-    observation, noise = load_buffer(buffer).samples[0], draw_noise(plain.manifest, 3, 0)
-    expected, got = (policy.infer(observation, noise).actions for policy in (plain, fast))
-    np.testing.assert_allclose(got, expected, atol=1e-4)
-
-
 def test_quantize_rounds_the_layers_of_the_layout_and_judges(quantized):
     found = load_manifest(quantized)
     integer = {r.name for r in found.quantization.layers if r.precision == "int8"}

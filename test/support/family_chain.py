@@ -135,6 +135,8 @@ class FamilyChain:
         assert found.gate.samples == 9 and found.gate.cosine > self.cosine[quantized.name]
 
     def test_the_gate_judges_again(self, quantized, float_bundle, buffer):
+        if quantized.name != "w8a8":
+            pytest.skip("what is loaded is the same for both")
         assert gate(quantized, float_bundle, buffer).samples == 9
 
     def test_inspect_and_report_tell_of_it(self, quantized, tmp_path):
@@ -149,12 +151,6 @@ class FamilyChain:
 
     def test_a_chunk_continues_what_the_robot_does_meanwhile(self, float_bundle, buffer):
         assert_continues(float_bundle, buffer)
-
-    def test_the_cpus_instructions_give_the_yardsticks_chunks(self, float_bundle, buffer):
-        plain, fast = (load_policy(float_bundle, name) for name in ("reference", "cpu"))
-        observation, noise = load_buffer(buffer).samples[0], draw_noise(plain.manifest, 3, 0)
-        expected, got = (policy.infer(observation, noise).actions for policy in (plain, fast))
-        np.testing.assert_allclose(got, expected, atol=1e-4)
 
     def test_the_node_moves_a_robot_with_it(self, ros, quantized, tmp_path):
         if quantized.name != "w8a8":

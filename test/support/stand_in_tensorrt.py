@@ -30,10 +30,26 @@ def plan_of(program) -> bytes:
     return MAGIC + len(content).to_bytes(8, "little") + content
 
 
-@cache
-def program_of(content: bytes):
-    """The exported graph; read once, since that takes a second."""
-    return torch.export.load(io.BytesIO(content))
+class Program:
+    """The exported graph of a plan, and what it gives for its example."""
+
+    def __init__(self, content):
+        program = torch.export.load(io.BytesIO(content))
+        self._module = program.module()
+        self.inputs = list(program.graph_signature.user_inputs)
+        example = list(program.example_inputs[0])
+        made = self.run(example)
+        self.outputs = list(made)
+        tensors = dict(zip(self.inputs, example, strict=True)) | made
+        self.specs = {name: (value.shape, value.dtype) for name, value in tensors.items()}
+
+    def run(self, inputs):
+        with torch.no_grad():
+            return self._module(*inputs)
+
+
+program_of = cache(Program)
+"""Read once, since that takes a second; engines hold nothing else of it."""
 
 
 class Severity(IntEnum):
@@ -126,19 +142,11 @@ class Engine:
     """A loaded plan."""
 
     def __init__(self, trt, log, program):
-        self.trt, self.log, self._module = trt, log, program.module()
-        self.inputs = list(program.graph_signature.user_inputs)
-        example = list(program.example_inputs[0])
-        made = self.run(example)
-        self.outputs, self.name = list(made), "step" if "velocity" in made else "context"
-        tensors = dict(zip(self.inputs, example, strict=True)) | made
-        self.specs = {name: (value.shape, value.dtype) for name, value in tensors.items()}
+        self.trt, self.log, self.run = trt, log, program.run
+        self.inputs, self.outputs, self.specs = program.inputs, program.outputs, program.specs
+        self.name = "step" if "velocity" in self.outputs else "context"
         self.num_io_tensors = len(self.specs)
         self.device_memory_size_v2 = 1000 if self.name == "context" else 600
-
-    def run(self, inputs):
-        with torch.no_grad():
-            return self._module(*inputs)
 
     def get_tensor_name(self, index):
         return list(self.specs)[index]

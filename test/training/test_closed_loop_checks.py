@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from support.made_up_frames import write_data_set
 from support.tiny_run import start
@@ -17,6 +18,7 @@ def trained(run):
     return torch.load(run / CHECKPOINT, weights_only=False)
 
 
+@pytest.mark.slow  # two trainings of two processes each
 def test_a_check_is_logged_and_changes_nothing(tmp_path):
     demos, plain, checked = (tmp_path / name for name in ("demos", "plain", "checked"))
     write_data_set(demos, [6, 6])

@@ -99,25 +99,32 @@ def test_q_and_dq_of_text_and_pictures_read_in_turn():
 
 
 def test_q_and_dq_of_all_that_was_seen_and_read():
-    policy = graph_policy("groot_n15")
-    policy.quantize()
-    found = {name: (one[DQ], one[Q]) for name, one in counts(policy).items()}
     # All blocks that read are given one tensor: one quantizer for all.
     wanted = expected("groot_n15", "llm+dit")
     weights, inputs = wanted["context"]
-    readers = policy.network.config.head.layers // 2
-    assert found == {**wanted, "context": (weights, inputs - readers + 1)}
+    readers = quantized("groot_n15").network.config.head.layers // 2
+    assert read("groot_n15") == {**wanted, "context": (weights, inputs - readers + 1)}
+
+
+def structure(network):
+    """Modules and tensors of a network, but for the tensors' numbers: what a graph is made of."""
+    tensors = {name: (tuple(t.shape), t.dtype) for name, t in network.state_dict().items()}
+    return str(network), tensors
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_folded_corrections_add_no_operator(family):
+    """Counted in the graphs of two families, for an export takes seconds; the others have nothing
+    in their networks that an operator could come from."""
     corrected = graph_policy(family)
     corrected.quantize()
     for attention in corrected.family.attentions(corrected.network).values():
         assert isinstance(attention, Attention)
         fold_temperature(attention, torch.full((attention.heads,), 1.1))
         fold_balance(attention, 0.9)
-    assert counts(corrected) == counted(family)
+    assert structure(corrected.network) == structure(quantized(family).network)
+    if family in ("mini_pi05", "groot_n15"):
+        assert counts(corrected) == counted(family)
 
 
 def test_a_rotation_at_run_time_is_one_product_with_a_constant():

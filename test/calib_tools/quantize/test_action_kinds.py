@@ -38,6 +38,7 @@ pytest.importorskip("rclpy")  # a picture is taken out of its message by ROS
 
 JOINTS = ["shoulder", "elbow", "finger"]
 ONE_ARM = ((ARM, "rad", JOINTS[:2]), (GRIPPER, "m", JOINTS[2:]))
+RECIPE = Recipe(target="reference")  # what multiplies knows no units, and it loads at once
 DEGREES = ((DELTA_ARM, "deg", JOINTS[:2]), (GRIPPER, "mm", JOINTS[2:]))
 
 
@@ -101,7 +102,7 @@ def tip(path):
 )
 def test_a_policy_is_quantized_judged_and_reported_in_si(tmp_path, tiny_buffer, make, names, unit):
     bundle = make(tmp_path / "float")
-    quantize(bundle, tiny_buffer, Recipe(), tmp_path / "int8", force=False)
+    quantize(bundle, tiny_buffer, RECIPE, tmp_path / "int8", force=False)
     judged = gate(tmp_path / "int8", bundle, tiny_buffer)
     assert [motion.name for motion in judged.motions] == names
     assert judged.motions[0].unit == unit
@@ -153,7 +154,7 @@ def test_two_arms_with_two_grippers(tmp_path, streams):
     samples, counts = collector.finish()
     write_buffer(tmp_path / "buffer", config, samples, counts, ["live topics"])
     bundle = save_untrained(tmp_path / "float", groups, groups, [0.0] * 4, [0.05] * 4)
-    quantize(bundle, tmp_path / "buffer", Recipe(), tmp_path / "int8", force=False)
+    quantize(bundle, tmp_path / "buffer", RECIPE, tmp_path / "int8", force=False)
     judged = load_manifest(tmp_path / "int8").gate
     assert [motion.name for motion in judged.motions] == ["l_arm", "r_arm"]
     assert judged.gripper_commands == 2 * 4

@@ -36,7 +36,7 @@ def layer_report(path, out, **recipe):
     made = quantize_bundle(
         path,
         Samples(CALIBRATION, HELD_OUT, "0" * 64),
-        Recipe(**recipe),
+        Recipe(target="reference", **recipe),  # it loads at once
         out,
         force=False,
         ray=None,

@@ -34,21 +34,16 @@ WRONG = {
 """Temperatures that the quantized network is disturbed by; the fit finds their inverse."""
 
 
-@pytest.fixture(params=["llm+dit_mlp", "llm+dit"])
-def layout(request):
-    """Wq is float in the first and integer in the second."""
-    return request.param
-
-
 @pytest.fixture(scope="module")
 def quantized(tmp_path_factory):
     """Quantizes once what tests ask for, in whatever order they do."""
     return cache(partial(quantize, tmp_path_factory))
 
 
-@pytest.fixture(params=["shared", "per_head"])
-def made(request, layout, quantized):
-    return quantized(request.param, layout)
+@pytest.fixture(params=[("shared", "llm+dit_mlp"), ("per_head", "llm+dit")])
+def made(request, quantized):
+    """Either kind of norm; Wq, which its temperature leaves alone, is float and integer."""
+    return quantized(*request.param)
 
 
 def quantize(tmp_path_factory, kind, layout):

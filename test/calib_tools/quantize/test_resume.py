@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,10 @@ FILES = ("weights.safetensors", "bundle.yaml", "tokenizer.json", "layers.json")
 
 
 def quantize(path, out, recipe, progress=lambda text, done: None):
-    return quantize_bundle(
-        path, Samples(SAMPLES[:14], SAMPLES[14:], "0" * 64), recipe, out, False, None, progress
-    )
+    """For the yardstick, which loads at once."""
+    data = Samples(SAMPLES[:14], SAMPLES[14:], "0" * 64)
+    recipe = replace(recipe, target="reference")
+    return quantize_bundle(path, data, recipe, out, False, None, progress)
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +43,14 @@ def path(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def undisturbed(path, measured_here):
-    """Makes the bundle of a recipe without a stop, once."""
+    """Makes the bundle of a recipe without a stop, once, in this process alone."""
 
     @functools.cache
     def made(recipe):
-        return quantize(path, path.parent / str(len(list(path.parent.iterdir()))), recipe).path
+        out = path.parent / str(len(list(path.parent.iterdir())))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(measuring, "play_in_processes", play_here)
+            return quantize(path, out, recipe).path
 
     return made
 

@@ -15,9 +15,11 @@ from quantvla_ros.quantization import layerwise
 
 SAMPLES = Samples(observations(20)[:10], observations(20)[10:], "0" * 64)
 RECIPES = {
-    "plain": Recipe(scheme="w4a8", layout="llm+dit_mlp"),
-    "transformed": Recipe(layout="llm+dit", transforms=("smoothquant", "hadamard")),
-    "sequential": Recipe(scheme="w4a8", layout="llm+dit", sequential=True),
+    "plain": Recipe(target="reference", scheme="w4a8", layout="llm+dit_mlp"),
+    "transformed": Recipe(
+        target="reference", layout="llm+dit", transforms=("smoothquant", "hadamard")
+    ),
+    "sequential": Recipe(target="reference", scheme="w4a8", layout="llm+dit", sequential=True),
 }
 
 

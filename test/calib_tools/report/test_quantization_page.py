@@ -41,7 +41,7 @@ def quantized(path, name, recipe):
     quantize_bundle(
         path,
         Samples(SAMPLES[:14], SAMPLES[14:], "0" * 64),
-        recipe,
+        replace(recipe, target="reference"),  # which loads at once
         path.parent / name,
         False,
         None,

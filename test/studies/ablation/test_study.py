@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 import torch
 from support.tiny_policy import FLOW, network_inputs, noise, observations, save_tiny_bundle
@@ -26,7 +28,9 @@ def path(tmp_path_factory):
     return save_tiny_bundle(tmp_path_factory.mktemp("bundles") / "float")
 
 
+@functools.cache
 def studied(path, *arguments, **more):
+    """A made study; not to be changed, for several tests look at one."""
     study = Study(*arguments, **more)
     return make_study(path, SAMPLES[:14], SAMPLES[14:], study, lambda text, share: None)
 

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.waiting import wait_until
+from support.waiting import patient, wait_until
 
 from calib_tools.buffer.store import load_buffer
 from studies.jetson_check.command import run_command
@@ -101,7 +101,7 @@ def test_a_check_that_is_stopped_leaves_a_record_and_no_process(tmp_path, number
     pid = tmp_path / "pid"
     wait_until(lambda: pid.exists() and pid.read_text(), 60, "the second step")
     check.send_signal(number)
-    _, said = check.communicate()
+    _, said = check.communicate(timeout=patient(60))
     assert check.returncode == 128 + number and "the record says so far" in said
     found = json.loads((tmp_path / "record.json").read_text())
     assert [step["status"] for step in found.values()] == ["done", "stopped", "not run yet"]
