@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 _TESTS = Path(__file__).parents[1]
@@ -13,6 +14,12 @@ def import_path(*more: Path) -> str:
     """PYTHONPATH with which a child imports the package, the tests' helpers and ``more``."""
     before = filter(None, [os.environ.get("PYTHONPATH")])
     return os.pathsep.join([*map(str, (*more, _TESTS, _TESTS.parent)), *before])
+
+
+def hear_signals() -> None:
+    """A `preexec_fn`: a shell starts what runs in the background, these tests perhaps, deaf."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def children_of(pid: int) -> set[int]:

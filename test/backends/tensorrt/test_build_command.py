@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from support.process_life import hear_signals
 from support.tiny_policy import save_tiny_bundle
 from support.waiting import wait_until
 
@@ -29,8 +30,7 @@ def start(*arguments):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A suite in the background of a shell is deaf to Ctrl-C, and so would be what it starts.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=hear_signals,
     )
 
 

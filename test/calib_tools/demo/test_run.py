@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from support.process_life import alive, children_of
+from support.process_life import alive, children_of, hear_signals
 from support.waiting import patient, wait_until
 
 from calib_tools.demo.run import run_demo
@@ -25,14 +25,8 @@ def start(tmp_path, tiny_bundle) -> subprocess.Popen:
         text=True,
         env=os.environ | {"TMPDIR": str(tmp_path)},
         start_new_session=True,
-        preexec_fn=_hear_signals,
+        preexec_fn=hear_signals,
     )
-
-
-def _hear_signals() -> None:
-    """A shell starts what runs in the background, these tests perhaps, deaf to some."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGHUP, 129)])

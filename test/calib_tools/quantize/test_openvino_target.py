@@ -16,6 +16,7 @@ pytest.importorskip("openvino", reason="optional: pip install -r requirements/op
 pytest.importorskip("onnxscript", reason="optional: pip install -r requirements/openvino.txt")
 
 
+@pytest.mark.slow  # four exports of the policy
 @pytest.mark.skipif(why_not_exact() is not None, reason="INT8 is refused here")
 def test_a_bundle_for_openvino_is_judged_by_it_and_runs_on_it(
     tiny_bundle, tiny_buffer, tmp_path, monkeypatch

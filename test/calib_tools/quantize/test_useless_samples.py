@@ -36,7 +36,7 @@ def refused(path, out, match, calibration=SAMPLES[:14], **recipe):
         quantize_bundle(
             path,
             Samples(calibration, SAMPLES[14:], "0" * 64),
-            Recipe(**recipe),
+            Recipe(target="reference", **recipe),  # it loads at once
             out,
             False,
             None,
@@ -161,7 +161,7 @@ def test_a_disk_that_fills_up_at_the_end_leaves_the_bundle_that_was_there(
         quantize_bundle(
             path,
             Samples(SAMPLES[:14], SAMPLES[14:], "0" * 64),
-            Recipe(rounding="rtn"),
+            Recipe(target="reference", rounding="rtn"),
             out,
             True,
             None,

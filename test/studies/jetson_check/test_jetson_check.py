@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.process_life import hear_signals
 from support.waiting import patient, wait_until
 
 from calib_tools.buffer.store import load_buffer
@@ -97,7 +98,9 @@ with study_command("studies.jetson_check"):
 def test_a_check_that_is_stopped_leaves_a_record_and_no_process(tmp_path, number):
     words = [sys.executable, "-c", STOPPED, str(tmp_path)]
     where = {**os.environ, "PYTHONPATH": str(ROOT)}
-    check = subprocess.Popen(words, env=where, stderr=subprocess.PIPE, text=True)
+    check = subprocess.Popen(
+        words, env=where, stderr=subprocess.PIPE, text=True, preexec_fn=hear_signals
+    )
     pid = tmp_path / "pid"
     wait_until(lambda: pid.exists() and pid.read_text(), 60, "the second step")
     check.send_signal(number)
