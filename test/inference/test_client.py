@@ -26,6 +26,12 @@ def shared(bundle):
         yield client
 
 
+@pytest.fixture(autouse=True)
+def patient_with_the_system(monkeypatch):
+    """A busy one is done with a killed process later than a control loop can wait."""
+    monkeypatch.setattr("quantvla_ros.inference.client._END_S", 10.0)
+
+
 @pytest.fixture
 def client(shared):
     """One whose worker serves: a test that ended it leaves it to the next to start another."""
