@@ -77,6 +77,8 @@ class StateSpace:
         known = [*self.names, *([TIP] if self.pose else [])]
         if odd := sorted(set(self.told) - set(known)):
             raise ValueError(f"state.told has '{odd[0]}', which is neither a joint nor the tip")
+        if self.pose is not None and self.pose.frame != "base":
+            raise ValueError("state.pose is counted in the frame of the tip, where it never moves")
         for given in self.entries:
             if given.si not in ("rad", "m"):
                 raise ValueError(f"state '{given.name}' is a joint's and maps to {given.si}")

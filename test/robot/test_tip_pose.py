@@ -68,5 +68,12 @@ def test_what_a_pose_needs_is_checked():
         replace(state, entries=state.entries[1:])
     with pytest.raises(ValueError, match=r"state.told has 'elbow', which is neither a joint"):
         replace(state, told=(TIP, "elbow"))
+    with pytest.raises(ValueError, match=r"state.pose is counted in the frame of the tip"):
+        replace(state, pose=replace(state.pose, frame="tip"))
+    with pytest.raises(ValueError, match=r"action.told lists finger, and the network puts out f"):
+        replace(action, told=("finger",))
+    with pytest.raises(ValueError, match=r"poses need joint 'a1', which is no state"):
+        blind = replace(state, entries=state.entries[3:], told=(), pose=None)
+        replace(interface(), state=blind)
     with pytest.raises(ValueError, match=r"action.width is 3, below its 7 values"):
         replace(action, width=3)

@@ -83,6 +83,11 @@ class Groups:
             given.append((group, self._ends(counts)))
             relative += [counts] * width
             origins += range(begin, begin + width)
+        if len(poses) > 1:
+            raise CheckpointError(
+                f"{self.where} commands poses of {len(poses)} tips among {', '.join(self._actions)}"
+                ", and one tip is carried; train with joint actions, or one arm alone"
+            )
         counted = Counted(relative, origins, poses)
         return _scaled(ACTION, self.where, given, clip, rows=rows), counted
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -180,6 +181,20 @@ def test_robot_yaml_says_where_the_pose_is_and_how_it_is_told(tmp_path):
         imported(six, robot_file(tmp_path, "euler", posed, posed))
 
 
+def test_poses_of_two_tips_are_refused(tmp_path):
+    path = checkpoint(tmp_path / "raw", ["eef_6d"], ["eef_6d", "gripper_position"])
+
+    def twice(content):
+        action = content["processor_kwargs"]["modality_configs"]["new_embodiment"]["action"]
+        action["modality_keys"] = ["eef_6d", "eef_6d"]
+        action["action_configs"][1] = action["action_configs"][0]
+
+    change(path / "processor_config.json", twice)
+    robot = robot_file(tmp_path, "vector", ["tip"], ["tip"])
+    with pytest.raises(CheckpointError, match=r"poses of 2 tips among eef_6d, eef_6d, and one tip"):
+        imported(path, robot)
+
+
 def test_values_scaled_by_mean_and_deviation_are_refused(tmp_path):
     path, robot = droid(tmp_path)
 
@@ -190,3 +205,18 @@ def test_values_scaled_by_mean_and_deviation_are_refused(tmp_path):
     change(path / "processor_config.json", scaled)
     with pytest.raises(CheckpointError, match=r"scales state group 'joint_position' by mean and"):
         imported(path, robot)
+
+
+def test_lerobots_own_layout_says_the_same(tmp_path):
+    path = shutil.copytree(golden("groot_relative").path, tmp_path / "lerobot")
+
+    def posed(content):
+        ways = content["steps"][0]["config"]["modality_config"]["action"]["action_configs"]
+        ways[0].update(type="EEF", format="xyz+rotvec")
+
+    change(path / "policy_postprocessor.json", posed)
+    robot = robot_file(tmp_path, "vector", ["tip", "gripper"], ["tip", "gripper"])
+    change(robot, lambda content: content.update(cameras={"front": "/front", "wrist": "/wrist"}))
+    action = imported(path, robot).manifest.interface.action
+    assert action.names == [*ARM, "gripper"] and action.follows
+    assert action.pose.frame == "tip" and action.pose.rotation == "vector"
