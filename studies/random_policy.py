@@ -65,7 +65,7 @@ TINY = SMOLVLA_SIZED.model_copy(
 """The same shape, made in a moment: for fuzzing and for tests."""
 
 
-def save_random_bundle(path: Path, config: MiniPi05Config = SMOLVLA_SIZED, seed: int = 0) -> int:
+def save_random_bundle(path: Path, config: MiniPi05Config = SMOLVLA_SIZED) -> int:
     """Write a float bundle with random weights; returns its number of parameters."""
     import torch
 
@@ -73,7 +73,7 @@ def save_random_bundle(path: Path, config: MiniPi05Config = SMOLVLA_SIZED, seed:
     from quantvla_ros.bundle.tokenizer import build_word_tokenizer
     from quantvla_ros.models.mini_pi05.network import MiniPi05
 
-    torch.manual_seed(seed)
+    torch.manual_seed(0)
     network = MiniPi05(config)
     tensors = {name: value.half() for name, value in network.state_dict().items()}
     count = sum(parameter.numel() for parameter in network.parameters())
@@ -107,10 +107,10 @@ def _manifest(config: MiniPi05Config) -> BundleManifest:
 
 
 def random_observations(
-    count: int, image_size: int = SMOLVLA_SIZED.image_size, seed: int = 0
+    count: int, image_size: int = SMOLVLA_SIZED.image_size
 ) -> list[Observation]:
     """Observations with pictures of noise and instructions of `TOKENS` random words."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     shape = (image_size, image_size, 3)
     return [
         Observation(

@@ -84,7 +84,7 @@ ROUNDS = (
 )
 
 
-def stages(work: Path, rounds: tuple[Round, ...] = ROUNDS) -> list[Stage]:
+def stages(work: Path) -> list[Stage]:
     """All stages, in order."""
     planned = [
         Stage(
@@ -95,8 +95,8 @@ def stages(work: Path, rounds: tuple[Round, ...] = ROUNDS) -> list[Stage]:
         for name, (seeds, fps) in DEMONSTRATIONS.items()
     ]
     so_far: list[str] = []
-    for number, item in enumerate(rounds, 1):
-        run, last = str(work / f"run{number}"), number == len(rounds)
+    for number, item in enumerate(ROUNDS, 1):
+        run, last = str(work / f"run{number}"), number == len(ROUNDS)
         bundle = str(BUNDLE if last else work / f"bundle{number}")
         start = [] if number == 1 else ["--init", str(work / f"run{number - 1}")]
         narrow = ["--narrow"] if item.narrow else []

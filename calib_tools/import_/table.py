@@ -10,16 +10,11 @@ from calib_tools.common.tables import add_row, new_table
 from quantvla_ros.bundle.contract import Contract, ValueLine
 
 
-def show_contract(contract: Contract, title: str = "") -> None:
-    """Print it.
-
-    Args:
-        contract: of an import, or of the bundle that one wrote.
-        title: of the first table; the checkpoint's name if none is given.
-    """
+def show_contract(contract: Contract) -> None:
+    """Print that of an import, or of the bundle that one wrote."""
     console = Console()
     cameras = new_table(
-        title or f"Checkpoint {contract.checkpoint}", "camera", "in the checkpoint", "topic", "size"
+        f"Checkpoint {contract.checkpoint}", "camera", "in the checkpoint", "topic", "size"
     )
     for line in contract.cameras:
         add_row(cameras, line.slot, line.key, line.topic, f"{line.width}x{line.height}")

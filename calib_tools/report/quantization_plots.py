@@ -137,9 +137,9 @@ def temperature_figure(logits: Mapping[str, Mapping[str, Sequence[float]]]) -> s
         return svg(figure)
 
 
-def ranking_figure(rows: Rows, most: int = RANKED) -> str:
+def ranking_figure(rows: Rows) -> str:
     """The first layers by what each alone does to the action; the colour says what was chosen."""
-    shown = list(rows)[:most]
+    shown = list(rows)[:RANKED]
     names = [f"{row['name']} {row['bits']} bit" for row in shown]
     with drawing():
         figure, (panel,) = _tall(names, 1)

@@ -43,12 +43,11 @@ class _Spec:
         return [text for text, _, kind in self.pieces if kind in kinds]
 
 
-def sentencepiece_tokenizer(file: Path, begin: bool) -> str:
+def sentencepiece_tokenizer(file: Path) -> str:
     """Make the text of tokenizer.json.
 
     Args:
         file: sentencepiece model of type BPE, as PaliGemma's is.
-        begin: whether every text begins with the model's token for that.
 
     Raises:
         CheckpointError: it is damaged, or does what tokenizer.json cannot say.
@@ -72,7 +71,7 @@ def sentencepiece_tokenizer(file: Path, begin: bool) -> str:
     # Found in the text as it is normalized, the longest first, before anything is merged.
     for text in spec.of_kind(_USER):
         tokenizer.add_tokens([AddedToken(text, normalized=True, special=False)])
-    if begin and spec.bos >= 0:
+    if spec.bos >= 0:
         token = spec.pieces[spec.bos][0]
         tokenizer.post_processor = processors.TemplateProcessing(
             single=f"{token} $A", special_tokens=[(token, spec.bos)]

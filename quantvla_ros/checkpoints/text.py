@@ -20,11 +20,7 @@ TOKENIZER = "tokenizer.json"
 
 
 def find_tokenizer(
-    checkpoint: Checkpoint,
-    given: Path | None,
-    step: Step | None = None,
-    named: str = "",
-    begin: bool = True,
+    checkpoint: Checkpoint, given: Path | None, step: Step | None = None, named: str = ""
 ) -> str:
     """The text of tokenizer.json.
 
@@ -33,18 +29,16 @@ def find_tokenizer(
         given: by the user, a file or a folder; it wins.
         step: of the pipeline that tokenizes; it may have the folder, or only the name.
         named: name on the hub where no step tells it.
-        begin: whether a sentencepiece model's prompts begin with its token for that; tokenizer.json
-            says so itself.
 
     Raises:
         CheckpointError: there is none, or it cannot be read; says where to get it.
     """
     if given is not None:
-        return read_tokenizer(given, begin)
+        return read_tokenizer(given)
     artifact = step.artifacts.get("tokenizer_name") if step is not None else None
     for folder in (artifact, checkpoint.path):
         if folder is not None and _content(folder) is not None:
-            return read_tokenizer(folder, begin)
+            return read_tokenizer(folder)
     name = (str(step.raw.get("tokenizer_name") or "") if step is not None else "") or named
     where = step.where if step is not None else str(checkpoint.path)
     raise CheckpointError(
@@ -54,13 +48,12 @@ def find_tokenizer(
     )
 
 
-def read_tokenizer(path: Path, begin: bool = True) -> str:
+def read_tokenizer(path: Path) -> str:
     """The text of tokenizer.json from a file or a folder.
 
     Args:
         path: tokenizer.json, a sentencepiece ``.model``, or a folder with one of them or with
             vocab.json and merges.txt.
-        begin: see `find_tokenizer`.
 
     Raises:
         CheckpointError: there is nothing of these, or it is damaged.
@@ -74,7 +67,7 @@ def read_tokenizer(path: Path, begin: bool = True) -> str:
     if found.name == VOCABULARY:
         return byte_pair_tokenizer(found.parent)
     if found.suffix == ".model":
-        return sentencepiece_tokenizer(found, begin)
+        return sentencepiece_tokenizer(found)
     import tokenizers
 
     try:

@@ -21,6 +21,9 @@ from quantvla_ros.nodes.qos import LATCHED
 from quantvla_ros.nodes.recorder import TopicTap
 from quantvla_ros.nodes.service_call import call_service
 
+ANSWER_S = 30.0
+"""How long the simulated robot has for an answer."""
+
 
 class Operator:
     """Publishes instructions, resets the simulated scene, drives the policy node, taps topics."""
@@ -65,38 +68,38 @@ class Operator:
         """Publish an instruction; an empty one makes the arm hold."""
         self._instruction.publish(String(data=text))
 
-    def choose_scene(self, seed: int, timeout_s: float = 30.0) -> None:
+    def choose_scene(self, seed: int) -> None:
         """Make `seed` that of the next reset.
 
         Raises:
             QuantVLAError: the simulated robot does not answer or refuses.
         """
-        self._set("seed", seed, timeout_s)
+        self._set("seed", seed)
 
-    def silence(self, source: str, silent: bool, timeout_s: float = 30.0) -> None:
+    def silence(self, source: str, silent: bool) -> None:
         """Let a source of the simulated robot (a camera, joint_states) fall silent, or speak again.
 
         Raises:
             QuantVLAError: the simulated robot does not answer or refuses.
         """
-        self._set(f"silence_{source}", silent, timeout_s)
+        self._set(f"silence_{source}", silent)
 
-    def misplace(self, offset: float, timeout_s: float = 30.0) -> None:
+    def misplace(self, offset: float) -> None:
         """Let every joint of the simulated robot be told `offset` (rad or m) from where it is.
 
         Raises:
             QuantVLAError: the simulated robot does not answer or refuses.
         """
-        self._set("joint_offset", offset, timeout_s)
+        self._set("joint_offset", offset)
 
-    def _set(self, name: str, value: float, timeout_s: float) -> None:
+    def _set(self, name: str, value: float) -> None:
         request = SetParameters.Request(
             parameters=[Parameter(name, value=value).to_parameter_msg()]
         )
-        if not call_service(self._set_parameters, request, timeout_s).results[0].successful:
+        if not call_service(self._set_parameters, request, ANSWER_S).results[0].successful:
             raise QuantVLAError(f"The simulated robot refused a new value of '{name}'.")
 
-    def reset_scene(self, timeout_s: float = 30.0) -> Mapping[str, Any]:
+    def reset_scene(self, timeout_s: float = ANSWER_S) -> Mapping[str, Any]:
         """Reset the scene to the next seed; return the state of the new scene.
 
         Raises:

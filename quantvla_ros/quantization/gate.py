@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -70,16 +69,10 @@ class Thresholds(BaseModel):
         return UnitThresholds(self.spread_floor_m, self.chunk_max_m, self.jerk_floor_m)
 
 
-def load_thresholds(path: Path | None = None) -> Thresholds:
-    """The package's thresholds, or those of another file."""
-    text = (
-        resources.files("quantvla_ros.quantization")
-        .joinpath("thresholds.yaml")
-        .read_text(encoding="utf-8")
-        if path is None
-        else path.read_text(encoding="utf-8")
-    )
-    return Thresholds.model_validate(yaml.safe_load(text))
+def load_thresholds() -> Thresholds:
+    """The package's thresholds."""
+    file = resources.files("quantvla_ros.quantization").joinpath("thresholds.yaml")
+    return Thresholds.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True)

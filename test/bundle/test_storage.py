@@ -24,7 +24,6 @@ from quantvla_ros.bundle.storage import (
 from quantvla_ros.bundle.tensors import check_tensors, tensor_header
 from quantvla_ros.errors import BundleError, OutputExistsError
 
-QUICK = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 DTYPES = [torch.float32, torch.float16, torch.bfloat16, torch.int8, torch.uint8]
 FLOATS, CODES = torch.ones(3, 4), torch.ones(5).char()
 STRANGE = [

@@ -18,11 +18,11 @@ OWN = {"smolvla_new_line_processor", "pi05_prepare_state_tokenizer_processor_ste
 FLOWS = ("smolvla", "pi05", "pi05_mean_std", "pi05_relative")
 
 
-def norm_of(path, given=None, horizon=8):
+def norm_of(path, given=None):
     pipelines = read_pipelines(open_checkpoint(path), OWN)
     state = pipelines.need("normalizer_processor").scaled(STATE, 8, given)
     action = pipelines.need("unnormalizer_processor").scaled(ACTION, 7, given)
-    return normalization(state, action, horizon)
+    return normalization(state, action, 8)
 
 
 @pytest.fixture

@@ -29,9 +29,9 @@ KINDS = [None, "per_head", "shared"]
 LAYOUTS = ["llm+dit_mlp", "llm+dit"]
 
 
-def student_of(network, layout, bits=8):
+def student_of(network, layout):
     student = copy.deepcopy(network)
-    precision = Precision(bits)
+    precision = Precision(8)
     names = select_layers(layer_roles(student), layout)
     quantize_nearest(student, names, precision, native_activation_bits(precision))
     return student

@@ -29,8 +29,8 @@ def batches(count=4, width=8):
     return [torch.randn(2, 5, width, generator=generator) for _ in range(count)]
 
 
-def observed(network, data, hessian=True, names=NAMES):
-    return observe_inputs(network, names, lambda: [network(x) for x in data], hessian)
+def observed(network, data, hessian=True):
+    return observe_inputs(network, NAMES, lambda: [network(x) for x in data], hessian)
 
 
 def test_statistics_are_those_of_all_batches_joined():

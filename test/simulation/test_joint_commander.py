@@ -22,8 +22,8 @@ def commander():
     return JointCommander(NAMES, np.array([0.0, 0.0, 0.04]), servo)
 
 
-def to(x, y, finger, seconds=1.0):
-    return JointTrajectory(NAMES, [TrajectoryPoint(seconds, (x, y, finger))])
+def to(x, y, finger):
+    return JointTrajectory(NAMES, [TrajectoryPoint(1.0, (x, y, finger))])
 
 
 def run(c, start, seconds):

@@ -13,7 +13,7 @@ import torch
 from support.parity import PARITY, golden
 
 from quantvla_ros.backends.policy import Policy, policy_of
-from quantvla_ros.bundle.storage import Bundle, save_bundle
+from quantvla_ros.bundle.storage import Bundle
 from quantvla_ros.bundle.tokenizer import Tokenizer
 from quantvla_ros.checkpoints.checkpoint import open_checkpoint
 from quantvla_ros.checkpoints.options import Imported, ImportOptions
@@ -80,12 +80,6 @@ def float_policy(path: Path | str, kind: torch.dtype | None = None, **changes) -
     """The same on the yardstick."""
     bundle = float_bundle(path, kind, **changes)
     return policy_of(bundle, load_network(bundle))
-
-
-def saved(path: Path, checkpoint: str = "pi05", **changes) -> Path:
-    """A float bundle on disk."""
-    made = imported(checkpoint, **changes)
-    return save_bundle(path, made.manifest, made.weights, made.tokenizer_json)
 
 
 def observation(name: str) -> Observation:

@@ -65,7 +65,7 @@ def recorded_fps(directory: Path) -> int:
     return int(read_description(directory / INFO_PATH, {"fps": int})["fps"])
 
 
-def finish(directory: Path, fps: int, robot_type: str = "panda") -> None:
+def finish(directory: Path, fps: int) -> None:
     """Take all parts in and write the description anew.
 
     Raises:
@@ -104,7 +104,7 @@ def finish(directory: Path, fps: int, robot_type: str = "panda") -> None:
     write_parquet(directory / EPISODES_PATH, pa.Table.from_pylist(episodes))
     write_json(directory / STATS_PATH, totals.summary())
     write_json(directory / PARTS_PATH, {"parts": names})
-    write_json(directory / INFO_PATH, _info(episodes, frames, sentences, fps, robot_type))
+    write_json(directory / INFO_PATH, _info(episodes, frames, sentences, fps))
     for name in waiting:
         part_path(directory, name).unlink()
 
@@ -186,11 +186,10 @@ def _info(
     frames: int,
     sentences: Iterable[str],
     fps: int,
-    robot_type: str,
 ) -> dict[str, Any]:
     return {
         "codebase_version": VERSION,
-        "robot_type": robot_type,
+        "robot_type": "panda",
         "total_episodes": len(episodes),
         "total_frames": frames,
         "total_tasks": len(list(sentences)),

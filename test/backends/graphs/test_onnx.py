@@ -47,10 +47,10 @@ class Alone(nn.Module):
         return {f"out_{i}": layer(x) for i, (layer, x) in named}
 
 
-def inputs_on_the_grid(layer, rows=16):
+def inputs_on_the_grid(layer):
     """Inputs between two ties of the grid, where no arithmetic rounds to the other side."""
-    codes = torch.randint(-127, 128, (rows, layer.columns)).float()
-    off = (torch.rand(rows, layer.columns) - 0.5) * 0.9
+    codes = torch.randint(-127, 128, (16, layer.columns)).float()
+    off = (torch.rand(16, layer.columns) - 0.5) * 0.9
     return (codes + off).clamp(-127, 127) * layer.activation_scale
 
 

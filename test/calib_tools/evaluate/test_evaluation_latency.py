@@ -34,8 +34,8 @@ class Unplayable:
         raise AssertionError("a change has the latency of its bundle")
 
 
-def fake(variant, label="tiny@odd"):
-    return dataclasses.replace(variant, label=label, change=Unplayable())
+def fake(variant):
+    return dataclasses.replace(variant, label="tiny@odd", change=Unplayable())
 
 
 def test_more_denoise_steps_take_longer(variant):

@@ -9,8 +9,8 @@ from quantvla_ros.quantization.rounding.codes import dequantize, grid_limit
 from quantvla_ros.quantization.rounding.nearest import round_nearest
 
 
-def weight_of(seed=0, rows=5, columns=16):
-    return torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed))
+def weight_of(seed=0):
+    return torch.randn(5, 16, generator=torch.Generator().manual_seed(seed))
 
 
 @settings(max_examples=30, deadline=None)

@@ -37,10 +37,10 @@ def test_the_network_computes_the_same(outlier):
     assert {n for n, m in out.named_modules() if isinstance(m, DuQuantLinear)} == set(names)
 
 
-def outlier_tokens(width=128):
+def outlier_tokens():
     """Two massive channels, which share a block, and eight large ones."""
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(500, width, generator=generator)
+    x = torch.randn(500, 128, generator=generator)
     x[:, [3, 9]] *= 100.0
     x[:, 20:28] *= 10.0
     return x
