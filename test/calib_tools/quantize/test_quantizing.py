@@ -96,7 +96,7 @@ def test_gate_of_the_bundle_is_the_one_judged_again(path, report):
 
 def test_a_bundle_that_misses_a_threshold_fails(path, report):
     strict = load_thresholds().model_copy(update={"error_share": 1e-9})
-    assert not judge_bundles(path, report.path, HELD_OUT, strict).passed
+    assert not judge_bundles(path, report.path, HELD_OUT, strict, "reference").passed
 
 
 def test_same_buffer_same_bytes(path, report, tmp_path):
@@ -139,7 +139,7 @@ def test_existing_output_needs_force(path, report):
 
 def test_too_few_samples_to_judge_a_bundle(path, report):
     with pytest.raises(CalibrationBufferError, match="record a larger buffer"):
-        judge_bundles(path, report.path, HELD_OUT[:1])
+        judge_bundles(path, report.path, HELD_OUT[:1], backend="reference")
 
 
 def test_fewer_integer_layers_than_the_layout_says_are_refused(path, report, tmp_path):

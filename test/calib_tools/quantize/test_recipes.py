@@ -65,12 +65,10 @@ def test_names_that_need_no_torch_are_those_of_the_code_behind_them():
 @pytest.mark.parametrize(
     "recipe",
     [
-        {"scheme": "w4a8"},
         {"scheme": "w4a8", "group": 8, "rounding": "clip"},
         {"scheme": "w8a16", "rounding": "rtn"},
         {"scheme": "w4a16", "transforms": ("smoothquant", "hadamard")},
         {"scheme": "w8a8", "activations": "static"},
-        {"scheme": "w8a8", "layout": "all"},
         {"scheme": "w4a8", "layout": "all", "rounding": "rtn", "corrections": ()},
         {"scheme": "w4a8", "layout": "llm+dit", "sequential": True},
     ],
