@@ -60,6 +60,8 @@ def test_whole_life_cycle(robot, float_bundle, tmp_path):
         worker = policy.worker_pid()
         policy.client.activate()
         policy.bring_to_motion()
+        begun = len(robot.windows)
+        wait_until(lambda: len(robot.windows) > begun + 10, 20, "windows of the moving arm")
         policy.client.deactivate()
         assert policy.client.state() == "inactive"
         wait_until(lambda: robot.at_rest, 5, "rest")
