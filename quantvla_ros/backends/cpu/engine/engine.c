@@ -11,8 +11,7 @@
 // By their numbers, as in `instructions.py`.
 static Operation *const OPERATIONS[] = {
     NULL,       norm, integer_linear, float_linear, attention, rotary, convolution,
-    group_norm, map,  copy,           softmax,      reduce,    embed,  matmul,
-    hadamard,
+    group_norm, map,  copy,           softmax,      embed,     hadamard,
 };
 enum { KNOWN = sizeof OPERATIONS / sizeof *OPERATIONS };
 

@@ -26,7 +26,7 @@ struct Worker {
 typedef int Operation(const struct Instruction *it, const struct Worker *worker);
 
 Operation norm, integer_linear, float_linear, attention, rotary, convolution, group_norm, map, copy,
-    softmax, reduce, embed, matmul, hadamard;
+    softmax, embed, hadamard;
 
 // Wait for the other workers.
 void meet(const struct Worker *worker);

@@ -41,10 +41,8 @@ class Op(IntEnum):
     MAP = 8
     COPY = 9
     SOFTMAX = 10
-    REDUCE = 11
-    EMBED = 12
-    MATMUL = 13
-    HADAMARD = 14
+    EMBED = 11
+    HADAMARD = 12
 
 
 class Activation(IntEnum):
@@ -89,16 +87,6 @@ class Function(IntEnum):
     ABS = 31
     LOG = 32
     FILL = 33
-
-
-class Reduction(IntEnum):
-    """Reductions of the last axis, as `reduce.c` has them."""
-
-    SUM = 0
-    MEAN = 1
-    MAX = 2
-    VAR = 3
-    MEAN_SQUARE = 4
 
 
 @dataclass(frozen=True)

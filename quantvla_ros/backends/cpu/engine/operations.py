@@ -15,7 +15,6 @@ from quantvla_ros.backends.cpu.engine.instructions import (
     Heads,
     Instruction,
     Op,
-    Reduction,
     Rows,
     Segment,
     make,
@@ -207,28 +206,6 @@ def softmax(x: Rows, shape: tuple[int, int, int], out: Rows, scale: float = 1.0)
     return make(Op.SOFTMAX, n, [x.address, out.address], [scale])
 
 
-def reduce(
-    kind: Reduction,
-    x: Rows,
-    shape: tuple[int, int],
-    out: tuple[int, int],
-    element: int = 1,
-    correction: int = 0,
-) -> Instruction:
-    """Reduction of each row to a number.
-
-    Args:
-        kind: which.
-        x: rows; `inner_stride` is not used.
-        shape: rows and width.
-        out: address, and stride between numbers.
-        element: stride between the elements of a row.
-        correction: taken off the count in a variance.
-    """
-    n = [*shape, x.outer, element, out[1], correction]
-    return make(Op.REDUCE, n, [x.address, out[0]], flags=kind)
-
-
 def embed(
     ids: tuple[int, int],
     table: Rows,
@@ -250,22 +227,6 @@ def embed(
     n = [*shape, ids[1], table.outer, out.outer]
     p = [ids[0], table.address, out.address]
     return make(Op.EMBED, n, p, [scale], TABLES.index(dtype))
-
-
-def matmul(
-    a: Strided, b: Strided, shape: tuple[int, int, int, int], out: Rows, scale: float = 1.0
-) -> Instruction:
-    """out[i] = scale * a[i] . b[i].
-
-    Args:
-        a: strides of batch, row and column of [M, K].
-        b: the same of [K, N].
-        shape: batch, M, K, N.
-        out: outer: stride of the batch; inner_stride: of a row.
-        scale: of the products.
-    """
-    n = [*shape, *a.strides, *b.strides, out.outer, out.inner_stride]
-    return make(Op.MATMUL, n, [a.address, b.address, out.address], [scale])
 
 
 def hadamard(x: Rows, shape: tuple[int, int, int], out: Rows) -> Instruction:

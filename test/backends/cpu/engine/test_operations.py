@@ -13,7 +13,6 @@ from quantvla_ros.backends.cpu.engine.instructions import (
     Function,
     Grid,
     Heads,
-    Reduction,
     Rows,
     Segment,
 )
@@ -240,22 +239,6 @@ def test_softmax_of_rows(machine, width):
     close(out, (x.double() * 0.5).softmax(dim=1), 1e-6)
 
 
-def test_reductions(machine):
-    x = machine.put(torch.randn(13, 6))
-    results = {
-        Reduction.SUM: lambda y: y.sum(dim=0),
-        Reduction.MEAN: lambda y: y.mean(dim=0),
-        Reduction.MAX: lambda y: y.amax(dim=0),
-        Reduction.VAR: lambda y: y.var(dim=0),
-        Reduction.MEAN_SQUARE: lambda y: y.square().mean(dim=0),
-    }
-    for kind, expected in results.items():
-        out = machine.room(6)
-        column = Rows(x.data_ptr(), 1)
-        machine.run(op.reduce(kind, column, (6, 13), (out.data_ptr(), 1), 6, correction=1))
-        close(out, expected(x.double()), 1e-6)
-
-
 @pytest.mark.parametrize("dtype", op.TABLES)
 @pytest.mark.parametrize("of_ids", [torch.int32, torch.int64])
 def test_rows_of_a_table(machine, dtype, of_ids):
@@ -269,14 +252,3 @@ def test_rows_of_a_table(machine, dtype, of_ids):
     assert torch.equal(out, table[ids.long()].float() * 2)
     with pytest.raises(RuntimeError, match="instruction 0"):
         machine.run(op.embed(given, rows_of(table), (4, 21, 7), rows_of(out)))
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (3, 13, 20, 35), (2, 30, 7, 64)])
-def test_batched_products(machine, shape):
-    batch, m, k, n = shape
-    a = machine.put(torch.randn(batch, k, m)).transpose(1, 2)
-    for b in (machine.put(torch.randn(batch, k, n)), machine.put(torch.randn(batch, n, k)).mT):
-        out = machine.room(batch, m, n)
-        to = Rows(out.data_ptr(), m * n, n)
-        machine.run(op.matmul(strided(a), strided(b), shape, to, 0.25))
-        close(out, 0.25 * a.double() @ b.double())
