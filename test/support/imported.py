@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.checkpoints.options import Imported
+from quantvla_ros.errors import CheckpointError
 from quantvla_ros.models.build import empty_network
 
 _FOLDERS = []
@@ -18,6 +24,18 @@ def checked(found: Imported | None) -> Imported:
     assert found is not None
     found.weights.check(empty_network(found.manifest).state_dict())
     return found
+
+
+def assert_tensors_are_counted(file: Path, prefix: str, needed: str, read: Callable[[], object]):
+    """A tensor too many in a checkpoint's file, and one too few (`needed`), are refused by name."""
+    tensors = load_file(file)
+    save_file({**tensors, f"{prefix}odd.weight": torch.zeros(1)}, file)
+    with pytest.raises(CheckpointError, match=r"holds tensor 'odd.weight'"):
+        read()
+    tensors.pop(prefix + needed)
+    save_file(tensors, file)
+    with pytest.raises(CheckpointError, match=f"lacks tensor '{needed}'"):
+        read()
 
 
 def saved(found: Imported) -> Path:

@@ -58,7 +58,7 @@ class Activation(IntEnum):
 
 
 class Function(IntEnum):
-    """Elementwise functions, as `map.c` has them; the first ten take two operands."""
+    """Elementwise functions, as `map.c` has them; the first eight take two operands."""
 
     ADD = 0
     SUB = 1
@@ -67,26 +67,23 @@ class Function(IntEnum):
     MAX = 4
     MIN = 5
     RSUB = 6
-    RDIV = 7
-    POW = 8
-    COPY = 16
-    NEG = 17
-    EXP = 18
-    SIN = 19
-    COS = 20
-    TANH = 21
-    SILU = 22
-    GELU_TANH = 23
-    GELU_ERF = 24
-    RELU = 25
-    SIGMOID = 26
-    RSQRT = 27
-    SQRT = 28
-    SQUARE = 29
-    RECIPROCAL = 30
-    ABS = 31
-    LOG = 32
-    FILL = 33
+    POW = 7
+    NEG = 16
+    EXP = 17
+    SIN = 18
+    COS = 19
+    TANH = 20
+    SILU = 21
+    GELU_TANH = 22
+    GELU_ERF = 23
+    RELU = 24
+    SIGMOID = 25
+    RSQRT = 26
+    SQRT = 27
+    SQUARE = 28
+    RECIPROCAL = 29
+    ABS = 30
+    LOG = 31
 
 
 @dataclass(frozen=True)

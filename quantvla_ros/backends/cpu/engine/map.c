@@ -8,9 +8,9 @@
 #include "vector_math.h"
 
 enum Function {
-    ADD, SUB, MUL, DIV, MAX, MIN, RSUB, RDIV, POW,
-    COPY = 16, NEG, EXP, SIN, COS, TANH_OF, SILU_OF, GELU_TANH_OF, GELU_ERF_OF, RELU_OF,
-    SIGMOID_OF, RSQRT, SQRT, SQUARE, RECIPROCAL, ABS, LOG, FILL,
+    ADD, SUB, MUL, DIV, MAX, MIN, RSUB, POW,
+    NEG = 16, EXP, SIN, COS, TANH_OF, SILU_OF, GELU_TANH_OF, GELU_ERF_OF, RELU_OF,
+    SIGMOID_OF, RSQRT, SQRT, SQUARE, RECIPROCAL, ABS, LOG,
 };
 
 static Floats each(Floats x, float (*function)(float)) {
@@ -32,9 +32,7 @@ static Floats result(enum Function function, Floats a, Floats b) {
         case MAX: return choose((a > b) | (a != a), a, b);
         case MIN: return choose((a < b) | (a != a), a, b);
         case RSUB: return b - a;
-        case RDIV: return b / a;
         case POW: return powers(a, b);
-        case COPY: return a;
         case NEG: return -a;
         case EXP: return exp_of(a);
         case SIN: return each(a, sinf);
@@ -50,8 +48,7 @@ static Floats result(enum Function function, Floats a, Floats b) {
         case SQUARE: return a * a;
         case RECIPROCAL: return 1.0f / a;
         case ABS: return (Floats)((Ints)a & 0x7fffffff);
-        case LOG: return each(a, logf);
-        default: return b;
+        default: return each(a, logf);
     }
 }
 

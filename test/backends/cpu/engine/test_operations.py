@@ -166,11 +166,9 @@ BINARY = {
     Function.MAX: torch.maximum,
     Function.MIN: torch.minimum,
     Function.RSUB: lambda a, b: b - a,
-    Function.RDIV: lambda a, b: b / a,
     Function.POW: torch.pow,
 }
 UNARY = {
-    Function.COPY: lambda x: x,
     Function.NEG: torch.neg,
     Function.EXP: torch.exp,
     Function.SIN: torch.sin,
