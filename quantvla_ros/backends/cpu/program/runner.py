@@ -56,6 +56,7 @@ class ProgramRunner:
         self._context = {name: block.view(t) for name, t in program.context.items()}
         self._step = {name: block.view(t) for name, t in program.step.items()}
         self._velocity = block.view(program.velocity)
+        self._here = block.times()
         self._times: dict[float, Tensor] = {}
         self._time: float | None = None
         self._chunk = 0
@@ -102,7 +103,7 @@ class ProgramRunner:
         """What a flow time alone changes is computed once: chunks ask for the same few times."""
         if time == self._time:
             return
-        here = self._block.times()
+        here = self._here
         if time not in self._times:
             for name, value in self._graphs.time(torch.tensor([time])).items():
                 self._step[name].copy_(value)
