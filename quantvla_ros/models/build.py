@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from quantvla_ros.bundle.schema import BundleManifest
 from quantvla_ros.bundle.tensors import check_tensors
@@ -16,6 +18,9 @@ from quantvla_ros.models.families import find_family
 from quantvla_ros.models.family import Network
 from quantvla_ros.models.stored import compute_in_float32, may_stay_stored
 from quantvla_ros.validation import first_problem
+
+_DRAWN = (Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.kaiming_uniform_)
+"""What fills a tensor with random numbers and returns it."""
 
 
 def read_architecture(manifest: BundleManifest) -> Any:
@@ -41,8 +46,20 @@ def empty_network(manifest: BundleManifest) -> Network:
         QuantVLAError: see `read_architecture`.
     """
     sizes = read_architecture(manifest)
-    with torch.device("meta"):
+    with torch.device("meta"), _WithoutNumbers():
         return find_family(manifest.family).build(sizes).eval().requires_grad_(False)
+
+
+class _WithoutNumbers(TorchFunctionMode):
+    """Draws no random numbers: to draw them without memory PyTorch loads its compiler, a second."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        if function in _DRAWN:
+            return given["tensor"] if "tensor" in given else args[0]
+        return (torch.empty if function is torch.randn else function)(*args, **given)
 
 
 def load_weights(network: nn.Module, tensors: dict[str, Tensor]) -> None:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How punctual the node is, whether camera frames are lost, what an hour changes."""
+"""How punctual the node is, if camera frames are lost, what an hour changes, what a start takes."""

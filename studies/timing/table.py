@@ -18,9 +18,15 @@ def shares(values: Sequence[float]) -> dict[str, float]:
     return {"p50": p50, "p99": p99, "max": most}
 
 
-RECORD = ("jitter.json", "cameras.json", "soak.json")
+RECORD = ("jitter.json", "cameras.json", "soak.json", "startup.json")
 KIND = "studies.timing"
 _JITTER = {"p50": 2, "p99": 2, "max": 1}  # digits
+_START_UP = {
+    "processor time, least": ("cpu_s", "least"),
+    "processor time, median": ("cpu_s", "median"),
+    "clock, least": ("wall_s", "least"),
+    "clock, median": ("wall_s", "median"),
+}
 _JITTER_HEAD = [
     "node", "real-time priority", "windows", "jitter p50", "p99", "largest", "over 5 ms late",
     "setpoints: velocity / acceleration / jerk over their limits",
@@ -35,7 +41,16 @@ def figures(published: int, ages_ms: list[float]) -> dict[str, Any]:
 
 def markdown(record: Mapping[str, Any]) -> str:
     """The table of a record, by what it studied."""
-    return {"jitter": _jitter, "cameras": _cameras, "soak": _soak}[record["study"]](record)
+    tables = {"jitter": _jitter, "cameras": _cameras, "soak": _soak, "startup": _start_up}
+    return tables[record["study"]](record)
+
+
+def _start_up(record: Mapping[str, Any]) -> str:
+    rows = [
+        [row["cache"], *(f"{row[kind][key]:.1f} s" for kind, key in _START_UP.values())]
+        for row in record["rows"]
+    ]
+    return markdown_grid(["cache", *_START_UP], rows)
 
 
 def _jitter(record: Mapping[str, Any]) -> str:

@@ -9,7 +9,6 @@ all packages and the processor.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import io
 import os
 import tempfile
@@ -25,10 +24,11 @@ from torch import nn
 from quantvla_ros.backends.graphs.constants import tensor_hash
 from quantvla_ros.backends.graphs.export import export_graphs
 from quantvla_ros.backends.graphs.onnx_file import write_onnx
+from quantvla_ros.backends.graphs.source import source_hash
 from quantvla_ros.backends.openvino.library import versions
 from quantvla_ros.bundle.storage import Bundle
 from quantvla_ros.cache_directory import cache_directory
-from quantvla_ros.errors import BackendError, QuantVLAError
+from quantvla_ros.errors import BackendError
 from quantvla_ros.models.family import Network
 from quantvla_ros.models.graphs import Graphs
 from quantvla_ros.processor import cpu_kind
@@ -121,15 +121,8 @@ def _key(bundle: Bundle, network: nn.Module) -> str:
     for name, value in sorted(network.state_dict().items()):
         line = f"{name} {value.dtype} {tuple(value.shape)} {tensor_hash(value)}\n"
         digest.update(line.encode())
-    for folder in sorted({_folder(QuantVLAError), _folder(type(network))}):
-        for file in sorted(folder.rglob("*.py")):
-            digest.update(file.read_bytes())
+    digest.update(source_hash(network).encode())
     return digest.hexdigest()[:32]
-
-
-def _folder(thing: Any) -> Path:
-    """Where the source of a module or class lies; a family may be of another package."""
-    return Path(inspect.getfile(thing)).parent
 
 
 def _forget_unused(folder: Path) -> None:

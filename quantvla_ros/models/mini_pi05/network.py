@@ -42,8 +42,9 @@ class VisionTower(nn.Module):
         self.stem2 = nn.Conv2d(first, second, 4, 2, 1)
         self.stem_norm = nn.GroupNorm(1, second)
         self.stem3 = nn.Conv2d(second, width, 4, 2, 1)
-        self.position_embedding = nn.Parameter(torch.randn(1, tokens, width) * 0.02)
-        self.camera_embedding = nn.Parameter(torch.randn(config.cameras, 1, width) * 0.02)
+        self.position_embedding = nn.Parameter(torch.empty(1, tokens, width).normal_(std=0.02))
+        cameras = torch.empty(config.cameras, 1, width).normal_(std=0.02)
+        self.camera_embedding = nn.Parameter(cameras)
         self.layers = nn.ModuleList(
             VisionBlock(width, config.vision_heads, 4 * width) for _ in range(config.vision_layers)
         )

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The processes of the timing studies: two real cameras over DDS, and the empty loop."""
+"""The processes of the timing studies: two cameras over DDS, the empty loop, the inference."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
+from support.tiny_policy import save_tiny_bundle
 
+from studies.timing import start_up
 from studies.timing.cameras import CAMERAS, study_cameras
 from studies.timing.empty_loop import main
 
@@ -28,3 +30,13 @@ def test_every_wake_up_is_counted(tmp_path):
     assert found["control_rate_hz"] == pytest.approx(100.0)
     assert 0.0 <= found["jitter_ms"]["p50"] <= found["jitter_ms"]["max"]
     assert isinstance(found["realtime"], bool)
+
+
+def test_a_start_from_a_filled_cache_takes_less_of_the_processor(tmp_path, monkeypatch):
+    monkeypatch.setattr(start_up, "ROUNDS", 1)
+    bundle = save_tiny_bundle(tmp_path / "bundle")
+    empty, filled = start_up.study_start_up(bundle, "cpu", lambda text: None)
+    assert (empty["cache"], filled["cache"]) == ("empty", "filled")
+    # A third of it on an idle machine; clock times say how busy the machine is.
+    assert 0 < filled["cpu_s"]["least"] < 0.75 * empty["cpu_s"]["least"]
+    assert filled["cpu_s"]["median"] <= filled["wall_s"]["median"] + 0.1

@@ -60,3 +60,10 @@ def test_tables_show_their_records():
     text = markdown(soak)
     assert "| drop-outs of an input, faults | 59, 59 |" in text
     assert "| memory of the node after minute 5 | +0.0 MB an hour |" in text
+
+
+def test_the_table_of_starts():
+    times = {"least": 2.31, "median": 2.49}
+    rows = [{"cache": "filled", "cpu_s": times, "wall_s": {"least": 2.5, "median": 3.04}}]
+    text = markdown({"study": "startup", "rows": rows})
+    assert text.splitlines()[-1] == "| filled | 2.3 s | 2.5 s | 2.5 s | 3.0 s |"

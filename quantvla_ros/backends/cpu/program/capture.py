@@ -11,14 +11,12 @@ from torch import Tensor, nn
 
 from quantvla_ros.backends.cpu.engine.library import Engine
 from quantvla_ros.backends.cpu.program.constants import Constants
-from quantvla_ros.backends.cpu.program.integer_operator import integer_operators
+from quantvla_ros.backends.cpu.program.exported import plain_graph
 from quantvla_ros.backends.cpu.program.linear_table import LinearTable
 from quantvla_ros.backends.cpu.program.lowering import Lowering, Tapes
 from quantvla_ros.backends.cpu.program.patterns import fuse
 from quantvla_ros.backends.cpu.program.steps import Level, Memory
 from quantvla_ros.backends.cpu.program.weights import Weights
-from quantvla_ros.backends.graphs.export import export_graph
-from quantvla_ros.backends.graphs.lowering import plain_module
 from quantvla_ros.models.graphs import NOISY_CHUNK, Graph, Graphs
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear, quantized_layers
 
@@ -99,10 +97,9 @@ def _lower(
     inputs: Sequence[Tensor],
     lowering: Lowering,
 ) -> list[Tensor]:
-    """Export a graph, fuse it and lower it; returns the values of its outputs."""
-    with torch.no_grad(), integer_operators(network) as layers:
-        module = plain_module(export_graph(graph, example))
-    constants = Constants(module)
-    table = LinearTable(layers, constants)
-    fuse(module.graph, constants, table)
-    return lowering.run(module.graph, constants, table, inputs)
+    """Fuse a graph and lower it; returns the values of its outputs."""
+    plain = plain_graph(network, graph, example)
+    constants = Constants(plain)
+    table = LinearTable(list(quantized_layers(network).items()), constants)
+    fuse(plain.graph, constants, table)
+    return lowering.run(plain.graph, constants, table, inputs)

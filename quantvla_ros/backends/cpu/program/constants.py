@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, fx
 
-from quantvla_ros.backends.graphs.constants import attribute
+from quantvla_ros.backends.cpu.program.graph_text import PlainGraph
 
 _CASTS = (torch.ops.aten.to.dtype, torch.ops.aten._to_copy.default)
 _FILLED = {
@@ -31,17 +31,17 @@ class _Made(NamedTuple):
 class Constants:
     """Of a graph, as it is now. Nothing is kept: a widened weight goes once it is packed."""
 
-    def __init__(self, module: fx.GraphModule) -> None:
-        self._module = module
+    def __init__(self, plain: PlainGraph) -> None:
+        self._attribute = plain.constant
         self._made: dict[fx.Node, _Made] = {}
-        for node in module.graph.nodes:
+        for node in plain.graph.nodes:
             called = node.op == "call_function" and (
                 node.target in _FILLED or all(n in self._made for n in node.all_input_nodes)
             )
             if node.op == "get_attr" or called:
                 value = node.meta.get("val")
-                plain = node.op == "get_attr"
-                self._made[node] = _Made(node.target, node.args, node.kwargs, value, plain)
+                given = node.op == "get_attr"
+                self._made[node] = _Made(node.target, node.args, node.kwargs, value, given)
 
     def __contains__(self, node: Any) -> bool:
         """Whether a value is a node that is the same in every run."""
@@ -51,7 +51,7 @@ class Constants:
         """What a constant node gives, a tensor or several."""
         made = self._made[node]
         if made.attribute:
-            return attribute(self._module, made.target)
+            return self._attribute(made.target)
         if made.target in _FILLED:
             shape = tuple(made.value.shape)
             return torch.full(shape, _FILLED[made.target], dtype=made.value.dtype)
@@ -83,5 +83,5 @@ class Constants:
     def like(self, node: fx.Node) -> Tensor:
         """A constant's shape and type."""
         made = self._made[node]
-        found: Tensor = attribute(self._module, made.target) if made.attribute else made.value
+        found: Tensor = self._attribute(made.target) if made.attribute else made.value
         return found

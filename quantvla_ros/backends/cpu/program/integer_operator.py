@@ -31,17 +31,16 @@ class _Operator(nn.Module):
 
 
 @contextmanager
-def integer_operators(network: nn.Module) -> Iterator[list[tuple[str, QuantizedLinear]]]:
+def integer_operators(network: nn.Module) -> Iterator[None]:
     """Put the operator in the place of every quantized linear, as long as the block runs.
 
-    Yields:
-        Name and layer of every number.
+    Their numbers are their places in `quantized_layers`.
     """
     layers = list(quantized_layers(network).items())
     for number, (name, layer) in enumerate(layers):
         replace_module(network, name, _Operator(number, layer))
     try:
-        yield layers
+        yield
     finally:
         for name, layer in layers:
             replace_module(network, name, layer)

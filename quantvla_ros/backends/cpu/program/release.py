@@ -9,20 +9,20 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from quantvla_ros.models.graphs import Graphs
 
 
-class _Touched(TorchDispatchMode):
-    """Collects the memory of all tensors that operators read."""
+class _Touched(TorchFunctionMode):
+    """Collects the memory of all tensors that PyTorch's functions are given."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.addresses: set[int] = set()
 
-    def __torch_dispatch__(
+    def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         for value in tree_leaves((args, kwargs)):

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -82,14 +82,27 @@ def _map(
 ) -> Tensor:
     given = [value for value in reads.values() if value is not None]
     level = low.memory.level(given)
-    # In the memory order of what is read, as PyTorch has it: pictures stay channels last.
-    like = sum(torch.empty_like(v, device="meta") for v in given)
-    assert isinstance(like, Tensor)
-    out = low.memory.new(like.shape, level, strides=like.stride())
-    spread = {name: None if v is None else v.expand(out.shape) for name, v in reads.items()}
+    shape = torch.broadcast_tensors(*given)[0].shape
+    out = low.memory.new(shape, level, strides=_strides(given, shape))
+    spread = {name: None if v is None else v.expand(shape) for name, v in reads.items()}
     settings = {"function": function, "scalar": scalar}
     low.emit("map", node, spread, {"out": out}, settings)
     return out
+
+
+def _strides(given: Sequence[Tensor], shape: Sequence[int]) -> tuple[int, ...] | None:
+    """Of a result in the memory order of what is read: pictures stay channels last.
+
+    PyTorch has a word for this, which loads its compiler first (a second).
+    """
+    guide = next((v for v in given if v.shape == shape and 0 not in v.stride()), None)
+    if guide is None:
+        return None
+    order = sorted(zip(guide.stride(), shape, range(len(shape)), strict=True))
+    strides, step = [0] * len(shape), 1
+    for _, size, axis in order:
+        strides[axis], step = step, step * size
+    return tuple(strides)
 
 
 HANDLERS: dict[Any, Callable[..., Any]] = {
