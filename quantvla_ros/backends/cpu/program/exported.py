@@ -34,6 +34,8 @@ from quantvla_ros.whole_file import write_file
 
 KEPT = 100
 """Files; a robot needs two for each policy that it runs."""
+_UNTOLD = (" at 0x", "tensor(", "array(")
+"""In the words for a setting: only an address, or numbers that are rounded and cut short."""
 _OF_TORCH = frozenset(nn.Module().__dict__)
 
 
@@ -87,7 +89,7 @@ def _file(module: nn.Module, example: Sequence[Tensor]) -> Path | None:
     """Where a graph is kept; None where nothing can be, or the network's form cannot be told."""
     inputs = " ".join(f"{t.dtype} {tuple(t.shape)}" for t in example)
     form = "\n".join([torch.__version__, inputs, *_form(module)])
-    if " at 0x" in form:  # a function or an object that only its address tells from others
+    if any(word in form for word in _UNTOLD):
         return None
     try:
         digest = hashlib.sha256(f"{source_hash(module)}\n{form}".encode())

@@ -112,7 +112,7 @@ def test_a_file_that_was_cut_or_is_anothers_is_made_anew(folder, exports):
         assert len(exports) == 1 and first.read_bytes() == whole
 
 
-def test_nothing_is_kept_without_a_place_or_of_a_network_with_hooks(tmp_path, exports, monkeypatch):
+def test_nothing_is_kept_without_a_place_or_of_a_network_that_cannot_be_told(tmp_path, exports, monkeypatch):
     def refused(part):
         raise QuantVLAError("there is no folder")
 
@@ -122,7 +122,10 @@ def test_nothing_is_kept_without_a_place_or_of_a_network_with_hooks(tmp_path, ex
     hooked = tiny()
     hooked.network.state_in_proj.register_forward_hook(lambda module, given, out: out * 1.0)
     assert torch.equal(chunks(hooked), wanted)
-    assert len(exports) == 4 and not list(tmp_path.iterdir())
+    table = tiny()
+    table.network.state_in_proj.table = torch.rand(2000)  # neither parameter nor buffer
+    assert torch.equal(chunks(table), wanted)
+    assert len(exports) == 6 and not list(tmp_path.iterdir())
 
 
 def test_a_warm_start_does_not_import_the_compiler_of_pytorch(tmp_path, monkeypatch):
