@@ -112,7 +112,7 @@ def test_a_file_that_was_cut_or_is_anothers_is_made_anew(folder, exports):
         assert len(exports) == 1 and first.read_bytes() == whole
 
 
-def test_nothing_is_kept_without_a_place_or_of_a_network_that_cannot_be_told(tmp_path, exports, monkeypatch):
+def test_nothing_is_kept_without_a_place_or_of_what_cannot_be_told(tmp_path, exports, monkeypatch):
     def refused(part):
         raise QuantVLAError("there is no folder")
 
