@@ -14,6 +14,7 @@ from calib_tools.common.progress import Report
 from quantvla_ros.backends.graphs.export import export_graphs, graphs_of
 from quantvla_ros.backends.graphs.onnx_file import write_onnx
 from quantvla_ros.backends.graphs.runner import GraphRunner, Half
+from quantvla_ros.backends.openvino.signal_stack import own_signal_stack
 from quantvla_ros.backends.policy import policy_of
 from quantvla_ros.bundle.directory import written_directory
 from quantvla_ros.bundle.storage import load_bundle
@@ -84,6 +85,7 @@ def _ort_dynamic(source: Path, out: Path) -> None:
     quantize_dynamic(source, out, weight_type=QuantType.QInt8)
 
 
+@own_signal_stack()
 def _nncf_weights(source: Path, out: Path) -> None:
     import nncf
     import openvino
@@ -94,6 +96,7 @@ def _nncf_weights(source: Path, out: Path) -> None:
     openvino.save_model(model, out, compress_to_fp16=False)
 
 
+@own_signal_stack()
 def _nncf_ptq(source: Path, out: Path, given: list[dict[str, Any]]) -> None:
     import nncf
     import openvino

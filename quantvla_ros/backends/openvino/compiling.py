@@ -26,6 +26,7 @@ from quantvla_ros.backends.graphs.export import export_graphs
 from quantvla_ros.backends.graphs.onnx_file import write_onnx
 from quantvla_ros.backends.graphs.source import source_hash
 from quantvla_ros.backends.openvino.library import versions
+from quantvla_ros.backends.openvino.signal_stack import own_signal_stack
 from quantvla_ros.bundle.storage import Bundle
 from quantvla_ros.cache_directory import cache_directory
 from quantvla_ros.errors import BackendError
@@ -102,7 +103,8 @@ def tried(work: Callable[[], Any]) -> Any:
         BackendError: with the last line of what it says.
     """
     try:
-        return work()
+        with own_signal_stack():
+            return work()
     except RuntimeError as error:
         line = str(error).strip().splitlines()[-1]
         raise BackendError(

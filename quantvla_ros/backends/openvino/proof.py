@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantvla_ros.backends.openvino.compiling import DEVICE, settings
+from quantvla_ros.backends.openvino.signal_stack import own_signal_stack
 from quantvla_ros.errors import BackendError
 from quantvla_ros.processor import cpu_kind
 from quantvla_ros.quantization.quantized_linear import QuantizedLinear
@@ -49,6 +50,7 @@ def _batches(layers: Mapping[str, QuantizedLinear]) -> Iterator[dict[str, Quanti
         yield batch
 
 
+@own_signal_stack()
 def _prove_batch(layers: Mapping[str, QuantizedLinear]) -> None:
     import openvino
 
