@@ -24,14 +24,14 @@ class Spaces:
         state_width: columns of the network's state.
         action_width: columns of the network's actions.
         relative: which actions are counted from the state; none where it is empty.
-        origins: which value of the state each action is counted from; the one in the same place
-            where it is empty.
-        poses: how the rotation is told of each pose that is counted in the frame of the tip, by
-            the place of its first value.
         state_names: what it calls them; empty: it does not say.
         action_names: the same.
         velocity: whether the checkpoint says that arms are commanded by velocities, or that they
             are not; None: it does not say, and robot.yaml does.
+        origins: which value of the state each action is counted from; the one in the same place
+            where it is empty.
+        poses: how the rotation is told of each pose that is counted in the frame of the tip, by
+            the place of its first value.
     """
 
     states: int
@@ -40,11 +40,11 @@ class Spaces:
     state_width: int
     action_width: int
     relative: Sequence[bool] = ()
-    origins: Sequence[int] = ()
-    poses: Mapping[int, Rotation] = field(default_factory=dict)
     state_names: Sequence[str] = ()
     action_names: Sequence[str] = ()
     velocity: bool | None = None
+    origins: Sequence[int] = ()
+    poses: Mapping[int, Rotation] = field(default_factory=dict)
 
 
 def counted(

@@ -112,4 +112,4 @@ def test_memory_grows_with_a_block_and_not_with_the_network(tmp_path):
     # A tensor at a time, whatever the depth.
     assert deep_import < flat_import + 0.1 * added
     # What is added is the result: integers of half a byte a weight, and the head's float layers.
-    assert deep - flat < 0.6 * added
+    assert deep - flat < 0.7 * added  # 0.5 to 0.61; a network that is held whole adds 1.0
