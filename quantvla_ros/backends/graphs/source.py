@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -30,6 +31,14 @@ def source_hash(network: nn.Module) -> str:
             folders.add(file.parent)
     digest = hashlib.sha256()
     for folder in sorted(folders):
-        for file in sorted(folder.rglob("*.py")):
-            digest.update(file.read_bytes())
+        digest.update(_folder_hash(folder))
     return digest.hexdigest()
+
+
+@cache
+def _folder_hash(folder: Path) -> bytes:
+    """A start asks for it once a graph; what this process has imported does not change."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.digest()
