@@ -8,6 +8,7 @@ import os
 import signal
 import stat
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,18 +18,22 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 AGAIN_S = 1.0
 """Signals so soon after another are the same wish: a terminal that closes, and a launcher beside
 the terminal, send two."""
+ONCE_MORE_S = 0.05
+"""After which a signal is sent again whose exception was dropped: by then the callback is left."""
 
 
 class Stopped(SystemExit):
     """A signal asked the command to end; it unwinds the stack, so that no child and no draft stays.
 
     Attributes:
+        number: of the signal.
         text: the beginning of a sentence for the user.
     """
 
     def __init__(self, number: int) -> None:
         """Exit status is 128 + the signal's number, as a shell counts it."""
         super().__init__(128 + number)
+        self.number = number
         self.text = f"Stopped by {signal.Signals(number).name}"
 
 
@@ -97,13 +102,28 @@ def _handled(handle: Callable[[int], None], ignorable: tuple[int, ...]) -> Itera
         if newest - before > AGAIN_S:
             handle(number)
 
+    def on_dropped(dropped: sys.UnraisableHookArgs) -> None:
+        # Python drops what is raised while it forks or frees an object, and so our wish to end.
+        nonlocal newest
+        if not isinstance(dropped.exc_value, Stopped):
+            report(dropped)
+            return
+        newest = -math.inf
+        again = (os.getpid(), dropped.exc_value.number)
+        timer = threading.Timer(ONCE_MORE_S, os.kill, again)
+        timer.daemon = True
+        timer.start()
+
+    report = sys.unraisablehook
     before = {number: signal.getsignal(number) for number in SIGNALS}
     ours = [n for n in SIGNALS if not (n in ignorable and before[n] is signal.SIG_IGN)]
     try:
+        sys.unraisablehook = on_dropped
         for number in ours:
             signal.signal(number, on_signal)
         yield
     finally:
+        sys.unraisablehook = report
         for number in ours:
             signal.signal(number, before[number])
 

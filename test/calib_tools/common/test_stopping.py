@@ -52,6 +52,43 @@ with stops_on_signals():
 """
 
 
+DROPPING = {
+    "freeing": """
+class Freed:
+    def __del__(self):
+        signal.raise_signal(NUMBER)
+
+def drop():
+    Freed()
+""",
+    "forking": """
+os.register_at_fork(after_in_parent=lambda: signal.raise_signal(NUMBER))
+
+def drop():
+    subprocess.run(["true"], preexec_fn=lambda: None)
+""",
+}
+"""Where Python drops the exception of a signal."""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("place", DROPPING)
+def test_a_signal_is_not_lost_where_python_drops_exceptions(place, number):
+    body = DROPPING[place].replace("NUMBER", str(int(number)))
+    process = start(
+        "-c",
+        "import os, signal, subprocess, time\n"
+        "from calib_tools.common.stopping import stops_on_signals\n"
+        f"{body}\n"
+        "with stops_on_signals():\n"
+        "    drop()\n"
+        "    time.sleep(60)\n",
+    )
+    _, errors = process.communicate(timeout=patient(30))
+    assert process.returncode == 128 + number, errors
+    assert "ignored" not in errors
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_that_comes_twice_at_once_does_not_disturb_the_end(number):
     process = start("-c", CLEANING)
