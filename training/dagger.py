@@ -30,20 +30,20 @@ from calib_tools.common.cores import usable_cores
 from calib_tools.common.failures import told
 from quantvla_ros.bundle.directory import check_writable
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.mini_pi05.config import MiniPi05Config
 from quantvla_ros.whole_file import whole_file
 from training import runlog
+from training.architectures import mini_pi05
 from training.camera_statistics import add_statistics
 from training.corrections import FPS, Played, play_part
 from training.data.parts import PARTS, waiting_parts
-from training.dataset import Frames, Statistics, joined, load_frames, part_frames
+from training.dataset import Frames, joined, load_frames, part_frames
 from training.demonstrations import record_part
 from training.export import save_policy
 from training.processes import worker_pool
 from training.recording import Job, families
 from training.settings import Corrections, CorrectionWeight, Demos
 from training.starting_point import CHECKPOINT, STATISTICS, StartingPoint, starting_point
-from training.trainer import Trainer, network_config
+from training.trainer import Trainer
 
 EPISODES_A_PART = 3
 SCENES_A_PART = 25  # of demonstrations; takes about as long as the corrections of a part
@@ -141,7 +141,9 @@ class Run:
     def __init__(self, plan: Plan, frames: Frames, start: StartingPoint) -> None:
         """Begin at the checkpoint, or at `start`."""
         self.plan, self.statistics = plan, start.statistics
-        self.trainer = Trainer(frames, plan.batch, plan.seed, peak=plan.peak)
+        self.trainer = Trainer(
+            mini_pi05.ARCHITECTURE, frames, plan.batch, plan.seed, peak=plan.peak
+        )
         self.spent = 0.0
         checkpoint = plan.out / CHECKPOINT
         if checkpoint.exists():
@@ -173,12 +175,14 @@ class Run:
                 if now - kept > POLICY_EVERY_S:
                     policy, kept = self._keep(players), now
             self._keep(players)
-            save_policy(plan.out / "policy", *self._policy(), force=True)
+            self._save(plan.out / "policy")
             add_statistics(plan.out / "policy")
             runlog.draw(plan.out)
 
-    def _policy(self) -> tuple[MiniPi05Config, dict[str, torch.Tensor], Statistics]:
-        return self.trainer.network.config, self.trainer.average, self.statistics
+    def _save(self, path: Path) -> None:
+        trainer = self.trainer
+        architecture, config = trainer.architecture, trainer.config
+        save_policy(path, architecture, config, trainer.average, self.statistics, force=True)
 
     def _learn(self, players: Players) -> None:
         corrections, weight = self.plan.corrections / PARTS, self.plan.correction_weight
@@ -209,7 +213,7 @@ class Run:
             torch.save({**self.trainer.state(), "seconds": self.spent}, temporary)
         policies = self.plan.out / "policies"
         path = policies / f"{self.trainer.step:07d}"
-        save_policy(path, *self._policy(), force=True)
+        self._save(path)
         for old in set(policies.iterdir()) - players.policies - {path}:
             shutil.rmtree(old)
         return path
@@ -223,7 +227,7 @@ def run(plan: Plan, frames: Frames, device: torch.device) -> None:
     """
     torch.set_float32_matmul_precision("high")
     plan.out.mkdir(parents=True, exist_ok=True)
-    start = starting_point(plan.init, network_config())
+    start = starting_point(plan.init, mini_pi05.ARCHITECTURE)
     start.statistics.save(plan.out / STATISTICS)
     start.statistics.apply(frames)
     Run(plan, joined([frames], device), start).go()

@@ -198,8 +198,11 @@ class Statistics:
     action_std: np.ndarray
 
     @classmethod
-    def of(cls, frames: Frames) -> Statistics:
-        """Measure them on valid frames; the finger's are fixed so that open is 1 and closed -1."""
+    def of(cls, frames: Frames, state_range: bool = False) -> Statistics:
+        """Measure them on valid frames; the finger's are fixed so that open is 1 and closed -1.
+
+        With `state_range` the state's range becomes -1..1.
+        """
         valid = frames.valid.numpy()[..., None]
         chunk = frames.chunk.numpy()
         total = valid.sum(0)
@@ -207,9 +210,10 @@ class Statistics:
         std = np.sqrt((((chunk - mean) ** 2) * valid).sum(0) / total)
         mean[:, ARM], std[:, ARM] = FINGER_CENTER, FINGER_SCALE
         state = frames.state.numpy()
+        low, high = state.min(0), state.max(0)
         return cls(
-            state_mean=state.mean(0),
-            state_std=state.std(0) + 1e-3,
+            state_mean=(low + high) / 2 if state_range else state.mean(0),
+            state_std=((high - low) / 2 if state_range else state.std(0)) + np.float32(1e-3),
             action_mean=mean.astype(np.float32),
             action_std=np.maximum(std, 0.005).astype(np.float32),
         )

@@ -9,26 +9,26 @@ from typing import Annotated
 
 import torch
 import typer
+from pydantic import BaseModel
 from torch import Tensor
 
 from calib_tools.common.failures import told
 from quantvla_ros.bundle.directory import prepare_output
 from quantvla_ros.bundle.schema import (
     Normalization,
-    TokenizerSpec,
     float_manifest,
 )
 from quantvla_ros.bundle.storage import save_bundle
 from quantvla_ros.errors import QuantVLAError
-from quantvla_ros.models.mini_pi05.config import MiniPi05Config
 from quantvla_ros.robot.action_space import ActionGroup, ActionSpace
 from quantvla_ros.robot.interface import CameraSlot, Interface, StateSpace
 from quantvla_ros.robot.kinematics import kinematics_from_urdf
 from quantvla_ros.robot.units import entries
+from training.architectures import find_architecture
+from training.architectures.architecture import Architecture
 from training.camera_statistics import add_statistics
 from training.data.schema import HORIZON, JOINTS
 from training.dataset import ARM, Statistics
-from training.language import MAX_LENGTH, tokenizer_json
 from training.starting_point import CHECKPOINT, STATISTICS
 
 STEP_S = 0.1
@@ -61,13 +61,16 @@ def export(run: Path, out: Path, force: bool) -> Path:
     if not (run / CHECKPOINT).exists():
         raise QuantVLAError(f"There is no training run with a checkpoint in {run}; train first.")
     state = torch.load(run / CHECKPOINT, weights_only=False)
-    config = MiniPi05Config.model_validate(state["config"])
-    return save_policy(out, config, state["average"], Statistics.load(run / STATISTICS), force)
+    architecture = find_architecture(state["family"])
+    config = architecture.config_type.model_validate(state["config"])
+    statistics = Statistics.load(run / STATISTICS)
+    return save_policy(out, architecture, config, state["average"], statistics, force)
 
 
 def save_policy(
     out: Path,
-    config: MiniPi05Config,
+    architecture: Architecture,
+    config: BaseModel,
     weights: Mapping[str, Tensor],
     statistics: Statistics,
     force: bool,
@@ -76,17 +79,17 @@ def save_policy(
     from simulation.urdf import panda_urdf
 
     manifest = float_manifest(
-        "mini_pi05",
+        architecture.family,
         config.model_dump(mode="json"),
         interface(panda_urdf()),
         Normalization(
             **{key: value.astype(float).tolist() for key, value in vars(statistics).items()}
         ),
         denoise_steps=DENOISE_STEPS,
-        tokenizer=TokenizerSpec(max_length=MAX_LENGTH),
+        tokenizer=architecture.tokenizer(),
     )
     tensors = {name: value.half().cpu().contiguous() for name, value in weights.items()}
-    return save_bundle(out, manifest, tensors, tokenizer_json(), force=force)
+    return save_bundle(out, manifest, tensors, architecture.tokenizer_json(), force=force)
 
 
 def main(

@@ -45,6 +45,7 @@ class Settings:
     check_scenes: int
     checkpoint_s: float
     narrow: bool
+    network: str
 
     def recorded(self) -> dict[str, Any]:
         """What decides the result of the run, as plain values."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train the bundled policy by flow matching; by steps, resumable at any moment.
+"""Train a policy by flow matching; by steps, resumable at any moment.
 
 `python -m training.train --demos DIR --out RUN --steps N [--corrections DIR --init RUN]`
 A checkpoint is written at least every two minutes; starting the same command again goes on from
@@ -23,14 +23,16 @@ import typer
 from torch.multiprocessing.spawn import spawn
 
 from calib_tools.common.failures import told
+from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.parent_process import end_with_parent
 from quantvla_ros.whole_file import whole_file
 from training import runlog
+from training.architectures import DEFAULT, find_architecture
 from training.dataset import Frames, Statistics, load_frames
 from training.export import export
 from training.settings import Corrections, CorrectionWeight, Demos, Settings
 from training.starting_point import CHECKPOINT, STATISTICS, starting_point
-from training.trainer import Trainer, network_config
+from training.trainer import Trainer
 
 FIRST_SEED = 4_000_000  # seen neither in training nor in evaluation
 LATENCY_S = 0.12
@@ -86,10 +88,11 @@ def prepare(settings: Settings) -> None:
     load_frames(settings.demos, settings.corrections)
     if target.exists():
         return
+    architecture = find_architecture(settings.network)
     if settings.init is not None:
-        statistics = starting_point(settings.init, network_config(settings.narrow)).statistics
+        statistics = starting_point(settings.init, architecture, settings.narrow).statistics
     else:
-        statistics = Statistics.of(load_frames(settings.demos))
+        statistics = Statistics.of(load_frames(settings.demos), architecture.state == "range")
     statistics.save(target)
 
 
@@ -109,14 +112,22 @@ def train(rank: int, settings: Settings, store: str, parent: int) -> None:
     meeting = dist.FileStore(store, ranks)  # type: ignore[attr-defined]
     dist.init_process_group("gloo", store=meeting, rank=rank, world_size=ranks)
     frames = read_frames(settings)
+    architecture = find_architecture(settings.network)
     trainer = Trainer(
-        frames, settings.batch, settings.seed, rank, ranks, settings.narrow, settings.peak
+        architecture,
+        frames,
+        settings.batch,
+        settings.seed,
+        rank,
+        ranks,
+        settings.narrow,
+        settings.peak,
     )
     checkpoint = settings.out / CHECKPOINT
     if checkpoint.exists():
         trainer.restore(torch.load(checkpoint, weights_only=False))
     elif settings.init is not None:
-        trainer.start_from(starting_point(settings.init, trainer.network.config))
+        trainer.start_from(starting_point(settings.init, architecture, settings.narrow))
     if rank == 0:
         print(f"{len(frames)} frames, step {trainer.step} of {settings.steps}", flush=True)
     Run(trainer, settings).go()
@@ -230,6 +241,9 @@ def main(
     narrow: Annotated[
         bool, typer.Option(help="Half the channels, in a third of the time; --init widens it.")
     ] = False,
+    network: Annotated[
+        str, typer.Option(help="Family of the network: mini_pi05, smolvla or pi05.")
+    ] = DEFAULT,
 ) -> None:
     """Train, or go on with a training that was stopped."""
     settings = Settings(
@@ -247,8 +261,11 @@ def main(
         check_scenes=check_scenes,
         checkpoint_s=CHECKPOINT_S,
         narrow=narrow,
+        network=network,
     )
     with told("train"):
+        if narrow and not find_architecture(network).has_narrow:
+            raise QuantVLAError(f"There is no narrow {network}; leave --narrow away.")
         run(settings)
 
 

@@ -11,15 +11,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from quantvla_ros.models.mini_pi05.config import MiniPi05Config
-from quantvla_ros.models.mini_pi05.network import MiniPi05
+from training.architectures.architecture import Architecture
 from training.augmentation import Looks, draw_looks, grains, look
 from training.dataset import Frames, sampling_probability
 from training.grounding import GroundingHeads, flow_pair, flow_times
-from training.language import Sentences, vocabulary_size
+from training.language import Sentences
 from training.muon import Muon
 from training.starting_point import StartingPoint
-from training.widening import halved, widen
+from training.widening import widen
 
 NOISE_SAMPLES = 2
 RATE = 1e-3
@@ -29,46 +28,6 @@ AUXILIARY_WEIGHT = 0.2
 MAX_GRADIENT_NORM = 1.0
 _FROM_FRAMES = ("state", "chunk", "valid", "uv", "relative")
 _STATEFUL = ("network", "heads", "muon", "adam")
-BLOCKS = ("language_model.layers", "action_expert.layers", "vision_tower.layers")
-
-
-def network_config(narrow: bool = False) -> MiniPi05Config:
-    """Sizes of the bundled policy: 8 million parameters in pi0.5's shape.
-
-    The narrow one has half the channels, for training that a wide one then goes on from.
-    """
-    config = MiniPi05Config(
-        vocabulary=vocabulary_size(),
-        cameras=2,
-        image_size=96,
-        state_width=11,
-        action_width=8,
-        horizon=16,
-    )
-    return halved(config) if narrow else config
-
-
-def reaches_actions(name: str, config: MiniPi05Config) -> bool:
-    """Whether actions depend on a parameter: not on the last layer's after its keys and values."""
-    last = f"language_model.layers.{config.layers - 1}."
-    if name.startswith(last):
-        return name[len(last) :].startswith(
-            ("input_layernorm", "self_attn.k_proj", "self_attn.v_proj")
-        )
-    return not name.startswith("language_model.norm")
-
-
-def initialize(network: MiniPi05) -> None:
-    """Start values that make short training work: open gates, large words."""
-    for name, parameter in network.named_parameters():
-        if name.endswith("dense.weight"):
-            nn.init.zeros_(parameter)
-        elif name.endswith("dense.bias"):
-            nn.init.zeros_(parameter)
-            with torch.no_grad():
-                parameter[2 * len(parameter) // 3 :] = 1.0
-        elif name.endswith("embed_tokens.weight"):
-            nn.init.normal_(parameter, std=4.0 / network.config.width**0.5)
 
 
 def sum_over_ranks(tensors: list[Tensor], scale: float) -> None:
@@ -89,6 +48,7 @@ class Trainer:
 
     def __init__(
         self,
+        architecture: Architecture,
         frames: Frames,
         batch: int,
         seed: int,
@@ -101,19 +61,23 @@ class Trainer:
         torch.manual_seed(seed)
         self.batch_size, self.device = batch, frames.state.device
         self.rank, self.ranks, self.seed = rank, ranks, seed
-        self.network = MiniPi05(network_config(narrow))
-        initialize(self.network)
-        self.network.to(self.device)
-        # The convolutions are a few per cent faster with the channels innermost.
-        self.network.vision_tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.heads = GroundingHeads(self.network.config.width).to(self.device)
+        self.architecture = architecture
+        self.config = architecture.config(narrow)
+        self.network = architecture.build(self.config)
+        # Convolutions are a few per cent faster with the channels innermost.
+        self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.heads = GroundingHeads(self.config.width).to(self.device)
         matrices: list[nn.Parameter] = []
         rest = list(self.heads.parameters())
         for name, parameter in self.network.named_parameters():
-            if not reaches_actions(name, self.network.config):
+            if not architecture.reaches_actions(name, self.config.layers):
                 parameter.requires_grad_(False)
                 continue
-            inside = name.startswith(BLOCKS) and parameter.ndim == 2 and ".dense." not in name
+            inside = (
+                name.startswith(architecture.blocks)
+                and parameter.ndim == 2
+                and ".dense." not in name
+            )
             (matrices if inside else rest).append(parameter)
         self.parameters = [*matrices, *rest]
         self.muon = Muon(list(matrices), MUON_RATE, decay=0.05)
@@ -124,7 +88,7 @@ class Trainer:
         self.step, self.peak = 0, peak
         self.generator = torch.Generator().manual_seed(seed)
         self.rng = np.random.default_rng(seed)
-        self.grains = grains(self.network.config.image_size, seed).to(self.device)
+        self.grains = grains(self.config.image_size, seed).to(self.device)
         self.sentences = Sentences(np.random.default_rng(seed))
         self.learn_from(frames)
 
@@ -136,7 +100,8 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         """Everything that resuming needs."""
         return {
-            "config": self.network.config.model_dump(),
+            "family": self.architecture.family,
+            "config": self.config.model_dump(),
             **{name: getattr(self, name).state_dict() for name in _STATEFUL},
             "average": self.average,
             "step": self.step,
@@ -155,7 +120,7 @@ class Trainer:
     def start_from(self, point: StartingPoint) -> None:
         """Begin a new run from weights that may be a narrow network's."""
         weights, heads = point.weights, point.heads or self.heads.state_dict()
-        if point.config != self.network.config:
+        if point.config != self.config:
             weights = widen(weights, self.network.state_dict(), self.seed)
             heads = widen(heads, self.heads.state_dict(), self.seed)
         self.network.load_state_dict(weights)
@@ -170,14 +135,14 @@ class Trainer:
         count = size * NOISE_SAMPLES
         noise = torch.randn((count, *frames.chunk.shape[1:]), generator=self.generator)
         t = flow_times(count, self.generator)
-        looks = draw_looks(size, self.network.config.cameras, self.generator)
+        looks = draw_looks(size, self.config.cameras, self.generator)
         share = slice(self.rank * size // self.ranks, (self.rank + 1) * size // self.ranks)
         wide = slice(share.start * NOISE_SAMPLES, share.stop * NOISE_SAMPLES)
         index = torch.from_numpy(drawn[share]).to(self.device)
         longest = int(mask[share].sum(1).max())  # padding of the whole share is not computed
         on_host = {
             "tokens": tokens[share, :longest],
-            "mask": mask[share, :longest],
+            "token_mask": mask[share, :longest],
             "noise": noise[wide],
             "t": t[wide],
         }
@@ -193,17 +158,13 @@ class Trainer:
 
     def loss(self, b: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Flow-matching loss plus the weighted auxiliary losses."""
-        inputs = {name: b[name] for name in ("images", "state", "tokens")}
-        x, mask = self.network.embed({**inputs, "token_mask": b["mask"]})
-        # Without `features` the second value is what the last keys and values are made of.
-        context, features = self.network.run_language_model(x, mask, features=False)
+        context, features, state_row = self.architecture.read(self.network, b)
         chunk = b["chunk"].repeat_interleave(NOISE_SAMPLES, 0)
         valid = b["valid"].repeat_interleave(NOISE_SAMPLES, 0)
         x_t, velocity = flow_pair(chunk, b["noise"], b["t"])
         constants = self.network.time_constants(b["t"])
         predicted = self.network.step(x_t, constants, context.repeat(NOISE_SAMPLES))
         flow = ((predicted - velocity).pow(2).mean(-1) * valid).sum() / valid.sum()
-        state_row = features.shape[1] - b["tokens"].shape[1] - 1
         auxiliary, parts = self.heads.loss(features, state_row, b["uv"], b["relative"])
         return flow + AUXILIARY_WEIGHT * auxiliary, {"flow": flow.detach(), **parts}
 

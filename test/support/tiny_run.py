@@ -14,7 +14,8 @@ from typing import Any
 from torch.multiprocessing.spawn import spawn
 
 from quantvla_ros.models.mini_pi05.config import MiniPi05Config
-from training import train, trainer, widening
+from training import train, widening
+from training.architectures import ARCHITECTURES, mini_pi05
 from training.language import vocabulary_size
 from training.settings import Settings
 
@@ -44,6 +45,9 @@ def tiny_config(narrow: bool = False) -> MiniPi05Config:
     return widening.halved(config) if narrow else config
 
 
+TINY = replace(mini_pi05.ARCHITECTURE, config=tiny_config)
+
+
 def settings(demos: Path, out: Path, steps: int) -> Settings:
     return Settings(
         out=out,
@@ -60,11 +64,12 @@ def settings(demos: Path, out: Path, steps: int) -> Settings:
         check_scenes=1,
         checkpoint_s=0.0,
         narrow=False,
+        network=TINY.family,
     )
 
 
 def one_process(rank: int, mine: Settings, store: str, parent: int) -> None:
-    trainer.network_config = tiny_config
+    ARCHITECTURES[TINY.family] = TINY
     train.LOG_EVERY = train.GOALS_A_SCENE = 1
     train.train(rank, mine, store, parent)
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from support.made_up_frames import write_data_set
 from support.tiny_policy import save_tiny_bundle
-from support.tiny_run import tiny_config
+from support.tiny_run import TINY, tiny_config
 
 from quantvla_ros.bundle.storage import TOKENIZER, WEIGHTS, bundle_hash, load_bundle, save_bundle
 from quantvla_ros.models.mini_pi05.network import MiniPi05
@@ -35,7 +35,7 @@ def driver(path, demos, seed=0):
     statistics = Statistics.of(load_frames([demos]))
     statistics.action_mean[:] = 0.0
     statistics.action_std[:] = 0.005
-    return save_policy(path, network.config, network.state_dict(), statistics, force=False)
+    return save_policy(path, TINY, network.config, network.state_dict(), statistics, force=False)
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 from support.made_up_frames import write_data_set
-from support.tiny_run import tiny_config
+from support.tiny_run import TINY, tiny_config
 from typer.testing import CliRunner
 
 from quantvla_ros.bundle.storage import load_bundle
 from quantvla_ros.models.mini_pi05.network import MiniPi05
-from training import camera_statistics, dagger, runlog, trainer
+from training import camera_statistics, dagger, runlog
+from training.architectures import mini_pi05
 from training.dataset import Statistics, joined, load_frames, part_frames
 from training.export import save_policy
 
@@ -30,7 +31,7 @@ def init(tmp_path, demos):
     network = MiniPi05(tiny_config())
     statistics = Statistics.of(load_frames([demos]))
     return save_policy(
-        tmp_path / "init", network.config, network.state_dict(), statistics, force=False
+        tmp_path / "init", TINY, network.config, network.state_dict(), statistics, force=False
     )
 
 
@@ -46,8 +47,7 @@ class Clock:
 
 
 def test_policy_is_played_while_it_learns(tmp_path, demos, init, monkeypatch):
-    monkeypatch.setattr(trainer, "network_config", tiny_config)
-    monkeypatch.setattr(dagger, "network_config", tiny_config)
+    monkeypatch.setattr(mini_pi05, "ARCHITECTURE", TINY)
     monkeypatch.setattr(dagger, "EPISODES_A_PART", 1)
     monkeypatch.setattr(dagger, "SCENES_A_PART", 1)
     monkeypatch.setattr(dagger, "LEARN_EVERY_S", 0.5)

@@ -5,8 +5,8 @@ from support.tiny_run import tiny_config
 
 from quantvla_ros.models.flow import Flow, normalized_chunk
 from quantvla_ros.models.mini_pi05.network import MiniPi05
+from training.architectures.initial import large_words, open_gates
 from training.grounding import GroundingHeads
-from training.trainer import initialize
 from training.widening import DOUBLED, widen
 
 
@@ -16,7 +16,8 @@ def networks():
     narrow_config = tiny_config(narrow=True)
     config = tiny_config()
     narrow, wide = MiniPi05(narrow_config), MiniPi05(config)
-    initialize(narrow)
+    open_gates(narrow)
+    large_words(narrow, narrow_config.width)
     with torch.no_grad():
         for parameter in narrow.parameters():  # norms and gates away from their start values
             parameter.add_(0.05 * torch.randn_like(parameter))

@@ -33,7 +33,7 @@ class _Context(nn.Module):
         self, images: Tensor, state: Tensor, tokens: Tensor, cos: Tensor, sin: Tensor, bias: Tensor
     ) -> tuple[Tensor, ...]:
         x = self.network.tokens(images, state, tokens)
-        keys, values = self.network.read_tokens(x, (cos, sin), bias)
+        keys, values, _ = self.network.read_tokens(x, (cos, sin), bias)
         return tuple(tensor.contiguous() for tensor in (*keys, *values))
 
 

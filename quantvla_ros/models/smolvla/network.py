@@ -76,7 +76,7 @@ class SmolVLA(Network):
         """
         mask = self.token_mask(inputs)
         x = self.tokens(inputs["images"], inputs["state"], inputs["tokens"])
-        keys, values = self.read_tokens(x, *self.token_places(mask))
+        keys, values, _ = self.read_tokens(x, *self.token_places(mask))
         return Context(keys, values, mask)
 
     def token_mask(self, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -107,8 +107,11 @@ class SmolVLA(Network):
 
     def read_tokens(
         self, x: Tensor, table: RotaryTable, bias: Tensor
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        """Keys and values that the expert attends to, a layer; see `ExpertLayer.read_context`."""
+    ) -> tuple[list[Tensor], list[Tensor], Tensor]:
+        """Keys and values that the expert attends to, a layer (see `ExpertLayer.read_context`).
+
+        The third is what the last layer's are made of [B, P, D].
+        """
         keys, values = [], []
         layers = list(zip(self.text_model.layers, self.lm_expert.layers, strict=True))
         for index, (language, expert) in enumerate(layers):
@@ -119,7 +122,7 @@ class SmolVLA(Network):
             key, value = expert.read_context(key, value)  # type: ignore[operator]
             keys.append(key)
             values.append(value)
-        return keys, values
+        return keys, values, x
 
     def time_constants(self, t: Tensor) -> Tensor:
         """What the flow time [B] adds to every action token [B, 1, D]."""

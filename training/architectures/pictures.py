@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures as the published networks read them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def as_floats(images: Tensor) -> Tensor:
+    """Pictures uint8 [B, N, S, S, 3] as float [B, N, 3, S, S] in -1..1."""
+    return images.permute(0, 1, 4, 2, 3).to(torch.float32).div_(127.5).sub_(1.0).contiguous()
