@@ -27,7 +27,7 @@ from quantvla_ros.errors import QuantVLAError
 from quantvla_ros.parent_process import end_with_parent
 from quantvla_ros.whole_file import whole_file
 from training import runlog
-from training.architectures import DEFAULT, find_architecture
+from training.architectures import ARCHITECTURES, DEFAULT, find_architecture
 from training.dataset import Frames, Statistics, load_frames
 from training.export import export
 from training.settings import Corrections, CorrectionWeight, Demos, Settings
@@ -242,7 +242,7 @@ def main(
         bool, typer.Option(help="Half the channels, in a third of the time; --init widens it.")
     ] = False,
     network: Annotated[
-        str, typer.Option(help="Family of the network: mini_pi05, smolvla or pi05.")
+        str, typer.Option(help=f"Family of the network: {', '.join(ARCHITECTURES)}.")
     ] = DEFAULT,
 ) -> None:
     """Train, or go on with a training that was stopped."""
@@ -264,7 +264,8 @@ def main(
         network=network,
     )
     with told("train"):
-        if narrow and not find_architecture(network).has_narrow:
+        architecture = find_architecture(network)  # before anything is written
+        if narrow and not architecture.has_narrow:
             raise QuantVLAError(f"There is no narrow {network}; leave --narrow away.")
         run(settings)
 

@@ -103,9 +103,8 @@ def prompt(batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
 
 def read(network: Pi05, batch: Mapping[str, Tensor]) -> Read:
     """See `Architecture`."""
-    images = as_floats(batch["images"])
+    images, cameras = as_floats(batch["images"])
     tokens, present = prompt(batch)
-    cameras = torch.ones(images.shape[:2], dtype=torch.bool, device=images.device)
     x, mask = network.embed(
         {"images": images, "camera_mask": cameras, "tokens": tokens, "token_mask": present}
     )

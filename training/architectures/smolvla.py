@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from quantvla_ros.bundle.schema import TokenizerSpec
@@ -55,8 +54,7 @@ def build(sizes: SmolVLAConfig) -> SmolVLA:
 
 def read(network: SmolVLA, batch: Mapping[str, Tensor]) -> Read:
     """See `Architecture`."""
-    images = as_floats(batch["images"])
-    cameras = torch.ones(images.shape[:2], dtype=torch.bool, device=images.device)
+    images, cameras = as_floats(batch["images"])
     mask = network.token_mask({"camera_mask": cameras, "token_mask": batch["token_mask"]})
     x = network.tokens(images, batch["state"], batch["tokens"])
     keys, values, features = network.read_tokens(x, *network.token_places(mask))
