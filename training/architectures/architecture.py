@@ -39,7 +39,8 @@ class Architecture:
         config: its sizes; with True those of the narrow network, where there is one.
         build: a new network of these sizes, with the values that a short training starts from.
         blocks: beginnings of the names of the layers whose matrices Muon trains.
-        language_layers: name of the language model's list of layers.
+        language_layers: name of the language model's list of layers; like `blocks`, by default that
+            of the families whose layers stand side by side.
         read: what the network reads of "images", uint8 [B, 2, 96, 96, 3], "state", normalized
             [B, 11], "tokens" [B, L] of the instruction and "token_mask" [B, L].
         tokenizer_json: text of the tokenizer's file.
@@ -52,11 +53,15 @@ class Architecture:
     config_type: type[BaseModel]
     config: Callable[[bool], Any]
     build: Callable[[Any], Network]
-    blocks: tuple[str, ...]
-    language_layers: str
     read: Callable[[Any, Mapping[str, Tensor]], Read]
     tokenizer_json: Callable[[], str]
     tokenizer: Callable[[], TokenizerSpec]
+    blocks: tuple[str, ...] = (
+        "language_model.layers",
+        "action_expert.layers",
+        "vision_tower.layers",
+    )
+    language_layers: str = "language_model.layers"
     state: Literal["deviation", "range"] = "deviation"
     has_narrow: bool = False
 

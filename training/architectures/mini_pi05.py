@@ -51,8 +51,6 @@ ARCHITECTURE = Architecture(
     config_type=MiniPi05Config,
     config=config,
     build=build,
-    blocks=("language_model.layers", "action_expert.layers", "vision_tower.layers"),
-    language_layers="language_model.layers",
     read=read,
     tokenizer_json=tokenizer_json,
     tokenizer=lambda: TokenizerSpec(max_length=MAX_LENGTH),
